@@ -1,0 +1,33 @@
+#include "format/checksum.h"
+
+// On x86 the library's own dispatcher picks SSE2, AVX2 or AVX-512 by cpuid, whatever machine built it.
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#define QUIRE_XXH3_DISPATCH 1
+#else
+#include <xxhash.h>
+#define QUIRE_XXH3_DISPATCH 0
+#endif
+
+namespace quire {
+
+uint64_t Xxh3(std::span<const std::byte> bytes) {
+#if QUIRE_XXH3_DISPATCH
+  return XXH3_64bits_dispatch(bytes.data(), bytes.size());
+#else
+  return XXH3_64bits(bytes.data(), bytes.size());
+#endif
+}
+
+std::string_view Xxh3Vectors() {
+#if QUIRE_XXH3_DISPATCH
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") != 0) return "avx512";
+  if (__builtin_cpu_supports("avx2") != 0) return "avx2";
+  return "sse2";
+#else
+  return "portable";
+#endif
+}
+
+}  // namespace quire

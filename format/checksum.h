@@ -1,0 +1,17 @@
+// XXH3-64, the only checksum of the format (xxHash 0.8, seed 0, default secret).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace quire {
+
+// Uses the widest vectors that the processor has at run time. Any thread.
+uint64_t Xxh3(std::span<const std::byte> bytes);
+
+// What Xxh3 runs on here: "avx512", "avx2", "sse2" or "portable".
+std::string_view Xxh3Vectors();
+
+}  // namespace quire

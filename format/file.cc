@@ -1,0 +1,55 @@
+#include "format/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace quire {
+
+File::~File() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Result<File> File::Open(const std::string& path, int flags, unsigned mode) {
+  const int fd = open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) return SystemError(errno, "{}", path);
+  return File(fd);
+}
+
+Result<uint64_t> File::SizeBytes() const {
+  struct stat status{};
+  if (fstat(fd_, &status) != 0) return SystemError(errno, "fstat");
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Result<size_t> File::ReadUpTo(uint64_t offset, std::span<std::byte> into) const {
+  size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t got = pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    if (got == 0) break;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError(errno, "read of {} bytes at {}", into.size(), offset);
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+Result<void> File::ReadExactly(uint64_t offset, std::span<std::byte> into) const {
+  auto got = ReadUpTo(offset, into);
+  if (!got) return Propagate(std::move(got));
+  if (*got != into.size()) return Corrupt("truncated: {} bytes at {}, {} are there", into.size(), offset, *got);
+  return {};
+}
+
+Result<void> File::WriteAll(uint64_t offset, std::span<const std::byte> from) const {
+  size_t done = 0;
+  while (done < from.size()) {
+    const ssize_t put = pwrite(fd_, from.data() + done, from.size() - done, static_cast<off_t>(offset + done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError(errno, "write of {} bytes at {}", from.size(), offset);
+    done += static_cast<size_t>(put);
+  }
+  return {};
+}
+
+}  // namespace quire

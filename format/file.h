@@ -1,0 +1,41 @@
+// A file descriptor with an owner, and reads and writes that are complete or an error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "format/result.h"
+
+namespace quire {
+
+class File {
+ public:
+  File() = default;
+  explicit File(int fd) : fd_(fd) {}
+  File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~File();
+
+  // open(2) with O_CLOEXEC; the error names `path`.
+  static Result<File> Open(const std::string& path, int flags, unsigned mode = 0);
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  [[nodiscard]] Result<uint64_t> SizeBytes() const;
+
+  // Bytes read: less than asked for only at the end of the file. Restarts after EINTR and short reads.
+  Result<size_t> ReadUpTo(uint64_t offset, std::span<std::byte> into) const;
+  // All of `into`, or kCorrupt "truncated".
+  Result<void> ReadExactly(uint64_t offset, std::span<std::byte> into) const;
+  Result<void> WriteAll(uint64_t offset, std::span<const std::byte> from) const;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace quire

@@ -1,0 +1,353 @@
+#include "format/index.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "format/coding.h"
+
+namespace quire {
+namespace {
+
+constexpr size_t kMaxNesting = 4096;  // more than PATH_MAX / 2 levels cannot be named by any system call
+constexpr std::string_view kXattrPrefix = "user.";
+constexpr size_t kXattrHeaderBytes = 5;  // u8 name bytes, u32 value bytes
+
+// The smallest i in [0, count) for which `is_behind(i)` is true, else count; REQUIRES: monotone. Errors end the search.
+template <typename Predicate>
+Result<uint64_t> PartitionPoint(uint64_t count, Predicate is_behind) {
+  uint64_t low = 0;
+  uint64_t high = count;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    const Result<bool> behind = is_behind(middle);
+    if (!behind) return std::unexpected(behind.error());
+    (*behind ? high : low) = *behind ? middle : middle + 1;
+  }
+  return low;
+}
+
+}  // namespace
+
+std::optional<std::string_view> FaultOfName(std::string_view name) {
+  if (name.empty()) return "is empty";
+  if (name.size() > kMaxNameBytes) return "is longer than 255 bytes";
+  if (name == "." || name == "..") return "is '.' or '..'";
+  if (name.find('/') != name.npos) return "holds a '/'";
+  if (name.find('\0') != name.npos) return "holds a NUL";
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at) {
+  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at));
+  if (!blocks) return Propagate(std::move(blocks));
+  return std::unique_ptr<Index>(new Index(superblock, std::move(*blocks)));
+}
+
+Index::Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks)
+    : superblock_(superblock), blocks_(std::move(blocks)) {}
+
+Result<std::span<const std::byte>> Index::GetRecord(Section section, uint64_t number, const char* what) const {
+  if (number >= superblock_.records(section))
+    return Corrupt("{} {}: there are {}", what, number, superblock_.records(section));
+  const uint64_t bytes = kRecordBytes[static_cast<size_t>(section)];
+  return blocks_->Touch(superblock_.section(section).offset + number * bytes, bytes);
+}
+
+Result<std::span<const std::byte>> Index::GetHeap(Section section, uint64_t offset, uint64_t bytes,
+                                                  const char* what) const {
+  const SectionRange& range = superblock_.section(section);
+  if (offset > range.bytes || bytes > range.bytes - offset)
+    return Corrupt("{}: {} bytes at {} lie outside of their section of {}", what, bytes, offset, range.bytes);
+  return blocks_->Touch(range.offset + offset, bytes);
+}
+
+Result<Node> Index::GetNode(NodeNumber number) const {
+  const auto record = GetRecord(Section::kNodes, number, "node");
+  if (!record) return std::unexpected(record.error());
+  const Node node = DecodeNode(*record);
+  if ((node.name_bytes == 0) != (number == 0)) return Corrupt("node {}: name of {} bytes", number, node.name_bytes);
+  if (node.size_bytes > kMaxSampleBytes) return Corrupt("node {}: size {}", number, node.size_bytes);
+  if (node.kind != NodeKind::kHardLink && node.attributes >= superblock_.records(Section::kAttributes))
+    return Corrupt("node {}: attributes {}", number, node.attributes);
+  switch (node.kind) {
+    case NodeKind::kFile:
+      if (node.size_bytes > kPageBytes) return Corrupt("node {}: {} bytes in one extent", number, node.size_bytes);
+      if (node.size_bytes > 0 && node.content >= extent_count())
+        return Corrupt("node {}: extent {}", number, node.content);
+      return node;
+    case NodeKind::kSegmented:
+      if (node.content != kMaxRecords && node.content >= superblock_.records(Section::kSegments))
+        return Corrupt("node {}: segment {}", number, node.content);
+      return node;
+    case NodeKind::kDirectory: {
+      const auto directory = GetDirectory(node.content);
+      if (!directory) return std::unexpected(directory.error());
+      if (directory->node != number)
+        return Corrupt("node {}: directory {} belongs to node {}", number, node.content, directory->node);
+      return node;
+    }
+    case NodeKind::kSymlink:
+      if (node.size_bytes == 0 || node.size_bytes > kMaxTargetBytes)
+        return Corrupt("node {}: symlink target of {} bytes", number, node.size_bytes);
+      return node;
+    case NodeKind::kHardLink:
+      if (node.content >= number) return Corrupt("node {}: hard link to a later node {}", number, node.content);
+      return node;
+  }
+  return Corrupt("node {}: kind {}", number, static_cast<unsigned>(node.kind));
+}
+
+Result<Directory> Index::GetDirectory(uint64_t number) const {
+  const auto record = GetRecord(Section::kDirectories, number, "directory");
+  if (!record) return std::unexpected(record.error());
+  const Directory directory = DecodeDirectory(*record);
+  // Children behind their parent: no hostile pack can make a cycle.
+  if (directory.first_child <= directory.node || directory.first_child > node_count() ||
+      directory.child_count > node_count() - directory.first_child)
+    return Corrupt("directory {}: children {} + {} of node {}", number, directory.first_child, directory.child_count,
+                   directory.node);
+  return directory;
+}
+
+Result<Attributes> Index::GetAttributes(uint32_t number) const {
+  const auto record = GetRecord(Section::kAttributes, number, "attributes");
+  if (!record) return std::unexpected(record.error());
+  const Attributes attributes = DecodeAttributes(*record);
+  if (attributes.mode > 07777) return Corrupt("attributes {}: mode {:o}", number, attributes.mode);
+  return attributes;
+}
+
+Result<Volume> Index::GetVolume(uint16_t number) const {
+  const auto record = GetRecord(Section::kVolumes, number, "volume");
+  if (!record) return std::unexpected(record.error());
+  const Volume volume = DecodeVolume(*record);
+  if (volume.data_begin > volume.data_end || volume.data_end > kMaxVolumeBytes)
+    return Corrupt("volume {}: bytes {} to {}", number, volume.data_begin, volume.data_end);
+  if (number == 0 &&
+      (volume.kind != 0 || volume.data_begin != kDataBegin || volume.data_end > superblock_.index_offset))
+    return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", volume.kind, volume.data_begin, volume.data_end);
+  const uint64_t page_sums = superblock_.records(Section::kPageSums);
+  if (volume.first_page_sum > page_sums || CeilDiv(volume.data_end, kPageBytes) > page_sums - volume.first_page_sum)
+    return Corrupt("volume {}: page sums from {}, there are {}", number, volume.first_page_sum, page_sums);
+  return volume;
+}
+
+Result<Extent> Index::GetExtent(ExtentNumber number) const {
+  const auto record = GetRecord(Section::kExtents, number, "extent");
+  if (!record) return std::unexpected(record.error());
+  const Extent extent = DecodeExtent(*record);
+  const auto volume = GetVolume(extent.volume);
+  if (!volume) return std::unexpected(volume.error());
+  if (extent.length_bytes == 0 || extent.length_bytes > kPageBytes || extent.offset < volume->data_begin ||
+      extent.offset > volume->data_end || extent.length_bytes > volume->data_end - extent.offset)
+    return Corrupt("extent {}: {} bytes at {} lie outside of volume {}", number, extent.length_bytes, extent.offset,
+                   extent.volume);
+  if (extent.volume == 0 && extent.offset % kPageBytes + extent.length_bytes > kPageBytes)
+    return Corrupt("extent {}: {} bytes at {} cross a page boundary", number, extent.length_bytes, extent.offset);
+  return extent;
+}
+
+Result<uint64_t> Index::GetPageSum(const Volume& volume, uint64_t page) const {
+  const auto record = GetRecord(Section::kPageSums, volume.first_page_sum + page, "page sum");
+  if (!record) return std::unexpected(record.error());
+  return LoadUint<8>(*record, 0);
+}
+
+Result<std::string_view> Index::GetName(const Node& node) const {
+  const auto bytes = GetHeap(Section::kNames, node.name_offset, node.name_bytes, "name");
+  if (!bytes) return std::unexpected(bytes.error());
+  const std::string_view name = AsText(*bytes);
+  if (!name.empty())
+    if (const auto fault = FaultOfName(name)) return Corrupt("name at {}: {}", node.name_offset, *fault);
+  return name;
+}
+
+Result<std::string_view> Index::GetTarget(const Node& node) const {
+  const auto bytes = GetHeap(Section::kNames, node.content, node.size_bytes, "symlink target");
+  if (!bytes) return std::unexpected(bytes.error());
+  const std::string_view target = AsText(*bytes);
+  if (target.find('\0') != target.npos) return Corrupt("symlink target at {}: holds a NUL", node.content);
+  return target;
+}
+
+Result<NodeNumber> Index::Resolve(NodeNumber number) const {
+  const auto node = GetNode(number);
+  if (!node) return std::unexpected(node.error());
+  if (node->kind != NodeKind::kHardLink) return number;
+  const auto target = GetNode(node->content);
+  if (!target) return std::unexpected(target.error());
+  if (!target->is_sample() && target->kind != NodeKind::kSymlink)
+    return Corrupt("node {}: hard link to node {} of kind {}", number, node->content,
+                   static_cast<unsigned>(target->kind));
+  return node->content;
+}
+
+Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std::string_view name) const {
+  const auto name_of = [&](uint64_t child) -> Result<std::string_view> {
+    const auto record = GetRecord(Section::kNodes, directory.first_child + child, "node");
+    if (!record) return std::unexpected(record.error());
+    return GetName(DecodeNode(*record));
+  };
+  const auto place = PartitionPoint(directory.child_count, [&](uint64_t child) -> Result<bool> {
+    const auto other = name_of(child);
+    if (!other) return std::unexpected(other.error());
+    return *other >= name;
+  });
+  if (!place) return std::unexpected(place.error());
+  if (*place == directory.child_count) return std::nullopt;
+  const auto found = name_of(*place);
+  if (!found) return std::unexpected(found.error());
+  if (*found != name) return std::nullopt;
+  return directory.first_child + *place;
+}
+
+Result<NodeNumber> Index::GetParent(NodeNumber number) const {
+  if (number == 0) return NodeNumber{0};
+  const auto behind = PartitionPoint(directory_count(), [&](uint64_t directory) -> Result<bool> {
+    const auto record = GetRecord(Section::kDirectories, directory, "directory");
+    if (!record) return std::unexpected(record.error());
+    return DecodeDirectory(*record).first_child > number;
+  });
+  if (!behind) return std::unexpected(behind.error());
+  if (*behind == 0) return Corrupt("node {}: no directory holds it", number);
+  const auto parent = GetDirectory(*behind - 1);
+  if (!parent) return std::unexpected(parent.error());
+  if (number - parent->first_child >= parent->child_count) return Corrupt("node {}: no directory holds it", number);
+  return parent->node;
+}
+
+Result<std::string> Index::GetPath(NodeNumber number) const {
+  std::vector<std::string_view> names;
+  while (number != 0) {
+    if (names.size() == kMaxNesting) return Corrupt("node {}: nested deeper than {} levels", number, kMaxNesting);
+    const auto node = GetNode(number);
+    if (!node) return std::unexpected(node.error());
+    const auto name = GetName(*node);
+    if (!name) return std::unexpected(name.error());
+    names.push_back(*name);
+    const auto parent = GetParent(number);
+    if (!parent) return std::unexpected(parent.error());
+    number = *parent;
+  }
+  std::string path;
+  for (auto name = names.rbegin(); name != names.rend(); ++name) path.append(path.empty() ? "" : "/").append(*name);
+  return path;
+}
+
+Result<Segment> Index::GetSegment(uint64_t number) const {
+  const auto record = GetRecord(Section::kSegments, number, "segment");
+  if (!record) return std::unexpected(record.error());
+  const Segment segment = DecodeSegment(*record);
+  if (segment.length_bytes == 0 || segment.file_offset > kMaxSampleBytes ||
+      segment.length_bytes > kMaxSampleBytes - segment.file_offset)
+    return Corrupt("segment {}: {} bytes at {}", number, segment.length_bytes, segment.file_offset);
+  if (segment.following >= superblock_.records(Section::kSegments) - number)
+    return Corrupt("segment {}: {} follow, but the section ends", number, segment.following);
+  if (const uint64_t extents = CeilDiv(segment.length_bytes, kPageBytes);
+      segment.first_extent > extent_count() || extents > extent_count() - segment.first_extent)
+    return Corrupt("segment {}: extents {} + {}, there are {}", number, segment.first_extent, extents, extent_count());
+  return segment;
+}
+
+Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const {
+  const auto in_extent = [&](ExtentNumber number, uint64_t expected_bytes, uint64_t skip) -> Result<ContentRun> {
+    const auto extent = GetExtent(number);
+    if (!extent) return std::unexpected(extent.error());
+    if (extent->length_bytes != expected_bytes)
+      return Corrupt("extent {}: {} bytes, its sample says {}", number, extent->length_bytes, expected_bytes);
+    return ContentRun{.file_offset = file_offset,
+                      .length_bytes = expected_bytes - skip,
+                      .extent = number,
+                      .extent_offset = static_cast<uint32_t>(skip)};
+  };
+  if (node.kind == NodeKind::kFile) return in_extent(node.content, node.size_bytes, file_offset);
+
+  const auto hole_until = [&](uint64_t end) {
+    return ContentRun{.file_offset = file_offset,
+                      .length_bytes = std::min(end, node.size_bytes) - file_offset,
+                      .extent = std::nullopt,
+                      .extent_offset = 0};
+  };
+  if (node.content == kMaxRecords) return hole_until(node.size_bytes);
+  const auto first = GetSegment(node.content);
+  if (!first) return std::unexpected(first.error());
+  const auto behind = PartitionPoint(first->following + 1, [&](uint64_t i) -> Result<bool> {
+    const auto segment = GetSegment(node.content + i);
+    if (!segment) return std::unexpected(segment.error());
+    return segment->file_offset > file_offset;
+  });
+  if (!behind) return std::unexpected(behind.error());
+  if (*behind > 0) {
+    const auto segment = GetSegment(node.content + *behind - 1);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
+      return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + *behind - 1, node.size_bytes);
+    if (const uint64_t within = file_offset - segment->file_offset; within < segment->length_bytes) {
+      const uint64_t chunk = within / kPageBytes;
+      return in_extent(segment->first_extent + chunk, std::min(kPageBytes, segment->length_bytes - chunk * kPageBytes),
+                       within % kPageBytes);
+    }
+  }
+  if (*behind > first->following) return hole_until(node.size_bytes);
+  const auto next = GetSegment(node.content + *behind);
+  if (!next) return std::unexpected(next.error());
+  return hole_until(next->file_offset);
+}
+
+Result<std::vector<Segment>> Index::GetSegments(const Node& node) const {
+  std::vector<Segment> segments;
+  if (node.content == kMaxRecords) return segments;
+  uint64_t end = 0;
+  for (uint64_t i = 0;; ++i) {
+    const auto segment = GetSegment(node.content + i);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->file_offset < end || segment->file_offset + segment->length_bytes > node.size_bytes)
+      return Corrupt("segment {}: {} bytes at {} overlap another or the end of the sample", node.content + i,
+                     segment->length_bytes, segment->file_offset);
+    if (!segments.empty() && segment->following + 1 != segments.back().following)
+      return Corrupt("segment {}: {} follow, the one before says otherwise", node.content + i, segment->following);
+    end = segment->file_offset + segment->length_bytes;
+    segments.push_back(*segment);
+    if (segment->following == 0) return segments;
+  }
+}
+
+Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
+  if (node.kind == NodeKind::kFile) return node.size_bytes;
+  const auto segments = GetSegments(node);
+  if (!segments) return std::unexpected(segments.error());
+  uint64_t bytes = 0;
+  for (const Segment& segment : *segments) bytes += segment.length_bytes;
+  return bytes;
+}
+
+Result<void> Index::ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const {
+  const auto list = GetHeap(Section::kXattrs, attributes.xattr_offset, attributes.xattr_bytes, "xattrs");
+  if (!list) return std::unexpected(list.error());
+  for (std::span<const std::byte> rest = *list; !rest.empty();) {
+    if (rest.size() < kXattrHeaderBytes) return Corrupt("xattrs at {}: cut short", attributes.xattr_offset);
+    const uint64_t name_bytes = LoadUint<1>(rest, 0);
+    const uint64_t value_bytes = LoadUint<4>(rest, 1);
+    rest = rest.subspan(kXattrHeaderBytes);
+    if (name_bytes > rest.size() || value_bytes > rest.size() - name_bytes)
+      return Corrupt("xattrs at {}: cut short", attributes.xattr_offset);
+    const Xattr xattr{.name = AsText(rest.first(name_bytes)), .value = rest.subspan(name_bytes, value_bytes)};
+    // Anything but user.* could grant what its mounter does not have (security.capability).
+    if (!xattr.name.starts_with(kXattrPrefix) || xattr.name.find('\0') != xattr.name.npos)
+      return Corrupt("xattrs at {}: a name outside of user.*", attributes.xattr_offset);
+    if (!visit(xattr)) return {};
+    rest = rest.subspan(name_bytes + value_bytes);
+  }
+  return {};
+}
+
+Result<ExtentNumber> Index::FindExtentAt(uint64_t offset) const {
+  return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
+    const auto record = GetRecord(Section::kExtents, number, "extent");
+    if (!record) return std::unexpected(record.error());
+    const Extent extent = DecodeExtent(*record);
+    return extent.volume > 0 || extent.offset >= offset;
+  });
+}
+
+}  // namespace quire

@@ -1,0 +1,98 @@
+// The index of one generation, read only: typed records out of verified blocks, every number checked against what
+// it points into before anyone uses it. No allocation on the paths of lookup, attributes and content.
+// Thread-safe. Views stay valid as long as the Index. Errors: kCorrupt (the message names record and field), kSystem
+// (reading failed); the next call tries again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/block_tree.h"
+#include "format/geometry.h"
+#include "format/records.h"
+#include "format/result.h"
+#include "format/superblock.h"
+
+namespace quire {
+
+// A run of a sample's bytes: inside one extent, or inside a hole.
+struct ContentRun {
+  uint64_t file_offset = 0;
+  uint64_t length_bytes = 0;
+  std::optional<ExtentNumber> extent;  // empty: a hole, which reads as zeros
+  uint32_t extent_offset = 0;          // of the run's first byte in the extent
+};
+
+struct Xattr {
+  std::string_view name;  // with its "user." prefix
+  std::span<const std::byte> value;
+};
+
+class Index {
+ public:
+  static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, BlockTree::ReadAt read_at);
+
+  [[nodiscard]] uint64_t node_count() const { return superblock_.records(Section::kNodes); }
+  [[nodiscard]] uint64_t directory_count() const { return superblock_.records(Section::kDirectories); }
+  [[nodiscard]] uint64_t extent_count() const { return superblock_.records(Section::kExtents); }
+  [[nodiscard]] uint64_t volume_count() const { return superblock_.records(Section::kVolumes); }
+  [[nodiscard]] const BlockTree& blocks() const { return *blocks_; }
+  [[nodiscard]] const Superblock& superblock() const { return superblock_; }
+
+  Result<Node> GetNode(NodeNumber number) const;
+  Result<Directory> GetDirectory(uint64_t number) const;
+  Result<Attributes> GetAttributes(uint32_t number) const;
+  // Of any volume; its range is inside the volume, and inside one page where the volume is the pack.
+  Result<Extent> GetExtent(ExtentNumber number) const;
+  Result<Volume> GetVolume(uint16_t number) const;
+  // REQUIRES: page < the page count of `volume`.
+  Result<uint64_t> GetPageSum(const Volume& volume, uint64_t page) const;
+
+  // A valid name, but for the root, which has "".
+  Result<std::string_view> GetName(const Node& node) const;
+  // REQUIRES: node.kind is kSymlink.
+  Result<std::string_view> GetTarget(const Node& node) const;
+
+  // The node whose content `number` names: itself unless it is a hard link.
+  Result<NodeNumber> Resolve(NodeNumber number) const;
+  // The child of `directory` named `name`, not resolved; empty when there is none. O(log children).
+  Result<std::optional<NodeNumber>> Lookup(const Directory& directory, std::string_view name) const;
+
+  // The node of the directory that holds `number`; 0 for the root. O(log directories).
+  Result<NodeNumber> GetParent(NodeNumber number) const;
+  // From the root, without a leading '/'; "" for the root. For messages and reports: allocates.
+  Result<std::string> GetPath(NodeNumber number) const;
+
+  // The run that holds byte `file_offset` of `node`, from there to its end. The run's extent has the length that the
+  // node implies. REQUIRES: node.is_sample(), file_offset < node.size_bytes.
+  Result<ContentRun> FindRun(const Node& node, uint64_t file_offset) const;
+  // Bytes of `node` that are not holes. REQUIRES: node.is_sample().
+  Result<uint64_t> GetStoredBytes(const Node& node) const;
+  // REQUIRES: node.kind is kSegmented. Empty for one that is all hole.
+  Result<std::vector<Segment>> GetSegments(const Node& node) const;
+
+  // Calls `visit` for each extended attribute in name order until it returns false.
+  Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
+
+  // The first extent of volume 0 at or behind `offset`. O(log extents).
+  Result<ExtentNumber> FindExtentAt(uint64_t offset) const;
+
+ private:
+  Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks);
+  // Record `number` of `section`; kCorrupt when there is none. `what` names who asks, for the message.
+  Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
+  Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
+  Result<Segment> GetSegment(uint64_t number) const;
+
+  const Superblock superblock_;
+  const std::unique_ptr<BlockTree> blocks_;
+};
+
+// Empty when `name` may be an entry of a directory, else why not.
+std::optional<std::string_view> FaultOfName(std::string_view name);
+
+}  // namespace quire

@@ -1,0 +1,19 @@
+// Encodes index tables: the sections, the sum tree, and the superblock fields that describe them.
+#pragma once
+
+#include "format/file.h"
+#include "format/index_tables.h"
+#include "format/result.h"
+#include "format/superblock.h"
+
+namespace quire {
+
+// Writes the index at superblock.index_offset of `file`, and sets the section table, the sizes, the root sum and the
+// counts of `superblock`; the caller sets generation, order and left_out, and commits. REQUIRES: the tables are
+// complete.
+Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock& superblock);
+
+// The commit of FORMAT.md: syncs what was written, writes the superblock into its slot, syncs.
+Result<void> CommitGeneration(const File& file, const Superblock& superblock);
+
+}  // namespace quire

@@ -1,0 +1,38 @@
+// A pack opened for reading: its file, superblock and index, and the bytes of volume 0. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "format/file.h"
+#include "format/index.h"
+#include "format/result.h"
+
+namespace quire {
+
+class Pack {
+ public:
+  // Reads the superblocks and nothing else. Errors name `path`.
+  static Result<std::unique_ptr<Pack>> Open(const std::string& path);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const Index& index() const { return *index_; }
+  [[nodiscard]] const Superblock& superblock() const { return index_->superblock(); }
+
+  // Fills `into` with the bytes of `extent` and checks its sum: on success they are right. Blocks in I/O.
+  // kUnsupported for another volume than the pack. REQUIRES: into.size() == extent.length_bytes.
+  Result<void> ReadExtent(const Extent& extent, std::span<std::byte> into) const;
+
+  // Fills `into` with bytes of volume 0 as they are on disk, unchecked. REQUIRES: inside the pack.
+  Result<void> ReadRaw(uint64_t offset, std::span<std::byte> into) const;
+
+ private:
+  Pack(std::string path, File file) : path_(std::move(path)), file_(std::move(file)) {}
+
+  const std::string path_;
+  const File file_;
+  std::unique_ptr<Index> index_;
+};
+
+}  // namespace quire

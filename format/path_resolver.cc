@@ -1,0 +1,59 @@
+#include "format/path_resolver.h"
+
+#include <algorithm>
+#include <string>
+
+namespace quire {
+namespace {
+
+constexpr int kMaxSymlinks = 40;  // as Linux: path_resolution(7)
+
+}  // namespace
+
+Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSymlink last) {
+  std::string rest(path);  // what is still to be walked
+  NodeNumber number = 0;
+  int symlinks = 0;
+  while (true) {
+    rest.erase(0, std::min(rest.find_first_not_of('/'), rest.size()));
+    if (rest.empty()) return number;
+    const size_t end = std::min(rest.find('/'), rest.size());
+    const std::string name = rest.substr(0, end);
+    rest.erase(0, end);
+
+    const auto node = index.GetNode(number);
+    if (!node) return std::unexpected(node.error());
+    if (node->kind != NodeKind::kDirectory)
+      return MakeError(ErrorCode::kNotFound, "'{}': what '{}' is looked up in is not a directory", path, name);
+    if (name == ".") continue;
+    if (name == "..") {
+      const auto parent = index.GetParent(number);
+      if (!parent) return parent;
+      number = *parent;
+      continue;
+    }
+    const auto directory = index.GetDirectory(node->content);
+    if (!directory) return std::unexpected(directory.error());
+    const auto child = index.Lookup(*directory, name);
+    if (!child) return std::unexpected(child.error());
+    if (!*child)
+      return MakeError(ErrorCode::kNotFound, "'{}': no '{}' in the pack; `quire ls` shows what is there", path, name);
+    const auto resolved = index.Resolve(**child);
+    if (!resolved) return resolved;
+    const auto found = index.GetNode(*resolved);
+    if (!found) return std::unexpected(found.error());
+    if (found->kind != NodeKind::kSymlink || (rest.empty() && last == LastSymlink::kKeep)) {
+      number = *resolved;
+      continue;
+    }
+    const auto target = index.GetTarget(*found);
+    if (!target) return std::unexpected(target.error());
+    if (target->starts_with('/'))
+      return MakeError(ErrorCode::kNotFound, "'{}': '{}' is a symlink out of the pack, to '{}'", path, name, *target);
+    if (++symlinks > kMaxSymlinks)
+      return MakeError(ErrorCode::kNotFound, "'{}': more than {} symlinks on the way", path, kMaxSymlinks);
+    rest.insert(0, *target);
+  }
+}
+
+}  // namespace quire

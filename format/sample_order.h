@@ -1,0 +1,31 @@
+// The order in which samples lie in a pack.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "format/index_tables.h"
+#include "format/result.h"
+#include "format/spool.h"
+#include "format/superblock.h"
+
+namespace quire {
+
+struct SampleOrder {
+  PackOrder order = PackOrder::kPath;
+  uint64_t seed = 0;      // of kShuffle
+  std::string list_file;  // of kList: paths below the root, one a line, or separated by NUL if the file holds one
+};
+
+// "path", "shuffle:SEED" or "list:FILE".
+Result<SampleOrder> ParseSampleOrder(std::string_view text);
+
+// Appends the samples of `tables` (not the hard links) to `samples`.
+//   kPath: depth first, the entries of a directory by name (bytes).
+//   kShuffle: that, shuffled by Fisher-Yates from the end, drawing from std::mt19937_64(seed) without bias.
+//   kList: the samples that the list names, in its order, then the others by path. A listed path that is no sample is
+//   an error.
+Result<void> OrderSamples(const SampleOrder& order, const IndexTables& tables, Spool<NodeNumber>& samples);
+
+}  // namespace quire

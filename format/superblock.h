@@ -1,0 +1,73 @@
+// The superblock: what a reader trusts before any other checksum has passed. Two slots, one for each parity
+// of the generation; a commit writes the slot that the last one did not.
+// FORMAT.md is the authority on every byte: where the two differ, this file is wrong.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "format/result.h"
+
+namespace quire {
+
+inline constexpr size_t kSuperblockBytes = 4096;  // one sector of the strictest disk: written whole or not at all
+
+enum class Section : uint8_t {
+  kVolumes,
+  kAttributes,
+  kDirectories,
+  kNodes,
+  kExtents,
+  kSegments,
+  kPageSums,
+  kNames,
+  kXattrs
+};
+inline constexpr size_t kSectionCount = 9;
+
+// Record size of each section in bytes, in the order of Section; 1 for heaps.
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 8, 1, 1};
+
+enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3 };
+
+struct SectionRange {
+  uint64_t offset = 0;  // in the index body, multiple of kSectionAlign
+  uint64_t bytes = 0;
+  bool operator==(const SectionRange&) const = default;
+};
+
+struct Superblock {
+  uint64_t generation = 0;    // 1 for the first commit
+  uint64_t index_offset = 0;  // multiple of kIndexAlign, in volume 0
+  uint64_t body_bytes = 0;
+  uint64_t index_bytes = 0;  // body and sum tree
+  uint64_t root_sum = 0;
+  uint64_t pack_bytes = 0;  // end of the commit: what lies behind it is not part of this generation
+  uint64_t samples = 0;
+  uint64_t symlinks = 0;
+  uint64_t hard_links = 0;
+  uint64_t left_out = 0;
+  uint64_t sample_bytes = 0;
+  uint64_t stored_bytes = 0;
+  uint64_t order_seed = 0;
+  PackOrder order = PackOrder::kPath;
+  std::array<SectionRange, kSectionCount> sections;
+
+  [[nodiscard]] const SectionRange& section(Section s) const { return sections[static_cast<size_t>(s)]; }
+  [[nodiscard]] uint64_t records(Section s) const { return section(s).bytes / kRecordBytes[static_cast<size_t>(s)]; }
+  bool operator==(const Superblock&) const = default;
+};
+
+// Writes `superblock` and its sum. REQUIRES: every field is in range.
+void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperblockBytes> slot);
+
+// Parses untrusted bytes. The error names the field at fault: kUnsupported where another release could read
+// the pack, kCorrupt where none can.
+Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot);
+
+// The offset in the pack of the slot that generation `generation` is committed to.
+inline constexpr uint64_t SuperblockOffset(uint64_t generation) { return (generation - 1) % 2 * kSuperblockBytes; }
+
+}  // namespace quire

@@ -1,0 +1,231 @@
+#include "format/verifier.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "format/checksum.h"
+#include "format/coding.h"
+
+namespace quire {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const Pack& pack, WorkerPool& pool, const VerifyOptions& options)
+      : pack_(pack), index_(pack.index()), pool_(pool), options_(options) {}
+
+  Result<VerifySummary> Run() {
+    if (auto done = CheckIndexBlocks(); !done) return Propagate(std::move(done));
+    volume_ = index_.GetVolume(0);
+    if (!volume_) Report(Fault::Kind::kIndex, "", volume_.error().message);
+    FindExtentsOfPages();
+    if (auto done = CheckPages(); !done) return Propagate(std::move(done));
+    CheckDirectoryRanges();
+    if (auto done = CheckNamespace(); !done) return Propagate(std::move(done));
+    return summary_;
+  }
+
+ private:
+  Result<void> CheckIndexBlocks() {
+    const uint64_t body_bytes = index_.superblock().body_bytes;
+    summary_.index_blocks = CeilDiv(body_bytes, kBlockBytes);
+    return pool_.ForEach(summary_.index_blocks, [&](uint64_t block) -> Result<void> {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      const uint64_t offset = block * kBlockBytes;
+      const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
+      const auto touched = index_.blocks().Touch(offset, bytes);
+      if (!touched) Report(Fault::Kind::kIndex, "", touched.error().message);
+      CountBytes(bytes);
+      return {};
+    });
+  }
+
+  // One pass over the extents tells where each page's begin, whatever blocks of the index are damaged.
+  void FindExtentsOfPages() {
+    summary_.pages = volume_ ? CeilDiv(volume_->data_end, kPageBytes) : 0;
+    summary_.extents = index_.extent_count();
+    first_extent_.assign(summary_.pages, index_.extent_count());
+    uint64_t end = 0;
+    for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
+      const auto extent = index_.GetExtent(number);
+      if (!extent) {
+        bad_extents_.emplace(number, extent.error().message);
+        continue;
+      }
+      if (extent->volume != 0) {
+        bad_extents_.emplace(number, fmt::format("in volume {}, which this release does not read", extent->volume));
+        continue;
+      }
+      if (extent->offset < end)
+        bad_extents_.emplace(number, fmt::format("extent {} at {}: overlaps the one before", number, extent->offset));
+      end = std::max(end, extent->offset + extent->length_bytes);
+      uint64_t& first = first_extent_[extent->offset / kPageBytes];
+      first = std::min(first, number);
+    }
+  }
+
+  Result<void> CheckPages() {
+    return pool_.ForEach(summary_.pages, [&](uint64_t page) -> Result<void> {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      CheckPage(page);
+      return {};
+    });
+  }
+
+  void CheckPage(uint64_t page) {
+    static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
+    const uint64_t begin = std::max(page * kPageBytes, volume_->data_begin);
+    const uint64_t end = std::min((page + 1) * kPageBytes, volume_->data_end);
+    if (begin >= end) return;
+    const std::span bytes(buffer.get(), end - begin);
+    CountBytes(bytes.size());
+    const auto read = pack_.ReadRaw(begin, bytes);
+    bool all_extents_good = true;
+    for (ExtentNumber number = first_extent_[page]; number < index_.extent_count(); ++number) {
+      const auto extent = index_.GetExtent(number);
+      if (!extent || extent->volume != 0) continue;
+      if (extent->offset >= end) break;
+      if (extent->offset < begin) continue;  // out of order: reported as an overlap
+      // When the page cannot be read whole, perhaps only a part of it is lost: ask for each extent by itself.
+      const std::span own = bytes.subspan(extent->offset - begin, extent->length_bytes);
+      Result<void> good;
+      if (!read)
+        good = pack_.ReadExtent(*extent, own);
+      else if (Xxh3(own) != extent->sum)
+        good = Corrupt("checksum mismatch");
+      if (good) continue;
+      all_extents_good = false;
+      const std::scoped_lock lock(mutex_);
+      bad_extents_.emplace(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent->length_bytes,
+                                               extent->offset, page, good.error().message));
+    }
+    if (!read) return Report(Fault::Kind::kPage, "", fmt::format("page {}: {}", page, read.error().message));
+    const auto sum = index_.GetPageSum(*volume_, page);
+    if (!sum) return Report(Fault::Kind::kIndex, "", fmt::format("page {}: {}", page, sum.error().message));
+    if (*sum == Xxh3(bytes)) return;
+    Report(Fault::Kind::kPage, "",
+           fmt::format("page {}: checksum mismatch{}", page, all_extents_good ? "; every sample in it is good" : ""));
+  }
+
+  void CheckDirectoryRanges() {
+    NodeNumber next = 1;
+    for (uint64_t number = 0; number < index_.directory_count(); ++number) {
+      const auto directory = index_.GetDirectory(number);
+      if (!directory) {
+        Report(Fault::Kind::kIndex, "", directory.error().message);
+        return;  // what follows cannot be compared with it
+      }
+      if (directory->first_child != next)
+        Report(Fault::Kind::kIndex, PathOf(directory->node),
+               fmt::format("directory {}: children from {} instead of {}", number, directory->first_child, next));
+      next = directory->first_child + directory->child_count;
+    }
+    if (next != index_.node_count())
+      Report(Fault::Kind::kIndex, "", fmt::format("nodes {} to {} are in no directory", next, index_.node_count()));
+  }
+
+  Result<void> CheckNamespace() {
+    if (const auto root = index_.GetNode(0); !root)
+      Report(Fault::Kind::kIndex, "", root.error().message);
+    else if (root->kind != NodeKind::kDirectory)
+      Report(Fault::Kind::kIndex, "", "node 0: the root is not a directory");
+    return pool_.ForEach(index_.directory_count(), [&](uint64_t number) -> Result<void> {
+      const auto directory = index_.GetDirectory(number);
+      if (!directory) {
+        Report(Fault::Kind::kIndex, "", directory.error().message);
+        return {};
+      }
+      std::string_view before;
+      for (uint64_t i = 0; i < directory->child_count; ++i) {
+        if (auto stop = CheckInterrupted(); !stop) return stop;
+        const NodeNumber child = directory->first_child + i;
+        const auto checked = CheckEntry(child, before);
+        if (!checked) Report(Fault::Kind::kIndex, PathOf(child), checked.error().message);
+      }
+      const std::scoped_lock lock(mutex_);
+      summary_.entries += directory->child_count;
+      return {};
+    });
+  }
+
+  // `before`: the name of the entry before in the directory; becomes this entry's.
+  Result<void> CheckEntry(NodeNumber number, std::string_view& before) {
+    const auto node = index_.GetNode(number);
+    if (!node) return std::unexpected(node.error());
+    const auto name = index_.GetName(*node);
+    if (!name) return std::unexpected(name.error());
+    if (*name <= before) return Corrupt("node {}: its name is not behind the one before", number);
+    before = *name;
+    if (node->kind == NodeKind::kHardLink) {
+      const auto target = index_.Resolve(number);
+      return target ? Result<void>() : std::unexpected(target.error());
+    }
+    const auto attributes = index_.GetAttributes(node->attributes);
+    if (!attributes) return std::unexpected(attributes.error());
+    if (auto xattrs = index_.ForEachXattr(*attributes, [](const Xattr&) { return true; }); !xattrs) return xattrs;
+    if (node->kind == NodeKind::kSymlink) {
+      const auto target = index_.GetTarget(*node);
+      return target ? Result<void>() : std::unexpected(target.error());
+    }
+    if (node->is_sample()) CheckSample(number, *node);
+    return {};
+  }
+
+  void CheckSample(NodeNumber number, const Node& node) {
+    if (node.kind == NodeKind::kSegmented)
+      if (const auto segments = index_.GetSegments(node); !segments)
+        return Report(Fault::Kind::kSample, PathOf(number), segments.error().message);
+    for (uint64_t at = 0; at < node.size_bytes;) {
+      const auto run = index_.FindRun(node, at);
+      if (!run) return Report(Fault::Kind::kSample, PathOf(number), run.error().message);
+      if (run->extent)
+        if (const auto bad = bad_extents_.find(*run->extent); bad != bad_extents_.end())
+          Report(Fault::Kind::kSample, PathOf(number),
+                 fmt::format("bytes {} to {}: {}", at, at + run->length_bytes, bad->second));
+      at += run->length_bytes;
+    }
+  }
+
+  std::string PathOf(NodeNumber number) const {
+    auto path = index_.GetPath(number);
+    return path ? std::move(*path) : fmt::format("(node {}, whose path cannot be read)", number);
+  }
+
+  void Report(Fault::Kind kind, std::string path, std::string message) {
+    const std::scoped_lock lock(mutex_);
+    ++summary_.faults;
+    options_.on_fault({.kind = kind, .path = std::move(path), .message = std::move(message)});
+  }
+
+  [[nodiscard]] Result<void> CheckInterrupted() const {
+    if (options_.interrupted != nullptr && *options_.interrupted)
+      return MakeError(ErrorCode::kInterrupted, "interrupted");
+    return {};
+  }
+
+  void CountBytes(uint64_t bytes) const {
+    if (options_.bytes_done != nullptr) *options_.bytes_done += bytes;
+  }
+
+  const Pack& pack_;
+  const Index& index_;
+  WorkerPool& pool_;
+  const VerifyOptions& options_;
+  Result<Volume> volume_;
+  std::vector<ExtentNumber> first_extent_;  // by page; the extent count where a page has none
+  std::mutex mutex_;                        // guards all below while pages and directories are checked
+  std::map<ExtentNumber, std::string> bad_extents_;
+  VerifySummary summary_;
+};
+
+}  // namespace
+
+Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options) {
+  return Verifier(pack, pool, options).Run();
+}
+
+}  // namespace quire

@@ -1,0 +1,40 @@
+// Reads everything of a pack and checks it: every sum, every number, every name. Never stops at the first fault.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "format/pack.h"
+#include "format/result.h"
+#include "format/worker_pool.h"
+
+namespace quire {
+
+struct Fault {
+  enum class Kind : uint8_t { kIndex, kSample, kPage };
+  Kind kind;
+  std::string path;  // of the sample or entry, where it is known
+  std::string message;
+};
+
+struct VerifySummary {
+  uint64_t index_blocks = 0;
+  uint64_t pages = 0;
+  uint64_t entries = 0;
+  uint64_t extents = 0;
+  uint64_t faults = 0;
+};
+
+struct VerifyOptions {
+  std::function<void(const Fault&)> on_fault;      // by one thread at a time
+  std::atomic<uint64_t>* bytes_done = nullptr;     // of the pack; progress
+  const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted
+};
+
+// A fault in a sample that several names share is told once for each sample (hard links aside). Errors are only those
+// that end the work. Memory: the index, 2 MiB a thread.
+Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options);
+
+}  // namespace quire

@@ -1,0 +1,54 @@
+#include "format/worker_pool.h"
+
+namespace quire {
+
+WorkerPool::WorkerPool(unsigned threads) {
+  threads_.reserve(threads);
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+WorkerPool::~WorkerPool() {
+  const std::scoped_lock lock(mutex_);
+  stop_ = true;
+  changed_.notify_all();
+}
+
+Result<void> WorkerPool::ForEach(uint64_t count, const std::function<Result<void>(uint64_t)>& body) {
+  std::unique_lock lock(mutex_);
+  body_ = &body;
+  count_ = count;
+  next_ = 0;
+  failure_ = {};
+  active_ = size();
+  ++round_;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return active_ == 0; });
+  return std::exchange(failure_, {});
+}
+
+void WorkerPool::Work() {
+  uint64_t seen_round = 0;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || round_ != seen_round; });
+    if (stop_) return;
+    seen_round = round_;
+    const auto& body = *body_;
+    const uint64_t count = count_;
+    lock.unlock();
+    for (uint64_t i = next_++; i < count; i = next_++) {
+      auto done = body(i);
+      if (done) continue;
+      next_ = count;
+      const std::scoped_lock failing(mutex_);
+      if (failure_.has_value() || i < failed_at_) {
+        failure_ = std::move(done);
+        failed_at_ = i;
+      }
+    }
+    lock.lock();
+    if (--active_ == 0) changed_.notify_all();
+  }
+}
+
+}  // namespace quire

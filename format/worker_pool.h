@@ -1,0 +1,48 @@
+// Threads that run one loop at a time, and the token by which a caller stops them.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "format/result.h"
+
+namespace quire {
+
+inline constexpr unsigned kMaxJobs = 256;
+
+class WorkerPool {
+ public:
+  // `threads`: 1 to kMaxJobs.
+  explicit WorkerPool(unsigned threads);
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  ~WorkerPool();
+
+  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(threads_.size()); }
+
+  // Calls body(0) to body(count - 1), each once, from several threads, and waits for them. After a failure no further
+  // index is given out; returns the failure of the lowest index. Not reentrant, and for one calling thread at a time.
+  Result<void> ForEach(uint64_t count, const std::function<Result<void>(uint64_t)>& body);
+
+ private:
+  void Work();
+
+  std::mutex mutex_;  // guards all but next_; not held while a body runs
+  std::condition_variable changed_;
+  const std::function<Result<void>(uint64_t)>* body_ = nullptr;
+  uint64_t count_ = 0;
+  uint64_t round_ = 0;   // of ForEach: tells a waking thread that there is new work
+  unsigned active_ = 0;  // threads that have not finished this round
+  bool stop_ = false;
+  uint64_t failed_at_ = 0;
+  Result<void> failure_;
+  std::atomic<uint64_t> next_ = 0;
+  std::vector<std::jthread> threads_;  // last: its threads use all above
+};
+
+}  // namespace quire

@@ -1,0 +1,71 @@
+#include <unistd.h>
+
+#include <memory>
+
+#include "cache/sample_reader.h"
+#include "format/pack.h"
+#include "format/path_resolver.h"
+#include "tools/command.h"
+#include "tools/progress.h"
+
+namespace quire {
+namespace {
+
+constexpr size_t kCacheBytes = 4 * kPageBytes;  // a sample is read once, in order
+
+struct Arguments {
+  std::string pack;
+  std::vector<std::string> paths;
+};
+
+Result<void> WriteToStdout(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError(errno, "standard output");
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+  return {};
+}
+
+Result<void> CatSample(const Index& index, SampleReader& reader, const std::string& path) {
+  const auto number = ResolvePath(index, path, LastSymlink::kFollow);
+  if (!number) return std::unexpected(number.error());
+  const auto node = index.GetNode(*number);
+  if (!node) return std::unexpected(node.error());
+  if (!node->is_sample()) return MakeError(ErrorCode::kNotFound, "'{}': is a directory", EscapeName(path));
+  for (uint64_t at = 0; at < node->size_bytes;) {
+    const auto slices = reader.Read(*node, at, kPageBytes);
+    if (!slices)
+      return std::unexpected(Error{slices.error().code, slices.error().system_errno,
+                                   fmt::format("'{}' at byte {}: {}", EscapeName(path), at, slices.error().message)});
+    for (const Slice& slice : *slices) {
+      if (auto written = WriteToStdout(slice.bytes); !written) return written;
+      at += slice.bytes.size();
+    }
+  }
+  return {};
+}
+
+int RunCat(const Arguments& arguments) {
+  const auto pack = Pack::Open(arguments.pack);
+  if (!pack) return Fail("cat", pack.error());
+  SampleReader reader(**pack, kCacheBytes);
+  int exit_code = kExitOk;
+  for (const std::string& path : arguments.paths)
+    if (const auto written = CatSample((*pack)->index(), reader, path); !written)
+      exit_code = Fail("cat", written.error());
+  return exit_code;
+}
+
+}  // namespace
+
+void AddCatCommand(CLI::App& app, Body& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* cat = app.add_subcommand("cat", "Write samples of a pack to standard output");
+  cat->add_option("PACK", arguments->pack, "Pack to read")->required();
+  cat->add_option("PATH", arguments->paths, "Samples in the pack; symlinks inside of it are followed")->required();
+  cat->callback([&run, arguments] { run = [arguments] { return RunCat(*arguments); }; });
+}
+
+}  // namespace quire

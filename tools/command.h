@@ -1,0 +1,30 @@
+// The `quire` command: main.cc owns the parser, one file a subcommand adds its own options and body.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "format/result.h"
+
+namespace quire {
+
+// Exit codes of every subcommand.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;  // the work could not be done, or not completely
+inline constexpr int kExitUsage = 2;   // the command line makes no sense
+
+// Adds its subcommand to `app`; when it is the one chosen, `run` becomes its body, which returns an exit code.
+using Body = std::function<int()>;
+void AddPackCommand(CLI::App& app, Body& run);
+void AddMountCommand(CLI::App& app, Body& run);
+void AddUmountCommand(CLI::App& app, Body& run);
+void AddLsCommand(CLI::App& app, Body& run);
+void AddCatCommand(CLI::App& app, Body& run);
+void AddExtractCommand(CLI::App& app, Body& run);
+void AddInfoCommand(CLI::App& app, Body& run);
+void AddVerifyCommand(CLI::App& app, Body& run);
+
+// Prints "quire SUBCOMMAND: MESSAGE" to stderr and returns the exit code that fits the error.
+int Fail(const char* subcommand, const Error& error);
+
+}  // namespace quire

@@ -1,0 +1,112 @@
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "format/checksum.h"
+#include "format/coding.h"
+#include "format/pack.h"
+#include "tools/command.h"
+#include "tools/progress.h"
+
+namespace quire {
+namespace {
+
+struct Arguments {
+  std::string pack;
+  bool json = false;
+};
+
+// What is not sample bytes in the pages: alignment, and gaps at their ends.
+double WasteFraction(const Superblock& superblock, const Volume& volume) {
+  const uint64_t page_bytes = volume.data_end - volume.data_begin;
+  return page_bytes == 0 ? 0
+                         : static_cast<double>(page_bytes - superblock.stored_bytes) / static_cast<double>(page_bytes);
+}
+
+double IndexBytesPerSample(const Superblock& superblock) {
+  const uint64_t without_names = superblock.index_bytes - superblock.section(Section::kNames).bytes;
+  return superblock.samples == 0 ? 0 : static_cast<double>(without_names) / static_cast<double>(superblock.samples);
+}
+
+std::string OrderText(const Superblock& superblock) {
+  switch (superblock.order) {
+    case PackOrder::kPath:
+      return "path";
+    case PackOrder::kShuffle:
+      return fmt::format("shuffle:{}", superblock.order_seed);
+    case PackOrder::kList:
+      return "list";
+  }
+  return fmt::format("unknown ({})", static_cast<uint32_t>(superblock.order));
+}
+
+void PrintJson(const Pack& pack, const Volume& volume) {
+  const Superblock& superblock = pack.superblock();
+  const nlohmann::ordered_json info = {
+      {"pack", pack.path()},
+      {"format", "1.0"},
+      {"generation", superblock.generation},
+      {"pack_bytes", superblock.pack_bytes},
+      {"page_bytes", kPageBytes},
+      {"pages", CeilDiv(volume.data_end, kPageBytes)},
+      {"volumes", pack.index().volume_count()},
+      {"samples", superblock.samples},
+      {"directories", pack.index().directory_count()},
+      {"symlinks", superblock.symlinks},
+      {"hard_links", superblock.hard_links},
+      {"left_out", superblock.left_out},
+      {"sample_bytes", superblock.sample_bytes},
+      {"stored_bytes", superblock.stored_bytes},
+      {"waste_fraction", WasteFraction(superblock, volume)},
+      {"order", OrderText(superblock)},
+      {"index_bytes", superblock.index_bytes},
+      {"name_bytes", superblock.section(Section::kNames).bytes},
+      {"index_bytes_per_sample", IndexBytesPerSample(superblock)},
+      {"checksum", "XXH3-64"},
+      {"checksum_vectors", Xxh3Vectors()},
+      {"root_sum", fmt::format("{:016x}", superblock.root_sum)},
+  };
+  fmt::print("{}\n", info.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void PrintText(const Pack& pack, const Volume& volume) {
+  const Superblock& superblock = pack.superblock();
+  fmt::print("pack          {} (format 1.0, generation {})\n", pack.path(), superblock.generation);
+  fmt::print("size          {}: {} pages of {}\n", FormatBytes(superblock.pack_bytes),
+             FormatCount(CeilDiv(volume.data_end, kPageBytes)), FormatBytes(kPageBytes));
+  fmt::print("samples       {}, {} ({} stored)\n", FormatCount(superblock.samples),
+             FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
+  fmt::print("other entries {} directories, {} symlinks, {} hard links\n", FormatCount(pack.index().directory_count()),
+             FormatCount(superblock.symlinks), FormatCount(superblock.hard_links));
+  fmt::print("left out      {} devices, sockets and FIFOs\n", FormatCount(superblock.left_out));
+  fmt::print("order         {}\n", OrderText(superblock));
+  fmt::print("waste         {:.3f} % of the pages\n", WasteFraction(superblock, volume) * 100);
+  fmt::print("index         {} with {} of names; {:.1f} bytes a sample beside its name\n",
+             FormatBytes(superblock.index_bytes), FormatBytes(superblock.section(Section::kNames).bytes),
+             IndexBytesPerSample(superblock));
+  fmt::print("sums          XXH3-64 ({} here), root {:016x}\n", Xxh3Vectors(), superblock.root_sum);
+}
+
+int RunInfo(const Arguments& arguments) {
+  const auto pack = Pack::Open(arguments.pack);
+  if (!pack) return Fail("info", pack.error());
+  const auto volume = (*pack)->index().GetVolume(0);
+  if (!volume) return Fail("info", volume.error());
+  if (arguments.json)
+    PrintJson(**pack, *volume);
+  else
+    PrintText(**pack, *volume);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddInfoCommand(CLI::App& app, Body& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* info = app.add_subcommand("info", "Show what a pack holds and how it is laid out");
+  info->add_option("PACK", arguments->pack, "Pack to read")->required();
+  info->add_flag("--json", arguments->json, "For programs");
+  info->callback([&run, arguments] { run = [arguments] { return RunInfo(*arguments); }; });
+}
+
+}  // namespace quire

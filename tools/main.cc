@@ -1,0 +1,37 @@
+#include <cstdio>
+
+#include "tools/command.h"
+
+namespace quire {
+
+int Fail(const char* subcommand, const Error& error) {
+  fmt::print(stderr, "quire {}: {}\n", subcommand, error.message);
+  return error.code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
+}
+
+}  // namespace quire
+
+int main(int argc, char** argv) {
+  CLI::App app("Packs a directory of many small files into one file, and mounts it.", "quire");
+  app.set_version_flag("--version", "quire " QUIRE_VERSION);
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::help);
+  quire::Body run;
+  quire::AddPackCommand(app, run);
+  quire::AddMountCommand(app, run);
+  quire::AddUmountCommand(app, run);
+  quire::AddLsCommand(app, run);
+  quire::AddCatCommand(app, run);
+  quire::AddExtractCommand(app, run);
+  quire::AddInfoCommand(app, run);
+  quire::AddVerifyCommand(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "quire: {}\nTry 'quire --help' or 'quire SUBCOMMAND --help'.\n", error.what());
+    return quire::kExitUsage;
+  }
+  return run();
+}

@@ -1,0 +1,60 @@
+// Progress of long work on stderr: a bar with rate and time left on a terminal, otherwise a line now and then.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace quire {
+
+enum class ProgressMode : uint8_t { kAuto, kAlways, kNever };
+
+// What is to be shown at one moment.
+struct ProgressState {
+  std::string what;    // "packing"
+  std::string counts = {};  // "1,234 of 5,678 samples"; may be empty
+  uint64_t bytes_done = 0;
+  uint64_t bytes_total = 0;  // 0: not known, no bar
+};
+
+// Shows `read()` from a thread of its own until destruction. `read` must be safe to call from it.
+class Progress {
+ public:
+  Progress(ProgressMode mode, std::function<ProgressState()> read);
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress();
+
+  // Prints a line of its own to stderr, above the bar. Any thread.
+  void PrintLine(const std::string& line);
+
+ private:
+  void Run(const std::stop_token& stop);
+  void Show();
+  void ClearBar();
+
+  const bool terminal_;
+  const std::function<ProgressState()> read_;
+  const uint64_t started_ns_;
+  std::string phase_;  // whose rate is measured
+  uint64_t phase_started_ns_;
+  std::mutex mutex_;  // guards the terminal's line
+  bool bar_shown_ = false;
+  std::condition_variable_any wake_;
+  std::jthread thread_;  // last: uses all above
+};
+
+// 1536 -> "1.5 KiB".
+std::string FormatBytes(uint64_t bytes);
+// 1234567 -> "1,234,567".
+std::string FormatCount(uint64_t count);
+// 3725 -> "1:02:05".
+std::string FormatSeconds(uint64_t seconds);
+
+// `name` as one line of a terminal or log: control characters, backslashes and what is not UTF-8 as C escapes.
+std::string EscapeName(std::string_view name);
+
+}  // namespace quire

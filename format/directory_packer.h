@@ -1,6 +1,4 @@
-// `quire pack`: a directory becomes a pack. The steps: scan the tree, order the samples, find duplicates, lay out the
-// pages, fill and write them, write the index, commit, give the file its name. Until the last step there is nothing
-// under that name.
+// `quire pack`: scans a directory, orders its samples, finds duplicates, and hands them to the pack writer.
 #pragma once
 
 #include <atomic>
@@ -9,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "format/pack_writer.h"
 #include "format/result.h"
 #include "format/sample_order.h"
 
@@ -17,17 +16,6 @@ namespace quire {
 // 16 threads for 2 cores: reading many small cold files waits for the disk, not for a processor. Measured on 100,000
 // files of 3 KB, see README.md.
 inline constexpr unsigned kDefaultPackJobs = 16;
-
-// Written by the packer, read by anyone meanwhile.
-struct PackProgress {
-  enum class Phase : uint8_t { kScan, kDeduplicate, kPages, kIndex, kDone };
-  std::atomic<Phase> phase = Phase::kScan;
-  std::atomic<uint64_t> entries_found = 0;
-  std::atomic<uint64_t> samples_total = 0;  // to be stored; known from kPages on, like bytes_total
-  std::atomic<uint64_t> bytes_total = 0;
-  std::atomic<uint64_t> samples_done = 0;
-  std::atomic<uint64_t> bytes_done = 0;
-};
 
 struct PackDirectoryOptions {
   std::string source;
@@ -45,14 +33,8 @@ struct PackDirectoryOptions {
 };
 
 struct PackSummary {
-  uint64_t samples = 0;
+  Superblock superblock;  // what was committed
   uint64_t directories = 0;
-  uint64_t symlinks = 0;
-  uint64_t hard_links = 0;
-  uint64_t sample_bytes = 0;
-  uint64_t stored_bytes = 0;
-  uint64_t pack_bytes = 0;
-  uint64_t left_out = 0;
   uint64_t excluded = 0;
   uint64_t unreadable = 0;  // with skip_unreadable: the pack is without them
   uint64_t clamped_times = 0;

@@ -61,10 +61,9 @@ bool AreEqual(const SampleSource& source, const Candidate& a, const Candidate& b
 
 }  // namespace
 
-Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables,
-                                                                  const Spool<NodeNumber>& samples,
-                                                                  const SampleSource& source, WorkerPool& pool,
-                                                                  const std::atomic<bool>* interrupted) {
+Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const Spool<NodeNumber>& samples,
+                                              const SampleSource& source, WorkerPool& pool,
+                                              const std::atomic<bool>* interrupted) {
   std::vector<Candidate> candidates;
   for (uint64_t rank = 0; rank < samples.size(); ++rank) {
     const Node& node = tables.nodes[samples[rank]];

@@ -17,12 +17,12 @@ struct Duplicate {
   NodeNumber first;  // the sample whose content `node` has
 };
 
-// Of samples without holes, each that equals an earlier one in `samples`, with the first that it equals; by node number. Candidates are
-// those of equal size and equal sum; then their bytes are compared, since a sum proves nothing against someone who
-// wants two files to collide. Samples that cannot be read are left for the packing proper to report.
-Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables,
-                                                                  const Spool<NodeNumber>& samples,
-                                                                  const SampleSource& source, WorkerPool& pool,
-                                                                  const std::atomic<bool>* interrupted);
+// Of samples without holes, each that equals an earlier one in `samples`, with the first that it equals; by node
+// number. Candidates are those of equal size and equal sum; then their bytes are compared, since a sum proves nothing
+// against someone who wants two files to collide. Samples that cannot be read are left for the packing proper to
+// report.
+Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const Spool<NodeNumber>& samples,
+                                              const SampleSource& source, WorkerPool& pool,
+                                              const std::atomic<bool>* interrupted);
 
 }  // namespace quire

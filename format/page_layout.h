@@ -14,9 +14,14 @@
 #include "format/index_tables.h"
 #include "format/result.h"
 #include "format/spool.h"
-#include "format/tree_scanner.h"
 
 namespace quire {
+
+// Bytes of a sample that are not a hole.
+struct DataRange {
+  uint64_t offset = 0;
+  uint64_t length_bytes = 0;
+};
 
 // Not thread-safe. After an error the layout is unusable.
 class PageLayout {

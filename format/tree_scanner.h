@@ -11,16 +11,11 @@
 #include <vector>
 
 #include "format/index_tables.h"
+#include "format/page_layout.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
 
 namespace quire {
-
-// Bytes of a sample that are not a hole.
-struct DataRange {
-  uint64_t offset = 0;
-  uint64_t length_bytes = 0;
-};
 
 // What a tree holds beside its index tables.
 struct ScannedTree {

@@ -33,5 +33,11 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "quire: {}\nTry 'quire --help' or 'quire SUBCOMMAND --help'.\n", error.what());
     return quire::kExitUsage;
   }
-  return run();
+  const int exit_code = run();
+  // What was printed must have arrived: a full disk behind '>' is a failure like any other.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    fmt::print(stderr, "quire: standard output: {}\n", std::generic_category().message(errno));
+    return quire::kExitFailed;
+  }
+  return exit_code;
 }

@@ -4,13 +4,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,19 +58,18 @@ void LogToSyslog(const MountOptions& options) {
   spdlog::set_level(options.log_level);
 }
 
-std::optional<dev_t> DeviceAt(const std::string& path) {
-  struct stat status = {};
-  if (stat(path.c_str(), &status) != 0) return std::nullopt;
-  return status.st_dev;
-}
-
-// Asks the daemon itself: statvfs is never answered from the kernel's memory.
-Result<void> CheckAnswers(const std::string& mount_point, std::optional<dev_t> device_before) {
+// That what is seen at the mount point is this mount, and that its daemon answers: statvfs is never answered from the
+// kernel's memory.
+Result<void> CheckAnswers(const MountPlan& plan) {
   struct statvfs unused = {};
-  if (statvfs(mount_point.c_str(), &unused) != 0)
-    return SystemError(errno, "the mount at '{}' does not answer", mount_point);
-  if (DeviceAt(mount_point) == device_before)
-    return SystemError(ENOTCONN, "the mount at '{}' was taken away at once", mount_point);
+  if (statvfs(plan.mount_point.c_str(), &unused) != 0)
+    return SystemError(errno, "the mount at '{}' does not answer", plan.mount_point);
+  struct stat root = {};
+  if (stat(plan.mount_point.c_str(), &root) != 0) return SystemError(errno, "mount point '{}'", plan.mount_point);
+  const auto mount = FindMount(plan.mount_point);
+  if (!mount) return std::unexpected(mount.error());
+  if (!*mount || (*mount)->type != kMountType || (*mount)->device != root.st_dev)
+    return MakeError(ErrorCode::kSystem, "the mount at '{}' was taken away at once", plan.mount_point);
   return {};
 }
 
@@ -89,7 +85,6 @@ int MountInForeground(const MountPlan& plan) {
 }
 
 int MountInBackground(const MountPlan& plan) {
-  const auto device_before = DeviceAt(plan.mount_point);
   std::unique_ptr<Session> session;
   const auto prepare = [&]() -> Result<void> {
     auto mounted = Session::Mount(plan.pack_path, plan.mount_point, plan.options);
@@ -104,7 +99,7 @@ int MountInBackground(const MountPlan& plan) {
     return exit_code;
   };
   if (const auto started = StartDaemon(prepare, serve); !started) return Fail("mount", started.error());
-  if (const auto answers = CheckAnswers(plan.mount_point, device_before); !answers) {
+  if (const auto answers = CheckAnswers(plan); !answers) {
     Unmount(plan.mount_point, UnmountMode::kDetach);
     return Fail("mount", answers.error());
   }

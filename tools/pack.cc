@@ -36,17 +36,17 @@ ProgressState Describe(const PackProgress& progress) {
               .bytes_done = progress.bytes_done,
               .bytes_total = progress.bytes_total};
     case Phase::kIndex:
-    case Phase::kDone:
       break;
   }
   return {.what = "writing the index and syncing"};
 }
 
 void PrintSummary(const PackSummary& summary, const std::string& output) {
+  const Superblock& pack = summary.superblock;
   fmt::print("{}: {} samples, {} directories, {} symlinks, {} hard links; {} of samples in {}\n", output,
-             FormatCount(summary.samples), FormatCount(summary.directories), FormatCount(summary.symlinks),
-             FormatCount(summary.hard_links), FormatBytes(summary.sample_bytes), FormatBytes(summary.pack_bytes));
-  if (summary.left_out > 0) fmt::print("{} devices, sockets and FIFOs left out\n", FormatCount(summary.left_out));
+             FormatCount(pack.samples), FormatCount(summary.directories), FormatCount(pack.symlinks),
+             FormatCount(pack.hard_links), FormatBytes(pack.sample_bytes), FormatBytes(pack.pack_bytes));
+  if (pack.left_out > 0) fmt::print("{} devices, sockets and FIFOs left out\n", FormatCount(pack.left_out));
   if (summary.excluded > 0) fmt::print("{} entries excluded\n", FormatCount(summary.excluded));
   if (summary.clamped_times > 0)
     fmt::print("{} modification times before 1901 or after 2486 moved to that limit\n",

@@ -14,7 +14,7 @@ enum class ProgressMode : uint8_t { kAuto, kAlways, kNever };
 
 // What is to be shown at one moment.
 struct ProgressState {
-  std::string what;    // "packing"
+  std::string what;         // "packing"
   std::string counts = {};  // "1,234 of 5,678 samples"; may be empty
   uint64_t bytes_done = 0;
   uint64_t bytes_total = 0;  // 0: not known, no bar

@@ -37,7 +37,7 @@ Result<void> UnmountPack(const std::string& directory) {
   const bool is_dead = statvfs(mount_point->c_str(), &unused) != 0 && errno == ENOTCONN;
   if (auto gone = Unmount(*mount_point, is_dead ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone) return gone;
   if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
-    return SystemError(ETIMEDOUT, "'{}' is unmounted, but its daemon still waits for the disk", *mount_point);
+    return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon still waits for the disk", *mount_point);
   return {};
 }
 

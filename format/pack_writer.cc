@@ -1,0 +1,124 @@
+#include "format/pack_writer.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
+#include "format/coding.h"
+#include "format/index_writer.h"
+#include "format/page_writer.h"
+
+namespace quire {
+namespace {
+
+Result<void> CheckSpace(const OutputFile& output, uint64_t needed_bytes) {
+  struct statvfs status{};
+  if (fstatvfs(output.file().fd(), &status) != 0) return {};  // the write will tell
+  const uint64_t free_bytes = status.f_bavail * status.f_frsize;
+  if (needed_bytes <= free_bytes) return {};
+  return SystemError(ENOSPC, "{}: {} bytes needed, {} free", output.folder(), needed_bytes, free_bytes);
+}
+
+class PackWriter {
+ public:
+  PackWriter(const PackContents& contents, const PackWriterOptions& options, WorkerPool& pool, OutputFile& output)
+      : contents_(contents),
+        tables_(contents.tables),
+        options_(options),
+        pool_(pool),
+        output_(output),
+        file_offsets_(output.folder()) {}
+
+  Result<Superblock> Run() {
+    const auto data_end = LayOut();
+    if (!data_end) return std::unexpected(data_end.error());
+    if (auto done = CheckSpace(output_, *data_end); !done) return Propagate(std::move(done));
+    if (auto done = WriteSamples(*data_end); !done) return Propagate(std::move(done));
+    return Commit(*data_end);
+  }
+
+ private:
+  Result<uint64_t> LayOut() {
+    PageLayout layout(tables_, file_offsets_);
+    for (const NodeNumber number : contents_.samples.span()) {
+      if (std::ranges::binary_search(contents_.duplicates, number, {}, &Duplicate::node)) continue;
+      const uint64_t size_bytes = tables_.nodes[number].size_bytes;
+      const DataRange all{.offset = 0, .length_bytes = size_bytes};
+      const auto sparse = contents_.sparse.find(number);
+      const auto ranges = sparse == contents_.sparse.end() ? std::span(&all, 1) : std::span(sparse->second);
+      if (auto added = layout.Add(number, ranges); !added) return Propagate(std::move(added));
+      if (size_bytes > 0 && !ranges.empty()) ++options_.progress->samples_total;
+      for (const DataRange& range : ranges) options_.progress->bytes_total += range.length_bytes;
+    }
+    const auto data_end = layout.Finish();
+    for (const auto& [duplicate, first] : contents_.duplicates)
+      tables_.nodes[duplicate].content = tables_.nodes[first].content;
+    return data_end;
+  }
+
+  Result<void> WriteSamples(uint64_t data_end) {
+    options_.progress->phase = PackProgress::Phase::kPages;
+    const PageWriterOptions writer{
+        .skip_unreadable = options_.skip_unreadable,
+        .on_unreadable = [this](NodeNumber node,
+                                const std::string& reason) { options_.on_unreadable(tables_.PathOf(node), reason); },
+        .samples_done = &options_.progress->samples_done,
+        .bytes_done = &options_.progress->bytes_done,
+        .interrupted = options_.interrupted};
+    auto failed = WritePages(tables_, file_offsets_, data_end, contents_.source, pool_, output_.file(), writer);
+    if (!failed) return Propagate(std::move(failed));
+    if (!failed->empty() && !options_.skip_unreadable)
+      return MakeError(ErrorCode::kUnreadable,
+                       "a sample could not be read; nothing was written (--skip-unreadable packs the rest)");
+    RemoveUnreadable(std::move(*failed));
+    return {};
+  }
+
+  // Samples that share the content of one that failed fail with it. `failed`: sorted.
+  void RemoveUnreadable(std::vector<NodeNumber> failed) {
+    std::vector<NodeNumber> sharing;
+    for (const auto& [duplicate, first] : contents_.duplicates) {
+      if (!std::ranges::binary_search(failed, first)) continue;
+      options_.on_unreadable(tables_.PathOf(duplicate),
+                             fmt::format("has the content of '{}', which cannot be read", tables_.PathOf(first)));
+      sharing.push_back(duplicate);
+    }
+    failed.insert(failed.end(), sharing.begin(), sharing.end());
+    std::ranges::sort(failed);
+    tables_.RemoveSamples(std::move(failed));
+  }
+
+  Result<Superblock> Commit(uint64_t data_end) {
+    options_.progress->phase = PackProgress::Phase::kIndex;
+    tables_.volumes = {{.data_begin = kDataBegin, .data_end = data_end}};
+    Superblock superblock;
+    superblock.generation = 1;
+    superblock.index_offset = AlignUp(data_end, kIndexAlign);
+    superblock.left_out = options_.left_out;
+    superblock.order = options_.order.order;
+    superblock.order_seed = options_.order.seed;
+    if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
+    if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
+      return Propagate(std::move(committed));
+    if (options_.interrupted != nullptr && *options_.interrupted)
+      return MakeError(ErrorCode::kInterrupted, "interrupted");
+    if (auto named = output_.Commit(); !named) return Propagate(std::move(named));
+    return superblock;
+  }
+
+  const PackContents& contents_;
+  IndexTables& tables_;
+  const PackWriterOptions& options_;
+  WorkerPool& pool_;
+  OutputFile& output_;
+  Spool<uint64_t> file_offsets_;  // by extent
+};
+
+}  // namespace
+
+Result<Superblock> WritePack(const PackContents& contents, const PackWriterOptions& options, WorkerPool& pool,
+                             OutputFile& output) {
+  return PackWriter(contents, options, pool, output).Run();
+}
+
+}  // namespace quire

@@ -1,0 +1,134 @@
+// Goal: no damage to a pack makes a reader crash, hang, or return a wrong byte; damage with good sums may not crash it
+// either. Method: a small pack of every kind of entry; each byte of it flipped in turn; then each byte of its index
+// changed and all sums made good again, as a hostile writer would.
+#include <gtest/gtest.h>
+
+#include "format/block_tree.h"
+#include "format/checksum.h"
+#include "format/coding.h"
+#include "format/pack.h"
+#include "format/verifier.h"
+#include "format/worker_pool.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+constexpr uint64_t kMostEntries = 10'000;  // what a hostile directory may make a test walk
+
+MemoryTree SmallTree() {
+  MemoryTree tree;
+  tree.AddFile("dir/a", "some bytes").AddFile("dir/b", Noise(300, 1)).AddFile("empty", "").AddDirectory("none");
+  tree.AddSymlink("link", "dir/a").AddHardLink("zz/hard", "dir/a").AddFile("dir/sub/c", "c");
+  tree.AddSparseFile("sparse", std::string(8192, '\0').replace(4096, 5, "bytes"), {{4096, 4096}});
+  tree.SetXattr("dir/a", "user.label", "cat");
+  return tree;
+}
+
+// Reads all there is, as a mount would be asked to.
+void WalkEverything(const Pack& pack) {
+  const Index& index = pack.index();
+  for (NodeNumber number = 0; number < std::min(index.node_count(), kMostEntries); ++number) {
+    const auto node = index.GetNode(number);
+    if (!node) continue;
+    (void)index.GetName(*node);
+    (void)index.GetPath(number);
+    (void)index.Resolve(number);
+    if (const auto attributes = index.GetAttributes(node->attributes))
+      (void)index.ForEachXattr(*attributes, [](const Xattr&) { return true; });
+    if (node->kind == NodeKind::kSymlink) (void)index.GetTarget(*node);
+    if (node->kind == NodeKind::kDirectory)
+      if (const auto directory = index.GetDirectory(node->content)) (void)index.Lookup(*directory, "dir");
+    if (!node->is_sample()) continue;
+    (void)index.GetStoredBytes(*node);
+    for (uint64_t at = 0, runs = 0; at < node->size_bytes && runs < 100; ++runs) {
+      const auto run = index.FindRun(*node, at);
+      if (!run) break;
+      ASSERT_GT(run->length_bytes, 0U);
+      ASSERT_LE(run->length_bytes, node->size_bytes - at);
+      if (run->extent) {
+        const auto extent = index.GetExtent(*run->extent);
+        ASSERT_TRUE(extent.has_value());
+        ASSERT_LE(run->extent_offset + run->length_bytes, extent->length_bytes);
+        std::vector<std::byte> bytes(extent->length_bytes);
+        (void)pack.ReadExtent(*extent, bytes);
+      }
+      at += run->length_bytes;
+    }
+  }
+  WorkerPool pool(1);
+  (void)VerifyPack(pack, pool, {.on_fault = [](const Fault&) {}});
+}
+
+TEST(DamagedPack, NoFlippedByteYieldsAWrongByte) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  const MemoryTree tree = SmallTree();
+  tree.WriteTo(path);
+  const auto contents = tree.Contents();
+  const std::string good = ReadFile(path);
+  for (size_t at = 0; at < good.size(); ++at) {
+    if (at >= 4096 && at < 8192) at = 8192;  // the other slot holds nothing yet
+    std::string bytes = good;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x5a);
+    WriteFile(path, bytes);
+    const auto pack = Pack::Open(path);
+    if (!pack) continue;
+    for (const auto& [name, content] : contents) {
+      const auto read = ReadSampleAt(**pack, name);
+      ASSERT_TRUE(!read || *read == content) << name << " after byte " << at;
+    }
+  }
+}
+
+TEST(DamagedPack, VerifyFindsEveryFlippedByteOfPagesAndIndex) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  SmallTree().WriteTo(path);
+  const std::string good = ReadFile(path);
+  const Superblock superblock = ValueOrDie(Pack::Open(path))->superblock();
+  const uint64_t data_end = ValueOrDie(ValueOrDie(Pack::Open(path))->index().GetVolume(0)).data_end;
+  const uint64_t body_end = superblock.index_offset + superblock.body_bytes;
+  WorkerPool pool(1);
+  for (size_t at = kDataBegin; at < body_end; ++at) {
+    if (at == data_end) at = superblock.index_offset;
+    std::string bytes = good;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    WriteFile(path, bytes);
+    const auto pack = ValueOrDie(Pack::Open(path));
+    uint64_t told = 0;
+    const auto summary = VerifyPack(*pack, pool, {.on_fault = [&](const Fault&) { ++told; }});
+    ASSERT_TRUE(summary.has_value());
+    ASSERT_GT(summary->faults, 0U) << "byte " << at;
+    ASSERT_EQ(summary->faults, told);
+  }
+}
+
+TEST(DamagedPack, HostileNumbersWithGoodSumsDoNotCrash) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  SmallTree().WriteTo(path);
+  const std::string good = ReadFile(path);
+  const Superblock superblock = ValueOrDie(Pack::Open(path))->superblock();
+  ASSERT_LE(superblock.body_bytes, kBlockBytes);  // one block: its sum is the only one of level 1
+  for (uint64_t at = 0; at < superblock.body_bytes; ++at) {
+    for (const int value : {0x00, 0x01, 0x7f, 0xff}) {
+      std::string bytes = good;
+      if (static_cast<unsigned char>(bytes[superblock.index_offset + at]) == value) continue;
+      bytes[superblock.index_offset + at] = static_cast<char>(value);
+      const auto all = std::as_writable_bytes(std::span(bytes));
+      const uint64_t sums_at = superblock.index_offset + BlockTreeGeometry(superblock.body_bytes).levels[1].offset;
+      StoreUint<8>(all, sums_at, Xxh3(all.subspan(superblock.index_offset, superblock.body_bytes)));
+      Superblock forged = superblock;
+      forged.root_sum = Xxh3(all.subspan(sums_at, 8));
+      EncodeSuperblock(forged, all.first<kSuperblockBytes>());
+      WriteFile(path, bytes);
+      const auto pack = Pack::Open(path);
+      if (pack) WalkEverything(**pack);
+      if (testing::Test::HasFatalFailure()) FAIL() << "byte " << at << " of the index set to " << value;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,205 @@
+// Goal: what goes into a pack comes out of it: names, kinds, contents, holes, links, attributes.
+#include "format/pack.h"
+
+#include <gtest/gtest.h>
+
+#include "format/coding.h"
+#include "format/path_resolver.h"
+#include "format/verifier.h"
+#include "format/worker_pool.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+class PackTest : public testing::Test {
+ protected:
+  std::unique_ptr<Pack> Write(const MemoryTree& tree, const SampleOrder& order = {}) {
+    tree.WriteTo(path_, order);
+    return ValueOrDie(Pack::Open(path_));
+  }
+  static Node NodeAt(const Pack& pack, const std::string& path) {
+    return ValueOrDie(pack.index().GetNode(ValueOrDie(ResolvePath(pack.index(), path, LastSymlink::kKeep))));
+  }
+  static void ExpectContents(const Pack& pack, const MemoryTree& tree) {
+    for (const auto& [path, content] : tree.Contents()) {
+      const auto read = ReadSampleAt(pack, path);
+      ASSERT_TRUE(read.has_value()) << path << ": " << read.error().message;
+      EXPECT_TRUE(*read == content) << path;
+    }
+  }
+  static uint64_t CountFaults(const Pack& pack) {
+    WorkerPool pool(2);
+    return ValueOrDie(
+               VerifyPack(
+                   pack, pool,
+                   {.on_fault = [](const Fault& fault) { ADD_FAILURE() << fault.path << ": " << fault.message; }}))
+        .faults;
+  }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_ / "t.quire";
+};
+
+MemoryTree OddTree() {
+  MemoryTree tree;
+  tree.AddFile("b/one", "1").AddFile("b/empty", "").AddFile("a", Noise(5000, 1)).AddDirectory("c");
+  tree.AddFile("b/page", Noise(kPageBytes, 2))
+      .AddFile("b/page-1", Noise(kPageBytes - 1, 3))
+      .AddFile("b/page+1", Noise(kPageBytes + 1, 4));
+  tree.AddFile("large", Noise(5 * kPageBytes + 12345, 5))
+      .AddFile(std::string("odd\n\xff \"'"), "odd")
+      .AddFile(std::string(255, 'n'), "long");
+  tree.AddSymlink("link", "b/one").AddHardLink("d/e/f/hard", "a").AddFile("d/e/f/deep", "deep");
+  return tree;
+}
+
+TEST_F(PackTest, ContentsOfEverySizeComeBack) {
+  const MemoryTree tree = OddTree();
+  const auto pack = Write(tree);
+  ExpectContents(*pack, tree);
+  EXPECT_EQ(CountFaults(*pack), 0U);
+  EXPECT_EQ(pack->superblock().samples, 10U);
+  EXPECT_EQ(pack->superblock().hard_links, 1U);
+  EXPECT_EQ(pack->superblock().symlinks, 1U);
+}
+
+TEST_F(PackTest, ContentsComeBackInShuffledOrder) {
+  const MemoryTree tree = OddTree();
+  const auto pack = Write(tree, {.order = PackOrder::kShuffle, .seed = 3, .list_file = ""});
+  ExpectContents(*pack, tree);
+  EXPECT_EQ(CountFaults(*pack), 0U);
+}
+
+TEST_F(PackTest, BytesDoNotDependOnTheNumberOfThreads) {
+  OddTree().WriteTo(folder_ / "1", {}, 1);
+  OddTree().WriteTo(folder_ / "7", {}, 7);
+  EXPECT_TRUE(ReadFile(folder_ / "1") == ReadFile(folder_ / "7"));
+}
+
+TEST_F(PackTest, AnEmptyTreeIsAPack) {
+  const auto pack = Write(MemoryTree().AddDirectory(""));
+  EXPECT_EQ(pack->index().node_count(), 1U);
+  EXPECT_EQ(CountFaults(*pack), 0U);
+}
+
+TEST_F(PackTest, HolesReadAsZerosAndTakeNoSpace) {
+  std::string content(9 * kPageBytes, '\0');
+  content.replace(10 * 4096, 4096, Noise(4096, 1));
+  content.replace(3 * kPageBytes, 2 * kPageBytes + 8192, Noise(2 * kPageBytes + 8192, 2));
+  MemoryTree tree;
+  tree.AddSparseFile("sparse", content, {{10 * 4096, 4096}, {3 * kPageBytes, 2 * kPageBytes + 8192}});
+  tree.AddSparseFile("all-hole", std::string(3 * kPageBytes, '\0'), {});
+  const auto pack = Write(tree);
+  ExpectContents(*pack, tree);
+  EXPECT_EQ(CountFaults(*pack), 0U);
+  EXPECT_EQ(pack->index().GetStoredBytes(NodeAt(*pack, "sparse")).value(), 4096 + 2 * kPageBytes + 8192);
+  EXPECT_EQ(pack->index().GetStoredBytes(NodeAt(*pack, "all-hole")).value(), 0U);
+  EXPECT_EQ(pack->superblock().stored_bytes, 4096 + 2 * kPageBytes + 8192);
+  const ContentRun hole = pack->index().FindRun(NodeAt(*pack, "sparse"), 0).value();
+  EXPECT_FALSE(hole.extent.has_value());
+  EXPECT_EQ(hole.length_bytes, 10 * 4096U);
+}
+
+TEST_F(PackTest, LookupFindsEveryNameAndNoOther) {
+  MemoryTree tree;
+  for (int i = 0; i < 1000; ++i) tree.AddFile(fmt::format("d/{}", i * 7), "x");
+  const auto pack = Write(tree);
+  const Directory directory = pack->index().GetDirectory(NodeAt(*pack, "d").content).value();
+  for (int i = 0; i < 7000; ++i)
+    EXPECT_EQ(pack->index().Lookup(directory, std::to_string(i)).value().has_value(), i % 7 == 0) << i;
+  EXPECT_FALSE(pack->index().Lookup(directory, "").value().has_value());
+  EXPECT_FALSE(pack->index().Lookup(directory, std::string(300, 'x')).value().has_value());
+}
+
+TEST_F(PackTest, EveryNodeKnowsItsPath) {
+  const auto pack = Write(OddTree());
+  const Index& index = pack->index();
+  for (NodeNumber number = 1; number < index.node_count(); ++number) {
+    const std::string path = index.GetPath(number).value();
+    const NodeNumber found = ResolvePath(index, path, LastSymlink::kKeep).value();
+    EXPECT_EQ(found, index.Resolve(number).value()) << path;
+  }
+  EXPECT_EQ(index.GetPath(0).value(), "");
+  EXPECT_EQ(index.GetParent(0).value(), 0U);
+}
+
+TEST_F(PackTest, PathsAreWalkedAsTheKernelDoes) {
+  MemoryTree tree;
+  tree.AddFile("a/b/file", "x")
+      .AddSymlink("a/up", "../a/b")
+      .AddSymlink("out", "/etc/passwd")
+      .AddSymlink("loop", "loop");
+  const auto pack = Write(tree);
+  const Index& index = pack->index();
+  const auto walk = [&](std::string_view path, LastSymlink last = LastSymlink::kFollow) {
+    return ResolvePath(index, path, last);
+  };
+  const NodeNumber file = walk("a/b/file").value();
+  EXPECT_EQ(walk("/a//b/./file").value(), file);
+  EXPECT_EQ(walk("a/up/file").value(), file);
+  EXPECT_EQ(walk("../../a/b/../b/file").value(), file);
+  EXPECT_EQ(walk("").value(), 0U);
+  EXPECT_NE(walk("a/up", LastSymlink::kKeep).value(), walk("a/up").value());
+  for (const char* missing : {"a/c", "a/b/file/x", "out", "loop", "a/b/file/.."})
+    EXPECT_EQ(walk(missing).error().code, ErrorCode::kNotFound) << missing;
+}
+
+TEST_F(PackTest, XattrsAndLinkCountsAreKept) {
+  MemoryTree tree;
+  tree.AddFile("f", "x").AddHardLink("g", "f").AddHardLink("h", "f").AddDirectory("d/e").AddDirectory("d/f");
+  tree.SetXattr("f", "user.label", "cat").SetXattr("f", "user.empty", "");
+  const auto pack = Write(tree);
+  const Index& index = pack->index();
+  const Attributes attributes = index.GetAttributes(NodeAt(*pack, "g").attributes).value();
+  EXPECT_EQ(attributes.nlink, 3U);
+  std::map<std::string, std::string> xattrs;
+  OkOrDie(index.ForEachXattr(attributes, [&](const Xattr& xattr) {
+    xattrs[std::string(xattr.name)] = AsText(xattr.value);
+    return true;
+  }));
+  EXPECT_EQ(xattrs, (std::map<std::string, std::string>{{"user.label", "cat"}, {"user.empty", ""}}));
+  EXPECT_EQ(index.GetAttributes(NodeAt(*pack, "d").attributes)->nlink, 4U);
+  EXPECT_EQ(index.GetAttributes(NodeAt(*pack, "").attributes)->nlink, 3U);
+}
+
+TEST_F(PackTest, TheNewestValidSuperblockCounts) {
+  const MemoryTree tree = OddTree();
+  tree.WriteTo(path_);
+  std::string bytes = ReadFile(path_);
+  Superblock second = ValueOrDie(DecodeSuperblock(std::as_bytes(std::span(bytes))));
+  second.generation = 2;
+  EncodeSuperblock(second, std::as_writable_bytes(std::span(bytes)).subspan<kSuperblockBytes, kSuperblockBytes>());
+  WriteFile(path_, bytes);
+  EXPECT_EQ(ValueOrDie(Pack::Open(path_))->superblock().generation, 2U);
+  bytes[kSuperblockBytes + 100] ^= 1;  // torn: the one before counts
+  WriteFile(path_, bytes);
+  const auto pack = ValueOrDie(Pack::Open(path_));
+  EXPECT_EQ(pack->superblock().generation, 1U);
+  ExpectContents(*pack, tree);
+}
+
+TEST_F(PackTest, WhatIsNoPackIsRefusedWithItsName) {
+  WriteFile(path_, "");
+  for (const char* bytes : {"", "hello", "PK\x03\x04"}) {
+    WriteFile(path_, bytes);
+    const auto opened = Pack::Open(path_);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_TRUE(opened.error().message.starts_with(path_)) << opened.error().message;
+  }
+  EXPECT_EQ(Pack::Open(folder_ / "missing").error().system_errno, ENOENT);
+  EXPECT_FALSE(Pack::Open(folder_.path()).has_value());
+}
+
+TEST_F(PackTest, ATruncatedPackIsRefusedAtOpening) {
+  OddTree().WriteTo(path_);
+  std::string bytes = ReadFile(path_);
+  bytes.pop_back();
+  WriteFile(path_, bytes);
+  const auto opened = Pack::Open(path_);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_NE(opened.error().message.find("truncated"), std::string::npos) << opened.error().message;
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,88 @@
+// Goal: the orders of FORMAT.md and the help, the same on every machine.
+#include "format/sample_order.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "format/tree_scanner.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+class SampleOrderTest : public testing::Test {
+ protected:
+  SampleOrderTest() {
+    for (const char* path : {"b/2", "b/1", "a", "c", "b/a/x"}) {
+      std::filesystem::create_directories(std::filesystem::path(source_ / path).parent_path());
+      WriteFile(source_ / path, path);
+    }
+    WorkerPool pool(2);
+    const ScanOptions options{
+        .root = source_.path(), .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    ValueOrDie(ScanTree(options, pool, tables_));
+  }
+  Result<std::vector<std::string>> Order(const SampleOrder& order) {
+    Spool<NodeNumber> samples(scratch_.path());
+    if (auto ordered = OrderSamples(order, tables_, samples); !ordered) return Propagate(std::move(ordered));
+    std::vector<std::string> paths;
+    for (uint64_t i = 0; i < samples.size(); ++i) paths.push_back(tables_.PathOf(samples[i]));
+    return paths;
+  }
+
+  TemporaryFolder source_;
+  TemporaryFolder scratch_;
+  IndexTables tables_{scratch_.path()};
+};
+
+TEST_F(SampleOrderTest, PathOrderIsDepthFirstByName) {
+  EXPECT_EQ(Order({}).value(), (std::vector<std::string>{"a", "b/1", "b/2", "b/a/x", "c"}));
+}
+
+TEST_F(SampleOrderTest, AShuffleIsFixedByItsSeed) {
+  const SampleOrder order{.order = PackOrder::kShuffle, .seed = 7, .list_file = ""};
+  EXPECT_EQ(Order(order).value(), (std::vector<std::string>{"b/1", "b/a/x", "c", "b/2", "a"}));
+}
+
+TEST_F(SampleOrderTest, AListComesFirstAndTheRestByPath) {
+  WriteFile(scratch_ / "list", "c\n./b/2\nc\n");
+  const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"};
+  EXPECT_EQ(Order(order).value(), (std::vector<std::string>{"c", "b/2", "a", "b/1", "b/a/x"}));
+}
+
+TEST_F(SampleOrderTest, AListMayBeSeparatedByNul) {
+  WriteFile(scratch_ / "list", std::string("b/2\0a\0", 6));
+  const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"};
+  EXPECT_EQ(Order(order).value().front(), "b/2");
+}
+
+TEST_F(SampleOrderTest, AListedPathThatIsNotThereIsNamed) {
+  WriteFile(scratch_ / "list", "a\nmissing\n");
+  const auto ordered = Order({.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"});
+  ASSERT_FALSE(ordered.has_value());
+  EXPECT_NE(ordered.error().message.find("missing"), std::string::npos);
+}
+
+TEST(ParseSampleOrder, TakesWhatTheHelpSaysAndNothingElse) {
+  EXPECT_EQ(ParseSampleOrder("path")->order, PackOrder::kPath);
+  EXPECT_EQ(ParseSampleOrder("shuffle:18446744073709551615")->seed, UINT64_MAX);
+  EXPECT_EQ(ParseSampleOrder("list:a:b")->list_file, "a:b");
+  for (const char* wrong : {"", "paths", "shuffle", "shuffle:", "shuffle:x", "shuffle:1x", "shuffle:-1",
+                            "list:", "shuffle:18446744073709551616"})
+    EXPECT_EQ(ParseSampleOrder(wrong).error().code, ErrorCode::kInvalid) << wrong;
+}
+
+TEST(IsExcluded, ComparesNamesOrWholePaths) {
+  EXPECT_TRUE(IsExcluded({"*.tmp"}, "a/b/x.tmp"));
+  EXPECT_TRUE(IsExcluded({"b"}, "a/b/c"));
+  EXPECT_FALSE(IsExcluded({"b"}, "a/bb/c"));
+  EXPECT_TRUE(IsExcluded({"a/*"}, "a/b/c"));
+  EXPECT_FALSE(IsExcluded({"a/*"}, "x/a/b"));
+  EXPECT_TRUE(IsExcluded({"/a"}, "a"));
+  EXPECT_FALSE(IsExcluded({"/a"}, "b/a"));
+  EXPECT_FALSE(IsExcluded({}, "a"));
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,38 @@
+// Goal: every index is done once, a failure stops the loop and is the one told.
+#include "format/worker_pool.h"
+
+#include <gtest/gtest.h>
+
+namespace quire {
+namespace {
+
+TEST(WorkerPool, DoesEveryIndexOnceInEveryRound) {
+  WorkerPool pool(8);
+  for (const uint64_t count : {0, 1, 7, 1000}) {
+    std::vector<std::atomic<int>> done(count);
+    ASSERT_TRUE(pool.ForEach(count,
+                             [&](uint64_t i) -> Result<void> {
+                               ++done[i];
+                               return {};
+                             })
+                    .has_value());
+    for (const auto& times : done) EXPECT_EQ(times, 1);
+  }
+}
+
+TEST(WorkerPool, TellsTheLowestFailureAndGivesOutNoMore) {
+  WorkerPool pool(4);
+  std::atomic<uint64_t> ran = 0;
+  const auto failed = pool.ForEach(1'000'000, [&](uint64_t i) -> Result<void> {
+    ++ran;
+    if (i >= 100) return Corrupt("{}", i);
+    return {};
+  });
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().message, "100");
+  EXPECT_LT(ran, 200U);
+  EXPECT_TRUE(pool.ForEach(1, [](uint64_t) -> Result<void> { return {}; }).has_value());
+}
+
+}  // namespace
+}  // namespace quire

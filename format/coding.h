@@ -36,11 +36,11 @@ inline std::span<const std::byte> AsBytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-inline constexpr uint64_t AlignUp(uint64_t value, uint64_t alignment) {
+constexpr uint64_t AlignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
-inline constexpr uint64_t CeilDiv(uint64_t value, uint64_t divisor) {
+constexpr uint64_t CeilDiv(uint64_t value, uint64_t divisor) {
   return value / divisor + (value % divisor != 0 ? 1 : 0);
 }
 

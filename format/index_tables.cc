@@ -84,15 +84,17 @@ std::string IndexTables::PathOf(NodeNumber number) const {
   return path.append(NameOf(nodes[number]));
 }
 
-void IndexTables::RemoveSamples(std::vector<NodeNumber> removed) {
-  if (removed.empty()) return;
+std::vector<NodeNumber> IndexTables::HardLinksTo(const std::vector<NodeNumber>& samples) const {
   std::vector<NodeNumber> links;
+  if (samples.empty()) return links;
   for (NodeNumber number = 0; number < nodes.size(); ++number)
-    if (nodes[number].kind == NodeKind::kHardLink && std::ranges::binary_search(removed, nodes[number].content))
+    if (nodes[number].kind == NodeKind::kHardLink && std::ranges::binary_search(samples, nodes[number].content))
       links.push_back(number);
-  removed.insert(removed.end(), links.begin(), links.end());
-  std::ranges::sort(removed);
+  return links;
+}
 
+void IndexTables::RemoveNodes(const std::vector<NodeNumber>& removed) {
+  if (removed.empty()) return;
   std::vector<ExtentNumber> removed_extents;
   for (ExtentNumber number = 0; number < extents.size(); ++number) {
     if (std::ranges::binary_search(removed, extents[number].node))

@@ -46,9 +46,13 @@ struct IndexTables {
   // From the root, without a leading '/'.
   [[nodiscard]] std::string PathOf(NodeNumber number) const;
 
-  // Takes samples out of a finished tree: `removed` (sorted, distinct samples), and all hard links to them. Numbers of
-  // what remains close up. The page bytes of what was removed stay as a gap.
-  void RemoveSamples(std::vector<NodeNumber> removed);
+  // The hard links to any of `samples`. `samples`: sorted.
+  [[nodiscard]] std::vector<NodeNumber> HardLinksTo(const std::vector<NodeNumber>& samples) const;
+
+  // Takes nodes out of a finished tree; numbers of what remains close up, and the page bytes of what was removed stay
+  // as a gap. REQUIRES: `removed` is sorted and holds samples and hard links only, with every hard link to one of its
+  // samples.
+  void RemoveNodes(const std::vector<NodeNumber>& removed);
 
  private:
   struct AttributesHash {

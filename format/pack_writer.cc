@@ -74,18 +74,21 @@ class PackWriter {
     return {};
   }
 
-  // Samples that share the content of one that failed fail with it. `failed`: sorted.
+  // What has the content of a sample that failed, as its duplicate or as its hard link, fails with it. `failed`:
+  // sorted.
   void RemoveUnreadable(std::vector<NodeNumber> failed) {
-    std::vector<NodeNumber> sharing;
-    for (const auto& [duplicate, first] : contents_.duplicates) {
-      if (!std::ranges::binary_search(failed, first)) continue;
-      options_.on_unreadable(tables_.PathOf(duplicate),
-                             fmt::format("has the content of '{}', which cannot be read", tables_.PathOf(first)));
-      sharing.push_back(duplicate);
-    }
-    failed.insert(failed.end(), sharing.begin(), sharing.end());
-    std::ranges::sort(failed);
-    tables_.RemoveSamples(std::move(failed));
+    const auto add = [&](std::vector<NodeNumber> sharing) {
+      for (const NodeNumber node : sharing)
+        options_.on_unreadable(tables_.PathOf(node), "has the content of a sample that could not be read");
+      failed.insert(failed.end(), sharing.begin(), sharing.end());
+      std::ranges::sort(failed);
+    };
+    std::vector<NodeNumber> duplicates;
+    for (const auto& [duplicate, first] : contents_.duplicates)
+      if (std::ranges::binary_search(failed, first)) duplicates.push_back(duplicate);
+    add(std::move(duplicates));
+    add(tables_.HardLinksTo(failed));
+    tables_.RemoveNodes(failed);
   }
 
   Result<Superblock> Commit(uint64_t data_end) {

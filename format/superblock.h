@@ -68,6 +68,6 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot);
 
 // The offset in the pack of the slot that generation `generation` is committed to.
-inline constexpr uint64_t SuperblockOffset(uint64_t generation) { return (generation - 1) % 2 * kSuperblockBytes; }
+constexpr uint64_t SuperblockOffset(uint64_t generation) { return (generation - 1) % 2 * kSuperblockBytes; }
 
 }  // namespace quire

@@ -1,6 +1,7 @@
 #include "tools/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace quire {
 namespace {

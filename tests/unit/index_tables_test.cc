@@ -69,7 +69,9 @@ TEST(IndexTables, RemovingSamplesTakesTheirLinksAndClosesTheNumbersUp) {
   OkOrDie(tables.segments.Append({.length_bytes = kPageBytes, .first_extent = 2, .following = 1}));
   OkOrDie(tables.segments.Append({.file_offset = kPageBytes, .length_bytes = 1, .first_extent = 3}));
 
-  tables.RemoveSamples({gone, gone_too});
+  const NodeNumber link_to_gone = gone + 1;
+  EXPECT_EQ(tables.HardLinksTo({gone, gone_too}), std::vector<NodeNumber>{link_to_gone});
+  tables.RemoveNodes({gone, link_to_gone, gone_too});
 
   std::vector<std::string> paths;
   for (NodeNumber n = 1; n < tables.nodes.size(); ++n) paths.push_back(tables.PathOf(n));

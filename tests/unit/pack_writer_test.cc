@@ -1,0 +1,139 @@
+// Goal: duplicates are stored once, and a sample that cannot be read takes its own names with it and nothing else.
+#include "format/pack_writer.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "format/duplicates.h"
+#include "format/path_resolver.h"
+#include "format/tree_scanner.h"
+#include "format/verifier.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+// A directory in which some samples fail when they are packed.
+class FailingSource final : public SampleSource {
+ public:
+  FailingSource(const SampleSource& good, const IndexTables& tables, std::set<std::string> failing)
+      : good_(good), tables_(tables), failing_(std::move(failing)) {}
+  [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override {
+    if (failing_.contains(tables_.PathOf(node))) return SystemError(EIO, "read");
+    return good_.Read(node, file_offset, into);
+  }
+
+ private:
+  const SampleSource& good_;
+  const IndexTables& tables_;
+  const std::set<std::string> failing_;
+};
+
+class PackWriterTest : public testing::Test {
+ protected:
+  void Put(const std::string& path, const std::string& content) {
+    std::filesystem::create_directories(std::filesystem::path(folder_ / path).parent_path());
+    WriteFile(folder_ / path, content);
+    contents_[path] = content;
+  }
+  Result<Superblock> WriteIt(bool deduplicate, const std::set<std::string>& failing, bool skip) {
+    IndexTables tables(scratch_.path());
+    WorkerPool pool(4);
+    const ScanOptions scan{
+        .root = folder_.path(), .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    const ScannedTree tree = ValueOrDie(ScanTree(scan, pool, tables));
+    const auto directory = ValueOrDie(DirectorySource::Open(folder_.path(), tables));
+    Spool<NodeNumber> samples(scratch_.path());
+    OkOrDie(OrderSamples({}, tables, samples));
+    std::vector<Duplicate> duplicates;
+    if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, *directory, pool, nullptr));
+    const FailingSource source(*directory, tables, failing);
+    const auto output = ValueOrDie(OutputFile::Create(pack_path_, true));
+    PackProgress progress;
+    const PackWriterOptions options{
+        .skip_unreadable = skip,
+        .on_unreadable = [this](const std::string& path, const std::string&) { told_.insert(path); },
+        .progress = &progress};
+    return WritePack(
+        {.tables = tables, .samples = samples, .sparse = tree.sparse, .duplicates = duplicates, .source = source},
+        options, pool, *output);
+  }
+  // The pack is sound and holds all but `missing`.
+  void ExpectWithout(const std::set<std::string>& missing) {
+    const auto pack = ValueOrDie(Pack::Open(pack_path_));
+    WorkerPool pool(2);
+    ValueOrDie(VerifyPack(
+        *pack, pool, {.on_fault = [](const Fault& fault) { ADD_FAILURE() << fault.path << ": " << fault.message; }}));
+    for (const auto& [path, content] : contents_) {
+      const auto read = ReadSampleAt(*pack, path);
+      if (missing.contains(path)) {
+        EXPECT_EQ(read.error().code, ErrorCode::kNotFound) << path;
+      } else {
+        EXPECT_TRUE(read.value() == content) << path;
+      }
+    }
+  }
+
+  TemporaryFolder folder_;
+  TemporaryFolder scratch_;
+  std::string pack_path_ = scratch_ / "t.quire";
+  std::map<std::string, std::string> contents_;
+  std::set<std::string> told_;
+};
+
+TEST_F(PackWriterTest, EqualSamplesAreStoredOnce) {
+  Put("a", Noise(5000, 1));
+  Put("d/a", Noise(5000, 1));
+  Put("d/b", Noise(5000, 2));
+  Put("big1", Noise(3 * kPageBytes + 5, 3));
+  Put("big2", Noise(3 * kPageBytes + 5, 3));
+  Put("e1", "");
+  Put("e2", "");
+  EXPECT_EQ(WriteIt(true, {}, false).value().stored_bytes, 5000 + 5000 + 3 * kPageBytes + 5);
+  ExpectWithout({});
+}
+
+TEST_F(PackWriterTest, AFailureWithoutSkippingWritesNothing) {
+  Put("a", "1");
+  Put("b", "2");
+  const auto packed = WriteIt(false, {"b"}, false);
+  ASSERT_FALSE(packed.has_value());
+  EXPECT_EQ(packed.error().code, ErrorCode::kUnreadable);
+  EXPECT_EQ(told_, std::set<std::string>{"b"});
+  EXPECT_FALSE(std::filesystem::exists(pack_path_));
+}
+
+TEST_F(PackWriterTest, SkippingTakesEveryNameOfWhatFailed) {
+  for (int i = 0; i < 50; ++i) Put(fmt::format("d{}/{:02}", i % 3, i), Noise(40'000 + i * 1000, i));
+  Put("big-bad", Noise(2 * kPageBytes + 7, 100));
+  Put("big-good", Noise(2 * kPageBytes + 7, 101));
+  Put("same1", "same");
+  Put("same2", "same");
+  std::filesystem::create_hard_link(folder_ / "big-bad", folder_ / "d0/zz-link-to-bad");
+  std::filesystem::create_hard_link(folder_ / "big-good", folder_ / "d0/zz-link-to-good");
+  contents_["d0/zz-link-to-bad"] = contents_["big-bad"];
+  contents_["d0/zz-link-to-good"] = contents_["big-good"];
+  ASSERT_TRUE(WriteIt(true, {"big-bad", "same1", "d1/10", "d1/13"}, true).has_value());
+  const std::set<std::string> gone = {"big-bad", "d0/zz-link-to-bad", "same1", "same2", "d1/10", "d1/13"};
+  EXPECT_EQ(told_, gone);
+  ExpectWithout(gone);
+}
+
+TEST_F(PackWriterTest, HolesOfRealFilesAreFound) {
+  std::string content(5 * kPageBytes + 100, '\0');
+  content.replace(kPageBytes, 8192, Noise(8192, 1));
+  const File file = ValueOrDie(File::Open(folder_ / "sparse", O_CREAT | O_RDWR, 0600));
+  ASSERT_EQ(ftruncate(file.fd(), static_cast<off_t>(content.size())), 0);
+  OkOrDie(file.WriteAll(kPageBytes, std::as_bytes(std::span(content)).subspan(kPageBytes, 8192)));
+  contents_["sparse"] = content;
+  EXPECT_EQ(WriteIt(false, {}, false).value().stored_bytes, 8192U);
+  ExpectWithout({});
+}
+
+}  // namespace
+}  // namespace quire

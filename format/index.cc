@@ -182,23 +182,52 @@ Result<NodeNumber> Index::Resolve(NodeNumber number) const {
   return node->content;
 }
 
+// A binary search that damage cannot mislead: a probe that cannot be read gives way to its nearest readable neighbours,
+// and only a name that would stand between those is an error.
 Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std::string_view name) const {
-  const auto name_of = [&](uint64_t child) -> Result<std::string_view> {
-    const auto record = GetRecord(Section::kNodes, directory.first_child + child, "node");
-    if (!record) return std::unexpected(record.error());
-    return GetName(DecodeNode(*record));
+  std::vector<uint64_t> bad_blocks;  // met by this search: each is tried once, not once for every name in it
+  const auto touch = [&](uint64_t offset, uint64_t bytes) -> Result<std::span<const std::byte>> {
+    const uint64_t block = offset / kBlockBytes;
+    if (std::ranges::find(bad_blocks, block) != bad_blocks.end()) return Corrupt("index block {}: damaged", block);
+    auto touched = blocks_->Touch(offset, bytes);
+    if (!touched && (offset + bytes - 1) / kBlockBytes == block) bad_blocks.push_back(block);
+    return touched;
   };
-  const auto place = PartitionPoint(directory.child_count, [&](uint64_t child) -> Result<bool> {
-    const auto other = name_of(child);
-    if (!other) return std::unexpected(other.error());
-    return *other >= name;
-  });
-  if (!place) return std::unexpected(place.error());
-  if (*place == directory.child_count) return std::nullopt;
-  const auto found = name_of(*place);
-  if (!found) return std::unexpected(found.error());
-  if (*found != name) return std::nullopt;
-  return directory.first_child + *place;
+  const auto name_of = [&](uint64_t child) -> Result<std::string_view> {
+    constexpr uint64_t kNodeBytes = kRecordBytes[static_cast<size_t>(Section::kNodes)];
+    const auto record =
+        touch(superblock_.section(Section::kNodes).offset + (directory.first_child + child) * kNodeBytes, kNodeBytes);
+    if (!record) return std::unexpected(record.error());
+    const Node node = DecodeNode(*record);
+    if (const auto bytes = touch(superblock_.section(Section::kNames).offset + node.name_offset, node.name_bytes);
+        !bytes)
+      return std::unexpected(bytes.error());
+    return GetName(node);
+  };
+  uint64_t low = 0;
+  uint64_t high = directory.child_count;  // the name stands in [low, high), if anywhere
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    uint64_t probe = middle;
+    auto found = name_of(probe);
+    const auto unreadable = found;
+    while (!found && probe + 1 < high) found = name_of(++probe);
+    if (found && *found < name) {
+      low = probe + 1;
+      continue;
+    }
+    if (found && *found == name) return directory.first_child + probe;
+    // It stands before the probe: look below the gap, if there was one.
+    high = middle;
+    if (unreadable) continue;
+    probe = middle;
+    found = unreadable;
+    while (!found && probe > low) found = name_of(--probe);
+    if (!found || *found < name) return std::unexpected(unreadable.error());
+    if (*found == name) return directory.first_child + probe;
+    high = probe;
+  }
+  return std::nullopt;
 }
 
 Result<NodeNumber> Index::GetParent(NodeNumber number) const {

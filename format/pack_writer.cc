@@ -1,6 +1,6 @@
 #include "format/pack_writer.h"
 
-#include <sys/statvfs.h>
+#include <fcntl.h>
 
 #include <algorithm>
 
@@ -11,12 +11,12 @@
 namespace quire {
 namespace {
 
-Result<void> CheckSpace(const OutputFile& output, uint64_t needed_bytes) {
-  struct statvfs status{};
-  if (fstatvfs(output.file().fd(), &status) != 0) return {};  // the write will tell
-  const uint64_t free_bytes = status.f_bavail * status.f_frsize;
-  if (needed_bytes <= free_bytes) return {};
-  return SystemError(ENOSPC, "{}: {} bytes needed, {} free", output.folder(), needed_bytes, free_bytes);
+// Takes the space of the pages before anything is read: a full disk is known at once, the pages lie together on the
+// disk, and can be written in any order without moving the end of the file each time.
+Result<void> Preallocate(const OutputFile& output, uint64_t bytes) {
+  if (fallocate(output.file().fd(), 0, 0, static_cast<off_t>(bytes)) == 0) return {};
+  if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};  // the writes will tell
+  return SystemError(errno, "{}: taking {} bytes for the pack", output.folder(), bytes);
 }
 
 class PackWriter {
@@ -32,7 +32,7 @@ class PackWriter {
   Result<Superblock> Run() {
     const auto data_end = LayOut();
     if (!data_end) return std::unexpected(data_end.error());
-    if (auto done = CheckSpace(output_, *data_end); !done) return Propagate(std::move(done));
+    if (auto done = Preallocate(output_, AlignUp(*data_end, kIndexAlign)); !done) return Propagate(std::move(done));
     if (auto done = WriteSamples(*data_end); !done) return Propagate(std::move(done));
     return Commit(*data_end);
   }

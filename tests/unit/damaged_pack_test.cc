@@ -81,6 +81,38 @@ TEST(DamagedPack, NoFlippedByteYieldsAWrongByte) {
   }
 }
 
+TEST(DamagedPack, NamesOutsideOfADamagedIndexBlockAreFound) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  constexpr int kNames = 10'000;
+  MemoryTree tree;
+  for (int i = 0; i < kNames; ++i) tree.AddFile(fmt::format("{:05}", i), "");
+  tree.WriteTo(path);
+  const std::string good = ReadFile(path);
+  const Superblock superblock = ValueOrDie(Pack::Open(path))->superblock();
+  for (uint64_t block = 0; block < superblock.body_bytes / kBlockBytes; ++block) {
+    std::string bytes = good;
+    bytes[superblock.index_offset + block * kBlockBytes + 100] ^= 1;
+    WriteFile(path, bytes);
+    const auto pack = ValueOrDie(Pack::Open(path));
+    const auto root = pack->index().GetDirectory(0);
+    if (!root) continue;  // the block of the directories
+    int readable = 0;
+    for (int i = 0; i < kNames; ++i) {
+      const auto node = pack->index().GetNode(1 + i);
+      const auto name = node ? pack->index().GetName(*node) : std::unexpected(node.error());
+      const auto found = pack->index().Lookup(*root, fmt::format("{:05}", i));
+      ASSERT_EQ(found.has_value(), name.has_value()) << i << " with block " << block << " damaged";
+      if (!found) continue;
+      ASSERT_EQ(*found, NodeNumber(1 + i));
+      ++readable;
+    }
+    EXPECT_GT(readable, kNames / 3) << block;
+    const auto behind = pack->index().Lookup(*root, "99999");
+    EXPECT_TRUE(!behind || !behind->has_value());
+  }
+}
+
 TEST(DamagedPack, VerifyFindsEveryFlippedByteOfPagesAndIndex) {
   const TemporaryFolder folder;
   const std::string path = folder / "t.quire";

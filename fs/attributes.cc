@@ -1,0 +1,51 @@
+#include "fs/attributes.h"
+
+#include <utility>
+
+namespace quire {
+namespace {
+
+constexpr blksize_t kBlockSize = 4096;     // what the kernel caches in: smaller reads are not cheaper
+constexpr uint64_t kStatBlockBytes = 512;  // of st_blocks, whatever st_blksize says
+
+}  // namespace
+
+mode_t TypeOf(NodeKind kind) {
+  switch (kind) {
+    case NodeKind::kDirectory:
+      return S_IFDIR;
+    case NodeKind::kSymlink:
+      return S_IFLNK;
+    default:
+      return S_IFREG;
+  }
+}
+
+Result<struct stat> GetStat(const Index& index, NodeNumber number) {
+  auto node = index.GetNode(number);
+  if (!node) return Propagate(std::move(node));
+  if (node->kind == NodeKind::kHardLink) return Corrupt("node {}: a hard link to a hard link", number);
+  auto attributes = index.GetAttributes(node->attributes);
+  if (!attributes) return Propagate(std::move(attributes));
+  uint64_t stored_bytes = 0;
+  if (node->is_sample()) {
+    auto stored = index.GetStoredBytes(*node);
+    if (!stored) return Propagate(std::move(stored));
+    stored_bytes = *stored;
+  }
+  struct stat status = {};
+  status.st_ino = InodeOf(number);
+  status.st_mode = TypeOf(node->kind) | attributes->mode;
+  status.st_nlink = attributes->nlink;
+  status.st_uid = attributes->uid;
+  status.st_gid = attributes->gid;
+  status.st_size = static_cast<off_t>(node->size_bytes);
+  status.st_blksize = kBlockSize;
+  status.st_blocks = static_cast<blkcnt_t>((stored_bytes + kStatBlockBytes - 1) / kStatBlockBytes);
+  status.st_mtim = DecodeMtime(node->mtime);
+  status.st_atim = status.st_mtim;  // nothing that is mounted read-only is touched, and the pack keeps no other time
+  status.st_ctim = status.st_mtim;
+  return status;
+}
+
+}  // namespace quire

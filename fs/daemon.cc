@@ -1,0 +1,114 @@
+#include "fs/daemon.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "format/file.h"
+
+namespace quire {
+namespace {
+
+// What the child sends: one of these, and behind kFailed an ErrorHead and the message. No byte at all: it died.
+constexpr char kReady = 'R';
+constexpr char kFailed = 'F';
+
+struct ErrorHead {
+  ErrorCode code;
+  int system_errno;
+};
+
+// Less than PIPE_BUF, so that one write is whole; a pipe without reader is a parent that was interrupted.
+constexpr size_t kMaxReportBytes = PIPE_BUF;
+
+void Send(const File& pipe, std::string_view report) {
+  report = report.substr(0, kMaxReportBytes);
+  while (write(pipe.fd(), report.data(), report.size()) < 0 && errno == EINTR) continue;
+}
+
+std::string EncodeFailure(const Error& error) {
+  const ErrorHead head = {error.code, error.system_errno};
+  std::string report(1, kFailed);
+  report.append(reinterpret_cast<const char*>(&head), sizeof(head));
+  return report + error.message;
+}
+
+Error DecodeFailure(std::string_view report) {
+  ErrorHead head = {};
+  std::memcpy(&head, report.data() + 1, sizeof(head));
+  return {head.code, head.system_errno, std::string(report.substr(1 + sizeof(head)))};
+}
+
+std::string Receive(const File& pipe) {
+  std::string report(kMaxReportBytes, '\0');
+  ssize_t bytes = 0;
+  while ((bytes = read(pipe.fd(), report.data(), report.size())) < 0 && errno == EINTR) continue;
+  report.resize(bytes < 0 ? 0 : static_cast<size_t>(bytes));
+  return report;
+}
+
+std::unexpected<Error> DiedUnexpectedly(pid_t child) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFSIGNALED(status))
+    return MakeError(ErrorCode::kSystem, "the background process died of signal {}", WTERMSIG(status));
+  return MakeError(ErrorCode::kSystem, "the background process ended with exit status {}", WEXITSTATUS(status));
+}
+
+void CloseInherited(const File& keep) {
+  const auto kept = static_cast<unsigned>(keep.fd());
+  if (kept > 3) close_range(3, kept - 1, 0);
+  close_range(kept + 1, UINT_MAX, 0);
+}
+
+Result<void> LeaveTerminal() {
+  auto null = File::Open("/dev/null", O_RDWR);
+  if (!null) return Propagate(std::move(null));
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null->fd(), stream);
+  if (chdir("/") != 0) return SystemError(errno, "/");
+  setsid();  // fails only for the leader of a group, which a fresh child is not
+  return {};
+}
+
+[[noreturn]] void RunChild(File pipe, const std::function<Result<void>()>& prepare, const std::function<int()>& serve) {
+  CloseInherited(pipe);
+  auto ready = prepare();
+  if (ready) ready = LeaveTerminal();
+  if (!ready) {
+    Send(pipe, EncodeFailure(ready.error()));
+    std::exit(EXIT_FAILURE);
+  }
+  Send(pipe, std::string_view(&kReady, 1));
+  pipe = File();
+  std::exit(serve());
+}
+
+}  // namespace
+
+Result<void> StartDaemon(const std::function<Result<void>()>& prepare, const std::function<int()>& serve) {
+  std::array<int, 2> ends = {};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError(errno, "pipe");
+  const File output(ends[0]);
+  File input(ends[1]);
+  std::fflush(nullptr);  // or both processes would write what is buffered
+  const pid_t child = fork();
+  if (child < 0) return SystemError(errno, "fork");
+  if (child == 0) RunChild(std::move(input), prepare, serve);
+  input = File();  // else Receive would wait for this process too
+  const std::string report = Receive(output);
+  if (report.starts_with(kReady)) return {};
+  if (report.size() > sizeof(ErrorHead)) return std::unexpected(DecodeFailure(report));
+  return DiedUnexpectedly(child);
+}
+
+}  // namespace quire

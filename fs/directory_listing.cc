@@ -1,0 +1,57 @@
+#include "fs/directory_listing.h"
+
+#include <utility>
+
+#include "fs/attributes.h"
+
+namespace quire {
+namespace {
+
+// Cookies: 0 is ".", 1 is "..", the rest count the children.
+constexpr uint64_t kDots = 2;
+
+Result<ListedEntry> ReadEntry(const Index& index, NodeNumber number) {
+  auto node = index.GetNode(number);
+  if (!node) return Propagate(std::move(node));
+  auto name = index.GetName(*node);
+  if (!name) return Propagate(std::move(name));
+  if (node->kind != NodeKind::kHardLink) return ListedEntry{*name, number, TypeOf(node->kind), true};
+  const auto resolved = index.Resolve(number);
+  const auto target = resolved ? index.GetNode(*resolved) : Propagate(Result<NodeNumber>(resolved));
+  if (!target) return ListedEntry{*name, number};
+  return ListedEntry{*name, *resolved, TypeOf(target->kind), true};
+}
+
+}  // namespace
+
+Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64_t cookie,
+                                const std::function<bool(const ListedEntry&)>& visit) {
+  auto node = index.GetNode(directory);
+  if (!node) return Propagate(std::move(node));
+  if (node->kind != NodeKind::kDirectory) return Corrupt("node {}: listed, but no directory", directory);
+  auto record = index.GetDirectory(node->content);
+  if (!record) return Propagate(std::move(record));
+
+  Omissions omissions;
+  if (cookie == 0) {
+    if (!visit({".", directory, S_IFDIR, false, 1})) return omissions;
+    cookie = 1;
+  }
+  if (cookie == 1) {
+    // The kernel knows the parent by itself: a wrong inode here is seen only by those who print it.
+    if (!visit({"..", index.GetParent(directory).value_or(0), S_IFDIR, false, kDots})) return omissions;
+    cookie = kDots;
+  }
+  for (uint64_t child = cookie - kDots; child < record->child_count; ++child) {
+    auto entry = ReadEntry(index, record->first_child + child);
+    if (!entry) {
+      if (omissions.count++ == 0) omissions.first = std::move(entry).error();
+      continue;
+    }
+    entry->next_cookie = kDots + child + 1;
+    if (!visit(*entry)) break;
+  }
+  return omissions;
+}
+
+}  // namespace quire

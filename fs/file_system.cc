@@ -1,0 +1,324 @@
+#include "fs/file_system.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fs/attributes.h"
+#include "fs/extended_attributes.h"
+
+namespace quire {
+namespace {
+
+// What cache/DESIGN.md reckons.
+constexpr size_t kCacheBytes = 32 << 20;
+// A generation never changes, so the kernel may keep all that it was told. 30 years, as far as every kernel can count.
+constexpr double kForeverS = 30.0 * 365 * 24 * 3600;
+constexpr unsigned kStatFsBlockBytes = 4096;
+// The kernel's default of 12 counts readahead too, and starves a few sequential readers. Three quarters of it mark the
+// mount as congested, as the kernel's own defaults do.
+constexpr unsigned kMaxBackground = 256;
+constexpr unsigned kCongestionThreshold = kMaxBackground / 4 * 3;
+// IOV_MAX, less the one that libfuse puts in front.
+constexpr size_t kMaxReplySlices = 1023;
+// More than any kernel asks for in one readdir, and a bound on what one may make us allocate.
+constexpr size_t kMaxListingBytes = 1 << 20;
+
+// Runs a method of the file system behind a C callback, which no exception may leave. Methods answer as their last
+// act, so one that threw has not answered.
+template <auto kMethod, typename... Args>
+void Answer(fuse_req_t request, Args... args) {
+  try {
+    (static_cast<FileSystem*>(fuse_req_userdata(request))->*kMethod)(request, args...);
+  } catch (const std::bad_alloc&) {
+    fuse_reply_err(request, ENOMEM);
+  } catch (...) {
+    fuse_reply_err(request, EIO);
+  }
+}
+
+void Offer(fuse_conn_info* connection, unsigned capability) { connection->want |= connection->capable & capability; }
+
+void Negotiate(void* /*userdata*/, fuse_conn_info* connection) {
+  // Content is immutable: dropping cached bytes whenever attributes are asked anew would be for nothing.
+  connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
+  Offer(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
+  // Always with attributes: the kernel's guess (AUTO) turns every stat of a cached directory into a lookup.
+  Offer(connection, FUSE_CAP_READDIRPLUS);
+  connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
+  Offer(connection, FUSE_CAP_CACHE_SYMLINKS);
+  Offer(connection, FUSE_CAP_ASYNC_READ);
+  connection->max_background = kMaxBackground;
+  connection->congestion_threshold = kCongestionThreshold;
+}
+
+void ReplySlices(fuse_req_t request, const std::vector<Slice>& slices) {
+  std::vector<iovec> vectors;
+  vectors.reserve(slices.size());
+  for (const Slice& slice : slices) vectors.push_back({const_cast<std::byte*>(slice.bytes.data()), slice.bytes.size()});
+  fuse_reply_iov(request, vectors.data(), static_cast<int>(vectors.size()));
+}
+
+// For samples of very many small runs: a short answer would read as the end of the file, so all bytes go into one.
+void ReplyCopied(fuse_req_t request, const std::vector<Slice>& slices) {
+  std::vector<char> bytes;
+  for (const Slice& slice : slices) {
+    const auto* const begin = reinterpret_cast<const char*>(slice.bytes.data());
+    bytes.insert(bytes.end(), begin, begin + slice.bytes.size());
+  }
+  fuse_reply_buf(request, bytes.data(), bytes.size());
+}
+
+// The protocol of getxattr(2) and listxattr(2): the size is asked with size 0, and too small a buffer is refused.
+void ReplyXattr(fuse_req_t request, size_t asked_bytes, const char* data, size_t bytes) {
+  if (asked_bytes == 0) {
+    fuse_reply_xattr(request, bytes);
+  } else if (bytes > asked_bytes) {
+    fuse_reply_err(request, ERANGE);
+  } else {
+    fuse_reply_buf(request, data, bytes);
+  }
+}
+
+}  // namespace
+
+FileSystem::FileSystem(const Pack& pack) : pack_(pack), index_(pack.index()), samples_(pack, kCacheBytes) {}
+
+// What is missing here is missing on purpose. libfuse answers FORGET, RELEASE and RELEASEDIR by itself; it answers
+// ACCESS, FLUSH, FSYNC and POLL with ENOSYS, which makes the kernel do without from then on. The kernel answers all
+// that writes with EROFS.
+fuse_lowlevel_ops FileSystem::Operations() {
+  fuse_lowlevel_ops operations = {};
+  operations.init = Negotiate;
+  operations.lookup = Answer<&FileSystem::Lookup>;
+  operations.getattr = Answer<&FileSystem::GetAttributes>;
+  operations.readlink = Answer<&FileSystem::ReadLink>;
+  operations.open = Answer<&FileSystem::Open>;
+  operations.read = Answer<&FileSystem::Read>;
+  operations.lseek = Answer<&FileSystem::Seek>;
+  operations.opendir = Answer<&FileSystem::OpenDirectory>;
+  operations.readdir = Answer<&FileSystem::ReadDirectory>;
+  operations.readdirplus = Answer<&FileSystem::ReadDirectoryPlus>;
+  operations.statfs = Answer<&FileSystem::StatFs>;
+  operations.getxattr = Answer<&FileSystem::GetXattr>;
+  operations.listxattr = Answer<&FileSystem::ListXattr>;
+  return operations;
+}
+
+void FileSystem::Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  const std::string_view wanted = name;
+  if (wanted.size() > kMaxNameBytes) {
+    fuse_reply_err(request, ENAMETOOLONG);
+    return;
+  }
+  const auto entry = FindEntry(NodeOf(parent), wanted);
+  if (!entry) return Refuse(request, "lookup in", parent, entry.error());
+  fuse_reply_entry(request, &*entry);
+}
+
+void FileSystem::GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {
+  const auto status = GetStat(index_, NodeOf(inode));
+  if (!status) return Refuse(request, "stat", inode, status.error());
+  fuse_reply_attr(request, &*status, kForeverS);
+}
+
+void FileSystem::ReadLink(fuse_req_t request, fuse_ino_t inode) {
+  const auto node = index_.GetNode(NodeOf(inode));
+  if (!node) return Refuse(request, "readlink", inode, node.error());
+  if (node->kind != NodeKind::kSymlink) {
+    fuse_reply_err(request, EINVAL);
+    return;
+  }
+  const auto target = index_.GetTarget(*node);
+  if (!target) return Refuse(request, "readlink", inode, target.error());
+  fuse_reply_readlink(request, std::string(*target).c_str());
+}
+
+void FileSystem::Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
+  if ((file->flags & O_ACCMODE) != O_RDONLY) {
+    fuse_reply_err(request, EROFS);
+    return;
+  }
+  file->keep_cache = 1;
+  fuse_reply_open(request, file);
+}
+
+void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset, fuse_file_info* /*file*/) {
+  const auto node = index_.GetNode(NodeOf(inode));
+  if (!node) return Refuse(request, "read", inode, node.error());
+  if (!node->is_sample() || offset < 0) {
+    fuse_reply_err(request, EINVAL);
+    return;
+  }
+  const auto slices = samples_.Read(*node, static_cast<uint64_t>(offset), bytes);
+  if (!slices) return Refuse(request, "read", inode, slices.error());
+  if (slices->size() <= kMaxReplySlices) {
+    ReplySlices(request, *slices);
+  } else {
+    ReplyCopied(request, *slices);
+  }
+}
+
+void FileSystem::Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* /*file*/) {
+  const auto found = FindDataOrHole(NodeOf(inode), offset, whence);
+  if (!found) return Refuse(request, "seek in", inode, found.error());
+  if (*found < 0) {
+    fuse_reply_err(request, ENXIO);
+    return;
+  }
+  fuse_reply_lseek(request, *found);
+}
+
+void FileSystem::OpenDirectory(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
+  file->keep_cache = 1;  // the listings that the kernel has kept stay true
+  file->cache_readdir = 1;
+  fuse_reply_open(request, file);
+}
+
+void FileSystem::ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie,
+                               fuse_file_info* /*file*/) {
+  List(request, inode, bytes, cookie, false);
+}
+
+void FileSystem::ReadDirectoryPlus(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie,
+                                   fuse_file_info* /*file*/) {
+  List(request, inode, bytes, cookie, true);
+}
+
+void FileSystem::StatFs(fuse_req_t request, fuse_ino_t /*inode*/) {
+  struct statvfs status = {};
+  status.f_bsize = kStatFsBlockBytes;
+  status.f_frsize = kStatFsBlockBytes;
+  status.f_blocks = (pack_.superblock().pack_bytes + kStatFsBlockBytes - 1) / kStatFsBlockBytes;
+  status.f_files = index_.node_count();
+  status.f_namemax = kMaxNameBytes;
+  fuse_reply_statfs(request, &status);
+}
+
+void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t bytes) {
+  // Access lists, which a pack does not hold: programs that hear this once stop asking for each file.
+  if (std::string_view(name).starts_with("system.")) {
+    fuse_reply_err(request, ENOTSUP);
+    return;
+  }
+  const auto value = FindXattr(index_, NodeOf(inode), name);
+  if (!value) return Refuse(request, "getxattr", inode, value.error());
+  if (!*value) {
+    fuse_reply_err(request, ENODATA);
+    return;
+  }
+  ReplyXattr(request, bytes, reinterpret_cast<const char*>((*value)->data()), (*value)->size());
+}
+
+void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {
+  const auto names = ListXattrNames(index_, NodeOf(inode));
+  if (!names) return Refuse(request, "listxattr", inode, names.error());
+  ReplyXattr(request, bytes, names->data(), names->size());
+}
+
+Result<fuse_entry_param> FileSystem::FindEntry(NodeNumber parent, std::string_view name) const {
+  auto node = index_.GetNode(parent);
+  if (!node) return Propagate(std::move(node));
+  if (node->kind != NodeKind::kDirectory) return Corrupt("node {}: searched, but no directory", parent);
+  auto directory = index_.GetDirectory(node->content);
+  if (!directory) return Propagate(std::move(directory));
+  auto child = index_.Lookup(*directory, name);
+  if (!child) return Propagate(std::move(child));
+  if (!*child) {
+    fuse_entry_param absent = {};
+    absent.entry_timeout = kForeverS;
+    return absent;
+  }
+  auto resolved = index_.Resolve(**child);
+  if (!resolved) return Propagate(std::move(resolved));
+  return MakeEntry(*resolved);
+}
+
+Result<fuse_entry_param> FileSystem::MakeEntry(NodeNumber number) const {
+  auto status = GetStat(index_, number);
+  if (!status) return Propagate(std::move(status));
+  fuse_entry_param entry = {};
+  entry.ino = InodeOf(number);
+  entry.attr = *status;
+  entry.attr_timeout = kForeverS;
+  entry.entry_timeout = kForeverS;
+  return entry;
+}
+
+// Negative where there is neither data nor the hole behind the end: ENXIO.
+Result<off_t> FileSystem::FindDataOrHole(NodeNumber number, off_t offset, int whence) const {
+  auto node = index_.GetNode(number);
+  if (!node) return Propagate(std::move(node));
+  if (!node->is_sample() || (whence != SEEK_DATA && whence != SEEK_HOLE))
+    return Invalid("seek by {} in node {}", whence, number);
+  if (offset < 0 || static_cast<uint64_t>(offset) >= node->size_bytes) return -1;
+  auto position = static_cast<uint64_t>(offset);
+  while (position < node->size_bytes) {
+    auto run = index_.FindRun(*node, position);
+    if (!run) return Propagate(std::move(run));
+    if (run->extent.has_value() == (whence == SEEK_DATA)) return static_cast<off_t>(position);
+    position += run->length_bytes;
+  }
+  return whence == SEEK_HOLE ? static_cast<off_t>(node->size_bytes) : -1;
+}
+
+size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const ListedEntry& entry, bool plus) {
+  std::array<char, kMaxNameBytes + 1> name = {};
+  entry.name.copy(name.data(), kMaxNameBytes);
+  const auto cookie = static_cast<off_t>(entry.next_cookie);
+  // Inode 0 tells the kernel of a name without attributes: it will look up, and get the error, when somebody asks.
+  fuse_entry_param param = {};
+  param.attr.st_ino = InodeOf(entry.node);
+  param.attr.st_mode = entry.type;
+  if (!plus) return fuse_add_direntry(request, buffer.data(), buffer.size(), name.data(), &param.attr, cookie);
+  if (entry.has_status) {
+    if (const auto made = MakeEntry(entry.node)) {
+      param = *made;
+    } else {
+      errors_.Report(Describe("stat", entry.node), made.error());
+    }
+  }
+  return fuse_add_direntry_plus(request, buffer.data(), buffer.size(), name.data(), &param, cookie);
+}
+
+void FileSystem::List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus) {
+  std::vector<char> buffer(std::min(bytes, kMaxListingBytes));
+  size_t used_bytes = 0;
+  const auto listed =
+      ListDirectory(index_, NodeOf(inode), static_cast<uint64_t>(cookie), [&](const ListedEntry& entry) {
+        const std::span<char> rest = std::span(buffer).subspan(used_bytes);
+        const size_t entry_bytes = AddEntry(request, rest, entry, plus);
+        if (entry_bytes > rest.size()) return false;
+        used_bytes += entry_bytes;
+        return true;
+      });
+  if (!listed) return Refuse(request, "list", inode, listed.error());
+  if (listed->first) {
+    const std::string context = Describe("list", NodeOf(inode));
+    errors_.Report(fmt::format("{}: {} entries left out", context, listed->count), *listed->first);
+  }
+  fuse_reply_buf(request, buffer.data(), used_bytes);
+}
+
+void FileSystem::Refuse(fuse_req_t request, const char* operation, fuse_ino_t inode, const Error& error) {
+  const int number = errors_.Report(Describe(operation, NodeOf(inode)), error);
+  fuse_reply_err(request, number);
+}
+
+std::string FileSystem::Describe(const char* operation, NodeNumber number) const {
+  const auto path = index_.GetPath(number);
+  // Escaped: a name may hold a newline, and must not forge a line of the log.
+  return path ? fmt::format("{} {:?}", operation, "/" + *path) : fmt::format("{} inode {}", operation, InodeOf(number));
+}
+
+}  // namespace quire

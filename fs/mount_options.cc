@@ -1,0 +1,124 @@
+#include "fs/mount_options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr unsigned kMaxThreads = 1024;
+
+using Apply = Result<void> (*)(MountOptions& options, std::string_view value);
+
+struct Option {
+  std::string_view name;
+  bool takes_value;
+  Apply apply;
+};
+
+Result<void> Ignore(MountOptions& /*options*/, std::string_view /*value*/) { return {}; }
+
+template <bool MountOptions::* kFlag>
+Result<void> Set(MountOptions& options, std::string_view /*value*/) {
+  options.*kFlag = true;
+  return {};
+}
+
+Result<void> RefuseWriting(MountOptions& /*options*/, std::string_view /*value*/) {
+  return Invalid("option 'rw': packs are read-only; leave it out or say 'ro'");
+}
+
+Result<void> SetThreads(MountOptions& options, std::string_view value) {
+  unsigned threads = 0;
+  const auto [end, error] = std::from_chars(value.begin(), value.end(), threads);
+  if (error != std::errc() || end != value.end() || threads < 1 || threads > kMaxThreads)
+    return Invalid("option 'threads={}': give a number from 1 to {}", value, kMaxThreads);
+  options.threads = threads;
+  return {};
+}
+
+Result<void> SetLogLevel(MountOptions& options, std::string_view value) {
+  constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 5> kLevels = {{
+      {"debug", spdlog::level::debug},
+      {"info", spdlog::level::info},
+      {"warning", spdlog::level::warn},
+      {"error", spdlog::level::err},
+      {"off", spdlog::level::off},
+  }};
+  const auto* const level =
+      std::ranges::find(kLevels, value, &std::pair<std::string_view, spdlog::level::level_enum>::first);
+  if (level == kLevels.end()) return Invalid("option 'log_level={}': give debug, info, warning, error or off", value);
+  options.log_level = level->second;
+  return {};
+}
+
+// The ignored ones say what every mount of a pack does anyway: fstab lines carry them.
+constexpr auto kOptions = std::to_array<Option>({
+    {"allow_other", false, Set<&MountOptions::allow_other>},
+    {"allow_root", false, Set<&MountOptions::allow_root>},
+    {"default_permissions", false, Set<&MountOptions::default_permissions>},
+    {"defaults", false, Ignore},
+    {"log_level", true, SetLogLevel},
+    {"noatime", false, Ignore},
+    {"nodev", false, Ignore},
+    {"nosuid", false, Ignore},
+    {"ro", false, Ignore},
+    {"rw", false, RefuseWriting},
+    {"threads", true, SetThreads},
+});
+
+// Levenshtein's: the number of bytes to insert, remove or replace.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string_view NearestOption(std::string_view name) {
+  return std::ranges::min(kOptions, {}, [name](const Option& option) { return EditDistance(option.name, name); }).name;
+}
+
+Result<void> ApplyOption(MountOptions& options, std::string_view text) {
+  const size_t equals = text.find('=');
+  const std::string_view name = text.substr(0, equals);
+  const auto* const option = std::ranges::find(kOptions, name, &Option::name);
+  if (option == kOptions.end()) return Invalid("unknown option '{}': did you mean '{}'?", name, NearestOption(name));
+  const bool has_value = equals != std::string_view::npos;
+  if (option->takes_value && !has_value) return Invalid("option '{}' needs a value: {}=...", name, name);
+  if (!option->takes_value && has_value) return Invalid("option '{}' takes no value", name);
+  return option->apply(options, has_value ? text.substr(equals + 1) : std::string_view());
+}
+
+}  // namespace
+
+Result<MountOptions> ParseMountOptions(std::span<const std::string> lists) {
+  MountOptions options;
+  for (const std::string_view list : lists) {
+    for (size_t begin = 0; begin <= list.size();) {
+      const size_t end = std::min(list.find(',', begin), list.size());
+      const std::string_view text = list.substr(begin, end - begin);
+      begin = end + 1;
+      if (text.empty()) continue;
+      if (auto applied = ApplyOption(options, text); !applied) return Propagate(std::move(applied));
+    }
+  }
+  if (options.allow_other && options.allow_root)
+    return Invalid("options 'allow_other' and 'allow_root' exclude each other");
+  // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.
+  if (options.allow_other || options.allow_root) options.default_permissions = true;
+  return options;
+}
+
+}  // namespace quire

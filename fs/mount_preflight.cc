@@ -1,0 +1,108 @@
+#include "fs/mount_preflight.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+
+#include "format/file.h"
+#include "fs/mount_table.h"
+#include "fs/unmount.h"
+
+namespace quire {
+namespace {
+
+constexpr const char* kFuseDevice = "/dev/fuse";
+constexpr const char* kFuseConf = "/etc/fuse.conf";
+
+// mount(2) needs CAP_SYS_ADMIN and not user 0: root in a container often lacks it.
+bool MayMount() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data = {};
+  if (syscall(SYS_capget, &header, data.data()) != 0) return geteuid() == 0;
+  return (data[0].effective >> CAP_SYS_ADMIN & 1) != 0;
+}
+
+Result<void> CheckDevice() {
+  if (File(open(kFuseDevice, O_RDWR | O_CLOEXEC)).is_open()) return {};
+  const int error = errno;
+  const char* const remedy = error == EACCES || error == EPERM
+                                 ? "its mode should be 0666, and a container needs --device /dev/fuse"
+                                 : "load the kernel module with 'modprobe fuse'; a container needs --device /dev/fuse";
+  return MakeError(ErrorCode::kSystem, "{}: {}: {}", kFuseDevice, std::generic_category().message(error), remedy);
+}
+
+// fusermount3 reads the same line, and refuses on stderr only.
+bool ConfAllowsOthers() {
+  std::ifstream conf(kFuseConf);
+  if (!conf && errno != ENOENT) return true;  // not ours to read: fusermount3 will know
+  for (std::string line; std::getline(conf, line);) {
+    const size_t begin = line.find_first_not_of(" \t");
+    const size_t end = line.find_last_not_of(" \t\r");
+    if (begin != std::string::npos && line.substr(begin, end + 1 - begin) == "user_allow_other") return true;
+  }
+  return false;
+}
+
+// What fusermount3 asks of those who may not mount themselves.
+Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat& status, const MountOptions& options) {
+  if (FindFusermount().empty())
+    return MakeError(ErrorCode::kSystem, "only root may mount without fusermount3: install the package fuse3");
+  if (geteuid() == 0)
+    return MakeError(ErrorCode::kSystem,
+                     "root without CAP_SYS_ADMIN may not mount: a container needs --cap-add SYS_ADMIN");
+  if ((options.allow_other || options.allow_root) && !ConfAllowsOthers())
+    return MakeError(ErrorCode::kSystem, "allow_other and allow_root need the line 'user_allow_other' in {}",
+                     kFuseConf);
+  const bool is_sticky = (status.st_mode & S_ISVTX) != 0;
+  if (access(mount_point.c_str(), W_OK) != 0 || (is_sticky && status.st_uid != getuid()))
+    return MakeError(ErrorCode::kSystem,
+                     "mount point '{}': you may mount only on a folder of your own that you may write to", mount_point);
+  return {};
+}
+
+// Frees `mount_point` from a mount that lost its daemon, and refuses a living one of ours: a second mount would hide
+// the first, and nobody means that.
+Result<void> CheckMountedThere(const std::string& mount_point) {
+  auto mounted = FindMount(mount_point);
+  if (!mounted) return Propagate(std::move(mounted));
+  if (!*mounted || !(*mounted)->type.starts_with("fuse")) return {};
+  const MountEntry& entry = **mounted;
+  // statvfs and not stat: the kernel answers stat from memory even when the daemon is gone.
+  struct statvfs unused = {};
+  const bool is_dead = statvfs(mount_point.c_str(), &unused) != 0 && errno == ENOTCONN;
+  if (is_dead && entry.type == kMountType) {
+    spdlog::warn("'{}': the daemon of the mount of '{}' is gone; detaching it", mount_point, entry.source);
+    return Unmount(mount_point, UnmountMode::kDetach);
+  }
+  if (is_dead)
+    return MakeError(ErrorCode::kSystem,
+                     "mount point '{}': a {} mount without a daemon is in the way; run 'fusermount3 -uz {}'",
+                     mount_point, entry.type, mount_point);
+  if (entry.type == kMountType)
+    return MakeError(ErrorCode::kSystem, "'{}' is mounted at '{}' already: run 'quire umount {}' first", entry.source,
+                     mount_point, mount_point);
+  return {};
+}
+
+}  // namespace
+
+Result<void> CheckMountable(const std::string& mount_point, const MountOptions& options) {
+  if (auto free = CheckMountedThere(mount_point); !free) return free;
+  struct stat status = {};
+  if (stat(mount_point.c_str(), &status) != 0) return SystemError(errno, "mount point '{}'", mount_point);
+  if (!S_ISDIR(status.st_mode)) return SystemError(ENOTDIR, "mount point '{}'", mount_point);
+  if (auto device = CheckDevice(); !device) return device;
+  if (!MayMount()) return CheckUnprivileged(mount_point, status, options);
+  return {};
+}
+
+}  // namespace quire

@@ -1,0 +1,125 @@
+#include "fs/mount_table.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <utility>
+
+namespace quire {
+namespace {
+
+constexpr int kMaxSymlinks = 40;  // as the kernel
+
+// The next field of `line`, which is separated by single spaces.
+std::string_view TakeField(std::string_view& line) {
+  const size_t end = std::min(line.find(' '), line.size());
+  const std::string_view field = line.substr(0, end);
+  line.remove_prefix(std::min(end + 1, line.size()));
+  return field;
+}
+
+std::optional<uint64_t> ParseNumber(std::string_view text, int base = 10) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number, base);
+  if (error != std::errc() || end != text.end()) return std::nullopt;
+  return number;
+}
+
+// The kernel writes space, tab, newline and backslash as \ooo.
+std::string Unescape(std::string_view field) {
+  std::string text;
+  for (size_t i = 0; i < field.size(); ++i) {
+    if (field[i] == '\\' && i + 3 < field.size()) {
+      if (const auto code = ParseNumber(field.substr(i + 1, 3), 8)) {
+        text += static_cast<char>(*code);
+        i += 3;
+        continue;
+      }
+    }
+    text += field[i];
+  }
+  return text;
+}
+
+// 36 35 98:0 /root /mount-point options optional... - type source super-options
+std::optional<MountEntry> ParseLine(std::string_view line) {
+  const auto id = ParseNumber(TakeField(line));
+  TakeField(line);
+  const std::string_view device = TakeField(line);
+  TakeField(line);
+  const std::string_view mount_point = TakeField(line);
+  const size_t colon = device.find(':');
+  if (!id || colon == std::string_view::npos) return std::nullopt;
+  const auto major_number = ParseNumber(device.substr(0, colon));
+  const auto minor_number = ParseNumber(device.substr(colon + 1));
+  if (!major_number || !minor_number) return std::nullopt;
+  while (!line.empty() && TakeField(line) != "-") continue;
+  const std::string_view type = TakeField(line);
+  const std::string_view source = TakeField(line);
+  if (type.empty()) return std::nullopt;
+  return MountEntry{*id, makedev(*major_number, *minor_number), Unescape(mount_point), std::string(type),
+                    Unescape(source)};
+}
+
+Result<std::string> RealPath(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
+  if (real != nullptr) return std::string(real.get());
+  if (errno == ENOENT) return MakeError(ErrorCode::kNotFound, "'{}' does not exist", path);
+  return SystemError(errno, "'{}'", path);
+}
+
+}  // namespace
+
+std::vector<MountEntry> ParseMountInfo(std::string_view text) {
+  std::vector<MountEntry> entries;
+  for (const auto line : std::views::split(text, '\n')) {
+    if (auto entry = ParseLine(std::string_view(line.begin(), line.end()))) entries.push_back(*std::move(entry));
+  }
+  return entries;
+}
+
+Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
+  std::ifstream file("/proc/self/mountinfo");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  if (text.empty()) return SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?");
+  std::optional<MountEntry> found;
+  for (auto& entry : ParseMountInfo(text)) {
+    if (entry.mount_point == mount_point) found = std::move(entry);  // later lines lie on top of earlier ones
+  }
+  return found;
+}
+
+Result<std::string> ResolveMountPoint(const std::string& path) {
+  std::string current = path;
+  for (int symlinks = 0; symlinks < kMaxSymlinks; ++symlinks) {
+    while (current.size() > 1 && current.ends_with('/')) current.pop_back();
+    const size_t slash = current.rfind('/');
+    const std::string name = current.substr(slash + 1);  // all of it where there is no slash
+    if (name.empty() || name == "." || name == "..") return RealPath(current);
+    auto parent = RealPath(slash == std::string::npos ? "." : current.substr(0, slash + 1));
+    if (!parent) return parent;
+    if (!parent->ends_with('/')) *parent += '/';
+    current = *parent + name;
+
+    std::array<char, PATH_MAX> target = {};
+    const ssize_t target_bytes = readlink(current.c_str(), target.data(), target.size());
+    if (target_bytes < 0 && errno == ENOENT) return MakeError(ErrorCode::kNotFound, "'{}' does not exist", path);
+    if (target_bytes < 0) return current;  // no symlink: EINVAL, or what a mount without a daemon answers
+    const std::string_view link(target.data(), static_cast<size_t>(target_bytes));
+    current = link.starts_with('/') ? std::string(link) : fmt::format("{}{}", *parent, link);
+  }
+  return SystemError(ELOOP, "'{}'", path);
+}
+
+}  // namespace quire

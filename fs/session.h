@@ -1,0 +1,45 @@
+// The life of a mount: from a pack's path to the last answer.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "format/file.h"
+#include "format/pack.h"
+#include "format/result.h"
+#include "fs/file_system.h"
+#include "fs/mount_options.h"
+
+namespace quire {
+
+class Session {
+ public:
+  // Opens the pack and mounts it. When it returns, the mount is in place and requests wait for Serve. From now on
+  // SIGINT, SIGTERM and SIGHUP end Serve, or end it as soon as it starts. One session a process. Errors name what is in
+  // the way and the remedy; kInvalid never occurs. REQUIRES: both paths are absolute, `mount_point` from
+  // ResolveMountPoint; no other thread runs.
+  static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& mount_point,
+                                                const MountOptions& options);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();  // unmounts, unless Serve has
+
+  // Answers requests until someone unmounts or a signal arrives; then the mount is gone. Both are success.
+  Result<void> Serve();
+
+ private:
+  Session(std::unique_ptr<Pack> pack, std::string mount_point, const MountOptions& options);
+  Result<void> Start();
+  void Stop();
+
+  const std::unique_ptr<Pack> pack_;
+  const std::string mount_point_;
+  const MountOptions options_;
+  FileSystem file_system_;
+  fuse_session* session_ = nullptr;
+  bool mounted_ = false;
+  bool catches_signals_ = false;
+  File presence_;  // closed last: whoever waits for the end of this daemon waits for this
+};
+
+}  // namespace quire

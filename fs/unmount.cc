@@ -1,0 +1,90 @@
+#include "fs/unmount.h"
+
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <ranges>
+#include <string_view>
+#include <vector>
+
+#include "format/file.h"
+
+namespace quire {
+namespace {
+
+std::unexpected<Error> Busy(const std::string& mount_point) {
+  return MakeError(ErrorCode::kSystem,
+                   "'{0}' is in use: close what 'fuser -vm {0}' or 'lsof {0}' lists, then try again", mount_point);
+}
+
+// What a process that was just spawned with the write end says until it closes it.
+std::string ReadAll(const File& pipe) {
+  std::string text;
+  std::array<char, 512> buffer = {};
+  while (true) {
+    const ssize_t bytes = read(pipe.fd(), buffer.data(), buffer.size());
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) return text;
+    text.append(buffer.data(), static_cast<size_t>(bytes));
+  }
+}
+
+Result<void> RunFusermount(const std::string& mount_point, UnmountMode mode) {
+  std::string program = FindFusermount();
+  if (program.empty())
+    return MakeError(ErrorCode::kSystem, "only root may unmount '{}' without fusermount3: install the package fuse3",
+                     mount_point);
+  std::string flags = mode == UnmountMode::kDetach ? "-uz" : "-u";
+  std::string target = mount_point;
+  std::array<char*, 4> arguments = {program.data(), flags.data(), target.data(), nullptr};
+
+  std::array<int, 2> ends = {};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError(errno, "pipe");
+  const File output(ends[0]);
+  File input(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, input.fd(), STDERR_FILENO);
+  pid_t pid = 0;
+  const int spawned = posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (spawned != 0) return SystemError(spawned, "{}", program);
+  input = File();  // else ReadAll never sees the end
+
+  std::string said = ReadAll(output);
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  if (said.contains("busy")) return Busy(mount_point);
+  while (said.ends_with('\n')) said.pop_back();
+  return MakeError(ErrorCode::kSystem, "'{}' was not unmounted: {}", mount_point, said);
+}
+
+}  // namespace
+
+Result<void> Unmount(const std::string& mount_point, UnmountMode mode) {
+  const int flags = UMOUNT_NOFOLLOW | (mode == UnmountMode::kDetach ? MNT_DETACH : 0);
+  if (umount2(mount_point.c_str(), flags) == 0) return {};
+  if (errno == EBUSY) return Busy(mount_point);
+  if (errno == EPERM) return RunFusermount(mount_point, mode);
+  return SystemError(errno, "'{}' was not unmounted", mount_point);
+}
+
+std::string FindFusermount() {
+  const char* const path = std::getenv("PATH");
+  std::vector<std::string> folders = {"/usr/bin", "/bin", "/usr/local/bin"};  // where libfuse was built to look
+  for (const auto folder : std::views::split(std::string_view(path == nullptr ? "" : path), ':'))
+    folders.emplace_back(folder.begin(), folder.end());
+  for (const std::string& folder : folders) {
+    const std::string program = folder + "/fusermount3";
+    if (access(program.c_str(), X_OK) == 0) return program;
+  }
+  return "";
+}
+
+}  // namespace quire

@@ -1,0 +1,115 @@
+#!/bin/bash
+# Goal: a mount begins when the command returns, ends by umount or a signal, and says clearly why it cannot begin or end.
+. "$(dirname "$0")/../support/harness.sh"
+. "$support/trees.sh"
+need_fuse
+
+pack=$scratch/tree.quire
+mnt=$scratch/mnt
+make_samples "$scratch/tree" 2 10 1000
+pack "$scratch/tree" -o "$pack"
+mounts+=("$mnt")
+mkdir "$mnt"
+
+# The command returns when the mount answers, and leaves no standard stream or working directory held.
+cd "$mnt/.."
+output=$(quire mount "$pack" "$mnt" 2>&1)  # would wait for ever if the daemon kept its standard output
+cmp "$scratch/tree/000/00000.bin" "$mnt/000/00000.bin"
+daemon=$(daemon_of "$pack")
+assert_equal "$(readlink "/proc/$daemon/cwd")" / 'working directory of the daemon'
+findmnt_line=$(grep -F " $mnt " /proc/self/mountinfo)
+[[ $findmnt_line == *' ro,'* && $findmnt_line == *quire* ]] || fail "mounted as: $findmnt_line"
+
+# Busy: a message, and the mount stays.
+exec 9<"$mnt/000/00000.bin"
+assert_exit 1 quire umount "$mnt"
+assert_says 'busy\|in use'
+is_mounted "$mnt" || fail 'a busy mount was taken away'
+exec 9<&-
+assert_exit 0 quire umount "$mnt"
+! is_mounted "$mnt" || fail 'still mounted'
+until_true 10 gone "$daemon" || fail 'the daemon outlives its mount'
+assert_exit 1 quire umount "$mnt"
+assert_says 'not mounted\|no mount\|nothing is mounted\|not a mount'
+
+# Mount, umount and mount again at once.
+for _ in 1 2 3; do
+  mount_pack "$pack" "$mnt"
+  cmp "$scratch/tree/001/00009.bin" "$mnt/001/00009.bin"
+  umount_pack "$mnt"
+done
+
+# By relative paths.
+(cd "$scratch" && quire mount tree.quire mnt && cmp tree/000/00001.bin mnt/000/00001.bin && quire umount mnt) || fail 'relative paths'
+
+# Two mounts of one pack, and the pack removed meanwhile.
+mkdir "$scratch/second" && cp "$pack" "$scratch/copy.quire"
+mount_pack "$scratch/copy.quire" "$mnt"
+mount_pack "$scratch/copy.quire" "$scratch/second"
+rm "$scratch/copy.quire"
+diff -r "$scratch/tree" "$mnt"
+umount_pack "$mnt"
+diff -r "$scratch/tree" "$scratch/second"
+umount_pack "$scratch/second"
+
+# -f stays in the foreground; SIGTERM, SIGINT and SIGHUP end it in order.
+for signal in TERM INT HUP; do
+  env --default-signal=INT "$QUIRE" mount -f "$pack" "$mnt" >"$scratch/log" 2>&1 &
+  daemon=$!
+  background+=("$daemon")
+  until_true 10 is_mounted "$mnt" || { cat "$scratch/log"; fail 'mount -f does not mount'; }
+  until_true 10 cmp -s "$scratch/tree/000/00000.bin" "$mnt/000/00000.bin" || fail 'mount -f does not answer'
+  kill -$signal "$daemon"
+  status=0
+  wait "$daemon" || status=$?
+  [ $status -lt 128 ] || { cat "$scratch/log"; fail "mount -f died of SIG$signal: $status"; }
+  ! is_mounted "$mnt" || fail "SIG$signal left the mount"
+done
+
+# A killed daemon leaves a dead mount, which umount clears away, and mount mounts over in its place.
+mount_pack "$pack" "$mnt"
+daemon=$(daemon_of "$pack")
+kill -KILL "$daemon"
+until_true 10 gone "$daemon" || fail 'the daemon does not die'
+assert_fails stat "$mnt/000"
+assert_says 'not connected'
+assert_exit 0 quire umount "$mnt"
+! is_mounted "$mnt" || fail 'the dead mount is still there'
+mount_pack "$pack" "$mnt"
+umount_pack "$mnt"
+
+# Options.
+mount_pack "$pack" "$mnt" -o ro,noatime
+umount_pack "$mnt"
+assert_fails quire mount -o no_such_option "$pack" "$mnt"
+assert_says no_such_option
+! is_mounted "$mnt" || fail 'mounted in spite of an unknown option'
+assert_fails quire mount -o rw "$pack" "$mnt"
+
+# What cannot be mounted: the message names it, and no daemon stays.
+assert_exit 1 quire mount "$scratch/none.quire" "$mnt"
+assert_says none.quire 'no such file'
+assert_exit 1 quire mount "$pack" "$scratch/none"
+assert_says "$scratch/none" 'no such file\|does not exist'
+assert_exit 1 quire mount "$pack" "$scratch/tree/000/00000.bin"
+assert_says 00000.bin
+head -c 10000 /dev/zero >"$scratch/bad.quire"
+assert_exit 1 quire mount "$scratch/bad.quire" "$mnt"
+assert_says bad.quire 'not a quire pack'
+! pgrep -f -- "quire mount .*$scratch" >/dev/null || fail 'a failed mount left a daemon'
+
+# Without /dev/fuse, in a mount namespace of its own.
+namespace=(unshare -m)
+is_root || namespace=(unshare -rm)
+if "${namespace[@]}" true 2>/dev/null; then
+  # shellcheck disable=SC2016  # for the inner shell
+  assert_exit 1 "${namespace[@]}" bash -c '
+    set -e
+    mkdir "$1/dev" && mount -t tmpfs none "$1/dev"
+    touch "$1/dev/null" && mount --bind /dev/null "$1/dev/null" && mount --rbind "$1/dev" /dev
+    exec "$2" mount "$3" "$4"' - "$scratch" "$QUIRE" "$pack" "$mnt"
+  assert_says /dev/fuse
+else
+  leave_out 'no /dev/fuse: mount namespaces are not allowed here'
+fi
+pass

@@ -1,0 +1,57 @@
+#!/bin/bash
+# Goal: an ordinary user packs, mounts by fusermount3, reads and unmounts, without help from root.
+
+# Some containers keep /dev/fuse to root: then root makes one for everybody, seen by this test only.
+if [ "$(id -u)" -eq 0 ] && [ -c /dev/fuse ] && [ -z "${own_fuse-}" ] && unshare -m true 2>/dev/null && (((8#$(stat -c %a /dev/fuse) & 6) != 6)); then
+  own_fuse=yes exec unshare -m bash -c 'mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse; exec "$0"' "$0"
+fi
+. "$(dirname "$0")/../support/harness.sh"
+. "$support/trees.sh"
+need_fuse
+command -v fusermount3 >/dev/null || skip 'there is no fusermount3'
+make_ordinary_user
+as_user [ -w /dev/fuse ] || skip 'ordinary users may not open /dev/fuse: its mode should be 0666'
+support_copy=$scratch/compare.sh  # the checkout may be closed to others
+cp "$support/compare.sh" "$support_copy"
+
+make_samples "$scratch/tree" 3 20 5000
+ln -s 000 "$scratch/tree/symlink"
+if is_root; then chown -R "$user:" "$scratch/tree"; fi
+
+as_user "$user_quire" pack --progress never "$scratch/tree" -o "$user_home/tree.quire" || fail 'packing'
+assert_equal "$(stat -c %U "$user_home/tree.quire")" "$user" 'owner of the pack'
+as_user mkdir "$user_home/mnt"
+mounts+=("$user_home/mnt")
+as_user "$user_quire" mount "$user_home/tree.quire" "$user_home/mnt" || fail 'mounting'
+is_mounted "$user_home/mnt" || fail 'nothing is mounted'
+grep -F " $user_home/mnt " /proc/self/mountinfo | grep -q '[ ,]ro[ ,].*nosuid\|nosuid.*[ ,]ro[ ,]' || fail 'not mounted ro,nosuid'
+
+as_user bash -c '. "$1"; assert_same_tree "$2" "$3"' - "$support_copy" "$scratch/tree" "$user_home/mnt"
+# What is mounted by one user is closed to others, root included, unless the user allowed them.
+if is_root; then assert_fails ls "$user_home/mnt"; fi
+
+as_user "$user_quire" umount "$user_home/mnt" || fail 'unmounting'
+! is_mounted "$user_home/mnt" || fail 'still mounted'
+until_true 10 eval '! pgrep -f "mount $user_home/tree.quire" >/dev/null' || fail 'the daemon still runs'
+
+# Somebody else's folder and pack are refused.
+if is_root; then
+  mkdir "$scratch/roots" && chmod 600 "$scratch/tree/000/00000.bin" && chown root "$scratch/tree/000/00000.bin"
+  assert_exit 1 as_user "$user_quire" mount "$user_home/tree.quire" "$scratch/roots"
+  pack "$scratch/tree" -o "$scratch/roots.quire" && chmod 600 "$scratch/roots.quire"
+  assert_exit 1 as_user "$user_quire" mount "$scratch/roots.quire" "$user_home/mnt"
+  assert_says 'permission denied'
+  # A pack that root made keeps its owners and modes: with default_permissions, what root alone may read is closed.
+  chmod 644 "$scratch/roots.quire"
+  as_user "$user_quire" mount -o default_permissions "$scratch/roots.quire" "$user_home/mnt" || fail 'mounting a pack of root'
+  assert_equal "$(as_user stat -c %U "$user_home/mnt/000/00000.bin")" root 'owner of a sample'
+  assert_fails as_user cat "$user_home/mnt/000/00000.bin"
+  assert_says 'permission denied'
+  as_user cmp "$scratch/tree/000/00001.bin" "$user_home/mnt/000/00001.bin"
+  as_user "$user_quire" umount "$user_home/mnt"
+  # Nor is a file that the user cannot read packed in silence.
+  assert_exit 1 as_user "$user_quire" pack "$scratch/tree" -o "$user_home/partial.quire"
+  assert_says '000/00000.bin' 'permission denied'
+  [ ! -e "$user_home/partial.quire" ] || fail 'a pack without the unreadable file'
+fi
+pass

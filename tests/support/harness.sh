@@ -1,0 +1,142 @@
+# What every test script needs: a scratch folder, mounts that are always taken down, checks that say what failed.
+# Sourced first by tests/mount/*_test.sh and tests/real/*_test.sh:
+#   . "$(dirname "$0")/../support/harness.sh"
+# shellcheck shell=bash
+# The exit status of a test is 0 (passed), 1 (failed) or 77 (skipped, the reason printed).
+set -euo pipefail
+export LC_ALL=C TZ=UTC
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH  # Debian's python3 before any other
+export PYTHONDONTWRITEBYTECODE=1             # trees under test stay as they are
+umask 022
+
+support=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$support/../.." && pwd)
+QUIRE=$(realpath "${QUIRE:-$repository/build/release/bin/quire}")
+# Not /tmp, which Debian 13 keeps in memory: real disks are what packs lie on.
+scratch=$(mktemp -d "${QUIRE_TEST_DIR:-/var/tmp}/quire-test.XXXXXX")
+chmod 755 "$scratch"
+
+passed=no
+mounts=()
+users=()
+background=()  # process ids that must not outlive the test
+
+clean_up() {
+  local status=$? i
+  set +e
+  for i in "${background[@]}"; do kill -CONT "$i" && kill -KILL "$i"; done 2>/dev/null
+  for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do take_down "${mounts[i]}"; done
+  rm -rf --one-file-system "$scratch"
+  for i in "${users[@]}"; do userdel "$i"; done
+  # A command that 'set -e' stopped at has printed little: make sure that the log names the place.
+  [ "$passed" = yes ] || [ $status -eq 77 ] || printf 'FAILED (status %d)\n' $status >&2
+  [ "$passed" = yes ] || [ $status -ne 0 ] || status=1  # the script ended before its last line
+  exit $status
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+trap 'printf "%s:%d: stopped at: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+set -E
+
+# The last line of every test.
+pass() { passed=yes; exit 0; }
+fail() { printf '%s:%d: %s\n' "${BASH_SOURCE[1]}" "${BASH_LINENO[0]}" "$*" >&2; exit 1; }
+skip() { printf 'SKIPPED: %s\n' "$*"; exit 77; }
+# For a part of a test that cannot run here: the rest still counts.
+leave_out() { printf 'left out: %s\n' "$*"; }
+
+[ -x "$QUIRE" ] || fail "no quire at $QUIRE: build it first, or set QUIRE"
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+need_fuse() {
+  [ -e /dev/fuse ] || skip 'there is no /dev/fuse'
+  is_root || command -v fusermount3 >/dev/null || skip 'there is no fusermount3'
+}
+
+quire() { "$QUIRE" "$@"; }
+pack() { quire pack --progress never "$@" >"$scratch/pack.log" 2>&1 || { cat "$scratch/pack.log" >&2; fail "quire pack $*"; }; }
+
+take_down() {
+  is_mounted "$1" || return 0
+  fusermount3 -u -z "$1" 2>/dev/null || umount -l "$1"
+}
+gone() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null; }  # a process, zombies being gone
+is_mounted() { grep -qF " $1 " /proc/self/mountinfo; }
+
+# mount_pack PACK DIR [OPTION...]: makes DIR, mounts, and takes it down again when the test ends.
+mount_pack() {
+  local pack=$1 dir=$2
+  shift 2
+  mkdir -p "$dir"
+  mounts+=("$dir")
+  quire mount "$@" "$pack" "$dir" || fail "quire mount $* $pack $dir"
+  is_mounted "$dir" || fail "quire mount returned, but nothing is mounted on $dir"
+}
+umount_pack() {
+  quire umount "$1" || fail "quire umount $1"
+  ! is_mounted "$1" || fail "quire umount returned, but $1 is still mounted"
+}
+
+# The daemon that serves the mounts of a pack: its process id.
+daemon_of() { pgrep -f -- "quire mount .*$1" || fail "no daemon serves $1"; }
+
+# until_true SECONDS COMMAND...: waits for something that another process does.
+until_true() {
+  local tries=$(($1 * 50))
+  shift
+  while ! "$@" 2>/dev/null; do
+    ((tries-- > 0)) || return 1
+    sleep 0.02
+  done
+}
+
+# An ordinary user: the one who runs the test, or one made for it when that is root.
+# Afterwards `as_user COMMAND...` runs as that user, who owns $user_home and can execute $user_quire.
+make_ordinary_user() {
+  user_home=$scratch/home
+  user_quire=$scratch/quire  # the build folder may be closed to others
+  mkdir -p "$user_home"
+  cp "$QUIRE" "$user_quire"
+  if is_root; then
+    user=quire-test-$$
+    useradd --system --no-create-home --home-dir "$user_home" "$user" 2>/dev/null || skip 'cannot make a user'
+    users+=("$user")
+    chown "$user:" "$user_home"
+  else
+    user=$(id -un)
+  fi
+}
+as_user() { if is_root; then runuser -u "$user" -- "$@"; else "$@"; fi; }
+
+# assert_exit STATUS COMMAND...: runs it with its output in $output, and compares its exit status.
+assert_exit() {
+  local wanted=$1 status=0
+  shift
+  output=$("$@" 2>&1 </dev/null | tr -d '\0') || status=$?
+  [ "$status" -eq "$wanted" ] || { printf '%s\n' "$output" >&2; fail "line ${BASH_LINENO[0]}: exit status $status, not $wanted: $*"; }
+}
+# assert_says PATTERN...: every basic regular expression is found in $output, in any case.
+assert_says() {
+  local pattern
+  for pattern in "$@"; do
+    grep -qi -e "$pattern" <<<"$output" || { printf '%s\n' "$output" >&2; fail "line ${BASH_LINENO[0]}: nothing says '$pattern'"; }
+  done
+}
+assert_equal() { [ "$1" = "$2" ] || fail "line ${BASH_LINENO[0]}: '$1' is not '$2'${3:+: $3}"; }
+# assert_fails COMMAND...: its exit status is not 0, and no signal ended it.
+assert_fails() {
+  local status=0
+  output=$("$@" 2>&1 </dev/null | tr -d '\0') || status=$?
+  [ $status -ne 0 ] || { printf '%s\n' "$output" >&2; fail "line ${BASH_LINENO[0]}: succeeded: $*"; }
+  [ $status -lt 128 ] || { printf '%s\n' "$output" >&2; fail "line ${BASH_LINENO[0]}: died by a signal ($status): $*"; }
+}
+# Every path in a pack, one a line, sorted. REQUIRES: no newlines in names, and none that end with ':'.
+list_paths() {
+  quire ls -R "$1" | awk '
+    /:$/ && previous == "" {folder = substr($0, 1, length($0) - 1) "/"; sub(/^\.\//, "", folder); previous = $0; next}
+    {previous = $0}
+    $0 != "" {print folder $0}' | sort
+}
+# json EXPRESSION: evaluates a Python expression over the JSON document `d` of standard input.
+json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }

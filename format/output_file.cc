@@ -31,7 +31,7 @@ OutputFile::OutputFile(std::string path, bool replace)
         const auto parent = std::filesystem::path(path_).parent_path();
         return parent.empty() ? std::string(".") : parent.string();
       }()),
-      temporary_(fmt::format("{}/.{}.{}.tmp", folder_, std::filesystem::path(path_).filename().string(), getpid())),
+      temporary_(fmt::format("{}/.quire-{}.tmp", folder_, getpid())),
       replace_(replace) {}
 
 Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, bool replace) {
@@ -56,19 +56,24 @@ OutputFile::~OutputFile() {
   if (has_temporary_name_) unlink(temporary_.c_str());
 }
 
+// As rename(2), with errno; what appeared at the path meanwhile is kept unless it may be replaced.
+bool OutputFile::Rename() const {
+  if (replace_) return rename(temporary_.c_str(), path_.c_str()) == 0;
+  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) return true;
+  // NFS does not know the flag, but has hard links.
+  return errno == EINVAL && link(temporary_.c_str(), path_.c_str()) == 0 && unlink(temporary_.c_str()) == 0;
+}
+
 Result<void> OutputFile::Commit() {
-  // linkat does not replace, so a replacement takes a temporary name for the moment between the two calls.
+  // link(2) does not replace, so a replacement takes a temporary name for the moment between the two calls.
   if (!has_temporary_name_) {
-    const std::string unnamed = ProcPath(file_.fd());
     const std::string& name = replace_ ? temporary_ : path_;
-    if (linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+    if (linkat(AT_FDCWD, ProcPath(file_.fd()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
       return SystemError(errno, "{}: naming the finished file", name);
     has_temporary_name_ = replace_;
   }
   if (has_temporary_name_) {
-    const unsigned flags = replace_ ? 0 : RENAME_NOREPLACE;
-    if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), flags) != 0)
-      return SystemError(errno, "{}: naming the finished file", path_);
+    if (!Rename()) return SystemError(errno, "{}: naming the finished file", path_);
     has_temporary_name_ = false;
   }
   const auto folder = File::Open(folder_, O_RDONLY | O_DIRECTORY);

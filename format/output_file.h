@@ -29,6 +29,7 @@ class OutputFile {
 
  private:
   OutputFile(std::string path, bool replace);
+  [[nodiscard]] bool Rename() const;
 
   const std::string path_;
   const std::string folder_;

@@ -73,10 +73,12 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
 }
 
 Result<std::string> RealPath(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
+  char* const resolved = realpath(path.c_str(), nullptr);
+  const int error = resolved == nullptr ? errno : 0;
+  const std::unique_ptr<char, decltype(&std::free)> real(resolved, &std::free);
   if (real != nullptr) return std::string(real.get());
-  if (errno == ENOENT) return MakeError(ErrorCode::kNotFound, "'{}' does not exist", path);
-  return SystemError(errno, "'{}'", path);
+  if (error == ENOENT) return MakeError(ErrorCode::kNotFound, "'{}' does not exist", path);
+  return SystemError(error, "'{}'", path);
 }
 
 }  // namespace

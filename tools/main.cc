@@ -11,11 +11,12 @@ int Fail(const char* subcommand, const Error& error) {
 
 }  // namespace quire
 
-int main(int argc, char** argv) {
+namespace {
+
+int Run(int argc, char** argv) {
   CLI::App app("Packs a directory of many small files into one file, and mounts it.", "quire");
   app.set_version_flag("--version", "quire " QUIRE_VERSION);
   app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::help);
   quire::Body run;
   quire::AddPackCommand(app, run);
   quire::AddMountCommand(app, run);
@@ -40,4 +41,13 @@ int main(int argc, char** argv) {
     return quire::kExitFailed;
   }
   return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  return Run(argc, argv);
+} catch (const std::exception& error) {  // no memory, most likely
+  std::fprintf(stderr, "quire: %s\n", error.what());
+  return quire::kExitFailed;
 }

@@ -100,7 +100,8 @@ int MountInBackground(const MountPlan& plan) {
   };
   if (const auto started = StartDaemon(prepare, serve); !started) return Fail("mount", started.error());
   if (const auto answers = CheckAnswers(plan); !answers) {
-    Unmount(plan.mount_point, UnmountMode::kDetach);
+    if (const auto detached = Unmount(plan.mount_point, UnmountMode::kDetach); !detached)
+      spdlog::warn("{}", detached.error().message);
     return Fail("mount", answers.error());
   }
   return kExitOk;

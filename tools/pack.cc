@@ -24,7 +24,7 @@ struct Arguments {
 
 ProgressState Describe(const PackProgress& progress) {
   using Phase = PackProgress::Phase;
-  switch (progress.phase) {
+  switch (progress.phase.load()) {
     case Phase::kScan:
       return {.what = "scanning", .counts = FormatCount(progress.entries_found) + " entries"};
     case Phase::kDeduplicate:

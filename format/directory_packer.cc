@@ -74,8 +74,12 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
                                  .on_unreadable = on_unreadable,
                                  .progress = options.progress,
                                  .interrupted = options.interrupted};
-  const auto superblock = WritePack(contents, writer, pool, **output);
-  if (!superblock) return std::unexpected(superblock.error());
+  auto superblock = WritePack(contents, writer, pool, **output);
+  if (!superblock) {
+    Error error = std::move(superblock).error();
+    if (error.code == ErrorCode::kSystem) error.message = fmt::format("{}: {}", options.output, error.message);
+    return std::unexpected(std::move(error));
+  }
   return PackSummary{.superblock = *superblock,
                      .directories = tables.directories.size(),
                      .excluded = tree->excluded,

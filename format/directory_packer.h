@@ -13,8 +13,8 @@
 
 namespace quire {
 
-// 16 threads for 2 cores: reading many small cold files waits for the disk, not for a processor. Measured on 100,000
-// files of 3 KB, see README.md.
+// Reading many small cold files waits for the disk, not for a processor. On 2 cores 8, 16 and 32 threads packed 100,000
+// files of 3 KB in 3.3, 2.8 and 2.6 s, and 20,000 of 110 KB in 2.8, 2.9 and 2.7 s; each thread takes 2 MiB.
 inline constexpr unsigned kDefaultPackJobs = 16;
 
 struct PackDirectoryOptions {

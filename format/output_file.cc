@@ -69,11 +69,11 @@ Result<void> OutputFile::Commit() {
   if (!has_temporary_name_) {
     const std::string& name = replace_ ? temporary_ : path_;
     if (linkat(AT_FDCWD, ProcPath(file_.fd()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
-      return SystemError(errno, "{}: naming the finished file", name);
+      return SystemError(errno, "naming the finished file {}", name);
     has_temporary_name_ = replace_;
   }
   if (has_temporary_name_) {
-    if (!Rename()) return SystemError(errno, "{}: naming the finished file", path_);
+    if (!Rename()) return SystemError(errno, "naming the finished file");
     has_temporary_name_ = false;
   }
   const auto folder = File::Open(folder_, O_RDONLY | O_DIRECTORY);

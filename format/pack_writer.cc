@@ -16,7 +16,7 @@ namespace {
 Result<void> Preallocate(const OutputFile& output, uint64_t bytes) {
   if (fallocate(output.file().fd(), 0, 0, static_cast<off_t>(bytes)) == 0) return {};
   if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};  // the writes will tell
-  return SystemError(errno, "{}: taking {} bytes for the pack", output.folder(), bytes);
+  return SystemError(errno, "taking the {} bytes of its pages", bytes);
 }
 
 class PackWriter {

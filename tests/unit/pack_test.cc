@@ -179,6 +179,33 @@ TEST_F(PackTest, TheNewestValidSuperblockCounts) {
   ExpectContents(*pack, tree);
 }
 
+// Packs live longer than releases: this one was written by the first, and every later one must read it.
+TEST(OldPacks, APackOfFormat10IsRead) {
+  const auto pack = ValueOrDie(Pack::Open(QUIRE_SOURCE_DIR "/tests/data/reads-format-1.0.quire"));
+  MemoryTree tree;
+  tree.AddFile("dir/a", "some bytes")
+      .AddFile("dir/b", std::string(300, 'b'))
+      .AddFile("empty", "")
+      .AddFile("dir/sub/c", "c");
+  tree.AddHardLink("zz/hard", "dir/a").AddFile("sparse", std::string(8192, '\0').replace(4096, 5, "bytes"));
+  for (const auto& [path, content] : tree.Contents()) EXPECT_EQ(ReadSampleAt(*pack, path).value(), content) << path;
+  const Index& index = pack->index();
+  const Node link = ValueOrDie(index.GetNode(ValueOrDie(ResolvePath(index, "link", LastSymlink::kKeep))));
+  EXPECT_EQ(index.GetTarget(link).value(), "dir/a");
+  const Node a = ValueOrDie(index.GetNode(ValueOrDie(ResolvePath(index, "dir/a", LastSymlink::kKeep))));
+  const Attributes attributes = ValueOrDie(index.GetAttributes(a.attributes));
+  EXPECT_EQ(attributes.mode, 0640U);
+  EXPECT_EQ(attributes.nlink, 2U);
+  EXPECT_EQ(DecodeMtime(a.mtime).tv_sec, 1234567890);
+  EXPECT_EQ(DecodeMtime(a.mtime).tv_nsec, 123456789);
+  std::string label;
+  OkOrDie(index.ForEachXattr(attributes, [&](const Xattr& xattr) {
+    label = fmt::format("{}={}", xattr.name, AsText(xattr.value));
+    return true;
+  }));
+  EXPECT_EQ(label, "user.label=cat");
+}
+
 TEST_F(PackTest, WhatIsNoPackIsRefusedWithItsName) {
   WriteFile(path_, "");
   for (const char* bytes : {"", "hello", "PK\x03\x04"}) {

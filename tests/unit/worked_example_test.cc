@@ -3,20 +3,23 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <regex>
 
 #include "tests/support/memory_tree.h"
 
 namespace quire {
 namespace {
 
+constexpr size_t kRowColumns = 6 + 48;  // "0abcd:" and 16 times " 00"
+
 std::vector<std::string> RowsOfTheDocument() {
+  constexpr std::string_view kIndent = "    ";
   std::ifstream document(QUIRE_SOURCE_DIR "/format/FORMAT.md");
-  const std::regex row("^    ([0-9a-f]{5}: [0-9a-f ]{47}).*");
   std::vector<std::string> rows;
-  std::smatch match;
-  for (std::string line; std::getline(document, line);)
-    if (std::regex_match(line, match, row)) rows.push_back(match[1]);
+  for (std::string line; std::getline(document, line);) {
+    const bool is_row =
+        line.starts_with(kIndent) && line.find_first_not_of("0123456789abcdef", kIndent.size()) == 9 && line[9] == ':';
+    if (is_row) rows.push_back(line.substr(kIndent.size(), kRowColumns));
+  }
   return rows;
 }
 
@@ -27,7 +30,7 @@ std::vector<std::string> RowsOf(const std::string& bytes) {
     if (chunk.find_first_not_of('\0') == std::string::npos) continue;
     std::string row = fmt::format("{:05x}:", at);
     for (const char byte : chunk) row += fmt::format(" {:02x}", static_cast<unsigned char>(byte));
-    row.resize(6 + 48, ' ');
+    row.resize(kRowColumns, ' ');
     rows.push_back(row);
   }
   return rows;

@@ -1,7 +1,7 @@
 #include "format/index.h"
 
 #include <algorithm>
-#include <limits>
+#include <ranges>
 
 #include "format/coding.h"
 
@@ -259,7 +259,7 @@ Result<std::string> Index::GetPath(NodeNumber number) const {
     number = *parent;
   }
   std::string path;
-  for (auto name = names.rbegin(); name != names.rend(); ++name) path.append(path.empty() ? "" : "/").append(*name);
+  for (const std::string_view name : std::views::reverse(names)) path.append(path.empty() ? "" : "/").append(name);
   return path;
 }
 

@@ -110,7 +110,7 @@ Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
     if (data < 0) return SystemError(errno, "lseek");
     const off_t hole = lseek(file.fd(), data, SEEK_HOLE);
     if (hole < 0) return SystemError(errno, "lseek");
-    const uint64_t begin = static_cast<uint64_t>(data);
+    const auto begin = static_cast<uint64_t>(data);
     if (begin >= size) break;
     at = std::min(static_cast<uint64_t>(hole), size);
     ranges.push_back({.offset = begin, .length_bytes = at - begin});
@@ -141,7 +141,7 @@ Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
   if (fd < 0) return SystemError(errno, "open");
   auto ranges = FindDataRanges(File(fd), size);
   if (!ranges) return Propagate(std::move(ranges));
-  entry.has_holes = !(ranges->size() == 1 && ranges->front().length_bytes == size);
+  entry.has_holes = ranges->size() != 1 || ranges->front().length_bytes != size;
   entry.ranges = std::move(*ranges);
   return {};
 }

@@ -116,6 +116,7 @@ TEST(BlockTree, ThreadsThatTouchTheSameBlocksAllSeeThem) {
   const auto tree = image.Open();
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&] {
       for (uint64_t block = 0; block < 200; ++block) {

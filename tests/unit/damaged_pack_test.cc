@@ -25,22 +25,26 @@ MemoryTree SmallTree() {
   return tree;
 }
 
+// For questions whose answer does not matter, as long as there is one.
+template <typename T>
+void Ask(const Result<T>& /*answer*/) {}
+
 // Reads all there is, as a mount would be asked to.
 void WalkEverything(const Pack& pack) {
   const Index& index = pack.index();
   for (NodeNumber number = 0; number < std::min(index.node_count(), kMostEntries); ++number) {
     const auto node = index.GetNode(number);
     if (!node) continue;
-    (void)index.GetName(*node);
-    (void)index.GetPath(number);
-    (void)index.Resolve(number);
+    Ask(index.GetName(*node));
+    Ask(index.GetPath(number));
+    Ask(index.Resolve(number));
     if (const auto attributes = index.GetAttributes(node->attributes))
-      (void)index.ForEachXattr(*attributes, [](const Xattr&) { return true; });
-    if (node->kind == NodeKind::kSymlink) (void)index.GetTarget(*node);
+      Ask(index.ForEachXattr(*attributes, [](const Xattr&) { return true; }));
+    if (node->kind == NodeKind::kSymlink) Ask(index.GetTarget(*node));
     if (node->kind == NodeKind::kDirectory)
-      if (const auto directory = index.GetDirectory(node->content)) (void)index.Lookup(*directory, "dir");
+      if (const auto directory = index.GetDirectory(node->content)) Ask(index.Lookup(*directory, "dir"));
     if (!node->is_sample()) continue;
-    (void)index.GetStoredBytes(*node);
+    Ask(index.GetStoredBytes(*node));
     for (uint64_t at = 0, runs = 0; at < node->size_bytes && runs < 100; ++runs) {
       const auto run = index.FindRun(*node, at);
       if (!run) break;
@@ -51,13 +55,13 @@ void WalkEverything(const Pack& pack) {
         ASSERT_TRUE(extent.has_value());
         ASSERT_LE(run->extent_offset + run->length_bytes, extent->length_bytes);
         std::vector<std::byte> bytes(extent->length_bytes);
-        (void)pack.ReadExtent(*extent, bytes);
+        Ask(pack.ReadExtent(*extent, bytes));
       }
       at += run->length_bytes;
     }
   }
   WorkerPool pool(1);
-  (void)VerifyPack(pack, pool, {.on_fault = [](const Fault&) {}});
+  Ask(VerifyPack(pack, pool, {.on_fault = [](const Fault&) {}}));
 }
 
 TEST(DamagedPack, NoFlippedByteYieldsAWrongByte) {

@@ -83,6 +83,7 @@ TEST_F(ExtentCacheTest, ManyThreadsSeeTheRightBytesUnderEviction) {
   SampleReader reader(*pack_, 300'000);
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&, t] {
       for (int i = 0; i < 200; ++i) {

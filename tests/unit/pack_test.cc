@@ -85,7 +85,7 @@ TEST_F(PackTest, AnEmptyTreeIsAPack) {
 
 TEST_F(PackTest, HolesReadAsZerosAndTakeNoSpace) {
   std::string content(9 * kPageBytes, '\0');
-  content.replace(10 * 4096, 4096, Noise(4096, 1));
+  content.replace(size_t{10} * 4096, 4096, Noise(4096, 1));
   content.replace(3 * kPageBytes, 2 * kPageBytes + 8192, Noise(2 * kPageBytes + 8192, 2));
   MemoryTree tree;
   tree.AddSparseFile("sparse", content, {{10 * 4096, 4096}, {3 * kPageBytes, 2 * kPageBytes + 8192}});

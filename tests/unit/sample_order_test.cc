@@ -27,6 +27,7 @@ class SampleOrderTest : public testing::Test {
     Spool<NodeNumber> samples(scratch_.path());
     if (auto ordered = OrderSamples(order, tables_, samples); !ordered) return Propagate(std::move(ordered));
     std::vector<std::string> paths;
+    paths.reserve(samples.size());
     for (uint64_t i = 0; i < samples.size(); ++i) paths.push_back(tables_.PathOf(samples[i]));
     return paths;
   }

@@ -61,7 +61,7 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   std::vector<Duplicate> duplicates;
   if (options.deduplicate) {
     options.progress->phase = PackProgress::Phase::kDeduplicate;
-    auto found = FindDuplicates(tables, samples, **source, pool, options.interrupted);
+    auto found = FindDuplicates(tables, samples, tree->sparse, **source, pool, options.interrupted);
     if (!found) return Propagate(std::move(found));
     duplicates = std::move(*found);
   }

@@ -62,12 +62,13 @@ bool AreEqual(const SampleSource& source, const Candidate& a, const Candidate& b
 }  // namespace
 
 Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const Spool<NodeNumber>& samples,
+                                              const std::map<NodeNumber, std::vector<DataRange>>& sparse,
                                               const SampleSource& source, WorkerPool& pool,
                                               const std::atomic<bool>* interrupted) {
   std::vector<Candidate> candidates;
   for (uint64_t rank = 0; rank < samples.size(); ++rank) {
     const Node& node = tables.nodes[samples[rank]];
-    if (node.size_bytes > 0 && (node.kind == NodeKind::kFile || node.size_bytes > kPageBytes))
+    if (node.size_bytes > 0 && !sparse.contains(samples[rank]))
       candidates.push_back(
           {.size_bytes = node.size_bytes, .sum = 0, .rank = rank, .node = samples[rank], .readable = true});
   }

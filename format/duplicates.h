@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <vector>
 
 #include "format/index_tables.h"
+#include "format/page_layout.h"
 #include "format/result.h"
 #include "format/sample_source.h"
 #include "format/spool.h"
@@ -17,11 +19,12 @@ struct Duplicate {
   NodeNumber first;  // the sample whose content `node` has
 };
 
-// Of samples without holes, each that equals an earlier one in `samples`, with the first that it equals; by node
-// number. Candidates are those of equal size and equal sum; then their bytes are compared, since a sum proves nothing
-// against someone who wants two files to collide. Samples that cannot be read are left for the packing proper to
-// report.
+// Of the samples that are not in `sparse` (those with holes keep them), each that equals an earlier one in `samples`,
+// with the first that it equals; by node number. Candidates are those of equal size and equal sum; then their bytes are
+// compared, since a sum proves nothing against someone who wants two files to collide. Samples that cannot be read are
+// left for the packing proper to report.
 Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const Spool<NodeNumber>& samples,
+                                              const std::map<NodeNumber, std::vector<DataRange>>& sparse,
                                               const SampleSource& source, WorkerPool& pool,
                                               const std::atomic<bool>* interrupted);
 

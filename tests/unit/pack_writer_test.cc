@@ -51,7 +51,7 @@ class PackWriterTest : public testing::Test {
     Spool<NodeNumber> samples(scratch_.path());
     OkOrDie(OrderSamples({}, tables, samples));
     std::vector<Duplicate> duplicates;
-    if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, *directory, pool, nullptr));
+    if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, tree.sparse, *directory, pool, nullptr));
     const FailingSource source(*directory, tables, failing);
     const auto output = ValueOrDie(OutputFile::Create(pack_path_, true));
     PackProgress progress;
@@ -96,6 +96,23 @@ TEST_F(PackWriterTest, EqualSamplesAreStoredOnce) {
   Put("e2", "");
   EXPECT_EQ(WriteIt(true, {}, false).value().stored_bytes, 5000 + 5000 + 3 * kPageBytes + 5);
   ExpectWithout({});
+}
+
+TEST_F(PackWriterTest, HolesAreNotSharedWithZeros) {
+  const std::string zeros(kPageBytes + 4096, '\0');
+  Put("dense", zeros);
+  const File file = ValueOrDie(File::Open(folder_ / "sparse", O_CREAT | O_RDWR, 0600));
+  ASSERT_EQ(ftruncate(file.fd(), static_cast<off_t>(zeros.size())), 0);
+  contents_["sparse"] = zeros;
+  EXPECT_EQ(WriteIt(true, {}, false).value().stored_bytes, zeros.size());
+  const auto pack = ValueOrDie(Pack::Open(pack_path_));
+  const Index& index = pack->index();
+  const auto stored = [&](const char* path) {
+    return index.GetStoredBytes(ValueOrDie(index.GetNode(ValueOrDie(ResolvePath(index, path, LastSymlink::kKeep)))))
+        .value();
+  };
+  EXPECT_EQ(stored("dense"), zeros.size());
+  EXPECT_EQ(stored("sparse"), 0U);
 }
 
 TEST_F(PackWriterTest, AFailureWithoutSkippingWritesNothing) {

@@ -19,6 +19,9 @@ struct Slice {
   std::shared_ptr<const void> pin;  // empty for holes, which point to static zeros
 };
 
+// The capacity for whoever reads each sample once, in order, such as `quire cat`.
+inline constexpr size_t kReadOnceCacheBytes = 4 * kPageBytes;
+
 class SampleReader {
  public:
   // `pack` must outlive the reader. `capacity_bytes` bounds the extents kept; those that are pinned come on top.

@@ -1,7 +1,6 @@
 #include "format/file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace quire {
@@ -14,12 +13,6 @@ Result<File> File::Open(const std::string& path, int flags, unsigned mode) {
   const int fd = open(path.c_str(), flags | O_CLOEXEC, mode);
   if (fd < 0) return SystemError(errno, "{}", path);
   return File(fd);
-}
-
-Result<uint64_t> File::SizeBytes() const {
-  struct stat status{};
-  if (fstat(fd_, &status) != 0) return SystemError(errno, "fstat");
-  return static_cast<uint64_t>(status.st_size);
 }
 
 Result<size_t> File::ReadUpTo(uint64_t offset, std::span<std::byte> into) const {

@@ -26,7 +26,6 @@ class File {
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  [[nodiscard]] Result<uint64_t> SizeBytes() const;
 
   // Bytes read: less than asked for only at the end of the file. Restarts after EINTR and short reads.
   Result<size_t> ReadUpTo(uint64_t offset, std::span<std::byte> into) const;

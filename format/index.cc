@@ -370,13 +370,4 @@ Result<void> Index::ForEachXattr(const Attributes& attributes, const std::functi
   return {};
 }
 
-Result<ExtentNumber> Index::FindExtentAt(uint64_t offset) const {
-  return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
-    const auto record = GetRecord(Section::kExtents, number, "extent");
-    if (!record) return std::unexpected(record.error());
-    const Extent extent = DecodeExtent(*record);
-    return extent.volume > 0 || extent.offset >= offset;
-  });
-}
-
 }  // namespace quire

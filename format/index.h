@@ -78,9 +78,6 @@ class Index {
   // Calls `visit` for each extended attribute in name order until it returns false.
   Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
 
-  // The first extent of volume 0 at or behind `offset`. O(log extents).
-  Result<ExtentNumber> FindExtentAt(uint64_t offset) const;
-
  private:
   Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks);
   // Record `number` of `section`; kCorrupt when there is none. `what` names who asks, for the message.

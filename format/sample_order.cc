@@ -1,10 +1,11 @@
 #include "format/sample_order.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <unordered_map>
@@ -48,14 +49,12 @@ uint64_t DrawBelow(std::mt19937_64& generator, uint64_t bound) {
   return drawn % bound;
 }
 
+// Read to its end, not to its size: the list may come through a pipe.
 Result<std::string> ReadWholeFile(const std::string& path) {
-  const auto file = File::Open(path, O_RDONLY);
-  if (!file) return std::unexpected(file.error());
-  const auto size = file->SizeBytes();
-  if (!size) return std::unexpected(size.error());
-  std::string text(*size, '\0');
-  if (auto read = file->ReadExactly(0, std::as_writable_bytes(std::span(text))); !read)
-    return Propagate(std::move(read));
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file.is_open() || file.bad()) return SystemError(errno, "--order list:{}", path);
   return text;
 }
 

@@ -39,7 +39,8 @@ struct ScannedEntry {
 struct Listing {
   std::string path;  // below the root
   File folder;
-  std::vector<std::string> names;     // sorted
+  std::vector<std::string> names;  // sorted, without what is excluded
+  uint64_t excluded = 0;
   std::vector<ScannedEntry> entries;  // of all names, or of one window of them
   std::optional<Error> error;
 };
@@ -238,6 +239,9 @@ class Scanner {
     auto names = ListNames(listing.folder);
     if (!names) return Propagate(std::move(names));
     listing.names = std::move(*names);
+    listing.excluded = std::erase_if(listing.names, [&](const std::string& name) {
+      return MatchesPattern(options_.exclude, Join(listing.path, name));
+    });
     std::ranges::sort(listing.names);
     return {};
   }
@@ -246,6 +250,7 @@ class Scanner {
     const uint64_t number = next_directory_++;
     tables_.directories[number].first_child = tables_.nodes.size();
     if (listing.error) options_.on_unreadable(listing.path.empty() ? "." : listing.path, listing.error->message);
+    tree_.excluded += listing.excluded;
     uint32_t subdirectories = 0;
     for (size_t begin = 0; begin < listing.names.size(); begin += kWindowEntries) {
       if (listing.names.size() > kWindowEntries) {
@@ -254,9 +259,7 @@ class Scanner {
       }
       for (const ScannedEntry& entry : listing.entries) {
         const std::string path = Join(listing.path, entry.name);
-        if (MatchesPattern(options_.exclude, path)) {
-          ++tree_.excluded;
-        } else if (entry.error) {
+        if (entry.error) {
           options_.on_unreadable(path, entry.error->message);
         } else {
           if (S_ISDIR(entry.status.st_mode)) ++subdirectories;

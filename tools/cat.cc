@@ -11,8 +11,6 @@
 namespace quire {
 namespace {
 
-constexpr size_t kCacheBytes = 4 * kPageBytes;  // a sample is read once, in order
-
 struct Arguments {
   std::string pack;
   std::vector<std::string> paths;
@@ -50,7 +48,7 @@ Result<void> CatSample(const Index& index, SampleReader& reader, const std::stri
 int RunCat(const Arguments& arguments) {
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("cat", pack.error());
-  SampleReader reader(**pack, kCacheBytes);
+  SampleReader reader(**pack, kReadOnceCacheBytes);
   int exit_code = kExitOk;
   for (const std::string& path : arguments.paths)
     if (const auto written = CatSample((*pack)->index(), reader, path); !written)

@@ -18,8 +18,6 @@
 namespace quire {
 namespace {
 
-constexpr size_t kCacheBytes = 4 * kPageBytes;  // a sample is read once, in order
-
 struct Arguments {
   std::string pack;
   std::vector<std::string> paths;
@@ -30,7 +28,8 @@ struct Arguments {
 // nowhere else. A fault is told and harms its entry only.
 class Extractor {
  public:
-  Extractor(const Pack& pack, File root) : index_(pack.index()), reader_(pack, kCacheBytes), root_(std::move(root)) {}
+  Extractor(const Pack& pack, File root)
+      : index_(pack.index()), reader_(pack, kReadOnceCacheBytes), root_(std::move(root)) {}
 
   // Extracts `path` with all below it, its parents too (those with default modes).
   void ExtractPath(const std::string& path) {

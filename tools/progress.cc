@@ -53,10 +53,7 @@ size_t Utf8Length(std::string_view text) {
 }  // namespace
 
 Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
-    : terminal_(isatty(STDERR_FILENO) != 0),
-      read_(std::move(read)),
-      started_ns_(NowNs()),
-      phase_started_ns_(started_ns_) {
+    : terminal_(isatty(STDERR_FILENO) != 0), read_(std::move(read)), phase_started_ns_(NowNs()) {
   if (mode != ProgressMode::kNever) thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 

@@ -38,7 +38,6 @@ class Progress {
 
   const bool terminal_;
   const std::function<ProgressState()> read_;
-  const uint64_t started_ns_;
   std::string phase_;  // whose rate is measured
   uint64_t phase_started_ns_;
   std::mutex mutex_;  // guards the terminal's line

@@ -2,6 +2,7 @@
 #include "format/sample_order.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -56,6 +57,21 @@ TEST_F(SampleOrderTest, AListMayBeSeparatedByNul) {
   WriteFile(scratch_ / "list", std::string("b/2\0a\0", 6));
   const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"};
   EXPECT_EQ(Order(order).value().front(), "b/2");
+}
+
+TEST_F(SampleOrderTest, AListMayComeThroughAPipe) {
+  std::array<int, 2> ends = {};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  ASSERT_EQ(write(ends[1], "c\n", 2), 2);
+  close(ends[1]);
+  const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = fmt::format("/proc/self/fd/{}", ends[0])};
+  EXPECT_EQ(Order(order).value().front(), "c");
+  close(ends[0]);
+}
+
+TEST_F(SampleOrderTest, AListThatIsNotThereIsAnError) {
+  const auto ordered = Order({.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "missing"});
+  EXPECT_EQ(ordered.error().system_errno, ENOENT);
 }
 
 TEST_F(SampleOrderTest, AListedPathThatIsNotThereIsNamed) {

@@ -1,11 +1,13 @@
 #include "format/sample_order.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <random>
 #include <unordered_map>
@@ -50,16 +52,22 @@ uint64_t DrawBelow(std::mt19937_64& generator, uint64_t bound) {
 }
 
 // Read to its end, not to its size: the list may come through a pipe.
-Result<std::string> ReadWholeFile(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.is_open() || file.bad()) return SystemError(errno, "--order list:{}", path);
-  return text;
+Result<std::string> ReadList(const std::string& path) {
+  const auto file = File::Open(path, O_RDONLY);
+  if (!file) return std::unexpected(file.error());
+  std::string text;
+  std::array<char, 64 << 10> buffer;
+  while (true) {
+    const ssize_t bytes = read(file->fd(), buffer.data(), buffer.size());
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0) return SystemError(errno, "{}", path);
+    if (bytes == 0) return text;
+    text.append(buffer.data(), static_cast<size_t>(bytes));
+  }
 }
 
 Result<void> OrderByList(const std::string& list_file, const IndexTables& tables, Spool<NodeNumber>& samples) {
-  const auto text = ReadWholeFile(list_file);
+  const auto text = ReadList(list_file);
   if (!text) return std::unexpected(text.error());
   const char separator = text->find('\0') == text->npos ? '\n' : '\0';
   std::unordered_map<std::string_view, size_t> line_of;

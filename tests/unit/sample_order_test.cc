@@ -72,6 +72,8 @@ TEST_F(SampleOrderTest, AListMayComeThroughAPipe) {
 TEST_F(SampleOrderTest, AListThatIsNotThereIsAnError) {
   const auto ordered = Order({.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "missing"});
   EXPECT_EQ(ordered.error().system_errno, ENOENT);
+  const auto of_a_folder = Order({.order = PackOrder::kList, .seed = 0, .list_file = scratch_.path()});
+  EXPECT_EQ(of_a_folder.error().system_errno, EISDIR);
 }
 
 TEST_F(SampleOrderTest, AListedPathThatIsNotThereIsNamed) {

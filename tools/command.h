@@ -24,7 +24,16 @@ void AddExtractCommand(CLI::App& app, Body& run);
 void AddInfoCommand(CLI::App& app, Body& run);
 void AddVerifyCommand(CLI::App& app, Body& run);
 
+// For --help. The words behind 'bench' belong to another program, which RunBenchCommand becomes: `argv` is that of
+// 'quire bench ...' from the second word on. Returns only if that fails, with the exit code.
+void AddBenchCommand(CLI::App& app);
+int RunBenchCommand(char** argv);
+
 // Prints "quire SUBCOMMAND: MESSAGE" to stderr and returns the exit code that fits the error.
 int Fail(const char* subcommand, const Error& error);
+
+// Parses the command line, runs the body that it chose, and makes sure that what was printed arrived: what main
+// returns.
+int ParseAndRun(CLI::App& app, const Body& run, int argc, char** argv);
 
 }  // namespace quire

@@ -33,8 +33,8 @@ ProgressState Describe(const PackProgress& progress) {
       return {.what = "packing",
               .counts = fmt::format("{} of {} samples", FormatCount(progress.samples_done),
                                     FormatCount(progress.samples_total)),
-              .bytes_done = progress.bytes_done,
-              .bytes_total = progress.bytes_total};
+              .done = progress.bytes_done,
+              .total = progress.bytes_total};
     case Phase::kIndex:
       break;
   }

@@ -30,26 +30,6 @@ std::string DrawBar(double fraction, size_t cells) {
   return fmt::format("[{}{}]", std::string(full, '='), std::string(cells - full, ' '));
 }
 
-// The bytes of the UTF-8 character that `text` starts with, 0 where it starts with none (RFC 3629: shortest forms, no
-// surrogates).
-size_t Utf8Length(std::string_view text) {
-  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto continues = [&](size_t i) { return (at(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead < 0xF0) {
-    const bool shortest = lead != 0xE0 || at(1) >= 0xA0;
-    const bool surrogate = lead == 0xED && at(1) >= 0xA0;
-    return continues(1) && continues(2) && shortest && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead < 0xF5) {
-    const bool in_range = (lead != 0xF0 || at(1) >= 0x90) && (lead != 0xF4 || at(1) < 0x90);
-    return continues(1) && continues(2) && continues(3) && in_range ? 4 : 0;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
@@ -87,13 +67,13 @@ void Progress::Show() {
   std::string text = state.what;
   if (!state.counts.empty()) text += ": " + state.counts;
   const double seconds = static_cast<double>(now_ns - phase_started_ns_) / 1e9;
-  if (state.bytes_total > 0) {
-    const double fraction =
-        std::min(1.0, static_cast<double>(state.bytes_done) / static_cast<double>(state.bytes_total));
-    text += fmt::format(", {} of {}", FormatBytes(state.bytes_done), FormatBytes(state.bytes_total));
+  if (state.total > 0) {
+    const double fraction = std::min(1.0, static_cast<double>(state.done) / static_cast<double>(state.total));
+    const auto format = state.is_bytes ? FormatBytes : FormatCount;
+    text += fmt::format(", {} of {}", format(state.done), format(state.total));
     if (seconds > 0.5) {
-      text +=
-          fmt::format(", {}/s", FormatBytes(static_cast<uint64_t>(static_cast<double>(state.bytes_done) / seconds)));
+      if (state.is_bytes)
+        text += fmt::format(", {}/s", FormatBytes(static_cast<uint64_t>(static_cast<double>(state.done) / seconds)));
       if (fraction > 0.001)
         text += fmt::format(", {} left", FormatSeconds(static_cast<uint64_t>(seconds / fraction * (1 - fraction))));
     }
@@ -141,6 +121,24 @@ std::string FormatCount(uint64_t count) {
 std::string FormatSeconds(uint64_t seconds) {
   if (seconds >= 3600) return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
   return fmt::format("{}:{:02}", seconds / 60, seconds % 60);
+}
+
+size_t Utf8Length(std::string_view text) {
+  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto continues = [&](size_t i) { return (at(i) & 0xC0U) == 0x80U; };
+  const unsigned lead = at(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead < 0xE0) return continues(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead < 0xF0) {
+    const bool shortest = lead != 0xE0 || at(1) >= 0xA0;
+    const bool surrogate = lead == 0xED && at(1) >= 0xA0;
+    return continues(1) && continues(2) && shortest && !surrogate ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead < 0xF5) {
+    const bool in_range = (lead != 0xF0 || at(1) >= 0x90) && (lead != 0xF4 || at(1) < 0x90);
+    return continues(1) && continues(2) && continues(3) && in_range ? 4 : 0;
+  }
+  return 0;
 }
 
 std::string EscapeName(std::string_view name) {

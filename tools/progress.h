@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace quire {
@@ -16,8 +17,9 @@ enum class ProgressMode : uint8_t { kAuto, kAlways, kNever };
 struct ProgressState {
   std::string what;         // "packing"
   std::string counts = {};  // "1,234 of 5,678 samples"; may be empty
-  uint64_t bytes_done = 0;
-  uint64_t bytes_total = 0;  // 0: not known, no bar
+  uint64_t done = 0;
+  uint64_t total = 0;    // 0: not known, no bar
+  bool is_bytes = true;  // what done and total count; else steps, whose rate tells nobody anything
 };
 
 // Shows `read()` from a thread of its own until destruction. `read` must be safe to call from it.
@@ -53,6 +55,9 @@ std::string FormatCount(uint64_t count);
 // 3725 -> "1:02:05".
 std::string FormatSeconds(uint64_t seconds);
 
+// The bytes of the UTF-8 character that `text` starts with, 0 where it starts with none (RFC 3629: shortest forms, no
+// surrogates).
+size_t Utf8Length(std::string_view text);
 // `name` as one line of a terminal or log: control characters, backslashes and what is not UTF-8 as C escapes.
 std::string EscapeName(std::string_view name);
 

@@ -37,7 +37,7 @@ int RunVerify(const Arguments& arguments) {
   std::atomic<uint64_t> bytes_done = 0;
   Progress progress(ProgressMode::kAuto, [&] {
     return ProgressState{
-        .what = "verifying", .counts = "", .bytes_done = bytes_done, .bytes_total = (*pack)->superblock().pack_bytes};
+        .what = "verifying", .counts = "", .done = bytes_done, .total = (*pack)->superblock().pack_bytes};
   });
   nlohmann::ordered_json faults = nlohmann::ordered_json::array();
   WorkerPool pool(arguments.jobs);

@@ -1,0 +1,197 @@
+// Goal: an epoch reads what it was asked to, once each, and its figures say what happened.
+// Method: a store in memory that counts its reads in shared memory, so that readers may be threads or processes.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+#include "tools/bench/epoch.h"
+#include "tools/bench/epoch_insights.h"
+
+namespace quire::bench {
+namespace {
+
+constexpr uint64_t kSamples = 1000;
+
+// What the store does with a sample beside counting it.
+enum class Behaviour : uint8_t { kRead, kFail, kSleep, kDie };
+
+class CountingStore final : public SampleStore {
+ public:
+  explicit CountingStore(uint64_t odd_sample = kSamples, Behaviour behaviour = Behaviour::kRead)
+      : odd_sample_(odd_sample), behaviour_(behaviour) {
+    void* const memory = mmap(nullptr, kSamples * sizeof(std::atomic<uint64_t>), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(memory, MAP_FAILED);
+    reads_ = new (memory) std::atomic<uint64_t>[kSamples] {};
+  }
+  CountingStore(const CountingStore&) = delete;
+  CountingStore& operator=(const CountingStore&) = delete;
+  ~CountingStore() override { munmap(reads_, kSamples * sizeof(std::atomic<uint64_t>)); }
+
+  Result<void> List() override { return {}; }
+  [[nodiscard]] uint64_t sample_count() const override { return kSamples; }
+  [[nodiscard]] Result<std::vector<uint64_t>> PageOrder() const override { return std::vector<uint64_t>{}; }
+  [[nodiscard]] Result<void> Evict() const override { return {}; }
+  [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
+    if (refuse_readers) return MakeError(ErrorCode::kUnreadable, "the store is shut");
+    return std::make_unique<Reader>(*this);
+  }
+
+  [[nodiscard]] uint64_t reads(uint64_t sample) const { return reads_[sample]; }
+
+  bool refuse_readers = false;
+
+ private:
+  class Reader final : public StoreReader {
+   public:
+    explicit Reader(const CountingStore& store) : store_(store) {}
+    Result<uint64_t> Read(uint64_t sample) override {
+      ++store_.reads_[sample];
+      if (sample == store_.odd_sample_) {
+        if (store_.behaviour_ == Behaviour::kFail)
+          return MakeError(ErrorCode::kUnreadable, "sample {} is gone", sample);
+        if (store_.behaviour_ == Behaviour::kSleep) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        if (store_.behaviour_ == Behaviour::kDie) raise(SIGKILL);
+      }
+      return sample;  // as many bytes as its number
+    }
+
+   private:
+    const CountingStore& store_;
+  };
+
+  std::atomic<uint64_t>* reads_;
+  const uint64_t odd_sample_;
+  const Behaviour behaviour_;
+};
+
+std::vector<uint64_t> AllSamples() { return CountUp(kSamples); }
+
+// Whether readers are processes.
+class Epoch : public testing::TestWithParam<bool> {
+ protected:
+  EpochSettings Settings(unsigned readers = 3) { return {.readers = readers, .processes = GetParam(), .batch = 7}; }
+};
+INSTANTIATE_TEST_SUITE_P(Readers, Epoch, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Processes" : "Threads"; });
+
+TEST_P(Epoch, ReadsEverySampleOnce) {
+  const CountingStore store;
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  ASSERT_TRUE(figures) << figures.error().message;
+  for (uint64_t sample = 0; sample < kSamples; ++sample) ASSERT_EQ(store.reads(sample), 1U) << sample;
+  EXPECT_EQ(figures->samples, kSamples);
+  EXPECT_EQ(figures->bytes, kSamples * (kSamples - 1) / 2);
+  EXPECT_EQ(figures->failures, 0U);
+  EXPECT_TRUE(figures->complete);
+  EXPECT_EQ(figures->latency_seconds.size(), kSamples);
+  EXPECT_TRUE(std::ranges::is_sorted(figures->latency_seconds));
+  EXPECT_FALSE(figures->daemon_cpu_seconds);
+}
+
+TEST_P(Epoch, CountsWhatCannotBeRead) {
+  const CountingStore store(500, Behaviour::kFail);
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  ASSERT_TRUE(figures) << figures.error().message;
+  EXPECT_EQ(figures->samples, kSamples - 1);
+  EXPECT_EQ(figures->failures, 1U);
+  EXPECT_EQ(figures->first_failure, "sample 500 is gone");
+  EXPECT_EQ(figures->latency_seconds.size(), kSamples - 1);
+}
+
+TEST_P(Epoch, StopsAtTheLimit) {
+  const CountingStore store(0, Behaviour::kSleep);
+  EpochSettings settings = Settings(1);
+  settings.limit_seconds = 0.02;
+  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  ASSERT_TRUE(figures) << figures.error().message;
+  EXPECT_FALSE(figures->complete);
+  EXPECT_EQ(figures->samples, 7U);  // the batch that was claimed before the limit
+  EXPECT_GE(figures->seconds, 0.05);
+}
+
+TEST_P(Epoch, MeasuresTheSlowSampleAlone) {
+  const CountingStore store(999, Behaviour::kSleep);
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  ASSERT_TRUE(figures) << figures.error().message;
+  EXPECT_GE(figures->latency_seconds.back(), 0.05);
+  EXPECT_LT(figures->latency_seconds[kSamples / 2], 0.05);
+}
+
+TEST_P(Epoch, FailsWhenAReaderCannotOpenTheStore) {
+  CountingStore store;
+  store.refuse_readers = true;
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  ASSERT_FALSE(figures);
+  EXPECT_EQ(figures.error().message, "the store is shut");
+  EXPECT_EQ(store.reads(0), 0U);
+}
+
+TEST_P(Epoch, EndsWhenInterrupted) {
+  const CountingStore store;
+  const std::atomic<bool> interrupted = true;
+  EpochSettings settings = Settings();
+  settings.interrupted = &interrupted;
+  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  // Processes may have been through before anyone looked.
+  ASSERT_TRUE(GetParam() || !figures);
+  if (!figures) {
+    EXPECT_EQ(figures.error().code, ErrorCode::kInterrupted);
+  }
+}
+
+TEST(EpochOfProcesses, FailsWhenOneDies) {
+  const CountingStore store(500, Behaviour::kDie);
+  const auto figures = RunEpoch(store, AllSamples(), {.readers = 2, .processes = true}, {});
+  ASSERT_FALSE(figures);
+  EXPECT_NE(figures.error().message.find("died"), std::string::npos) << figures.error().message;
+}
+
+// An epoch of 100 files with `seconds` in all.
+MeasuredEpoch Made(CacheState cache, double seconds) {
+  MeasuredEpoch epoch{.cache = cache, .readers = 2};
+  epoch.figures.samples = 100;
+  epoch.figures.bytes = 1'000'000;
+  epoch.figures.complete = true;
+  epoch.figures.seconds = seconds;
+  epoch.figures.open_seconds = seconds * 2 * 0.75;
+  epoch.figures.reader_cpu_seconds = seconds * 2 * 0.1;
+  epoch.figures.latency_seconds.assign(98, 1e-3);
+  epoch.figures.latency_seconds.insert(epoch.figures.latency_seconds.end(), 2, 30e-3);
+  return epoch;
+}
+
+std::string Joined(const std::vector<std::string>& sentences) {
+  std::string text;
+  for (const std::string& sentence : sentences) text += sentence + "\n";
+  return text;
+}
+
+TEST(EpochInsights, CompareColdWithWarm) {
+  const std::string text = Joined(EpochInsights({Made(CacheState::kCold, 8), Made(CacheState::kWarm, 2)}));
+  EXPECT_NE(text.find("worth 4.0 x"), std::string::npos) << text;
+  EXPECT_NE(text.find("75 % went into open and fstat, 25 % into read and close: names"), std::string::npos) << text;
+  EXPECT_NE(text.find("30 x the median"), std::string::npos) << text;
+  EXPECT_NE(text.find("more readers may help"), std::string::npos) << text;
+}
+
+TEST(EpochInsights, BeginWithFailures) {
+  MeasuredEpoch epoch = Made(CacheState::kFound, 1);
+  epoch.figures.failures = 3;
+  epoch.figures.first_failure = "a: gone";
+  EXPECT_EQ(EpochInsights({epoch}).front(), "3 reads failed; the first: a: gone");
+}
+
+TEST(EpochInsights, SurviveAnEpochThatReadNothing) {
+  MeasuredEpoch epoch = Made(CacheState::kFound, 0);
+  epoch.figures = {};
+  epoch.figures.failures = 1;
+  EXPECT_EQ(EpochInsights({epoch}).size(), 1U);
+}
+
+}  // namespace
+}  // namespace quire::bench

@@ -1,0 +1,111 @@
+// Goal: a directory and a pack of it hold the same samples in the same order, and each read brings the whole sample.
+// Method: every sample has a size of its own, so the bytes that a read returns tell which one it was.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/support/memory_tree.h"
+#include "tools/bench/sample_store.h"
+
+namespace quire::bench {
+namespace {
+
+// Path order is not the order of the paths as strings: "a/" comes where "a" does, before "a.txt".
+const std::vector<std::pair<std::string, uint64_t>> kTree = {
+    {"a/x", 10}, {"a/y/z", 20}, {"a.txt", 30}, {"b", 0}, {"c/large", 5'000'000}};
+
+class Stores : public testing::Test {
+ protected:
+  Stores() {
+    for (const auto& [path, bytes] : kTree) {
+      const std::string content = Noise(bytes, bytes);
+      std::filesystem::create_directories(std::filesystem::path(folder_ / "tree" / path).parent_path());
+      WriteFile(folder_ / "tree" / path, content);
+      tree_.AddFile(path, content);
+    }
+  }
+
+  static std::vector<uint64_t> SizesRead(const SampleStore& store) {
+    auto reader = ValueOrDie(store.NewReader());
+    std::vector<uint64_t> sizes;
+    sizes.reserve(store.sample_count());
+    for (uint64_t i = 0; i < store.sample_count(); ++i) sizes.push_back(ValueOrDie(reader->Read(i)));
+    return sizes;
+  }
+
+  struct Folder : TemporaryFolder {
+    std::filesystem::path operator/(const std::string& name) const { return std::filesystem::path(path()) / name; }
+  } folder_;
+  MemoryTree tree_;
+};
+
+const std::vector<uint64_t> kSizes = {10, 20, 30, 0, 5'000'000};
+
+TEST_F(Stores, ADirectoryHoldsItsFilesInPathOrder) {
+  std::filesystem::create_symlink("a.txt", folder_ / "tree" / "link");
+  auto store = ValueOrDie(OpenStore(folder_ / "tree"));
+  OkOrDie(store->List());
+  EXPECT_EQ(SizesRead(*store), kSizes);
+  OkOrDie(store->Evict());
+}
+
+TEST_F(Stores, APackHoldsThemInTheSameOrder) {
+  tree_.WriteTo(folder_ / "tree.quire");
+  auto store = ValueOrDie(OpenStore(folder_ / "tree.quire"));
+  OkOrDie(store->List());
+  EXPECT_EQ(SizesRead(*store), kSizes);
+  OkOrDie(store->Evict());
+}
+
+TEST_F(Stores, AHardLinkCountsAsASample) {
+  tree_.AddHardLink("z", "a.txt");
+  tree_.WriteTo(folder_ / "tree.quire");
+  auto store = ValueOrDie(OpenStore(folder_ / "tree.quire"));
+  OkOrDie(store->List());
+  EXPECT_EQ(SizesRead(*store), (std::vector<uint64_t>{10, 20, 30, 0, 5'000'000, 30}));
+}
+
+TEST_F(Stores, PageOrderOfAShuffledPackFollowsItsPages) {
+  tree_.WriteTo(folder_ / "tree.quire", {.order = PackOrder::kShuffle, .seed = 3, .list_file = {}});
+  auto store = ValueOrDie(OpenStore(folder_ / "tree.quire"));
+  OkOrDie(store->List());
+  std::vector<uint64_t> order = ValueOrDie(store->PageOrder());
+  EXPECT_NE(order, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
+  std::ranges::sort(order);
+  EXPECT_EQ(order, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(Stores, PageOrderOfADirectoryHoldsEveryFileOnce) {
+  auto store = ValueOrDie(OpenStore(folder_ / "tree"));
+  OkOrDie(store->List());
+  std::vector<uint64_t> order = ValueOrDie(store->PageOrder());
+  std::ranges::sort(order);
+  EXPECT_EQ(order, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(Stores, ListingAgainFindsWhatIsThereNow) {
+  auto store = ValueOrDie(OpenStore(folder_ / "tree"));
+  OkOrDie(store->List());
+  WriteFile(folder_ / "tree" / "d", "1");
+  OkOrDie(store->List());
+  EXPECT_EQ(store->sample_count(), 6U);
+}
+
+TEST_F(Stores, AFileThatHasGoneIsAnErrorThatNamesIt) {
+  auto store = ValueOrDie(OpenStore(folder_ / "tree"));
+  OkOrDie(store->List());
+  std::filesystem::remove(folder_ / "tree" / "a.txt");
+  auto reader = ValueOrDie(store->NewReader());
+  const auto read = reader->Read(2);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("a.txt: No such file"), std::string::npos) << read.error().message;
+}
+
+TEST_F(Stores, OtherPathsAreRefused) {
+  EXPECT_EQ(OpenStore(folder_ / "missing").error().code, ErrorCode::kSystem);
+  EXPECT_EQ(OpenStore(folder_ / "tree" / "a.txt").error().code, ErrorCode::kInvalid);
+}
+
+}  // namespace
+}  // namespace quire::bench

@@ -1,0 +1,49 @@
+// One epoch of a loader: readers that claim batches of samples in a given order and read them whole.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tools/bench/sample_store.h"
+
+namespace quire::bench {
+
+struct EpochSettings {
+  unsigned readers = 1;      // 1 to kMaxReaders
+  bool processes = false;    // readers are processes, as those of torch's DataLoader; else threads
+  unsigned batch = 32;       // samples that a reader claims at a time
+  double limit_seconds = 0;  // claim no further batch after this time; 0: no limit
+  const std::atomic<bool>* interrupted = nullptr;  // when set, the epoch ends soon, with kInterrupted
+};
+
+inline constexpr unsigned kMaxReaders = 256;
+
+struct EpochFigures {
+  uint64_t samples = 0;  // that were read
+  uint64_t bytes = 0;
+  uint64_t failures = 0;           // samples that could not be read; not in `samples`
+  std::string first_failure = {};  // why, for one of them
+  bool complete = false;           // every sample of the order was claimed before the limit
+  double seconds = 0;              // from the start of the first reader to the end of the last
+  double open_seconds = 0;         // of all readers: the part of their time that StoreReader::open_seconds tells
+  double reader_cpu_seconds = 0;   // user and system time of all readers
+  std::optional<double> daemon_cpu_seconds = {};  // of the FUSE daemon behind the store; empty where there is none
+  uint64_t disk_bytes = 0;                        // that the machine's disks read meanwhile
+  std::vector<double> latency_seconds = {};       // of each sample read, ascending
+
+  [[nodiscard]] double samples_per_second() const { return seconds > 0 ? static_cast<double>(samples) / seconds : 0; }
+  [[nodiscard]] double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
+};
+
+// Reads the samples of `order` from `store`. The readers open the store, wait for each other, and then start at once:
+// opening the store is not measured. `daemons`: processes whose CPU time is measured beside.
+// Fails when a reader could not start or died; a sample that cannot be read is a figure.
+Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t> order, const EpochSettings& settings,
+                              std::span<const pid_t> daemons);
+
+}  // namespace quire::bench

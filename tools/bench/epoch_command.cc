@@ -1,0 +1,251 @@
+// `quire bench epoch`: what a loader does with a folder, epoch after epoch.
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "tools/bench/epoch.h"
+#include "tools/bench/epoch_insights.h"
+#include "tools/bench/experiment.h"
+#include "tools/bench/statistics.h"
+#include "tools/bench/step_progress.h"
+#include "tools/bench/system_counters.h"
+#include "tools/interrupt.h"
+
+namespace quire::bench {
+namespace {
+
+constexpr double kDefaultLimitSeconds = 40;  // two epochs and their lists end within two minutes
+constexpr double kQuickLimitSeconds = 5;
+
+struct Arguments {
+  std::string path;
+  std::string order = "random";
+  unsigned threads = 0;
+  unsigned processes = 0;
+  unsigned batch = 32;
+  unsigned epochs = 2;
+  uint64_t seed = 1;
+  double limit_seconds = kDefaultLimitSeconds;
+  bool cold = false;
+  bool quick = false;
+  Outputs outputs;
+};
+
+struct Experiment {
+  Arguments arguments;
+  EpochSettings settings;
+  std::vector<MeasuredEpoch> epochs = {};
+};
+
+CacheState StateBefore(const Arguments& arguments, unsigned epoch) {
+  if (arguments.cold) return CacheState::kCold;
+  return epoch == 0 ? CacheState::kFound : CacheState::kWarm;
+}
+
+// The order of all samples but for a random one, which is another for each epoch. Looks at every file for "page".
+Result<std::vector<uint64_t>> FixedOrder(SampleStore& store, const Arguments& arguments) {
+  if (auto listed = store.List(); !listed) return Propagate(std::move(listed));
+  if (store.sample_count() == 0) return MakeError(ErrorCode::kNotFound, "{}: holds no regular file", arguments.path);
+  if (arguments.order == "page") return store.PageOrder();
+  return CountUp(store.sample_count());
+}
+
+// Lists the samples as a loader does at its start; empties the caches before if so wanted. Returns the seconds of
+// listing.
+Result<double> ListAgain(SampleStore& store, const Arguments& arguments) {
+  const uint64_t samples = store.sample_count();
+  if (arguments.cold)
+    if (auto dropped = DropCaches(); !dropped) return Propagate(std::move(dropped));
+  const double start = NowSeconds();
+  if (auto listed = store.List(); !listed) return Propagate(std::move(listed));
+  const double seconds = NowSeconds() - start;
+  if (store.sample_count() != samples)
+    return MakeError(ErrorCode::kUnreadable, "{}: files came or went while it was measured", arguments.path);
+  return seconds;
+}
+
+Result<void> Measure(Experiment& experiment) {
+  const Arguments& arguments = experiment.arguments;
+  auto store = OpenStore(arguments.path);
+  if (!store) return Propagate(std::move(store));
+  const std::vector<pid_t> daemons = FindFuseDaemons(arguments.path);
+  StepProgress progress("measuring", arguments.epochs);
+  progress.Begin("listing");
+  auto order = FixedOrder(**store, arguments);
+  if (!order) return Propagate(std::move(order));
+  for (unsigned epoch = 0; epoch < arguments.epochs; ++epoch) {
+    MeasuredEpoch measured{.cache = StateBefore(arguments, epoch), .readers = experiment.settings.readers};
+    if (epoch > 0) progress.Begin(fmt::format("epoch {}, {}", epoch + 1, CacheStateName(measured.cache)));
+    const auto listed = ListAgain(**store, arguments);
+    if (!listed) return std::unexpected(listed.error());
+    measured.list_seconds = *listed;
+    if (arguments.order == "random") std::ranges::shuffle(*order, std::mt19937_64(arguments.seed + epoch));
+    auto figures = RunEpoch(**store, *order, experiment.settings, daemons);
+    if (!figures) return Propagate(std::move(figures));
+    measured.figures = std::move(*figures);
+    experiment.epochs.push_back(std::move(measured));
+  }
+  return {};
+}
+
+// Percentiles are 0 where nothing was read.
+double LatencyAt(const EpochFigures& figures, double percent) {
+  return figures.latency_seconds.empty() ? 0 : Percentile(figures.latency_seconds, percent);
+}
+
+nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
+  const MeasuredEpoch& epoch = experiment.epochs[number];
+  const EpochFigures& figures = epoch.figures;
+  nlohmann::ordered_json result = {
+      {"experiment", "epoch"},
+      {"epoch", number + 1},
+      {"cache", CacheStateName(epoch.cache)},
+      {"order", experiment.arguments.order},
+      {experiment.settings.processes ? "processes" : "threads", epoch.readers},
+      {"list_seconds", epoch.list_seconds},
+      {"samples", figures.samples},
+      {"bytes", figures.bytes},
+      {"failures", figures.failures},
+      {"complete", figures.complete},
+      {"seconds", figures.seconds},
+      {"samples_per_second", figures.samples_per_second()},
+      {"bytes_per_second", figures.bytes_per_second()},
+      {"latency_p50_seconds", LatencyAt(figures, 50)},
+      {"latency_p99_seconds", LatencyAt(figures, 99)},
+      {"latency_p999_seconds", LatencyAt(figures, 99.9)},
+      {"latency_max_seconds", LatencyAt(figures, 100)},
+      {"open_seconds", figures.open_seconds},
+      {"reader_cpu_seconds", figures.reader_cpu_seconds},
+      {"daemon_cpu_seconds", nullptr},
+      {"disk_bytes", figures.disk_bytes},
+  };
+  if (figures.daemon_cpu_seconds) result["daemon_cpu_seconds"] = *figures.daemon_cpu_seconds;
+  return result;
+}
+
+Table ToTable(const Experiment& experiment) {
+  Table table{.title = "Epochs",
+              .header = {"epoch", "list", "files", "bytes", "seconds", "files/s", "rate", "p50", "p99", "p99.9",
+                         "reader CPU s", "daemon CPU s", "from disk"},
+              .rows = {}};
+  for (size_t i = 0; i < experiment.epochs.size(); ++i) {
+    const MeasuredEpoch& epoch = experiment.epochs[i];
+    const EpochFigures& figures = epoch.figures;
+    table.rows.push_back(
+        {fmt::format("{} {}{}", i + 1, CacheStateName(epoch.cache), figures.complete ? "" : ", cut"),
+         FormatValue(epoch.list_seconds, Unit::kSeconds), FormatCount(figures.samples), FormatBytes(figures.bytes),
+         fmt::format("{:.2f}", figures.seconds), FormatCount(std::llround(figures.samples_per_second())),
+         FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond),
+         FormatValue(LatencyAt(figures, 50), Unit::kSeconds), FormatValue(LatencyAt(figures, 99), Unit::kSeconds),
+         FormatValue(LatencyAt(figures, 99.9), Unit::kSeconds), fmt::format("{:.2f}", figures.reader_cpu_seconds),
+         figures.daemon_cpu_seconds ? fmt::format("{:.2f}", *figures.daemon_cpu_seconds) : "",
+         FormatBytes(figures.disk_bytes)});
+  }
+  return table;
+}
+
+Chart RateChart(const Experiment& experiment) {
+  Chart chart{.kind = ChartKind::kBars,
+              .title = "Files read in a second",
+              .note = fmt::format("{} order, {} {}", experiment.arguments.order, experiment.settings.readers,
+                                  experiment.settings.processes ? "processes" : "threads"),
+              .y = {.label = "files/s", .unit = Unit::kPerSecond},
+              .series = {{.name = "files/s"}}};
+  for (size_t i = 0; i < experiment.epochs.size(); ++i) {
+    chart.categories.push_back(fmt::format("epoch {}, {}", i + 1, CacheStateName(experiment.epochs[i].cache)));
+    chart.series[0].values.push_back(experiment.epochs[i].figures.samples_per_second());
+  }
+  return chart;
+}
+
+Chart LatencyChart(const Experiment& experiment) {
+  Chart chart{.kind = ChartKind::kLines,
+              .title = "How long one file takes",
+              .note = "share of files that were read within the time: open, fstat, read and close",
+              .x = {.label = "time for one file", .scale = Scale::kLog10, .unit = Unit::kSeconds},
+              .y = {.label = "share of files", .unit = Unit::kPercent}};
+  for (size_t i = 0; i < experiment.epochs.size(); ++i) {
+    const MeasuredEpoch& epoch = experiment.epochs[i];
+    if (epoch.figures.latency_seconds.empty()) continue;
+    Series series{.name = fmt::format("epoch {}, {}", i + 1, CacheStateName(epoch.cache))};
+    for (const double percent : {0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0})
+      series.points.emplace_back(LatencyAt(epoch.figures, percent), percent / 100);
+    chart.series.push_back(std::move(series));
+  }
+  return chart;
+}
+
+Report MakeReport(const Experiment& experiment) {
+  const Arguments& arguments = experiment.arguments;
+  Report report{.kind = "epoch",
+                .subject = arguments.path,
+                .command = CommandLine(),
+                .machine = DescribeMachine(arguments.path),
+                .settings = {{"order", arguments.order},
+                             {"seed", arguments.seed},
+                             {"readers", experiment.settings.readers},
+                             {"reader_kind", experiment.settings.processes ? "processes" : "threads"},
+                             {"batch", arguments.batch},
+                             {"epochs", arguments.epochs},
+                             {"limit_seconds", arguments.limit_seconds},
+                             {"cold", arguments.cold}},
+                .insights = EpochInsights(experiment.epochs),
+                .tables = {ToTable(experiment)},
+                .charts = {RateChart(experiment), LatencyChart(experiment)}};
+  for (size_t i = 0; i < experiment.epochs.size(); ++i) report.results.push_back(ToResult(experiment, i));
+  return report;
+}
+
+int RunEpochCommand(Arguments arguments) {
+  if (arguments.quick) arguments.limit_seconds = std::min(arguments.limit_seconds, kQuickLimitSeconds);
+  if (arguments.cold)
+    if (const auto why_not = WhyNotDropCaches())
+      return Fail("bench epoch", MakeError(ErrorCode::kSystem, "{}", *why_not).error());
+  if (auto checked = CheckOutputs(arguments.outputs); !checked) return Fail("bench epoch", checked.error());
+  const unsigned threads =
+      arguments.threads > 0 ? arguments.threads : std::max(1U, std::thread::hardware_concurrency());
+  Experiment experiment{.arguments = arguments,
+                        .settings = {.readers = arguments.processes > 0 ? arguments.processes : threads,
+                                     .processes = arguments.processes > 0,
+                                     .batch = arguments.batch,
+                                     .limit_seconds = arguments.limit_seconds,
+                                     .interrupted = CatchInterrupts()}};
+  if (auto measured = Measure(experiment); !measured) return Fail("bench epoch", measured.error());
+  if (auto written = WriteReport(MakeReport(experiment), arguments.outputs); !written)
+    return Fail("bench epoch", written.error());
+  const bool failed =
+      std::ranges::any_of(experiment.epochs, [](const auto& epoch) { return epoch.figures.failures > 0; });
+  return failed ? kExitFailed : kExitOk;
+}
+
+}  // namespace
+
+void AddEpochCommand(CLI::App& app, Body& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* epoch = app.add_subcommand("epoch", "A loader's epochs: list, then open, fstat, read and close every file");
+  epoch->add_option("PATH", arguments->path, "Directory or mount; or a .quire, .tar, .zip or .lmdb file, read directly")
+      ->required();
+  epoch->add_option("--order", arguments->order, "random: shuffled anew for each epoch; page: as the files lie on disk")
+      ->check(CLI::IsMember({"random", "path", "page"}))
+      ->capture_default_str();
+  auto* threads = epoch->add_option("--threads", arguments->threads, "Readers; default: one for each core")
+                      ->check(CLI::Range(1U, kMaxReaders));
+  epoch->add_option("--processes", arguments->processes, "Readers that are processes, as DataLoader's workers")
+      ->check(CLI::Range(1U, kMaxReaders))
+      ->excludes(threads);
+  epoch->add_option("--batch", arguments->batch, "Files that a reader takes at a time")
+      ->check(CLI::Range(1U, 1U << 20U))
+      ->capture_default_str();
+  epoch->add_option("--epochs", arguments->epochs, "Epochs")->check(CLI::Range(1U, 1000U))->capture_default_str();
+  epoch->add_option("--seed", arguments->seed, "Of the random orders")->capture_default_str();
+  epoch->add_option("--limit", arguments->limit_seconds, "Seconds of reading after which an epoch is cut; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  epoch->add_flag("--cold", arguments->cold, "Drop the machine's caches and list anew before each epoch (root)");
+  epoch->add_flag("--quick", arguments->quick, fmt::format("Cut epochs at {:.0f} seconds", kQuickLimitSeconds));
+  AddOutputOptions(*epoch, arguments->outputs);
+  epoch->callback([&run, arguments] { run = [arguments] { return RunEpochCommand(*arguments); }; });
+}
+
+}  // namespace quire::bench

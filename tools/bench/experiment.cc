@@ -1,0 +1,52 @@
+#include "tools/bench/experiment.h"
+
+#include <fstream>
+#include <iterator>
+
+namespace quire::bench {
+namespace {
+
+// `word` as a shell reads it back.
+std::string Quote(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                          "_-./,:=+@%") == std::string::npos;
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'')
+      quoted += "'\\''";
+    else
+      quoted += c;
+  }
+  return quoted + "'";
+}
+
+}  // namespace
+
+void AddOutputOptions(CLI::App& subcommand, Outputs& outputs) {
+  subcommand.add_option("--json", outputs.json, "Write all results as JSON; '-' is standard output")
+      ->type_name("FILE")
+      ->group("Output");
+  subcommand.add_option("--csv", outputs.csv, "Write all results as CSV; '-' is standard output")
+      ->type_name("FILE")
+      ->group("Output");
+  subcommand.add_option("--report", outputs.html, "Write one HTML page with charts and insights")
+      ->type_name("FILE")
+      ->group("Output");
+}
+
+std::string CommandLine() {
+  std::ifstream file("/proc/self/cmdline");
+  const std::string all((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string line;
+  for (size_t at = 0; at < all.size();) {
+    const size_t end = std::min(all.find('\0', at), all.size());
+    // The first word is the program: the one that people call is 'quire bench'.
+    line += at == 0 ? "quire bench" : " " + Quote(all.substr(at, end - at));
+    at = end + 1;
+  }
+  return line;
+}
+
+}  // namespace quire::bench

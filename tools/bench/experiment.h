@@ -1,0 +1,24 @@
+// What the subcommands of `quire bench` have in common: each adds its options to the parser, and its body returns an
+// exit code, as those of the `quire` command do (tools/command.h).
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "tools/bench/report.h"
+#include "tools/command.h"
+
+namespace quire::bench {
+
+void AddIoCommand(CLI::App& app, Body& run);
+void AddEpochCommand(CLI::App& app, Body& run);
+void AddMetaCommand(CLI::App& app, Body& run);
+void AddFormatsCommand(CLI::App& app, Body& run);
+
+// Adds --json, --csv and --report to a subcommand.
+void AddOutputOptions(CLI::App& subcommand, Outputs& outputs);
+
+// The command line of this process, quoted for a shell.
+std::string CommandLine();
+
+}  // namespace quire::bench

@@ -1,0 +1,301 @@
+#include "tools/bench/io_engine.h"
+
+#include <fcntl.h>
+#include <liburing.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "format/worker_pool.h"
+#include "tools/bench/system_counters.h"
+
+namespace quire::bench {
+namespace {
+
+constexpr size_t kAlignment = 4096;  // of buffers, offsets and sizes: enough for O_DIRECT on every common disk
+
+size_t RoundUp(uint64_t bytes) { return static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment); }
+
+// Memory for `count` requests of up to `bytes`, aligned, and touched once so that no page fault is measured.
+class Buffers {
+ public:
+  Buffers(size_t count, uint64_t bytes)
+      : bytes_(RoundUp(bytes)), memory_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, count * bytes_))) {
+    if (memory_ == nullptr) throw std::bad_alloc();
+    std::memset(memory_.get(), 1, count * bytes_);
+  }
+  std::span<std::byte> operator[](size_t i) { return {memory_.get() + i * bytes_, bytes_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+  size_t bytes_;
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+uint64_t LargestOf(std::span<const IoRequest> requests) {
+  return std::ranges::max_element(requests, {}, &IoRequest::bytes)->bytes;
+}
+
+std::unexpected<Error> TooShort(const std::string& path) {
+  return MakeError(ErrorCode::kUnreadable, "{}: became shorter meanwhile: measure again when nothing writes to it",
+                   path);
+}
+
+// A mapped page that cannot be had raises SIGBUS, whatever was checked before. There is no way back into the copy that
+// did not end, so say why and stop; nothing has been written that would have to be removed.
+void ExplainBusError(int /*signal*/) {
+  static constexpr std::string_view kMessage =
+      "quire bench io: a mapped file was truncated or its disk failed (SIGBUS): measure again when nothing writes to "
+      "it, and see the kernel's log\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  _exit(EXIT_FAILURE);
+}
+
+void CatchBusErrors() {
+  struct sigaction action{};
+  action.sa_handler = ExplainBusError;
+  sigaction(SIGBUS, &action, nullptr);
+}
+
+using ReadOne = std::function<Result<void>(const IoRequest&, std::span<std::byte>)>;
+
+// What one thread reads of a list that several share.
+Result<void> ReadShare(std::span<const IoRequest> requests, std::atomic<size_t>& next, const ReadOne& read_one,
+                       std::span<std::byte> buffer, double deadline, const IoLimit& limit, IoFigures& figures) {
+  double now = NowSeconds();
+  while (true) {
+    const size_t i = next.fetch_add(1, std::memory_order_relaxed);
+    if (i >= requests.size() || (i > 0 && now >= deadline)) return {};
+    if (*limit.interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
+    if (auto done = read_one(requests[i], buffer); !done) return done;
+    const double begun = std::exchange(now, NowSeconds());
+    figures.latency_seconds.push_back(now - begun);
+    ++figures.requests;
+    figures.bytes += requests[i].bytes;
+  }
+}
+
+Result<IoFigures> ReadInThreads(std::span<const IoRequest> requests, unsigned threads, const IoLimit& limit,
+                                const ReadOne& read_one) {
+  WorkerPool pool(threads);
+  Buffers buffers(threads, LargestOf(requests));
+  std::vector<IoFigures> shares(threads);
+  for (IoFigures& share : shares) share.latency_seconds.reserve(requests.size());
+  std::atomic<size_t> next = 0;
+  const double start = NowSeconds();
+  const auto done = pool.ForEach(threads, [&](uint64_t i) {
+    return ReadShare(requests, next, read_one, buffers[i], start + limit.seconds, limit, shares[i]);
+  });
+  IoFigures figures = {.seconds = NowSeconds() - start};
+  if (!done) return std::unexpected(done.error());
+  for (const IoFigures& share : shares) {
+    figures.requests += share.requests;
+    figures.bytes += share.bytes;
+    figures.latency_seconds.insert(figures.latency_seconds.end(), share.latency_seconds.begin(),
+                                   share.latency_seconds.end());
+  }
+  return figures;
+}
+
+// One thread that keeps kRingDepth requests in flight.
+class RingReader {
+ public:
+  static Result<std::unique_ptr<RingReader>> Create(const OpenFiles& files, std::span<const IoRequest> requests) {
+    auto reader = std::unique_ptr<RingReader>(new RingReader(files, requests));
+    if (const int error = io_uring_queue_init(kRingDepth, &reader->ring_, 0); error < 0)
+      return SystemError(-error, "io_uring_queue_init (refused by the kernel or a container's rules)");
+    reader->initialised_ = true;
+    return reader;
+  }
+  RingReader(const RingReader&) = delete;
+  RingReader& operator=(const RingReader&) = delete;
+  ~RingReader() {
+    if (initialised_) io_uring_queue_exit(&ring_);
+  }
+
+  Result<IoFigures> Run(const IoLimit& limit) {
+    IoFigures figures;
+    figures.latency_seconds.reserve(requests_.size());
+    const double start = NowSeconds();
+    double now = start;
+    size_t submitted = 0;
+    Result<void> failure;
+    do {
+      const bool go_on = failure && !*limit.interrupted && (submitted == 0 || now < start + limit.seconds);
+      for (; go_on && !idle_.empty() && submitted < requests_.size(); ++submitted) Prepare(submitted, now);
+      if (idle_.size() == kRingDepth) break;
+      if (const int error = io_uring_submit_and_wait(&ring_, 1); error < 0 && error != -EINTR)
+        return SystemError(-error, "io_uring_submit_and_wait");
+      now = NowSeconds();
+      if (auto done = Complete(now, figures); !done && failure) failure = std::move(done);
+    } while (true);
+    figures.seconds = now - start;
+    if (!failure) return Propagate(std::move(failure));
+    if (*limit.interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
+    return figures;
+  }
+
+ private:
+  struct Slot {
+    size_t request = 0;
+    double begun = 0;
+  };
+
+  RingReader(const OpenFiles& files, std::span<const IoRequest> requests)
+      : files_(files), requests_(requests), buffers_(kRingDepth, LargestOf(requests)) {
+    for (size_t slot = 0; slot < kRingDepth; ++slot) idle_.push_back(slot);
+  }
+
+  void Prepare(size_t request, double now) {
+    const size_t slot = idle_.back();
+    idle_.pop_back();
+    slots_[slot] = {request, now};
+    const IoRequest& wanted = requests_[request];
+    io_uring_sqe* const entry = io_uring_get_sqe(&ring_);  // never null: as many entries as slots
+    io_uring_prep_read(entry, files_.fd(wanted.file), buffers_[slot].data(), static_cast<unsigned>(wanted.bytes),
+                       wanted.offset);
+    io_uring_sqe_set_data64(entry, slot);
+  }
+
+  // Takes what has arrived; the first failure of it.
+  Result<void> Complete(double now, IoFigures& figures) {
+    Result<void> failure;
+    io_uring_cqe* entry = nullptr;
+    while (io_uring_peek_cqe(&ring_, &entry) == 0) {
+      const size_t slot = io_uring_cqe_get_data64(entry);
+      const int outcome = entry->res;
+      io_uring_cqe_seen(&ring_, entry);
+      idle_.push_back(slot);
+      const IoRequest& request = requests_[slots_[slot].request];
+      if (outcome < 0) {
+        failure = SystemError(-outcome, "{}: io_uring read", files_.path(request.file));
+      } else if (static_cast<uint64_t>(outcome) < request.bytes) {
+        failure = TooShort(files_.path(request.file));
+      } else {
+        figures.latency_seconds.push_back(now - slots_[slot].begun);
+        ++figures.requests;
+        figures.bytes += request.bytes;
+      }
+    }
+    return failure;
+  }
+
+  const OpenFiles& files_;
+  const std::span<const IoRequest> requests_;
+  Buffers buffers_;
+  std::array<Slot, kRingDepth> slots_ = {};
+  std::vector<size_t> idle_;
+  io_uring ring_{};
+  bool initialised_ = false;
+};
+
+Result<void> ReadDirect(const File& file, const std::string& path, const IoRequest& request,
+                        std::span<std::byte> buffer) {
+  ssize_t bytes = 0;
+  do {
+    bytes = pread(file.fd(), buffer.data(), RoundUp(request.bytes), static_cast<off_t>(request.offset));
+  } while (bytes < 0 && errno == EINTR);
+  if (bytes < 0) return SystemError(errno, "{}: read with O_DIRECT", path);
+  if (static_cast<uint64_t>(bytes) < request.bytes) return TooShort(path);
+  return {};
+}
+
+Result<void> ReadPlainly(const File& file, const std::string& path, const IoRequest& request,
+                         std::span<std::byte> buffer) {
+  const auto bytes = file.ReadUpTo(request.offset, buffer.first(request.bytes));
+  if (!bytes) return SystemError(bytes.error().system_errno, "{}: read", path);
+  if (*bytes < request.bytes) return TooShort(path);
+  return {};
+}
+
+}  // namespace
+
+const char* MethodName(IoMethod method) {
+  switch (method) {
+    case IoMethod::kRead:
+      return "read";
+    case IoMethod::kMmap:
+      return "mmap";
+    case IoMethod::kDirect:
+      return "O_DIRECT";
+    case IoMethod::kUring:
+      return "io_uring";
+  }
+  return "";
+}
+
+OpenFiles::Mapping::~Mapping() {
+  if (begin != nullptr) munmap(const_cast<std::byte*>(begin), bytes);
+}
+
+Result<OpenFiles> OpenFiles::Open(std::span<const IoFile> files, IoMethod method) {
+  OpenFiles opened(method);
+  const int flags = method == IoMethod::kDirect ? O_RDONLY | O_DIRECT : O_RDONLY;
+  for (const IoFile& wanted : files) {
+    auto file = File::Open(wanted.path, flags);
+    if (!file) return Propagate(std::move(file));
+    struct stat status{};
+    if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}: fstat", wanted.path);
+    if (static_cast<uint64_t>(status.st_size) < wanted.bytes) return TooShort(wanted.path);
+    if (method != IoMethod::kMmap) {
+      opened.files_.push_back({wanted.path, std::move(*file), {}});
+      continue;
+    }
+    CatchBusErrors();
+    void* const begin = mmap(nullptr, wanted.bytes, PROT_READ, MAP_SHARED, file->fd(), 0);
+    if (begin == MAP_FAILED) return SystemError(errno, "{}: mmap", wanted.path);
+    opened.files_.push_back({wanted.path, std::move(*file), {static_cast<const std::byte*>(begin), wanted.bytes}});
+  }
+  return opened;
+}
+
+Result<void> OpenFiles::Read(const IoRequest& request, std::span<std::byte> buffer) const {
+  const OpenFile& from = files_[request.file];
+  if (method_ == IoMethod::kDirect) return ReadDirect(from.file, from.path, request, buffer);
+  if (method_ == IoMethod::kRead) return ReadPlainly(from.file, from.path, request, buffer);
+  std::memcpy(buffer.data(), from.mapping.begin + request.offset, request.bytes);  // copied, as read() does
+  return {};
+}
+
+Result<IoFigures> ReadRequests(const OpenFiles& files, std::span<const IoRequest> requests, unsigned threads,
+                               const IoLimit& limit) {
+  if (files.method() == IoMethod::kUring) {
+    auto reader = RingReader::Create(files, requests);
+    if (!reader) return Propagate(std::move(reader));
+    return (*reader)->Run(limit);
+  }
+  return ReadInThreads(requests, threads, limit, [&](const IoRequest& request, std::span<std::byte> buffer) {
+    return files.Read(request, buffer);
+  });
+}
+
+Result<IoFigures> ReadWholeFiles(std::span<const IoFile> files, std::span<const IoRequest> requests, unsigned threads,
+                                 const IoLimit& limit) {
+  return ReadInThreads(requests, threads, limit, [&](const IoRequest& request, std::span<std::byte> buffer) {
+    const std::string& path = files[request.file].path;
+    const auto file = File::Open(path, O_RDONLY);
+    if (!file) return Result<void>(std::unexpected(file.error()));
+    return ReadPlainly(*file, path, request, buffer);
+  });
+}
+
+std::optional<std::string> WhyNotMethod(IoMethod method, const IoFile& file) {
+  const std::atomic<bool> interrupted = false;
+  const IoRequest request = {.bytes = std::min<uint64_t>(file.bytes, kAlignment)};
+  auto opened = OpenFiles::Open({&file, 1}, method);
+  if (!opened) return opened.error().message;
+  const auto figures = ReadRequests(*opened, {&request, 1}, 1, {.interrupted = &interrupted});
+  if (!figures) return figures.error().message;
+  return std::nullopt;
+}
+
+}  // namespace quire::bench

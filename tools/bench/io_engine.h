@@ -1,0 +1,88 @@
+// Reads a list of requests by one method, and times each.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "format/file.h"
+#include "tools/bench/io_files.h"
+
+namespace quire::bench {
+
+enum class IoMethod : uint8_t { kRead, kMmap, kDirect, kUring };
+const char* MethodName(IoMethod method);
+
+inline constexpr unsigned kRingDepth = 32;  // requests in flight of kUring: what keeps an NVMe disk busy
+
+struct IoRequest {
+  uint32_t file = 0;    // in the list of files
+  uint64_t offset = 0;  // a multiple of 4096
+  uint64_t bytes = 0;   // inside the file; a multiple of 4096 except at its end
+};
+
+// When to stop: at least one request is read, and those in flight are always finished.
+struct IoLimit {
+  double seconds = 0;
+  const std::atomic<bool>* interrupted = nullptr;
+};
+
+struct IoFigures {
+  uint64_t requests = 0;  // the first so many of the list were read
+  uint64_t bytes = 0;
+  double seconds = 0;
+  std::vector<double> latency_seconds = {};  // of each request, in no particular order
+};
+
+// Files opened for one method. Evicting (system_counters.h) comes before: mapped pages stay.
+class OpenFiles {
+ public:
+  // Fails where a file cannot be opened so, or has become shorter.
+  static Result<OpenFiles> Open(std::span<const IoFile> files, IoMethod method);
+
+  [[nodiscard]] IoMethod method() const { return method_; }
+  [[nodiscard]] int fd(uint32_t file) const { return files_[file].file.fd(); }
+  [[nodiscard]] const std::string& path(uint32_t file) const { return files_[file].path; }
+  // REQUIRES: method() is not kUring, which reads many at once.
+  Result<void> Read(const IoRequest& request, std::span<std::byte> buffer) const;
+
+ private:
+  struct Mapping {
+    Mapping() = default;
+    Mapping(const std::byte* start, size_t length) : begin(start), bytes(length) {}
+    Mapping(Mapping&& other) noexcept
+        : begin(std::exchange(other.begin, nullptr)), bytes(std::exchange(other.bytes, 0)) {}
+    Mapping& operator=(Mapping&&) = delete;
+    ~Mapping();
+    const std::byte* begin = nullptr;
+    size_t bytes = 0;
+  };
+  struct OpenFile {
+    std::string path;
+    File file;
+    Mapping mapping;
+  };
+
+  explicit OpenFiles(IoMethod method) : method_(method) {}
+
+  IoMethod method_;
+  std::vector<OpenFile> files_;
+};
+
+// Reads requests of open files: each thread takes the next of the list. kUring has kRingDepth in flight and needs
+// threads == 1. Fails where a request cannot be read whole, and with kInterrupted. REQUIRES: requests is not empty.
+Result<IoFigures> ReadRequests(const OpenFiles& files, std::span<const IoRequest> requests, unsigned threads,
+                               const IoLimit& limit);
+
+// Opens, reads and closes for each request, as a loader reads small files.
+Result<IoFigures> ReadWholeFiles(std::span<const IoFile> files, std::span<const IoRequest> requests, unsigned threads,
+                                 const IoLimit& limit);
+
+// Empty when `method` can read `file`, which is tried; else why not: "O_DIRECT: Invalid argument".
+std::optional<std::string> WhyNotMethod(IoMethod method, const IoFile& file);
+
+}  // namespace quire::bench

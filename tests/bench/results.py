@@ -1,0 +1,262 @@
+"""RESULTS.md and results.svg from what runs of `peers` wrote with --json."""
+import json
+import os
+import subprocess
+
+import figures
+from contestants import BUILD, CONTESTANTS, for_people
+from environment import QUIRE
+from trees import TITLES
+
+TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
+META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', 'warm'), ('lookup', 'warm'),
+                ('lookup missing', 'warm')]
+CHART_DATASET, CHART_READERS = 'tiny', 2
+
+
+def in_short(rows):
+    """What a step came to, for the progress line."""
+    if 'too_slow' in rows[0]:
+        return f'given up, {rows[0]["too_slow"]}'
+    for field, unit in (('samples_per_second', 'files/s'), ('entries_per_second', 'entries/s'), ('reads_per_second', 'reads/s')):
+        if field in rows[0]:
+            return ', '.join(figures.short(row[field]) for row in rows) + f' {unit}'
+
+
+class Rows:
+    """The rows of one run, and what is asked of them."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def of(self, **wanted):
+        return Rows([row for row in self.rows if all(row.get(key) == value for key, value in wanted.items())])
+
+    def distinct(self, key):
+        return sorted({row[key] for row in self.rows if key in row})
+
+    def contestants(self):
+        present = self.distinct('contestant')
+        return [contestant.name for contestant in CONTESTANTS if contestant.name in present]
+
+    def by_round(self, field):
+        return {row['round']: row[field] for row in self.rows if row.get(field) is not None}
+
+    def median(self, field):
+        return figures.median(self.by_round(field).values())
+
+    def cut(self):
+        return any(not row.get('complete', True) for row in self.rows)
+
+    def too_slow(self):
+        return any('too_slow' in row for row in self.rows)
+
+
+def table(header, lines):
+    """Markdown; the first column is text, the others are numbers."""
+    rule = '|---|' + '---:|' * (len(header) - 1)
+    return '\n'.join(['| ' + ' | '.join(header) + ' |', rule, *('| ' + ' | '.join(line) + ' |' for line in lines)]) + '\n'
+
+
+def bold(name):
+    return f'**{TITLE_OF[name]}**' if name == 'quire' else TITLE_OF[name]
+
+
+def rate_cell(rows, contestant, field, reference):
+    """'38.2k (1.65)': the median, and how many times that of the reference."""
+    mine = rows.of(contestant=contestant)
+    rate = mine.median(field)
+    if rate is None:
+        return 'too slow' if mine.too_slow() else ''
+    ratio = figures.paired_ratio(mine.by_round(field), rows.of(contestant=reference).by_round(field))
+    return (figures.short(rate) + (' cut' if mine.cut() else '') +
+            (f' ({figures.three_digits(ratio)})' if ratio is not None and contestant != reference else ''))
+
+
+def rate_table(columns, field, reference, contestants):
+    """`columns`: (title, rows of that column). Ends with the place of Quire."""
+    lines = [[bold(name)] + [rate_cell(rows, name, field, reference) for _, rows in columns] for name in contestants]
+    places = [figures.rank({name: rows.of(contestant=name).median(field) for name in contestants}, 'quire')
+              for _, rows in columns]
+    if any(places):
+        lines.append(['place of Quire'] + [f'{place[0]} of {place[1]}' if place else '' for place in places])
+    return table([''] + [title for title, _ in columns], lines)
+
+
+def ratio_table(columns, field, contestants):
+    """How many times as fast as Quire the others are."""
+    def cell(rows, name):
+        ratio = figures.paired_ratio(rows.of(contestant=name).by_round(field), rows.of(contestant='quire').by_round(field))
+        return '' if ratio is None else figures.three_digits(ratio)
+    return table([''] + [title for title, _ in columns],
+                 [[bold(name)] + [cell(rows, name) for _, rows in columns] for name in contestants if name != 'quire'])
+
+
+def epoch_columns(rows):
+    columns = []
+    for experiment in ('cold', 'warm'):
+        for readers in rows.of(experiment=experiment).distinct('readers'):
+            title = f'{experiment}, {readers} reader' + ('s' if readers > 1 else '')
+            columns.append((title, rows.of(experiment=experiment, readers=readers)))
+    return columns
+
+
+def cpu_per_gb(rows):
+    """CPU seconds of readers and daemon for a gigabyte that was read."""
+    return figures.median((row['reader_cpu_seconds'] + (row['daemon_cpu_seconds'] or 0)) / (row['bytes'] / 1e9)
+                          for row in rows.rows if row.get('bytes'))
+
+
+def cost_table(columns, contestants):
+    def cells(rows):
+        latencies = [rows.median(f'latency_{part}_seconds') for part in ('p50', 'p99', 'p999')]
+        cpu = cpu_per_gb(rows)
+        disk = figures.median(row['disk_bytes'] / row['bytes'] for row in rows.rows if row.get('bytes'))
+        return ([figures.duration(value) if value is not None else '' for value in latencies] +
+                [figures.three_digits(value) if value is not None else '' for value in (cpu, disk)])
+    header = ['']
+    for title, _ in columns:
+        header += [f'{title}: p50', 'p99', 'p99.9', 'CPU s/GB', 'disk bytes/byte']
+    lines = [[bold(name)] + [cell for _, rows in columns for cell in cells(rows.of(contestant=name))] for name in contestants]
+    return table(header, lines)
+
+
+def disk_line(rows):
+    parts = []
+    for access in rows.distinct('access'):
+        one = rows.of(access=access)
+        parts.append(f'{access}: {one.median("bytes_per_second") / 1e6:.0f} MB/s, {figures.short(one.median("reads_per_second"))}'
+                     ' reads/s')
+    return "The disk's limit (fio, O_DIRECT, 32 at a time where nothing else is said): " + '; '.join(parts) + '.\n'
+
+
+def epoch_section(rows, order):
+    columns = epoch_columns(rows)
+    contestants = Rows([row for _, column in columns for row in column.rows]).contestants()
+    by_bytes = order == 'path'  # a few large files: what counts is bytes
+    field, unit = ('bytes_per_second', 'Bytes/s') if by_bytes else ('samples_per_second', 'Files/s')
+    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself).\n',
+             rate_table(columns, field, 'directory', contestants)]
+    if 'quire' in contestants and len(contestants) > 1:
+        parts += ['Times as fast as Quire.\n', ratio_table(columns, field, contestants)]
+    chosen = [pair for pair in columns if pair[1].rows and pair[1].rows[0]['readers'] == min(CHART_READERS, max(
+        column.rows[0]['readers'] for _, column in columns))] or columns[:1]
+    parts += ['What it costs: time for one file, CPU seconds of readers and daemon (not of kernel threads) for each GB, bytes'
+              ' read from the disk for each byte of a file.\n', cost_table(chosen, contestants)]
+    return parts
+
+
+def meta_section(rows):
+    given_up = [row for row in rows.rows if 'too_slow' in row]
+    columns = [(f'{operation}, {cache}', Rows(rows.of(operation=operation, cache=cache).rows + given_up))
+               for operation, cache in META_COLUMNS]
+    return ['Names: entries/s, one thread (in brackets: times those of the directory itself).\n',
+            rate_table(columns, 'entries_per_second', 'directory', rows.contestants())]
+
+
+def memory_section(rows, tree):
+    """For every epoch its rate and what came from the disk, in sizes of the data set."""
+    epochs = rows.distinct('epoch')
+    lines = []
+    for name in rows.contestants():
+        line = [bold(name)]
+        for epoch in epochs:
+            one = rows.of(contestant=name, epoch=epoch)
+            line += ([figures.short(one.median('samples_per_second')) + (' cut' if one.cut() else ''),
+                      f'{one.median("disk_bytes") / tree["bytes"]:.2f}'] if one.rows else ['', ''])
+        lines.append(line)
+    header = ['']
+    for epoch in epochs:
+        header += [f'epoch {epoch}: files/s', 'from disk']
+    readers = rows.distinct('readers')[0]
+    return [f'{readers} readers; what came from the disk is in sizes of the data set. Loop devices do direct I/O here: their '
+            'cache would lie outside the limit.\n', table(header, lines)]
+
+
+def dataset_section(run, dataset):
+    rows, tree = Rows(run['rows']).of(dataset=dataset), run['trees'][dataset]
+    scale = f' (scale {run["scale"]:g})' if run['scale'] != 1 else ''
+    parts = [f'### {dataset}: {TITLES[dataset]}\n', f'{tree["files"]:,} files, {tree["bytes"] / 1e9:.2f} GB{scale}.\n']
+    if epoch_columns(rows):
+        parts += epoch_section(rows, tree['order'])
+    if (meta := rows.of(experiment='meta')).rows:
+        parts += meta_section(meta)
+    if (memory := rows.of(experiment='memory', too_slow=None)).rows:
+        parts += memory_section(memory, tree)
+    if (disk := rows.of(experiment='disk')).rows:
+        parts.append(disk_line(disk))
+    return parts
+
+
+def run_title(run):
+    if run['memory']:
+        return f'With {run["memory"] >> 20:,} MiB of memory'
+    if run['slow']:
+        return f'On a disk of {run["slow"][0] / 1e6:.0f} MB/s and {run["slow"][1]:,} reads/s'
+    return 'With the whole machine'
+
+
+def rounds_text(rounds):
+    if rounds == 1:
+        return 'One round.'
+    return (f'Medians of {rounds} rounds for cold figures of tiny and image, and of {figures.rounds_of("", "", rounds)} for '
+            'others.')
+
+
+def run_section(run):
+    machine = run['machine']
+    parts = [f'## {run_title(run)}\n',
+             f'{run["date"]}, `{run["command"]}`; {machine["processor"]}, {machine["cores"]} cores, '
+             f'{machine["memory_bytes"] / (1 << 30):.0f} GiB, {machine["file_system"]} on {machine["device"]}, '
+             f'{machine["kernel"]}, {machine["distribution"]}, {run["quire"]}. {rounds_text(run["rounds"])} "cut": the epoch was ended after '
+             f'{run["limit_seconds"]:g} s, and the figures are of what was read.\n']
+    for name, reason in run['left_out'].items():
+        parts.append(f'Left out: {TITLE_OF[name]}: {reason}.\n')
+    for dataset in run['trees']:
+        parts += dataset_section(run, dataset)
+    return parts
+
+
+def contestants_section(runs):
+    versions = {package: version for run in runs for package, version in run['versions'].items() if version}
+    lines = []
+    for contestant in CONTESTANTS:
+        build = f'`{for_people(BUILD[contestant.image])}`' if contestant.image else ''
+        mount = f'`{for_people(contestant.mount)}`' if contestant.mount else ''
+        if contestant.loop:
+            mount = '`losetup --find --show --read-only --direct-io=off IMAGE`, then ' + mount.replace('IMAGE', 'LOOP')
+        packages = ', '.join(f'{package} {versions[package]}' for package in contestant.packages if package in versions)
+        lines.append([contestant.title, packages, build, mount, contestant.best_mode])
+    return ['## Who is compared\n', table(['', 'packages', 'image', 'mount', 'why so'], lines).replace('---:', '---')]
+
+
+def page(runs):
+    """RESULTS.md. `runs`: the outcomes of one or more runs."""
+    parts = ['# Quire and its peers\n',
+             'Written by `tests/bench/peers --write`, which tells how each figure is measured; do not edit. To measure again:'
+             ' `tests/bench/peers --write`, as root.\n']
+    for run in runs:
+        parts += run_section(run)
+    return '\n'.join(parts + contestants_section(runs))
+
+
+def chart(runs):
+    """What draw_chart draws; None when no run has the figures."""
+    for run in runs:
+        rows = Rows(run['rows']).of(dataset=CHART_DATASET, readers=CHART_READERS)
+        names = rows.contestants()
+        if names and not run['memory'] and not run['slow']:
+            rates = lambda experiment: [rows.of(contestant=name, experiment=experiment).median('samples_per_second')
+                                        for name in names]
+            return {'kind': 'bars', 'title': 'Files read in a second',
+                    'note': f'{TITLES[CHART_DATASET]}, in random order, {CHART_READERS} readers, {run["machine"]["cores"]} cores',
+                    'y': {'label': 'files/s, logarithmic', 'scale': 'log10', 'unit': 'per_second'},
+                    'categories': [TITLE_OF[name] for name in names],
+                    'series': [{'name': 'cold', 'values': rates('cold')}, {'name': 'warm', 'values': rates('warm')}]}
+    return None
+
+
+def draw(description):
+    """The chart as SVG."""
+    program = os.path.join(os.path.dirname(QUIRE), 'draw_chart')
+    return subprocess.run([program], input=json.dumps(description), check=True, stdout=subprocess.PIPE, text=True).stdout

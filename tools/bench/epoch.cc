@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "format/file.h"
+#include "tools/bench/statistics.h"
 #include "tools/bench/system_counters.h"
 
 namespace quire::bench {
@@ -239,6 +240,10 @@ EpochFigures Gather(SharedEpoch& shared, size_t samples) {
 }
 
 }  // namespace
+
+double EpochFigures::latency_at(double percent) const {
+  return latency_seconds.empty() ? 0 : Percentile(latency_seconds, percent);
+}
 
 Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t> order, const EpochSettings& settings,
                               std::span<const pid_t> daemons) {

@@ -38,6 +38,8 @@ struct EpochFigures {
 
   [[nodiscard]] double samples_per_second() const { return seconds > 0 ? static_cast<double>(samples) / seconds : 0; }
   [[nodiscard]] double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
+  // A percentile of latency_seconds; 0 where nothing was read.
+  [[nodiscard]] double latency_at(double percent) const;
 };
 
 // Reads the samples of `order` from `store`. The readers open the store, wait for each other, and then start at once:

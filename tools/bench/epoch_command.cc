@@ -7,7 +7,6 @@
 #include "tools/bench/epoch.h"
 #include "tools/bench/epoch_insights.h"
 #include "tools/bench/experiment.h"
-#include "tools/bench/statistics.h"
 #include "tools/bench/step_progress.h"
 #include "tools/bench/system_counters.h"
 #include "tools/interrupt.h"
@@ -89,11 +88,6 @@ Result<void> Measure(Experiment& experiment) {
   return {};
 }
 
-// Percentiles are 0 where nothing was read.
-double LatencyAt(const EpochFigures& figures, double percent) {
-  return figures.latency_seconds.empty() ? 0 : Percentile(figures.latency_seconds, percent);
-}
-
 nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
   const MeasuredEpoch& epoch = experiment.epochs[number];
   const EpochFigures& figures = epoch.figures;
@@ -111,10 +105,10 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"seconds", figures.seconds},
       {"samples_per_second", figures.samples_per_second()},
       {"bytes_per_second", figures.bytes_per_second()},
-      {"latency_p50_seconds", LatencyAt(figures, 50)},
-      {"latency_p99_seconds", LatencyAt(figures, 99)},
-      {"latency_p999_seconds", LatencyAt(figures, 99.9)},
-      {"latency_max_seconds", LatencyAt(figures, 100)},
+      {"latency_p50_seconds", figures.latency_at(50)},
+      {"latency_p99_seconds", figures.latency_at(99)},
+      {"latency_p999_seconds", figures.latency_at(99.9)},
+      {"latency_max_seconds", figures.latency_at(100)},
       {"open_seconds", figures.open_seconds},
       {"reader_cpu_seconds", figures.reader_cpu_seconds},
       {"daemon_cpu_seconds", nullptr},
@@ -137,8 +131,8 @@ Table ToTable(const Experiment& experiment) {
          FormatValue(epoch.list_seconds, Unit::kSeconds), FormatCount(figures.samples), FormatBytes(figures.bytes),
          fmt::format("{:.2f}", figures.seconds), FormatCount(std::llround(figures.samples_per_second())),
          FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond),
-         FormatValue(LatencyAt(figures, 50), Unit::kSeconds), FormatValue(LatencyAt(figures, 99), Unit::kSeconds),
-         FormatValue(LatencyAt(figures, 99.9), Unit::kSeconds), fmt::format("{:.2f}", figures.reader_cpu_seconds),
+         FormatValue(figures.latency_at(50), Unit::kSeconds), FormatValue(figures.latency_at(99), Unit::kSeconds),
+         FormatValue(figures.latency_at(99.9), Unit::kSeconds), fmt::format("{:.2f}", figures.reader_cpu_seconds),
          figures.daemon_cpu_seconds ? fmt::format("{:.2f}", *figures.daemon_cpu_seconds) : "",
          FormatBytes(figures.disk_bytes)});
   }
@@ -170,7 +164,7 @@ Chart LatencyChart(const Experiment& experiment) {
     if (epoch.figures.latency_seconds.empty()) continue;
     Series series{.name = fmt::format("epoch {}, {}", i + 1, CacheStateName(epoch.cache))};
     for (const double percent : {0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0})
-      series.points.emplace_back(LatencyAt(epoch.figures, percent), percent / 100);
+      series.points.emplace_back(epoch.figures.latency_at(percent), percent / 100);
     chart.series.push_back(std::move(series));
   }
   return chart;

@@ -33,10 +33,6 @@ double MedianOf(const std::vector<EpochFigures>& epochs, const std::function<dou
   return Summarize(values).median;
 }
 
-double LatencyAt(const EpochFigures& epoch, double percent) {
-  return epoch.latency_seconds.empty() ? 0 : Percentile(epoch.latency_seconds, percent);
-}
-
 std::vector<ReadSummary> SummarizeAll(const FormatsFigures& figures) {
   std::vector<ReadSummary> summaries;
   summaries.reserve(figures.reads.size());
@@ -256,8 +252,8 @@ ReadSummary SummarizeReads(const ReadFigures& figures) {
   summary.repeats = epochs.size();
   summary.samples_per_second = MedianOf(epochs, [](const auto& epoch) { return epoch.samples_per_second(); });
   summary.bytes_per_second = MedianOf(epochs, [](const auto& epoch) { return epoch.bytes_per_second(); });
-  summary.latency_p50_seconds = MedianOf(epochs, [](const auto& epoch) { return LatencyAt(epoch, 50); });
-  summary.latency_p99_seconds = MedianOf(epochs, [](const auto& epoch) { return LatencyAt(epoch, 99); });
+  summary.latency_p50_seconds = MedianOf(epochs, [](const auto& epoch) { return epoch.latency_at(50); });
+  summary.latency_p99_seconds = MedianOf(epochs, [](const auto& epoch) { return epoch.latency_at(99); });
   summary.reader_cpu_seconds = MedianOf(epochs, [](const auto& epoch) { return epoch.reader_cpu_seconds; });
   summary.disk_bytes = MedianOf(epochs, [](const auto& epoch) { return static_cast<double>(epoch.disk_bytes); });
   if (std::ranges::all_of(epochs, [](const auto& epoch) { return epoch.daemon_cpu_seconds.has_value(); }))

@@ -1,0 +1,77 @@
+// Reads a pack into slots of the arena: many reads in flight, no thread waiting for any one of them. io_uring where the
+// kernel permits it, else a pool of threads; O_DIRECT where the file system permits it, else buffered reads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "cache/arena.h"
+#include "cache/cache_options.h"
+#include "format/result.h"
+
+namespace quire {
+
+// The unit in which a page is filled, so that early bytes answer early; also the largest read that an engine is asked
+// for in one piece.
+inline constexpr size_t kFillPartBytes = 256 << 10;
+
+// One read of volume bytes into a slot. The caller owns it and keeps it in place until `done` was called.
+struct FillRead {
+  uint64_t offset = 0;        // in the volume; a multiple of the engine's alignment
+  std::byte* into = nullptr;  // inside the slot; aligned likewise
+  uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
+  uint32_t slot = 0;          // of the arena, that holds all of it
+
+  // Called once, from a thread of the engine, without any lock held; may submit further reads; must not throw.
+  // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno. Short reads, EINTR
+  // and EAGAIN are the engine's business and never come here.
+  void (*done)(FillRead& read, int64_t result) = nullptr;
+
+  // The engine's, while the read is in flight.
+  FillRead* next = nullptr;
+  uint32_t got_bytes = 0;
+};
+
+class FillEngine {
+ public:
+  FillEngine() = default;
+  FillEngine(const FillEngine&) = delete;
+  FillEngine& operator=(const FillEngine&) = delete;
+  // REQUIRES: nothing is in flight.
+  virtual ~FillEngine() = default;
+
+  // Starts all reads of the list that begins at `first` and is linked by `next`. Any thread; never waits for I/O, never
+  // fails (errors come through `done`), never calls `done` itself, allocates nothing. Any number may be in flight:
+  // what exceeds the engine's depth queues in order.
+  virtual void Submit(FillRead* first) = 0;
+
+  // Multiples of it are what offsets, lengths and addresses must be: 1 where reads are buffered, at most 4096.
+  [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;
+  // One line for the log: "io_uring, direct reads (512 B), registered buffers, 1 thread". Where something better was
+  // refused, the kernel's reason stands behind it in brackets. Buffers may still be refused later, as slots come into
+  // use.
+  [[nodiscard]] virtual std::string Describe() const = 0;
+};
+
+struct FillEngineOptions {
+  IoKind io = IoKind::kAuto;
+  bool direct = true;      // try O_DIRECT; false reads through the kernel's page cache
+  bool registered = true;  // try registered buffers (io_uring only)
+  unsigned threads = 0;    // 0: io_uring takes one for four cores, 1 to 4; the pool takes 16
+};
+
+// Opens the file behind `fd` anew (through /proc/self/fd, so that a pack renamed or replaced meanwhile stays the one
+// that was opened), probes what is permitted and starts the engine's threads, which block all signals. `arena` must
+// outlive the engine. Never an error for IoKind::kAuto but where threads cannot be started or `fd` is not open; kUring
+// alone fails with the kernel's reason where io_uring is refused.
+Result<std::unique_ptr<FillEngine>> OpenFillEngine(int fd, const Arena& arena, const FillEngineOptions& options);
+
+// Reads `bytes` at `offset` into the start of `slot` and waits: for tools that read in order. Any thread that is not
+// the engine's. Returns the bytes read, fewer only at the end of the volume. Alignment as of FillRead. Cut into parts
+// of kFillPartBytes, which are in flight together.
+Result<uint32_t> ReadIntoSlot(FillEngine& engine, const Arena& arena, uint32_t slot, uint64_t offset, uint32_t bytes);
+
+}  // namespace quire

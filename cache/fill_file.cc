@@ -1,0 +1,79 @@
+#include "cache/fill_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <system_error>
+
+namespace quire {
+namespace {
+
+// What direct reads of `file` must be aligned to.
+Result<uint32_t> DirectAlignment(const File& file) {
+#ifdef STATX_DIOALIGN
+  struct statx told = {};
+  if (statx(file.fd(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &told) == 0 && (told.stx_mask & STATX_DIOALIGN) != 0) {
+    const uint32_t align = std::max(told.stx_dio_mem_align, told.stx_dio_offset_align);
+    // The kernel says 0 for a file that it reads buffered whatever was asked for, an encrypted one for instance.
+    if (told.stx_dio_offset_align == 0 || !std::has_single_bit(align) || align > kMaxDirectAlign)
+      return MakeError(ErrorCode::kUnsupported, "alignment {}", align);
+    return align;
+  }
+#endif
+  return kMaxDirectAlign;
+}
+
+Result<void> ReadOnce(const File& file) {
+  alignas(kMaxDirectAlign) std::array<std::byte, kMaxDirectAlign> block;
+  if (pread(file.fd(), block.data(), block.size(), 0) < 0) return SystemError(errno, "first read");
+  return {};
+}
+
+Result<std::pair<File, uint32_t>> OpenDirect(const std::string& path) {
+  auto file = File::Open(path, O_RDONLY | O_DIRECT);
+  if (!file) return SystemError(file.error().system_errno, "open");
+  auto align = DirectAlignment(*file);
+  if (!align) return Propagate(std::move(align));
+  // Some file systems accept the flag and refuse the read.
+  if (auto read = ReadOnce(*file); !read) return Propagate(std::move(read));
+  return std::pair(std::move(*file), *align);
+}
+
+}  // namespace
+
+Result<FillFile> FillFile::Open(int fd, bool direct) {
+  const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  std::string why_buffered;
+  if (direct) {
+    if (auto opened = OpenDirect(path); opened) {
+      auto& [file, align] = *opened;
+      return FillFile(std::move(file), align, fmt::format("direct reads ({} B)", align));
+    } else {
+      why_buffered = fmt::format(" (O_DIRECT: {})", opened.error().message);
+    }
+  }
+  if (auto file = File::Open(path, O_RDONLY); file) {
+    // The cache knows better than the kernel what to read ahead: what is not asked for would be read for nothing.
+    posix_fadvise(file->fd(), 0, 0, POSIX_FADV_RANDOM);
+    return FillFile(std::move(*file), 1, "buffered reads" + why_buffered);
+  }
+  File copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy.is_open()) return SystemError(errno, "descriptor {}", fd);
+  return FillFile(std::move(copy), 1, "buffered reads" + why_buffered);
+}
+
+std::optional<int64_t> FillFile::Settle(FillRead& read, int64_t result) const {
+  if (result == -EINTR || result == -EAGAIN) return std::nullopt;
+  if (result < 0) return result;
+  read.got_bytes += static_cast<uint32_t>(result);
+  // A direct read that ends between two blocks has met the end of the file, and the rest could not be asked for.
+  const bool at_end = result == 0 || read.got_bytes % alignment_bytes_ != 0;
+  if (at_end || read.got_bytes == read.bytes) return read.got_bytes;
+  return std::nullopt;
+}
+
+}  // namespace quire

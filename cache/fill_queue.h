@@ -1,0 +1,45 @@
+// Reads in the order in which they came, linked through the reads themselves, so that queueing allocates nothing. Not
+// thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "cache/fill_engine.h"
+
+namespace quire {
+
+class FillQueue {
+ public:
+  [[nodiscard]] bool empty() const { return first_ == nullptr; }
+  [[nodiscard]] size_t size() const { return size_; }
+
+  void Push(FillRead& read) {
+    read.next = nullptr;
+    (empty() ? first_ : last_->next) = &read;
+    last_ = &read;
+    ++size_;
+  }
+
+  // Moves all of `other` behind what is here.
+  void Append(FillQueue& other) {
+    if (other.empty()) return;
+    (empty() ? first_ : last_->next) = other.first_;
+    last_ = other.last_;
+    size_ += other.size_;
+    other = {};
+  }
+
+  // REQUIRES: not empty.
+  FillRead& Pop() {
+    --size_;
+    return *std::exchange(first_, first_->next);
+  }
+
+ private:
+  FillRead* first_ = nullptr;
+  FillRead* last_ = nullptr;  // of no meaning while empty
+  size_t size_ = 0;
+};
+
+}  // namespace quire

@@ -1,0 +1,77 @@
+#include "cache/thread_fill_engine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "cache/background_thread.h"
+
+namespace quire {
+
+Result<std::unique_ptr<FillEngine>> ThreadFillEngine::Create(FillFile file, unsigned threads, std::string remark) {
+  const unsigned wanted = threads == 0 ? kFillPoolThreads : std::min(threads, kMaxFillPoolThreads);
+  std::unique_ptr<ThreadFillEngine> engine(new ThreadFillEngine(std::move(file), std::move(remark)));
+  while (engine->threads_.size() < wanted) {
+    auto thread = StartBackgroundThread("quire-fill", [engine = engine.get()] { engine->Work(); });
+    if (!thread && engine->threads_.empty()) return Propagate(std::move(thread));
+    if (!thread) break;
+    engine->threads_.push_back(std::move(*thread));
+  }
+  return engine;
+}
+
+ThreadFillEngine::~ThreadFillEngine() {
+  const std::lock_guard lock(mutex_);
+  stop_ = true;
+  changed_.notify_all();
+}
+
+void ThreadFillEngine::Submit(FillRead* first) {
+  FillQueue reads;
+  size_t count = 0;
+  while (first != nullptr) {
+    FillRead& read = *std::exchange(first, first->next);
+    read.got_bytes = 0;
+    reads.Push(read);
+    ++count;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.Append(reads);
+    count = std::min(count, idle_);
+  }
+  for (; count > 0; --count) changed_.notify_one();
+}
+
+std::string ThreadFillEngine::Describe() const {
+  return fmt::format("pread, {}, {} thread{}{}", file_.description(), threads_.size(), threads_.size() == 1 ? "" : "s",
+                     remark_);
+}
+
+void ThreadFillEngine::Work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    ++idle_;
+    changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+    --idle_;
+    if (queue_.empty()) return;
+    FillRead& read = queue_.Pop();
+    lock.unlock();
+    Read(read);
+    lock.lock();
+  }
+}
+
+void ThreadFillEngine::Read(FillRead& read) const {
+  std::optional<int64_t> result;
+  while (!result) {
+    const ssize_t got = pread(file_.fd(), read.into + read.got_bytes, read.bytes - read.got_bytes,
+                              static_cast<off_t>(read.offset + read.got_bytes));
+    result = file_.Settle(read, got < 0 ? -errno : got);
+  }
+  read.done(read, *result);
+}
+
+}  // namespace quire

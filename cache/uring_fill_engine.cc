@@ -1,0 +1,336 @@
+#include "cache/uring_fill_engine.h"
+
+#include <liburing.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "cache/background_thread.h"
+#include "cache/fill_queue.h"
+#include "format/file.h"
+
+namespace quire {
+namespace {
+
+// Reads in flight in one ring. 64 of 256 KiB are 16 MiB, two milliseconds of a drive of 7 GB/s; 64 of 4 KiB at 100 us
+// are 640,000 a second. More would not go to the device but to the kernel's worker threads, which cost more: block
+// devices have 32 (SATA) to 256 (virtio) places.
+constexpr unsigned kDepth = 64;
+// Room for all of them and for the read of the event descriptor, so that neither queue is ever full; a power of two.
+constexpr unsigned kRingEntries = 2 * kDepth;
+// Completions taken at a time: a balance of system calls (one a batch) and of how long the device waits for more work
+// while `done` checks sums (25 us for 256 KiB).
+constexpr unsigned kBatch = 16;
+// The kernel's IORING_MAX_REG_BUFFERS.
+constexpr uint32_t kMaxRegisteredSlots = 1 << 14;
+
+// From the best down; kernels older than 6.1 and 5.19 know not all of them and answer EINVAL.
+constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_COOP_TASKRUN,
+                                    0U};
+
+}  // namespace
+
+// One ring and the thread that owns it: nobody else ever touches the ring.
+class UringRing {
+ public:
+  // `first_slot`: the lowest that the ring will be given.
+  UringRing(const FillFile& file, const Arena& arena, UringBuffers& buffers, uint32_t first_slot)
+      : file_(file), arena_(arena), buffers_(buffers), first_slot_(first_slot), may_register_(buffers.is_wanted) {}
+  UringRing(const UringRing&) = delete;
+  UringRing& operator=(const UringRing&) = delete;
+  ~UringRing();
+
+  // Starts the thread and returns once its ring works.
+  Result<void> Start();
+
+  // Any thread. Takes all of `reads`.
+  void Push(FillQueue& reads);
+
+ private:
+  // All run by the owner.
+  void Main();
+  Result<void> SetUp();
+  Result<void> TryRing();
+  void SetUpBuffers();
+  void Run();
+  void TakeQueue();
+  void ReapBatch();
+  void PrepareRead(FillRead& read);
+  void PrepareWakeRead();
+  io_uring_sqe& NextEntry();
+  bool IsRegistered(uint32_t slot);
+  void RefuseBuffers(int error);
+  void TearDown();
+
+  const FillFile& file_;
+  const Arena& arena_;
+  UringBuffers& buffers_;
+  const uint32_t first_slot_;
+
+  std::mutex mutex_;  // guards the three below; held for some instructions only
+  FillQueue shared_queue_;
+  bool is_wake_needed_ = false;  // the owner sleeps, or is about to, and would take more
+  bool stop_ = false;
+
+  File wake_;  // an eventfd, always being read by the ring
+
+  Result<void> setup_;  // the owner's until is_set_up_
+  std::latch is_set_up_{1};
+
+  // The owner's alone.
+  io_uring ring_ = {};
+  uint64_t wake_count_ = 0;  // what the read of wake_ reads
+  bool has_fixed_file_ = false;
+  bool may_register_;
+  std::vector<bool> is_registered_;  // by slot
+  FillQueue queue_;
+  unsigned in_flight_ = 0;
+  bool is_wake_armed_ = false;
+
+  std::jthread owner_;  // last: it uses all above
+};
+
+UringRing::~UringRing() {
+  if (!owner_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  eventfd_write(wake_.fd(), 1);
+}
+
+Result<void> UringRing::Start() {
+  wake_ = File(eventfd(0, EFD_CLOEXEC));
+  if (!wake_.is_open()) return SystemError(errno, "eventfd");
+  auto thread = StartBackgroundThread("quire-fill", [this] { Main(); });
+  if (!thread) return Propagate(std::move(thread));
+  owner_ = std::move(*thread);
+  is_set_up_.wait();
+  return setup_;
+}
+
+void UringRing::Push(FillQueue& reads) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    shared_queue_.Append(reads);
+    wake = std::exchange(is_wake_needed_, false);
+  }
+  if (wake) eventfd_write(wake_.fd(), 1);
+}
+
+void UringRing::Main() {
+  // A ring with a single issuer belongs to the thread that sets it up.
+  auto result = SetUp();
+  const bool is_ready = result.has_value();
+  setup_ = std::move(result);
+  is_set_up_.count_down();
+  if (!is_ready) return;
+  Run();
+  TearDown();
+}
+
+Result<void> UringRing::SetUp() {
+  int error = -EINVAL;
+  for (const unsigned flags : kSetupFlags)
+    if (error == -EINVAL) error = io_uring_queue_init(kRingEntries, &ring_, flags);
+  if (error < 0) return SystemError(-error, "io_uring_setup");
+  if (auto works = TryRing(); !works) {
+    io_uring_queue_exit(&ring_);
+    return works;
+  }
+  const int fd = file_.fd();
+  has_fixed_file_ = io_uring_register_files(&ring_, &fd, 1) == 0;
+  SetUpBuffers();
+  return {};
+}
+
+// A filter of system calls may permit a ring and refuse its use, and an old kernel may not know the operation.
+Result<void> UringRing::TryRing() {
+  PrepareWakeRead();
+  eventfd_write(wake_.fd(), 1);
+  if (const int error = io_uring_submit_and_wait(&ring_, 1); error < 0) return SystemError(-error, "io_uring_enter");
+  io_uring_cqe* done = nullptr;
+  if (const int error = io_uring_wait_cqe(&ring_, &done); error < 0) return SystemError(-error, "io_uring_enter");
+  const int result = done->res;
+  io_uring_cqe_seen(&ring_, done);
+  if (result < 0) return SystemError(-result, "a first read by io_uring");
+  is_wake_armed_ = false;
+  return {};
+}
+
+// The table is sparse: slots are entered as they are used, since registering pins memory that may not be there yet. The
+// first one is entered at once, so that a refusal is known before anyone asks how the engine works.
+void UringRing::SetUpBuffers() {
+  if (!may_register_) return;
+  const uint32_t slots = arena_.slot_count();
+  if (slots > kMaxRegisteredSlots) return RefuseBuffers(-E2BIG);
+  if (const int error = io_uring_register_buffers_sparse(&ring_, slots); error < 0) return RefuseBuffers(error);
+  is_registered_.resize(slots);
+  if (first_slot_ < arena_.populated()) IsRegistered(first_slot_);
+}
+
+void UringRing::Run() {
+  while (true) {
+    TakeQueue();
+    if (!is_wake_armed_ && in_flight_ == 0) return;  // the last wake was to stop
+    // An error here is a want of memory that passes: what was prepared stays prepared.
+    const int error = io_uring_submit_and_wait(&ring_, 1);
+    if (error < 0 && error != -EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    {
+      const std::lock_guard lock(mutex_);
+      is_wake_needed_ = false;
+    }
+    ReapBatch();
+  }
+}
+
+// Moves what was pushed into the ring, as far as there is room.
+void UringRing::TakeQueue() {
+  bool stop = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.Append(shared_queue_);
+    is_wake_needed_ = in_flight_ + queue_.size() < kDepth;
+    stop = stop_;
+  }
+  if (!is_wake_armed_ && !stop) PrepareWakeRead();
+  while (!queue_.empty() && in_flight_ < kDepth) {
+    ++in_flight_;
+    PrepareRead(queue_.Pop());
+  }
+}
+
+void UringRing::ReapBatch() {
+  struct Completion {
+    FillRead* read;
+    int result;
+  };
+  std::array<io_uring_cqe*, kBatch> entries;
+  std::array<Completion, kBatch> completions;
+  const unsigned count = io_uring_peek_batch_cqe(&ring_, entries.data(), kBatch);
+  for (unsigned i = 0; i < count; ++i)
+    completions[i] = {static_cast<FillRead*>(io_uring_cqe_get_data(entries[i])), entries[i]->res};
+  io_uring_cq_advance(&ring_, count);
+
+  for (unsigned i = 0; i < count; ++i) {
+    const auto [read, result] = completions[i];
+    if (read == nullptr) {
+      is_wake_armed_ = false;
+    } else if (const auto settled = file_.Settle(*read, result); settled) {
+      --in_flight_;
+      read->done(*read, *settled);
+    } else {
+      PrepareRead(*read);
+    }
+  }
+}
+
+void UringRing::PrepareRead(FillRead& read) {
+  io_uring_sqe& entry = NextEntry();
+  std::byte* const into = read.into + read.got_bytes;
+  const unsigned bytes = read.bytes - read.got_bytes;
+  const uint64_t offset = read.offset + read.got_bytes;
+  const int fd = has_fixed_file_ ? 0 : file_.fd();
+  if (IsRegistered(read.slot))
+    io_uring_prep_read_fixed(&entry, fd, into, bytes, offset, static_cast<int>(read.slot));
+  else
+    io_uring_prep_read(&entry, fd, into, bytes, offset);
+  if (has_fixed_file_) io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);
+  io_uring_sqe_set_data(&entry, &read);
+}
+
+void UringRing::PrepareWakeRead() {
+  io_uring_sqe& entry = NextEntry();
+  io_uring_prep_read(&entry, wake_.fd(), &wake_count_, sizeof(wake_count_), 0);
+  io_uring_sqe_set_data(&entry, nullptr);
+  is_wake_armed_ = true;
+}
+
+io_uring_sqe& UringRing::NextEntry() { return *io_uring_get_sqe(&ring_); }
+
+bool UringRing::IsRegistered(uint32_t slot) {
+  if (slot < is_registered_.size() && is_registered_[slot]) return true;
+  if (!may_register_) return false;
+  const auto memory = arena_.slot(slot);
+  const iovec buffer = {memory.data(), memory.size()};
+  if (const int error = io_uring_register_buffers_update_tag(&ring_, slot, &buffer, nullptr, 1); error < 0) {
+    RefuseBuffers(error);
+    return false;
+  }
+  is_registered_[slot] = true;
+  buffers_.slots.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+// Once refused, refused for good: mostly RLIMIT_MEMLOCK is used up, and asking again for each slot would only cost.
+void UringRing::RefuseBuffers(int error) {
+  may_register_ = false;
+  int none = 0;
+  if (buffers_.refusal.compare_exchange_strong(none, -error))
+    spdlog::debug("io_uring: reading without registered buffers: {}", std::generic_category().message(-error));
+}
+
+// The kernel takes a ring apart some time after it was closed. Unregistered at once, the memory is free again when the
+// engine is gone.
+void UringRing::TearDown() {
+  if (!is_registered_.empty()) io_uring_unregister_buffers(&ring_);
+  io_uring_queue_exit(&ring_);
+}
+
+UringFillEngine::UringFillEngine(FillFile file, const Arena& arena, bool registered)
+    : file_(std::move(file)), slots_(arena.slot_count()), buffers_{registered} {}
+
+UringFillEngine::~UringFillEngine() = default;
+
+Result<std::unique_ptr<FillEngine>> UringFillEngine::Create(FillFile file, const Arena& arena, bool registered,
+                                                            unsigned threads) {
+  const unsigned by_cores = std::clamp(std::thread::hardware_concurrency() / 4, 1U, 4U);
+  const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxFillRings);
+  std::unique_ptr<UringFillEngine> engine(new UringFillEngine(std::move(file), arena, registered));
+  auto& rings = engine->rings_;
+  while (rings.size() < wanted) {
+    auto ring = std::make_unique<UringRing>(engine->file_, arena, engine->buffers_, rings.size());
+    auto started = ring->Start();
+    if (!started && rings.empty()) return Propagate(std::move(started));
+    if (!started) break;
+    rings.push_back(std::move(ring));
+  }
+  return engine;
+}
+
+void UringFillEngine::Submit(FillRead* first) {
+  std::array<FillQueue, kMaxFillRings> queues;
+  while (first != nullptr) {
+    FillRead& read = *std::exchange(first, first->next);
+    read.got_bytes = 0;
+    queues[read.slot % rings_.size()].Push(read);
+  }
+  for (size_t i = 0; i < rings_.size(); ++i)
+    if (!queues[i].empty()) rings_[i]->Push(queues[i]);
+}
+
+std::string UringFillEngine::Describe() const {
+  return fmt::format("io_uring, {}, {}, {} thread{}", file_.description(), DescribeBuffers(), rings_.size(),
+                     rings_.size() == 1 ? "" : "s");
+}
+
+std::string UringFillEngine::DescribeBuffers() const {
+  const int refusal = buffers_.refusal.load(std::memory_order_relaxed);
+  if (!buffers_.is_wanted) return "unregistered buffers";
+  if (refusal == 0) return "registered buffers";
+  const uint32_t slots = buffers_.slots.load(std::memory_order_relaxed);
+  const std::string why = std::generic_category().message(refusal);
+  if (slots == 0) return fmt::format("unregistered buffers ({})", why);
+  return fmt::format("registered buffers for {} of {} slots ({})", slots, slots_, why);
+}
+
+}  // namespace quire

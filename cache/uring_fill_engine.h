@@ -1,0 +1,55 @@
+// The fill engine on io_uring: a few threads, each the only owner of a ring, with many reads in flight in each.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/arena.h"
+#include "cache/fill_engine.h"
+#include "cache/fill_file.h"
+#include "format/result.h"
+
+namespace quire {
+
+// Threads are for what `done` does (sums, replies), since the kernel itself needs next to no time for a read: one for
+// four cores, so that the readers who wait for the bytes keep the others.
+inline constexpr unsigned kMaxFillRings = 16;  // that may be asked for; by itself the engine takes at most 4
+
+// What all rings together have registered.
+struct UringBuffers {
+  const bool is_wanted;
+  std::atomic<uint32_t> slots = 0;
+  std::atomic<int> refusal = 0;  // the first one, an errno; 0 while there was none
+};
+
+class UringRing;
+
+class UringFillEngine final : public FillEngine {
+ public:
+  // `threads`: cut to kMaxFillRings, 0 for the number by cores; fewer where the machine gives fewer. An error, with the
+  // kernel's reason, where not even one ring can be had.
+  static Result<std::unique_ptr<FillEngine>> Create(FillFile file, const Arena& arena, bool registered,
+                                                    unsigned threads);
+  ~UringFillEngine() override;
+
+  // A slot belongs to one ring, which alone registers it: the parts of a page stay together, and no slot is pinned
+  // (and charged to RLIMIT_MEMLOCK) more than once. Slots are taken in turn by a cache that fills, so that the rings
+  // share the load.
+  void Submit(FillRead* first) override;
+  [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
+  [[nodiscard]] std::string Describe() const override;
+
+ private:
+  UringFillEngine(FillFile file, const Arena& arena, bool registered);
+  [[nodiscard]] std::string DescribeBuffers() const;
+
+  const FillFile file_;
+  const uint32_t slots_;
+  UringBuffers buffers_;
+  std::vector<std::unique_ptr<UringRing>> rings_;  // last: their threads use all above
+};
+
+}  // namespace quire

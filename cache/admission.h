@@ -1,0 +1,82 @@
+// Admit or bypass: whether a read of a page that is not resident fills the page and keeps it, or reads its extent only.
+// Not thread-safe: the cache's lock guards it. Allocates in its constructor only.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "cache/cache_options.h"
+#include "cache/cost_model.h"
+
+namespace quire {
+
+enum class Admit : uint8_t { kPage, kExtent };
+
+class Admission {
+ public:
+  // Of a volume of `pages` pages, by an arena of `slots` slots. Throws std::bad_alloc as a container would.
+  Admission(AdmissionMode mode, uint64_t pages, uint32_t slots);
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+  ~Admission() = default;
+
+  struct Miss {
+    uint64_t page = 0;
+    uint32_t page_bytes = 0;    // that a fill would read
+    uint32_t extent_bytes = 0;  // that a bypass would read
+    bool in_run = false;        // readahead sees a sequential run here
+    bool has_free_slot = false;
+    // Without a free slot: when the page that would go was last used, in misses, and whether there is one at all.
+    bool has_victim = false;
+    uint64_t victim_used_at = 0;
+  };
+
+  // Decides about the miss number `now` (they count up from 1), and remembers what a bypass was charged. kPage only
+  // where there is a free slot or a victim. REQUIRES: miss.page < pages.
+  //   sequential run        kPage: all of the page will be read, and as one read it never costs more than as many.
+  //   the volume fits, or   kPage while there is a free slot: a page that stays is a part of the data set that later
+  //   an eighth of it       epochs do not read. At worst, a reader of few samples makes the cache read the volume once.
+  //   otherwise             rent or buy (the ski-rental rule): each bypass pays rent, its cost, into its page's
+  //   account;
+  //                         kPage when the rents of this page and of the better of its neighbours reach the price, the
+  //                         cost of the page. So reads that cluster cost at most about twice what they must, and
+  //                         somebody who wants one small sample of a huge pack, or some from a slow volume, reads
+  //                         little more than that.
+  // A free slot is all that such a purchase needs, however long ago the rents were paid. For the slot of a victim only
+  // rents of the last W misses count, and the victim must not have been used since the first of them. W is so short
+  // that a uniform shuffle over the pages that are not resident pays an eighth of the price, or less, in that time:
+  // then it buys next to never, which is right, since one page is worth as much to it as another. A victim that was
+  // not used for longer than any page of a uniform shuffle would be (its longest gaps grow with the logarithm of
+  // the slots) is of no use any more: then all rents of the page since its last use count.
+  Admit Decide(const Miss& miss, uint64_t now, const CostModel& costs);
+
+  // Whether every page of the volume has a slot.
+  [[nodiscard]] bool fits() const { return slots_ >= pages_; }
+
+ private:
+  // What bypasses of one page have paid.
+  struct Account {
+    float rents = 0;     // as a share of the price
+    uint64_t since = 0;  // the miss that paid first
+  };
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
+  [[nodiscard]] bool Buys(const Miss& miss, uint64_t now, const CostModel& costs);
+  // `account` as it is seen through the window: older payments fade in proportion, as if all had been paid evenly.
+  static Account Faded(const Account& account, uint64_t now, double window);
+  [[nodiscard]] double Window() const;
+
+  const AdmissionMode mode_;
+  const uint64_t pages_;
+  const uint64_t slots_;
+  const double stale_misses_;  // idle for longer, a victim is of no use any more
+  double typical_share_ = 0;   // of a price that a bypass pays, on average; 0: none paid yet
+  // One for each page, zeroed by the kernel when touched (calloc(3) of so much is a fresh mapping): a volume of 2^27
+  // pages costs address space only.
+  const std::unique_ptr<Account[], Free> accounts_;
+};
+
+}  // namespace quire

@@ -1,8 +1,14 @@
 #include "cache/sample_reader.h"
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <semaphore>
 #include <utility>
+
+#include "cache/memory_limit.h"
+#include "format/coding.h"
 
 namespace quire {
 namespace {
@@ -10,27 +16,183 @@ namespace {
 // What holes point to. A block of the kernel's smallest readahead window; a larger hole points to it repeatedly.
 constexpr std::array<std::byte, 128 << 10> kZeros = {};
 
+// Slots beside those that hold the pack's pages, so that a pack which fits has them all: the cache takes a sixteenth,
+// at least two, for extents read alone.
+uint64_t UsefulBytes(const Pack& pack) {
+  const uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+  return (pages + pages / 15 + 3) * kPageBytes;
+}
+
 }  // namespace
 
-Result<std::vector<Slice>> SampleReader::Read(const Node& node, uint64_t offset, uint64_t bytes) {
-  std::vector<Slice> slices;
-  if (offset >= node.size_bytes) return slices;
+size_t SampleBytes::size() const {
+  size_t bytes = 0;
+  for (const auto slice : slices()) bytes += slice.size();
+  return bytes;
+}
+
+Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const CacheOptions& options) {
+  const auto limit = FindMemoryLimit();
+  if (!limit) return std::unexpected(limit.error());
+  const auto slots = ChooseSlotCount(options.cache_bytes, UsefulBytes(pack), *limit);
+  if (!slots) return std::unexpected(slots.error());
+  // However much was asked for, what the pack cannot fill is left to others.
+  const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
+  auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
+  if (!arena) return Propagate(std::move(arena));
+  auto engine = OpenFillEngine(pack.file().fd(), **arena, {.io = options.io});
+  if (!engine) return Propagate(std::move(engine));
+  return std::unique_ptr<SampleReader>(new SampleReader(pack, *std::move(arena), *std::move(engine), options));
+}
+
+SampleReader::SampleReader(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options)
+    : pack_(pack), arena_(arena), engine_(engine), cache_(std::make_unique<PageCache>(pack, arena, engine, options)) {}
+
+SampleReader::SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine,
+                           const CacheOptions& options)
+    : pack_(pack),
+      own_arena_(std::move(arena)),
+      own_engine_(std::move(engine)),
+      arena_(*own_arena_),
+      engine_(*own_engine_),
+      cache_(std::make_unique<PageCache>(pack, arena_, engine_, options)) {}
+
+SampleReader::~SampleReader() = default;
+
+bool SampleReader::TryRead(const Node& node, uint64_t offset, uint64_t bytes, SampleBytes& result) {
+  result.count_ = 0;
+  if (offset >= node.size_bytes) return true;
   const uint64_t end = offset + std::min(bytes, node.size_bytes - offset);
   while (offset < end) {
-    auto run = pack_.index().FindRun(node, offset);
-    if (!run) return Propagate(std::move(run));
-    uint64_t wanted_bytes = std::min(run->length_bytes, end - offset);
-    if (run->extent) {
-      auto pin = extents_.Get(*run->extent);
-      if (!pin) return Propagate(std::move(pin));
-      slices.push_back({(*pin)->span().subspan(run->extent_offset, wanted_bytes), *pin});
-    } else {
-      wanted_bytes = std::min<uint64_t>(wanted_bytes, kZeros.size());
-      slices.push_back({std::span(kZeros).first(wanted_bytes), nullptr});
+    const auto taken_bytes = TakeResident(node, offset, end, result);
+    if (!taken_bytes) {
+      result = SampleBytes();  // what waits must not hold pages
+      return false;
     }
-    offset += wanted_bytes;
+    offset += *taken_bytes;
   }
-  return slices;
+  return true;
+}
+
+std::optional<uint64_t> SampleReader::TakeResident(const Node& node, uint64_t offset, uint64_t end,
+                                                   SampleBytes& result) {
+  if (result.count_ == SampleBytes::kMaxSlices) return std::nullopt;
+  const auto run = pack_.index().FindRun(node, offset);
+  if (!run) return std::nullopt;
+  auto& slice = result.slices_[result.count_];
+  if (!run->extent) {
+    slice = std::span(kZeros).first(std::min({run->length_bytes, end - offset, uint64_t{kZeros.size()}}));
+  } else {
+    const uint64_t wanted_bytes = std::min(run->length_bytes, end - offset);
+    const auto extent = pack_.index().GetExtent(*run->extent);
+    if (!extent) return std::nullopt;
+    auto pin = cache_->TryPin(*extent, static_cast<uint32_t>(wanted_bytes));
+    if (!pin) return std::nullopt;
+    slice = pin->bytes().subspan(run->extent_offset, wanted_bytes);
+    result.pins_[result.count_] = *std::move(pin);
+  }
+  ++result.count_;
+  return slice.size();
+}
+
+void SampleReader::Start(SampleRead& read) {
+  read.reader = this;
+  read.piece.whole = &read;
+  read.piece.done = PieceDone;
+  read.at = std::min(read.offset, read.node.size_bytes);
+  read.end = read.at + std::min(read.bytes, read.node.size_bytes - read.at);
+  read.copy.reset();
+  Advance(read);
+}
+
+void SampleReader::Advance(SampleRead& read) {
+  while (read.at < read.end) {
+    const auto run = pack_.index().FindRun(read.node, read.at);
+    if (!run) return read.done(read, std::unexpected(run.error()));
+    const uint64_t wanted_bytes = std::min(run->length_bytes, read.end - read.at);
+    const bool is_whole = read.at == read.offset && wanted_bytes == read.end - read.at;
+    if ((!is_whole || !run->extent) && read.copy == nullptr) {
+      // No exception: it would leave by a thread of the engine, and the reader waiting for good.
+      read.copy.reset(new (std::nothrow) std::byte[read.end - read.offset]);
+      if (read.copy == nullptr) return read.done(read, SystemError(ENOMEM, "{} bytes", read.end - read.offset));
+    }
+    if (!run->extent) {
+      std::memset(read.copy.get() + (read.at - read.offset), 0, wanted_bytes);
+      read.at += wanted_bytes;
+      continue;
+    }
+    const auto extent = pack_.index().GetExtent(*run->extent);
+    if (!extent) return read.done(read, std::unexpected(extent.error()));
+    read.piece.extent = *extent;
+    read.piece.number = *run->extent;
+    read.piece.wanted_bytes = static_cast<uint32_t>(wanted_bytes);
+    read.piece.offset = run->extent_offset;
+    auto pin = cache_->Get(read.piece);
+    if (!pin) return;  // PieceDone goes on, or has already
+    if (!TakePiece(read, *std::move(pin))) return;
+  }
+  SampleBytes result;
+  if (read.copy != nullptr) {
+    result.slices_[0] = {read.copy.get(), read.end - read.offset};
+    result.count_ = 1;
+    result.copy_ = std::move(read.copy);
+  }
+  read.done(read, std::move(result));
+}
+
+bool SampleReader::TakePiece(SampleRead& read, Result<ExtentPin> pin) {
+  if (!pin) {
+    read.done(read, Propagate(std::move(pin)));
+    return false;
+  }
+  const auto wanted = pin->bytes().subspan(read.piece.offset, read.piece.wanted_bytes);
+  if (read.copy == nullptr) {
+    SampleBytes result;
+    result.slices_[0] = wanted;
+    result.pins_[0] = *std::move(pin);
+    result.count_ = 1;
+    read.done(read, std::move(result));
+    return false;
+  }
+  std::memcpy(read.copy.get() + (read.at - read.offset), wanted.data(), wanted.size());
+  read.at += wanted.size();
+  return true;
+}
+
+void SampleReader::PieceDone(ExtentRead& piece, Result<ExtentPin> pin) {
+  SampleRead& read = *static_cast<SampleRead::Piece&>(piece).whole;
+  SampleReader& reader = *read.reader;
+  if (reader.TakePiece(read, std::move(pin))) reader.Advance(read);
+}
+
+Result<SampleBytes> SampleReader::Read(const Node& node, uint64_t offset, uint64_t bytes) {
+  struct BlockingRead : SampleRead {
+    Result<SampleBytes> result;
+    std::binary_semaphore is_done{0};
+  };
+  SampleBytes ready;
+  if (TryRead(node, offset, bytes, ready)) return ready;
+  ready = {};
+  BlockingRead read;
+  read.node = node;
+  read.offset = offset;
+  read.bytes = bytes;
+  read.done = [](SampleRead& done, Result<SampleBytes> result) {
+    auto& own = static_cast<BlockingRead&>(done);
+    own.result = std::move(result);
+    own.is_done.release();
+  };
+  Start(read);
+  read.is_done.acquire();
+  return std::move(read.result);
+}
+
+void SampleReader::Drain() { cache_->Drain(); }
+
+CacheStats SampleReader::GetStats() const { return cache_->GetStats(); }
+
+std::vector<std::string> SampleReader::Describe() const {
+  return {arena_.Describe(), engine_.Describe(), cache_->Describe()};
 }
 
 }  // namespace quire

@@ -1,39 +1,112 @@
 // The seam between the file system (or `quire cat`) and the bytes of samples: everyone who wants sample bytes asks
-// here, and gets pinned, verified memory. Today a small LRU of verified extents stands behind it.
+// here, and gets pinned, verified memory. Behind it stands the page cache: cache/DESIGN.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
-#include "cache/extent_cache.h"
+#include "cache/arena.h"
+#include "cache/cache_options.h"
+#include "cache/cache_stats.h"
+#include "cache/fill_engine.h"
+#include "cache/page_cache.h"
 #include "format/pack.h"
 #include "format/result.h"
 
 namespace quire {
 
-// Bytes of a sample, valid while `pin` lives.
-struct Slice {
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> pin;  // empty for holes, which point to static zeros
+// Verified bytes of a sample, in order, valid while this lives. Move-only; whoever holds one keeps pages from being
+// evicted, so hold it briefly, and never while waiting for another read.
+class SampleBytes {
+ public:
+  // More pieces than this are copied into one.
+  static constexpr size_t kMaxSlices = 4;
+
+  SampleBytes() = default;
+
+  [[nodiscard]] std::span<const std::span<const std::byte>> slices() const { return {slices_.data(), count_}; }
+  [[nodiscard]] size_t size() const;  // bytes of all slices
+
+ private:
+  friend class SampleReader;
+  std::array<std::span<const std::byte>, kMaxSlices> slices_ = {};
+  std::array<ExtentPin, kMaxSlices> pins_;  // empty for holes, which point to static zeros, and for copies
+  size_t count_ = 0;
+  std::unique_ptr<std::byte[]> copy_;
 };
 
-// The capacity for whoever reads each sample once, in order, such as `quire cat`.
-inline constexpr size_t kReadOnceCacheBytes = 4 * kPageBytes;
+// A read that may have to wait. The caller owns it and keeps it in place until `done` was called.
+struct SampleRead {
+  Node node;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  // Called exactly once, from Start itself or from a thread of the fill engine; no lock is held; must not throw.
+  void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
+
+  // The reader's, while the read is under way.
+  class SampleReader* reader = nullptr;
+  struct Piece : ExtentRead {
+    SampleRead* whole = nullptr;
+    uint32_t offset = 0;  // in the extent, of the bytes wanted
+  };
+  Piece piece;
+  uint64_t at = 0;                    // file offset of the piece that is waited for
+  uint64_t end = 0;                   // file offset behind the last byte wanted
+  std::unique_ptr<std::byte[]> copy;  // of the bytes so far, where they lie in several pieces
+};
 
 class SampleReader {
  public:
-  // `pack` must outlive the reader. `capacity_bytes` bounds the extents kept; those that are pinned come on top.
-  SampleReader(const Pack& pack, size_t capacity_bytes) : pack_(pack), extents_(pack, capacity_bytes) {}
+  // Sets up arena, fill engine and cache. `pack` must outlive the reader. Errors: kInvalid for options that cannot be
+  // (names the option), kSystem for resources that cannot be had.
+  static Result<std::unique_ptr<SampleReader>> Open(const Pack& pack, const CacheOptions& options);
+  // For tests: any engine. `arena` and `engine` must outlive the reader.
+  SampleReader(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options);
+  ~SampleReader();  // REQUIRES: no read is under way
 
-  // Bytes [offset, offset + bytes) of `node`, cut at the sample's end, as slices in order. Every byte was checked
-  // against its extent's sum. Blocks in I/O. Any thread. REQUIRES: node.is_sample().
-  Result<std::vector<Slice>> Read(const Node& node, uint64_t offset, uint64_t bytes);
+  // Bytes [offset, offset + bytes) of `node`, cut at the sample's end, when all of them are in memory; false when
+  // somebody would have to wait, or something is damaged: then Start tells. No allocation, no system call, no lock
+  // where one extent holds them all. Any thread. REQUIRES: node.is_sample().
+  bool TryRead(const Node& node, uint64_t offset, uint64_t bytes, SampleBytes& result);
+
+  // The same without the need to be in memory: read.node, offset, bytes and done are set. Never blocks in I/O. A read
+  // of several pieces copies each as it comes, so that no read ever waits while it holds a page.
+  void Start(SampleRead& read);
+
+  // The same, and waits: for tools. Any thread but those of the fill engine.
+  Result<SampleBytes> Read(const Node& node, uint64_t offset, uint64_t bytes);
+
+  // Returns once no read is under way and nothing is in flight. Reads may not be started meanwhile or later.
+  void Drain();
+
+  [[nodiscard]] CacheStats GetStats() const;
+  // Lines for the log: the arena, the engine, policy and admission, as got.
+  [[nodiscard]] std::vector<std::string> Describe() const;
+
+  [[nodiscard]] PageCache& cache() { return *cache_; }
 
  private:
+  SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine,
+               const CacheOptions& options);
+  // Adds the slice at `offset`; its bytes, or nothing where it is not in memory.
+  std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
+  // Goes on with the bytes at read.at until it must wait or is done.
+  void Advance(SampleRead& read);
+  // Uses the bytes of the piece that was waited for; false when the read is done.
+  bool TakePiece(SampleRead& read, Result<ExtentPin> pin);
+  static void PieceDone(ExtentRead& piece, Result<ExtentPin> pin);
+
   const Pack& pack_;
-  ExtentCache extents_;
+  const std::unique_ptr<Arena> own_arena_;
+  const std::unique_ptr<FillEngine> own_engine_;
+  const Arena& arena_;
+  FillEngine& engine_;
+  const std::unique_ptr<PageCache> cache_;
 };
 
 }  // namespace quire

@@ -19,6 +19,8 @@ class Pack {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const Index& index() const { return *index_; }
   [[nodiscard]] const Superblock& superblock() const { return index_->superblock(); }
+  // The file as it was opened, for those who read volume 0 in their own way.
+  [[nodiscard]] const File& file() const { return file_; }
 
   // Fills `into` with the bytes of `extent` and checks its sum: on success they are right. Blocks in I/O.
   // kUnsupported for another volume than the pack. REQUIRES: into.size() == extent.length_bytes.

@@ -77,33 +77,60 @@ class Verifier {
   }
 
   void CheckPage(uint64_t page) {
-    static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
     const uint64_t begin = std::max(page * kPageBytes, volume_->data_begin);
     const uint64_t end = std::min((page + 1) * kPageBytes, volume_->data_end);
     if (begin >= end) return;
-    const std::span bytes(buffer.get(), end - begin);
-    CountBytes(bytes.size());
-    const auto read = pack_.ReadRaw(begin, bytes);
-    bool all_extents_good = true;
+    CountBytes(end - begin);
+    const auto read = Read(begin, end - begin, [&](std::span<const std::byte> bytes) {
+      const bool all_good = CheckExtents(page, begin, end, [&](const Extent& extent) -> Result<void> {
+        return CheckSum(extent, bytes.subspan(extent.offset - begin, extent.length_bytes));
+      });
+      CheckPageSum(page, bytes, all_good);
+    });
+    if (read) return;
+    // Perhaps only a part of it is lost: ask for each extent by itself.
+    CheckExtents(page, begin, end, [&](const Extent& extent) -> Result<void> {
+      Result<void> good;
+      const auto own = Read(extent.offset, extent.length_bytes,
+                            [&](std::span<const std::byte> bytes) { good = CheckSum(extent, bytes); });
+      return own ? good : own;
+    });
+    Report(Fault::Kind::kPage, "", fmt::format("page {}: {}", page, read.error().message));
+  }
+
+  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use) const {
+    if (options_.read) return options_.read(offset, bytes, use);
+    static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
+    const std::span into(buffer.get(), bytes);
+    if (auto read = pack_.ReadRaw(offset, into); !read) return read;
+    use(into);
+    return {};
+  }
+
+  // Asks `check` about each extent in [begin, end) of `page`. Whether all were good.
+  bool CheckExtents(uint64_t page, uint64_t begin, uint64_t end,
+                    const std::function<Result<void>(const Extent&)>& check) {
+    bool all_good = true;
     for (ExtentNumber number = first_extent_[page]; number < index_.extent_count(); ++number) {
       const auto extent = index_.GetExtent(number);
       if (!extent || extent->volume != 0) continue;
       if (extent->offset >= end) break;
       if (extent->offset < begin) continue;  // out of order: reported as an overlap
-      // When the page cannot be read whole, perhaps only a part of it is lost: ask for each extent by itself.
-      const std::span own = bytes.subspan(extent->offset - begin, extent->length_bytes);
-      Result<void> good;
-      if (!read)
-        good = pack_.ReadExtent(*extent, own);
-      else if (Xxh3(own) != extent->sum)
-        good = Corrupt("checksum mismatch");
+      const auto good = check(*extent);
       if (good) continue;
-      all_extents_good = false;
+      all_good = false;
       const std::scoped_lock lock(mutex_);
       bad_extents_.emplace(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent->length_bytes,
                                                extent->offset, page, good.error().message));
     }
-    if (!read) return Report(Fault::Kind::kPage, "", fmt::format("page {}: {}", page, read.error().message));
+    return all_good;
+  }
+
+  static Result<void> CheckSum(const Extent& extent, std::span<const std::byte> bytes) {
+    return Xxh3(bytes) == extent.sum ? Result<void>() : Corrupt("checksum mismatch");
+  }
+
+  void CheckPageSum(uint64_t page, std::span<const std::byte> bytes, bool all_extents_good) {
     const auto sum = index_.GetPageSum(*volume_, page);
     if (!sum) return Report(Fault::Kind::kIndex, "", fmt::format("page {}: {}", page, sum.error().message));
     if (*sum == Xxh3(bytes)) return;

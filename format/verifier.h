@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "format/pack.h"
@@ -27,14 +28,20 @@ struct VerifySummary {
   uint64_t faults = 0;
 };
 
+// Reads `bytes` at `offset` of the pack, at most a page and inside of one, and calls `use` with them before it returns;
+// on an error not at all. Called by several threads at once.
+using UseBytes = std::function<void(std::span<const std::byte>)>;
+using ReadPackBytes = std::function<Result<void>(uint64_t offset, size_t bytes, const UseBytes& use)>;
+
 struct VerifyOptions {
   std::function<void(const Fault&)> on_fault;      // by one thread at a time
   std::atomic<uint64_t>* bytes_done = nullptr;     // of the pack; progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted
+  ReadPackBytes read = nullptr;                    // where empty: Pack::ReadRaw, into 2 MiB a thread
 };
 
 // A fault in a sample that several names share is told once for each sample (hard links aside). Errors are only those
-// that end the work. Memory: the index, 2 MiB a thread.
+// that end the work. Memory: the index, and that of `options.read`.
 Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options);
 
 }  // namespace quire

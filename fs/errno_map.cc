@@ -34,6 +34,7 @@ int ErrnoOf(const Error& error) {
   }
   switch (error.system_errno) {
     case ENOMEM:
+    case ENFILE:     // more control files than are kept
     case ESTALE:     // the pack lies on NFS and was replaced there
     case ETIMEDOUT:  // or its server is gone
       return error.system_errno;

@@ -20,26 +20,23 @@
 namespace quire {
 namespace {
 
-// What cache/DESIGN.md reckons.
-constexpr size_t kCacheBytes = 32 << 20;
 // A generation never changes, so the kernel may keep all that it was told. 30 years, as far as every kernel can count.
 constexpr double kForeverS = 30.0 * 365 * 24 * 3600;
+// Who comes later finds a control file of new content under its name. Long enough for programs that look at a file before
+// they open it, as cp does, and refuse one that was replaced in between.
+constexpr double kControlFileS = 0.1;
 constexpr unsigned kStatFsBlockBytes = 4096;
 // The kernel's default of 12 counts readahead too, and starves a few sequential readers. Three quarters of it mark the
 // mount as congested, as the kernel's own defaults do.
 constexpr unsigned kMaxBackground = 256;
 constexpr unsigned kCongestionThreshold = kMaxBackground / 4 * 3;
-// IOV_MAX, less the one that libfuse puts in front.
-constexpr size_t kMaxReplySlices = 1023;
 // More than any kernel asks for in one readdir, and a bound on what one may make us allocate.
 constexpr size_t kMaxListingBytes = 1 << 20;
 
-// Runs a method of the file system behind a C callback, which no exception may leave. Methods answer as their last
-// act, so one that threw has not answered.
-template <auto kMethod, typename... Args>
-void Answer(fuse_req_t request, Args... args) {
+// Runs `answer`, which answers the request as its last act: if it threw, it has not answered.
+void Guard(fuse_req_t request, const auto& answer) noexcept {
   try {
-    (static_cast<FileSystem*>(fuse_req_userdata(request))->*kMethod)(request, args...);
+    answer();
   } catch (const std::bad_alloc&) {
     fuse_reply_err(request, ENOMEM);
   } catch (...) {
@@ -47,36 +44,24 @@ void Answer(fuse_req_t request, Args... args) {
   }
 }
 
+// A method of the file system as a C callback, which no exception may leave.
+template <auto kMethod, typename... Args>
+void Answer(fuse_req_t request, Args... args) {
+  Guard(request, [&] { (static_cast<FileSystem*>(fuse_req_userdata(request))->*kMethod)(request, args...); });
+}
+
 void Offer(fuse_conn_info* connection, unsigned capability) { connection->want |= connection->capable & capability; }
 
-void Negotiate(void* /*userdata*/, fuse_conn_info* connection) {
-  // Content is immutable: dropping cached bytes whenever attributes are asked anew would be for nothing.
-  connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
-  Offer(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
-  // Always with attributes: the kernel's guess (AUTO) turns every stat of a cached directory into a lookup.
-  Offer(connection, FUSE_CAP_READDIRPLUS);
-  connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
-  Offer(connection, FUSE_CAP_CACHE_SYMLINKS);
-  Offer(connection, FUSE_CAP_ASYNC_READ);
-  connection->max_background = kMaxBackground;
-  connection->congestion_threshold = kCongestionThreshold;
-}
-
-void ReplySlices(fuse_req_t request, const std::vector<Slice>& slices) {
-  std::vector<iovec> vectors;
-  vectors.reserve(slices.size());
-  for (const Slice& slice : slices) vectors.push_back({const_cast<std::byte*>(slice.bytes.data()), slice.bytes.size()});
-  fuse_reply_iov(request, vectors.data(), static_cast<int>(vectors.size()));
-}
-
-// For samples of very many small runs: a short answer would read as the end of the file, so all bytes go into one.
-void ReplyCopied(fuse_req_t request, const std::vector<Slice>& slices) {
-  std::vector<char> bytes;
-  for (const Slice& slice : slices) {
-    const auto* const begin = reinterpret_cast<const char*>(slice.bytes.data());
-    bytes.insert(bytes.end(), begin, begin + slice.bytes.size());
+void ReplySamples(fuse_req_t request, const SampleBytes& bytes) {
+  const auto slices = bytes.slices();
+  if (slices.size() <= 1) {  // nearly always; libfuse allocates for the other way
+    const std::span<const std::byte> all = slices.empty() ? std::span<const std::byte>() : slices[0];
+    fuse_reply_buf(request, reinterpret_cast<const char*>(all.data()), all.size());
+    return;
   }
-  fuse_reply_buf(request, bytes.data(), bytes.size());
+  std::array<iovec, SampleBytes::kMaxSlices> vectors = {};
+  for (size_t i = 0; i < slices.size(); ++i) vectors[i] = {const_cast<std::byte*>(slices[i].data()), slices[i].size()};
+  fuse_reply_iov(request, vectors.data(), static_cast<int>(slices.size()));
 }
 
 // The protocol of getxattr(2) and listxattr(2): the size is asked with size 0, and too small a buffer is refused.
@@ -92,15 +77,21 @@ void ReplyXattr(fuse_req_t request, size_t asked_bytes, const char* data, size_t
 
 }  // namespace
 
-FileSystem::FileSystem(const Pack& pack) : pack_(pack), index_(pack.index()), samples_(pack, kCacheBytes) {}
+FileSystem::FileSystem(const Pack& pack, SampleReader& samples)
+    : pack_(pack),
+      index_(pack.index()),
+      samples_(samples),
+      control_files_([this] { return FormatReport(MakeReport()); }) {}
 
-// What is missing here is missing on purpose. libfuse answers FORGET, RELEASE and RELEASEDIR by itself; it answers
-// ACCESS, FLUSH, FSYNC and POLL with ENOSYS, which makes the kernel do without from then on. The kernel answers all
-// that writes with EROFS.
+// What is missing here is missing on purpose. libfuse answers FORGET and RELEASEDIR by itself; it answers ACCESS,
+// FLUSH, FSYNC and POLL with ENOSYS, which makes the kernel do without from then on. The kernel answers all that writes
+// with EROFS.
 fuse_lowlevel_ops FileSystem::Operations() {
   fuse_lowlevel_ops operations = {};
   operations.init = Negotiate;
   operations.lookup = Answer<&FileSystem::Lookup>;
+  operations.forget = Answer<&FileSystem::Forget>;
+  operations.forget_multi = Answer<&FileSystem::ForgetMany>;
   operations.getattr = Answer<&FileSystem::GetAttributes>;
   operations.readlink = Answer<&FileSystem::ReadLink>;
   operations.open = Answer<&FileSystem::Open>;
@@ -115,19 +106,37 @@ fuse_lowlevel_ops FileSystem::Operations() {
   return operations;
 }
 
+void FileSystem::Negotiate(void* file_system, fuse_conn_info* connection) {
+  // Content is immutable: dropping cached bytes whenever attributes are asked anew would be for nothing.
+  connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
+  Offer(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
+  // Always with attributes: the kernel's guess (AUTO) turns every stat of a cached directory into a lookup.
+  Offer(connection, FUSE_CAP_READDIRPLUS);
+  connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
+  Offer(connection, FUSE_CAP_CACHE_SYMLINKS);
+  Offer(connection, FUSE_CAP_ASYNC_READ);
+  connection->max_background = kMaxBackground;
+  connection->congestion_threshold = kCongestionThreshold;
+  auto& self = *static_cast<FileSystem*>(file_system);
+  self.kernel_skips_open_ = (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
+  self.kernel_skips_opendir_ = (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+}
+
 void FileSystem::Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   const std::string_view wanted = name;
   if (wanted.size() > kMaxNameBytes) {
     fuse_reply_err(request, ENAMETOOLONG);
     return;
   }
-  const auto entry = FindEntry(NodeOf(parent), wanted);
+  const auto inode = FindInode(parent, wanted);
+  if (!inode) return Refuse(request, "lookup in", parent, inode.error());
+  const auto entry = MakeEntry(*inode);
   if (!entry) return Refuse(request, "lookup in", parent, entry.error());
   fuse_reply_entry(request, &*entry);
 }
 
 void FileSystem::GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {
-  const auto status = GetStat(index_, NodeOf(inode));
+  const auto status = GetInodeStat(inode);
   if (!status) return Refuse(request, "stat", inode, status.error());
   fuse_reply_attr(request, &*status, kForeverS);
 }
@@ -149,28 +158,86 @@ void FileSystem::Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* 
     fuse_reply_err(request, EROFS);
     return;
   }
+  // ENOSYS: there is nothing to open, and the kernel does not ask again. It saves two messages of three for a small file.
+  if (kernel_skips_open_) {
+    fuse_reply_err(request, ENOSYS);
+    return;
+  }
   file->keep_cache = 1;
   fuse_reply_open(request, file);
 }
 
 void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset, fuse_file_info* /*file*/) {
+  if (IsControlInode(inode)) return ReadControlFile(request, inode, bytes, offset);
   const auto node = index_.GetNode(NodeOf(inode));
   if (!node) return Refuse(request, "read", inode, node.error());
   if (!node->is_sample() || offset < 0) {
     fuse_reply_err(request, EINVAL);
     return;
   }
-  const auto slices = samples_.Read(*node, static_cast<uint64_t>(offset), bytes);
-  if (!slices) return Refuse(request, "read", inode, slices.error());
-  if (slices->size() <= kMaxReplySlices) {
-    ReplySlices(request, *slices);
-  } else {
-    ReplyCopied(request, *slices);
+  SampleBytes ready;
+  if (samples_.TryRead(*node, static_cast<uint64_t>(offset), bytes, ready)) return ReplySamples(request, ready);
+  ParkedRead& parked = parked_.Take();
+  parked.file_system = this;
+  parked.request = request;
+  parked.inode = inode;
+  parked.node = *node;
+  parked.offset = static_cast<uint64_t>(offset);
+  parked.bytes = bytes;
+  parked.done = [](SampleRead& read, Result<SampleBytes> result) {
+    auto& finished = static_cast<ParkedRead&>(read);
+    finished.file_system->Finish(finished, std::move(result));
+  };
+  samples_.Start(parked);  // which may have answered it by now
+}
+
+void FileSystem::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept {
+  fuse_req_t const request = parked.request;
+  Guard(request, [&] {
+    if (!result) return Refuse(request, "read", parked.inode, result.error());
+    ReplySamples(request, *result);
+  });
+  result = SampleBytes();  // lets go of its pages: Drain promises that nobody holds any
+  parked_.Return(parked);
+}
+
+void FileSystem::Drain() {
+  parked_.WaitUntilNone();
+  samples_.Drain();
+}
+
+void FileSystem::Forget(fuse_req_t request, fuse_ino_t inode, uint64_t lookups) {
+  if (IsControlInode(inode)) control_files_.Forget(inode, lookups);
+  fuse_reply_none(request);
+}
+
+void FileSystem::ForgetMany(fuse_req_t request, size_t count, fuse_forget_data* forgotten) {
+  for (const fuse_forget_data& entry : std::span(forgotten, count))
+    if (IsControlInode(entry.ino)) control_files_.Forget(entry.ino, entry.nlookup);
+  fuse_reply_none(request);
+}
+
+void FileSystem::ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset) {
+  const auto content = control_files_.GetContent(inode);
+  if (content == nullptr || offset < 0) {
+    fuse_reply_err(request, EINVAL);
+    return;
   }
+  const size_t begin = std::min(static_cast<size_t>(offset), content->size());
+  fuse_reply_buf(request, content->data() + begin, std::min(bytes, content->size() - begin));
+}
+
+MountReport FileSystem::MakeReport() const {
+  return {.pack_path = pack_.path(),
+          .uptime_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count(),
+          .parked_requests = parked_.count(),
+          .failed_requests = failed_requests(),
+          .cache = samples_.GetStats(),
+          .cache_lines = samples_.Describe()};
 }
 
 void FileSystem::Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* /*file*/) {
-  const auto found = FindDataOrHole(NodeOf(inode), offset, whence);
+  const auto found = FindDataOrHole(inode, offset, whence);
   if (!found) return Refuse(request, "seek in", inode, found.error());
   if (*found < 0) {
     fuse_reply_err(request, ENXIO);
@@ -180,6 +247,10 @@ void FileSystem::Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int wh
 }
 
 void FileSystem::OpenDirectory(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
+  if (kernel_skips_opendir_) {
+    fuse_reply_err(request, ENOSYS);
+    return;
+  }
   file->keep_cache = 1;  // the listings that the kernel has kept stay true
   file->cache_readdir = 1;
   fuse_reply_open(request, file);
@@ -211,6 +282,10 @@ void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name
     fuse_reply_err(request, ENOTSUP);
     return;
   }
+  if (IsControlInode(inode)) {
+    fuse_reply_err(request, ENODATA);
+    return;
+  }
   const auto value = FindXattr(index_, NodeOf(inode), name);
   if (!value) return Refuse(request, "getxattr", inode, value.error());
   if (!*value) {
@@ -221,12 +296,29 @@ void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name
 }
 
 void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {
+  if (IsControlInode(inode)) return ReplyXattr(request, bytes, "", 0);
   const auto names = ListXattrNames(index_, NodeOf(inode));
   if (!names) return Refuse(request, "listxattr", inode, names.error());
   ReplyXattr(request, bytes, names->data(), names->size());
 }
 
-Result<fuse_entry_param> FileSystem::FindEntry(NodeNumber parent, std::string_view name) const {
+Result<fuse_ino_t> FileSystem::FindInode(fuse_ino_t parent, std::string_view name) {
+  if (IsControlInode(parent)) {
+    const auto found = control_files_.Find(parent, name);
+    if (!found) return std::unexpected(found.error());
+    return found->value_or(0);
+  }
+  auto inode = FindNode(NodeOf(parent), name);
+  if (parent == FUSE_ROOT_ID && name == kControlFolderName && inode && *inode == 0) return kControlFolderInode;
+  return inode;
+}
+
+bool FileSystem::HasControlFiles() const {
+  const auto inode = FindNode(NodeOf(FUSE_ROOT_ID), kControlFolderName);
+  return inode && *inode == 0;
+}
+
+Result<fuse_ino_t> FileSystem::FindNode(NodeNumber parent, std::string_view name) const {
   auto node = index_.GetNode(parent);
   if (!node) return Propagate(std::move(node));
   if (node->kind != NodeKind::kDirectory) return Corrupt("node {}: searched, but no directory", parent);
@@ -234,33 +326,40 @@ Result<fuse_entry_param> FileSystem::FindEntry(NodeNumber parent, std::string_vi
   if (!directory) return Propagate(std::move(directory));
   auto child = index_.Lookup(*directory, name);
   if (!child) return Propagate(std::move(child));
-  if (!*child) {
-    fuse_entry_param absent = {};
-    absent.entry_timeout = kForeverS;
-    return absent;
-  }
+  if (!*child) return 0;
   auto resolved = index_.Resolve(**child);
   if (!resolved) return Propagate(std::move(resolved));
-  return MakeEntry(*resolved);
+  return InodeOf(*resolved);
 }
 
-Result<fuse_entry_param> FileSystem::MakeEntry(NodeNumber number) const {
-  auto status = GetStat(index_, number);
-  if (!status) return Propagate(std::move(status));
+Result<struct stat> FileSystem::GetInodeStat(fuse_ino_t inode) const {
+  return IsControlInode(inode) ? control_files_.GetStat(inode) : GetStat(index_, NodeOf(inode));
+}
+
+Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t inode) const {
   fuse_entry_param entry = {};
-  entry.ino = InodeOf(number);
+  entry.entry_timeout = kForeverS;
+  if (inode == 0) return entry;
+  auto status = GetInodeStat(inode);
+  if (!status) return Propagate(std::move(status));
+  entry.ino = inode;
   entry.attr = *status;
   entry.attr_timeout = kForeverS;
-  entry.entry_timeout = kForeverS;
+  if (S_ISREG(status->st_mode) && IsControlInode(inode)) entry.entry_timeout = kControlFileS;
   return entry;
 }
 
 // Negative where there is neither data nor the hole behind the end: ENXIO.
-Result<off_t> FileSystem::FindDataOrHole(NodeNumber number, off_t offset, int whence) const {
-  auto node = index_.GetNode(number);
+Result<off_t> FileSystem::FindDataOrHole(fuse_ino_t inode, off_t offset, int whence) const {
+  if (IsControlInode(inode)) {  // all data
+    const auto content = control_files_.GetContent(inode);
+    if (content == nullptr || std::cmp_greater_equal(offset, content->size())) return -1;
+    return whence == SEEK_DATA ? offset : static_cast<off_t>(content->size());
+  }
+  auto node = index_.GetNode(NodeOf(inode));
   if (!node) return Propagate(std::move(node));
   if (!node->is_sample() || (whence != SEEK_DATA && whence != SEEK_HOLE))
-    return Invalid("seek by {} in node {}", whence, number);
+    return Invalid("seek by {} in node {}", whence, NodeOf(inode));
   if (offset < 0 || static_cast<uint64_t>(offset) >= node->size_bytes) return -1;
   auto position = static_cast<uint64_t>(offset);
   while (position < node->size_bytes) {
@@ -282,7 +381,7 @@ size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const Li
   param.attr.st_mode = entry.type;
   if (!plus) return fuse_add_direntry(request, buffer.data(), buffer.size(), name.data(), &param.attr, cookie);
   if (entry.has_status) {
-    if (const auto made = MakeEntry(entry.node)) {
+    if (const auto made = MakeEntry(InodeOf(entry.node))) {
       param = *made;
     } else {
       errors_.Report(Describe("stat", entry.node), made.error());
@@ -294,14 +393,16 @@ size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const Li
 void FileSystem::List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus) {
   std::vector<char> buffer(std::min(bytes, kMaxListingBytes));
   size_t used_bytes = 0;
+  const auto add = [&](const ListedEntry& entry) {
+    const std::span<char> rest = std::span(buffer).subspan(used_bytes);
+    const size_t entry_bytes = AddEntry(request, rest, entry, plus);
+    if (entry_bytes > rest.size()) return false;
+    used_bytes += entry_bytes;
+    return true;
+  };
+  const auto from = static_cast<uint64_t>(cookie);
   const auto listed =
-      ListDirectory(index_, NodeOf(inode), static_cast<uint64_t>(cookie), [&](const ListedEntry& entry) {
-        const std::span<char> rest = std::span(buffer).subspan(used_bytes);
-        const size_t entry_bytes = AddEntry(request, rest, entry, plus);
-        if (entry_bytes > rest.size()) return false;
-        used_bytes += entry_bytes;
-        return true;
-      });
+      IsControlInode(inode) ? ControlFiles::List(inode, from, add) : ListDirectory(index_, NodeOf(inode), from, add);
   if (!listed) return Refuse(request, "list", inode, listed.error());
   if (listed->first) {
     const std::string context = Describe("list", NodeOf(inode));

@@ -1,8 +1,9 @@
 // A pack as a read-only file system: the answers to the kernel's requests. fs/SEMANTICS.md says what they promise.
-// Everything is stateless but for the cache: no handle, no reference count. The inode is the node number + 1, so there
-// is nothing to forget, and nothing to release.
+// Nodes are stateless: no handle, no reference count. The inode is the node number + 1, so there is nothing to open, to
+// release, or to forget but the control files.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,18 +12,21 @@
 
 #include "cache/sample_reader.h"
 #include "format/pack.h"
+#include "fs/control_files.h"
 #include "fs/directory_listing.h"
 #include "fs/errno_map.h"
 #include "fs/libfuse.h"
+#include "fs/parked_reads.h"
 
 namespace quire {
 
-// Requests may come from any number of threads. Each is answered exactly once, before its method returns; a read
-// blocks in I/O when its bytes are not in memory. No lock is held while answering.
+// Requests may come from any number of threads. Each is answered exactly once, before its method returns; but a read
+// whose bytes are not in memory parks, and a thread of the fill engine answers it once they are. No lock is held while
+// answering, and what an answer was made of is let go of as soon as it is written.
 class FileSystem {
  public:
-  // `pack` must outlive the file system.
-  explicit FileSystem(const Pack& pack);
+  // `pack` and `samples` must outlive the file system.
+  FileSystem(const Pack& pack, SampleReader& samples);
 
   // For fuse_session_new, with a FileSystem as user data. No exception leaves these functions.
   static fuse_lowlevel_ops Operations();
@@ -30,12 +34,22 @@ class FileSystem {
   // Requests that failed for a reason that the log names.
   [[nodiscard]] uint64_t failed_requests() const { return errors_.reported(); }
 
+  // False where the pack has an entry of the control folder's name, which comes first, or where that cannot be told.
+  [[nodiscard]] bool HasControlFiles() const;
+
+  // Returns once every parked read was answered and the reader is at rest. Whoever ends a session calls it between the
+  // last request and fuse_session_destroy, which frees what parked requests are made of. REQUIRES: no request comes any
+  // more.
+  void Drain();
+
  private:
   void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name);
   void GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
   void ReadLink(fuse_req_t request, fuse_ino_t inode);
   void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
   void Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset, fuse_file_info* file);
+  void Forget(fuse_req_t request, fuse_ino_t inode, uint64_t lookups);
+  void ForgetMany(fuse_req_t request, size_t count, fuse_forget_data* forgotten);
   void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* file);
   void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
   void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, fuse_file_info* file);
@@ -44,10 +58,21 @@ class FileSystem {
   void GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t bytes);
   void ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes);
 
-  // The entry of `name`; one with inode 0 when there is none, which the kernel remembers too.
-  Result<fuse_entry_param> FindEntry(NodeNumber parent, std::string_view name) const;
-  Result<fuse_entry_param> MakeEntry(NodeNumber number) const;
-  Result<off_t> FindDataOrHole(NodeNumber number, off_t offset, int whence) const;
+  // Answers the read and gives its memory back.
+  void Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept;
+  void ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset);
+  [[nodiscard]] MountReport MakeReport() const;
+
+  // What the kernel can do, and is told to do, once the mount begins.
+  static void Negotiate(void* file_system, fuse_conn_info* connection);
+
+  // The inode of `name`; 0 when there is none.
+  [[nodiscard]] Result<fuse_ino_t> FindInode(fuse_ino_t parent, std::string_view name);
+  Result<fuse_ino_t> FindNode(NodeNumber parent, std::string_view name) const;
+  [[nodiscard]] Result<struct stat> GetInodeStat(fuse_ino_t inode) const;
+  // Inode 0 makes the entry of a name that is not there, which the kernel remembers too.
+  [[nodiscard]] Result<fuse_entry_param> MakeEntry(fuse_ino_t inode) const;
+  [[nodiscard]] Result<off_t> FindDataOrHole(fuse_ino_t inode, off_t offset, int whence) const;
   // Adds an entry to `buffer` in the form of the request; its bytes, which are more than the buffer's when it does not
   // fit.
   size_t AddEntry(fuse_req_t request, std::span<char> buffer, const ListedEntry& entry, bool plus);
@@ -60,8 +85,14 @@ class FileSystem {
 
   const Pack& pack_;
   const Index& index_;
-  SampleReader samples_;
+  SampleReader& samples_;
+  const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  // Whether the kernel stops asking once it hears that there is nothing to open; set before the first request.
+  bool kernel_skips_open_ = false;
+  bool kernel_skips_opendir_ = false;
   ErrnoMap errors_;
+  ControlFiles control_files_;
+  ParkedReads parked_;
 };
 
 }  // namespace quire

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -11,6 +13,11 @@ namespace quire {
 namespace {
 
 constexpr unsigned kMaxThreads = 1024;
+
+// Those that a mount can be given.
+constexpr ChoiceNames<PolicyKind, 4> kPolicies = {kPolicyNames[0], kPolicyNames[1], kPolicyNames[2], kPolicyNames[3]};
+
+constexpr ChoiceNames<bool, 2> kSwitch = {{{"on", true}, {"off", false}}};
 
 using Apply = Result<void> (*)(MountOptions& options, std::string_view value);
 
@@ -41,6 +48,71 @@ Result<void> SetThreads(MountOptions& options, std::string_view value) {
   return {};
 }
 
+// "512M": a number, and a binary unit where it does not count bytes.
+std::optional<uint64_t> ParseSize(std::string_view text) {
+  constexpr std::string_view kUnits = "KMGT";
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit(end, text.end());
+  if (unit.empty()) return number;
+  const size_t power = kUnits.find(unit);
+  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
+  const size_t shift = 10 * (power + 1);
+  if (number > std::numeric_limits<uint64_t>::max() >> shift) return std::nullopt;
+  return number << shift;
+}
+
+// How large it may be depends on the machine, and is checked when the memory is taken.
+Result<void> SetCacheSize(MountOptions& options, std::string_view value) {
+  const auto bytes = ParseSize(value);
+  if (!bytes) return Invalid("option 'cache_size={}': give bytes, or a size such as 512M or 4G", value);
+  options.cache.cache_bytes = bytes;
+  return {};
+}
+
+// "auto, page or extent".
+template <typename Choice, size_t kCount>
+std::string ListNames(const ChoiceNames<Choice, kCount>& names) {
+  std::string list;
+  for (size_t i = 0; i < kCount; ++i) {
+    if (i > 0) list += i + 1 < kCount ? ", " : " or ";
+    list += names[i].first;
+  }
+  return list;
+}
+
+template <auto kMember, const auto& kNames>
+Result<void> Choose(MountOptions& options, std::string_view value, std::string_view option) {
+  const auto choice = ChoiceOf(kNames, value);
+  if (!choice) return Invalid("option '{}={}': give {}", option, value, ListNames(kNames));
+  options.cache.*kMember = *choice;
+  return {};
+}
+
+Result<void> SetHuge(MountOptions& options, std::string_view value) {
+  return Choose<&CacheOptions::huge, kHugePagesNames>(options, value, "huge");
+}
+
+Result<void> SetAdmission(MountOptions& options, std::string_view value) {
+  return Choose<&CacheOptions::admission, kAdmissionNames>(options, value, "admit");
+}
+
+Result<void> SetIo(MountOptions& options, std::string_view value) {
+  return Choose<&CacheOptions::io, kIoNames>(options, value, "io");
+}
+
+Result<void> SetPolicy(MountOptions& options, std::string_view value) {
+  if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
+    return Invalid("option 'policy={}': it needs to be told the order of all reads, and no option does; give {}", value,
+                   ListNames(kPolicies));
+  return Choose<&CacheOptions::policy, kPolicies>(options, value, "policy");
+}
+
+Result<void> SetReadahead(MountOptions& options, std::string_view value) {
+  return Choose<&CacheOptions::readahead, kSwitch>(options, value, "readahead");
+}
+
 Result<void> SetLogLevel(MountOptions& options, std::string_view value) {
   constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 5> kLevels = {{
       {"debug", spdlog::level::debug},
@@ -58,14 +130,20 @@ Result<void> SetLogLevel(MountOptions& options, std::string_view value) {
 
 // The ignored ones say what every mount of a pack does anyway: fstab lines carry them.
 constexpr auto kOptions = std::to_array<Option>({
+    {"admit", true, SetAdmission},
     {"allow_other", false, Set<&MountOptions::allow_other>},
     {"allow_root", false, Set<&MountOptions::allow_root>},
+    {"cache_size", true, SetCacheSize},
     {"default_permissions", false, Set<&MountOptions::default_permissions>},
     {"defaults", false, Ignore},
+    {"huge", true, SetHuge},
+    {"io", true, SetIo},
     {"log_level", true, SetLogLevel},
     {"noatime", false, Ignore},
     {"nodev", false, Ignore},
     {"nosuid", false, Ignore},
+    {"policy", true, SetPolicy},
+    {"readahead", true, SetReadahead},
     {"ro", false, Ignore},
     {"rw", false, RefuseWriting},
     {"threads", true, SetThreads},

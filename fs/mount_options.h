@@ -3,9 +3,12 @@
 
 #include <spdlog/common.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
+#include <thread>
 
+#include "cache/cache_options.h"
 #include "format/result.h"
 
 namespace quire {
@@ -14,8 +17,10 @@ struct MountOptions {
   bool allow_other = false;          // everyone may use the mount, as far as the modes let them
   bool allow_root = false;           // root may use it beside the user who mounted
   bool default_permissions = false;  // the kernel checks modes and owners; always on when others are let in
-  // Each request occupies a thread while it waits for the disk: more threads than cores keep a disk's queue filled.
-  unsigned threads = 16;
+  // That answer requests. No thread waits for samples, so one a core is enough; two at least, because blocks of the
+  // index are still waited for. Beyond 16 they would mostly wait for each other's wakeups.
+  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
+  CacheOptions cache;
   spdlog::level::level_enum log_level = spdlog::level::info;
 
   bool operator==(const MountOptions&) const = default;

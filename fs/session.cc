@@ -40,13 +40,20 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   auto pack = Pack::Open(pack_path);
   if (!pack) return Propagate(std::move(pack));
   if (auto mountable = CheckMountable(mount_point, options); !mountable) return Propagate(std::move(mountable));
-  std::unique_ptr<Session> session(new Session(*std::move(pack), mount_point, options));
+  auto samples = SampleReader::Open(**pack, options.cache);
+  if (!samples) return Propagate(std::move(samples));
+  std::unique_ptr<Session> session(new Session(*std::move(pack), *std::move(samples), mount_point, options));
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
   return session;
 }
 
-Session::Session(std::unique_ptr<Pack> pack, std::string mount_point, const MountOptions& options)
-    : pack_(std::move(pack)), mount_point_(std::move(mount_point)), options_(options), file_system_(*pack_) {}
+Session::Session(std::unique_ptr<Pack> pack, std::unique_ptr<SampleReader> samples, std::string mount_point,
+                 const MountOptions& options)
+    : pack_(std::move(pack)),
+      samples_(std::move(samples)),
+      mount_point_(std::move(mount_point)),
+      options_(options),
+      file_system_(*pack_, *samples_) {}
 
 Session::~Session() { Stop(); }
 
@@ -74,18 +81,26 @@ Result<void> Session::Start() {
   return {};
 }
 
+// Reads may still be parked, which the kernel no longer waits for once the mount is gone: unmounting first keeps a slow
+// disk from delaying that. Their answers then fail, and nobody misses them. Each holds a clone of the connection, and
+// gives it back when it is answered; the engine's threads do so whatever this thread waits for.
 void Session::Stop() {
   if (mounted_) fuse_session_unmount(session_);
   mounted_ = false;
   if (catches_signals_) fuse_remove_signal_handlers(session_);
   catches_signals_ = false;
-  if (session_ != nullptr) fuse_session_destroy(session_);
+  if (session_ == nullptr) return;
+  file_system_.Drain();
+  fuse_session_destroy(session_);
   session_ = nullptr;
 }
 
 Result<void> Session::Serve() {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", pack_->path(), mount_point_, pack_->superblock().samples,
                options_.threads);
+  for (const std::string& line : samples_->Describe()) spdlog::info("{}", line);
+  if (!file_system_.HasControlFiles())
+    spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

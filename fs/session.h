@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cache/sample_reader.h"
 #include "format/file.h"
 #include "format/pack.h"
 #include "format/result.h"
@@ -14,10 +15,11 @@ namespace quire {
 
 class Session {
  public:
-  // Opens the pack and mounts it. When it returns, the mount is in place and requests wait for Serve. From now on
-  // SIGINT, SIGTERM and SIGHUP end Serve, or end it as soon as it starts. One session a process. Errors name what is in
-  // the way and the remedy; kInvalid never occurs. REQUIRES: both paths are absolute, `mount_point` from
-  // ResolveMountPoint; no other thread runs.
+  // Opens the pack, takes the cache's memory, and mounts. When it returns, the mount is in place and requests wait for
+  // Serve. From now on SIGINT, SIGTERM and SIGHUP end Serve, or end it as soon as it starts. One session a process.
+  // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
+  // REQUIRES: both paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
+  // all signals blocked).
   static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& mount_point,
                                                 const MountOptions& options);
   Session(const Session&) = delete;
@@ -28,11 +30,13 @@ class Session {
   Result<void> Serve();
 
  private:
-  Session(std::unique_ptr<Pack> pack, std::string mount_point, const MountOptions& options);
+  Session(std::unique_ptr<Pack> pack, std::unique_ptr<SampleReader> samples, std::string mount_point,
+          const MountOptions& options);
   Result<void> Start();
   void Stop();
 
   const std::unique_ptr<Pack> pack_;
+  const std::unique_ptr<SampleReader> samples_;
   const std::string mount_point_;
   const MountOptions options_;
   FileSystem file_system_;

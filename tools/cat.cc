@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cache/sample_reader.h"
@@ -7,6 +8,7 @@
 #include "format/path_resolver.h"
 #include "tools/command.h"
 #include "tools/progress.h"
+#include "tools/read_once.h"
 
 namespace quire {
 namespace {
@@ -26,6 +28,13 @@ Result<void> WriteToStdout(std::span<const std::byte> bytes) {
   return {};
 }
 
+// Bytes of `node` from `at` on, to the end of an extent: in memory that is written as it is, never copied together.
+Result<SampleBytes> ReadRun(const Index& index, SampleReader& reader, const Node& node, uint64_t at) {
+  auto run = index.FindRun(node, at);
+  if (!run) return Propagate(std::move(run));
+  return reader.Read(node, at, std::min(run->length_bytes, kPageBytes));  // a hole may be of any length
+}
+
 Result<void> CatSample(const Index& index, SampleReader& reader, const std::string& path) {
   const auto number = ResolvePath(index, path, LastSymlink::kFollow);
   if (!number) return std::unexpected(number.error());
@@ -33,14 +42,14 @@ Result<void> CatSample(const Index& index, SampleReader& reader, const std::stri
   if (!node) return std::unexpected(node.error());
   if (!node->is_sample()) return MakeError(ErrorCode::kNotFound, "'{}': is a directory", EscapeName(path));
   for (uint64_t at = 0; at < node->size_bytes;) {
-    const auto slices = reader.Read(*node, at, kPageBytes);
-    if (!slices)
-      return std::unexpected(Error{slices.error().code, slices.error().system_errno,
-                                   fmt::format("'{}' at byte {}: {}", EscapeName(path), at, slices.error().message)});
-    for (const Slice& slice : *slices) {
-      if (auto written = WriteToStdout(slice.bytes); !written) return written;
-      at += slice.bytes.size();
+    auto bytes = ReadRun(index, reader, *node, at);
+    if (!bytes) {
+      bytes.error().message = fmt::format("'{}' at byte {}: {}", EscapeName(path), at, bytes.error().message);
+      return Propagate(std::move(bytes));
     }
+    for (const std::span<const std::byte> slice : bytes->slices())
+      if (auto written = WriteToStdout(slice); !written) return written;
+    at += bytes->size();
   }
   return {};
 }
@@ -48,10 +57,11 @@ Result<void> CatSample(const Index& index, SampleReader& reader, const std::stri
 int RunCat(const Arguments& arguments) {
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("cat", pack.error());
-  SampleReader reader(**pack, kReadOnceCacheBytes);
+  const auto reader = SampleReader::Open(**pack, kReadOnce);
+  if (!reader) return Fail("cat", reader.error());
   int exit_code = kExitOk;
   for (const std::string& path : arguments.paths)
-    if (const auto written = CatSample((*pack)->index(), reader, path); !written)
+    if (const auto written = CatSample((*pack)->index(), **reader, path); !written)
       exit_code = Fail("cat", written.error());
   return exit_code;
 }

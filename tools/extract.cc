@@ -14,6 +14,7 @@
 #include "format/path_resolver.h"
 #include "tools/command.h"
 #include "tools/progress.h"
+#include "tools/read_once.h"
 
 namespace quire {
 namespace {
@@ -28,8 +29,8 @@ struct Arguments {
 // nowhere else. A fault is told and harms its entry only.
 class Extractor {
  public:
-  Extractor(const Pack& pack, File root)
-      : index_(pack.index()), reader_(pack, kReadOnceCacheBytes), root_(std::move(root)) {}
+  Extractor(const Index& index, SampleReader& reader, File root)
+      : index_(index), reader_(reader), root_(std::move(root)) {}
 
   // Extracts `path` with all below it, its parents too (those with default modes).
   void ExtractPath(const std::string& path) {
@@ -145,12 +146,12 @@ class Extractor {
       const auto run = index_.FindRun(node, at);
       if (!run) return std::unexpected(run.error());
       if (run->extent) {
-        const auto slices = reader_.Read(node, at, run->length_bytes);
-        if (!slices) return std::unexpected(slices.error());
+        const auto bytes = reader_.Read(node, at, run->length_bytes);
+        if (!bytes) return std::unexpected(bytes.error());
         uint64_t to = at;
-        for (const Slice& slice : *slices) {
-          if (auto written = file.WriteAll(to, slice.bytes); !written) return written;
-          to += slice.bytes.size();
+        for (const std::span<const std::byte> slice : bytes->slices()) {
+          if (auto written = file.WriteAll(to, slice); !written) return written;
+          to += slice.size();
         }
       }
       at += run->length_bytes;
@@ -194,7 +195,7 @@ class Extractor {
   }
 
   const Index& index_;
-  SampleReader reader_;
+  SampleReader& reader_;
   const File root_;
   std::unordered_map<NodeNumber, std::string> first_names_;  // of extracted nodes with several names, below root_
   bool good_ = true;
@@ -203,11 +204,13 @@ class Extractor {
 int RunExtract(const Arguments& arguments) {
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("extract", pack.error());
+  const auto reader = SampleReader::Open(**pack, kReadOnce);
+  if (!reader) return Fail("extract", reader.error());
   if (mkdir(arguments.folder.c_str(), 0777) != 0 && errno != EEXIST)
     return Fail("extract", SystemError(errno, "{}", arguments.folder).error());
   auto root = File::Open(arguments.folder, O_RDONLY | O_DIRECTORY);
   if (!root) return Fail("extract", root.error());
-  Extractor extractor(**pack, std::move(*root));
+  Extractor extractor((*pack)->index(), **reader, std::move(*root));
   if (arguments.paths.empty()) extractor.ExtractPath("");
   for (const std::string& path : arguments.paths) extractor.ExtractPath(path);
   return extractor.good() ? kExitOk : kExitFailed;

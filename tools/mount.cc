@@ -124,7 +124,9 @@ void AddMountCommand(CLI::App& app, Body& run) {
   sub->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
   sub->add_option("-o,--options", arguments->options,
                   "Mount options, separated by commas: allow_other, allow_root, default_permissions, threads=N, "
-                  "log_level=debug|info|warning|error|off")
+                  "log_level=debug|info|warning|error|off; of the cache: cache_size=SIZE (512M, 4G), "
+                  "huge=auto|hugetlb|thp|off, policy=auto|lru|fifo|pin, admit=auto|page|extent, "
+                  "io=auto|uring|threads, readahead=on|off")
       ->type_name("OPTION,...")
       ->allow_extra_args(false);
   sub->callback([&run, arguments] { run = [arguments] { return RunMount(*arguments); }; });

@@ -1,9 +1,15 @@
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
+#include "cache/arena.h"
+#include "cache/fill_engine.h"
+#include "format/coding.h"
 #include "format/pack.h"
 #include "format/verifier.h"
 #include "tools/command.h"
@@ -31,9 +37,73 @@ const char* KindName(Fault::Kind kind) {
   return "";
 }
 
+// Reads a pack past the kernel's page cache, where that can be had: what is checked is what the disk holds. A page of
+// memory for each read at once.
+class DiskReader {
+ public:
+  static Result<std::unique_ptr<DiskReader>> Open(const Pack& pack, unsigned reads_at_once) {
+    const uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+    const auto slots = static_cast<uint32_t>(std::clamp<uint64_t>(pages, 1, reads_at_once));
+    // Not the reserved huge pages, which are meant for mounts.
+    auto arena = Arena::Create(slots, HugePages::kThp);
+    if (!arena) return Propagate(std::move(arena));
+    auto engine = OpenFillEngine(pack.file().fd(), **arena, FillEngineOptions());
+    if (!engine) return Propagate(std::move(engine));
+    return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), *std::move(engine)));
+  }
+
+  // As ReadPackBytes.
+  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use) {
+    const uint32_t slot = TakeSlot();
+    auto read = ReadInto(slot, offset, bytes);
+    if (read) use(*read);
+    ReturnSlot(slot);
+    return read ? Result<void>() : Propagate(std::move(read));
+  }
+
+ private:
+  DiskReader(std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine)
+      : arena_(std::move(arena)), engine_(std::move(engine)) {
+    arena_->WaitPopulated();
+    for (uint32_t slot = 0; slot < arena_->populated(); ++slot) free_.push_back(slot);
+  }
+
+  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint64_t offset, size_t bytes) {
+    // Direct reads begin and end at multiples of the alignment; a page does, so what is inside of one fits a slot.
+    const uint64_t alignment = engine_->alignment_bytes();
+    const uint64_t begin = offset / alignment * alignment;
+    const uint64_t end = CeilDiv(offset + bytes, alignment) * alignment;
+    auto got = ReadIntoSlot(*engine_, *arena_, slot, begin, static_cast<uint32_t>(end - begin));
+    if (!got) return Propagate(std::move(got));
+    if (*got < offset + bytes - begin) return Corrupt("truncated: ends at byte {}", begin + *got);
+    return std::span<const std::byte>(arena_->slot(slot)).subspan(offset - begin, bytes);
+  }
+
+  uint32_t TakeSlot() {
+    std::unique_lock lock(mutex_);
+    returned_.wait(lock, [this] { return !free_.empty(); });
+    const uint32_t slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  void ReturnSlot(uint32_t slot) {
+    const std::scoped_lock lock(mutex_);
+    free_.push_back(slot);
+    returned_.notify_one();
+  }
+
+  const std::unique_ptr<Arena> arena_;
+  const std::unique_ptr<FillEngine> engine_;
+  std::mutex mutex_;  // guards free_
+  std::condition_variable returned_;
+  std::vector<uint32_t> free_;
+};
+
 int RunVerify(const Arguments& arguments) {
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("verify", pack.error());
+  const auto disk = DiskReader::Open(**pack, arguments.jobs);
+  if (!disk) return Fail("verify", disk.error());
   std::atomic<uint64_t> bytes_done = 0;
   Progress progress(ProgressMode::kAuto, [&] {
     return ProgressState{
@@ -51,7 +121,8 @@ int RunVerify(const Arguments& arguments) {
                                              fault.path.empty() ? "" : ": ", fault.message));
           },
       .bytes_done = &bytes_done,
-      .interrupted = CatchInterrupts()};
+      .interrupted = CatchInterrupts(),
+      .read = [&](uint64_t offset, size_t bytes, const UseBytes& use) { return (*disk)->Read(offset, bytes, use); }};
   const auto summary = VerifyPack(**pack, pool, options);
   if (!summary) {
     progress.PrintLine(fmt::format("quire verify: {}", summary.error().message));

@@ -56,6 +56,55 @@ TEST(MountOptions, ThreadsAreOneToThousandTwentyFour) {
     EXPECT_TRUE(Refusal(wrong).contains("threads")) << wrong;
 }
 
+TEST(MountOptions, ThreadsAreByDefaultOneACoreFromTwoToSixteen) {
+  EXPECT_GE(MountOptions().threads, 2U);
+  EXPECT_LE(MountOptions().threads, 16U);
+}
+
+TEST(MountOptions, CacheSizeCountsBytesOrBinaryUnits) {
+  EXPECT_EQ(Parsed({}).cache.cache_bytes, std::nullopt);
+  EXPECT_EQ(Parsed({"cache_size=8388608"}).cache.cache_bytes, 8U << 20);
+  EXPECT_EQ(Parsed({"cache_size=8192K"}).cache.cache_bytes, 8U << 20);
+  EXPECT_EQ(Parsed({"cache_size=512M"}).cache.cache_bytes, 512U << 20);
+  EXPECT_EQ(Parsed({"cache_size=4G"}).cache.cache_bytes, uint64_t{4} << 30);
+  EXPECT_EQ(Parsed({"cache_size=2T"}).cache.cache_bytes, uint64_t{2} << 40);
+  EXPECT_EQ(Parsed({"cache_size=16777215T"}).cache.cache_bytes, uint64_t{16777215} << 40);
+}
+
+TEST(MountOptions, WhatIsNoSizeIsRefused) {
+  for (const char* const wrong : {"", "M", "-1", "0x10", "1.5G", "8 M", "8m", "8MB", "8MiB", "16777216T",
+                                  "18446744073709551615K", "18446744073709551616"})
+    EXPECT_EQ(Refusal(fmt::format("cache_size={}", wrong)),
+              fmt::format("option 'cache_size={}': give bytes, or a size such as 512M or 4G", wrong));
+}
+
+TEST(MountOptions, EveryChoiceOfTheCacheIsTaken) {
+  for (const auto& [name, huge] : kHugePagesNames)
+    EXPECT_EQ(Parsed({fmt::format("huge={}", name)}).cache.huge, huge) << name;
+  for (const auto& [name, policy] : kPolicyNames)
+    if (policy != PolicyKind::kBelady) {
+      EXPECT_EQ(Parsed({fmt::format("policy={}", name)}).cache.policy, policy) << name;
+    }
+  for (const auto& [name, admission] : kAdmissionNames)
+    EXPECT_EQ(Parsed({fmt::format("admit={}", name)}).cache.admission, admission) << name;
+  for (const auto& [name, io] : kIoNames) EXPECT_EQ(Parsed({fmt::format("io={}", name)}).cache.io, io) << name;
+  EXPECT_FALSE(Parsed({"readahead=off"}).cache.readahead);
+  EXPECT_TRUE(Parsed({"readahead=off,readahead=on"}).cache.readahead);
+}
+
+TEST(MountOptions, WhatIsNoChoiceNamesThoseThatAre) {
+  EXPECT_EQ(Refusal("huge=yes"), "option 'huge=yes': give auto, hugetlb, thp or off");
+  EXPECT_EQ(Refusal("policy=random"), "option 'policy=random': give auto, lru, fifo or pin");
+  EXPECT_EQ(Refusal("admit="), "option 'admit=': give auto, page or extent");
+  EXPECT_EQ(Refusal("io=aio"), "option 'io=aio': give auto, uring or threads");
+  EXPECT_EQ(Refusal("readahead=1"), "option 'readahead=1': give on or off");
+  EXPECT_EQ(Refusal("huge"), "option 'huge' needs a value: huge=...");
+}
+
+TEST(MountOptions, BeladyIsRefusedBecauseNobodyTellsIt) {
+  EXPECT_TRUE(Refusal("policy=belady").contains("order of all reads"));
+}
+
 TEST(MountOptions, FlagsTakeNoValue) { EXPECT_EQ(Refusal("allow_other=1"), "option 'allow_other' takes no value"); }
 
 TEST(MountOptions, OtherAndRootExcludeEachOther) { EXPECT_TRUE(Refusal("allow_other,allow_root").contains("exclude")); }

@@ -1,0 +1,45 @@
+#include "cache/cache_stats.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace quire {
+namespace {
+
+// In the order of Counter.
+constexpr std::array<const char*, kCounters> kCounterNames = {
+    "hits",          "joined",          "fill_misses",  "bypasses",         "hit_bytes",       "missed_bytes",
+    "filled_pages",  "volume_bytes",    "volume_reads", "prefetched_pages", "prefetched_used", "prefetched_wasted",
+    "evicted_pages", "verify_failures", "read_errors",  "parked",
+};
+
+}  // namespace
+
+const char* NameOf(Counter counter) { return kCounterNames[static_cast<size_t>(counter)]; }
+
+uint64_t CacheStats::reads() const {
+  const CacheStats& stats = *this;
+  return stats[Counter::kHits] + stats[Counter::kJoined] + stats[Counter::kFillMisses] + stats[Counter::kBypasses];
+}
+
+void CacheCounters::AddFillLatency(uint64_t latency_ns) {
+  const uint64_t latency_us = std::max<uint64_t>(latency_ns / 1000, 1);
+  const size_t bucket = std::min<size_t>(std::bit_width(latency_us) - 1, kLatencyBuckets - 1);
+  fill_latency_us_[bucket].fetch_add(1, std::memory_order_relaxed);
+}
+
+void CacheCounters::Sum(CacheStats& stats) const {
+  stats.counters = {};
+  for (const Block& block : blocks_)
+    for (size_t i = 0; i < kCounters; ++i) stats.counters[i] += block.counters[i].load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kLatencyBuckets; ++i)
+    stats.fill_latency_us[i] = fill_latency_us_[i].load(std::memory_order_relaxed);
+}
+
+size_t CacheCounters::ThreadBlock() {
+  static std::atomic<size_t> next_block = 0;
+  static thread_local const size_t block = next_block.fetch_add(1, std::memory_order_relaxed) % kBlocks;
+  return block;
+}
+
+}  // namespace quire

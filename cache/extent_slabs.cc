@@ -1,0 +1,91 @@
+#include "cache/extent_slabs.h"
+
+#include <bit>
+
+#include "format/geometry.h"
+
+namespace quire {
+namespace {
+
+constexpr uint64_t RoundDown(uint64_t value, uint64_t unit) { return value / unit * unit; }
+constexpr uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
+
+ExtentSlabs::ExtentSlabs(const Arena& arena, uint32_t slabs, uint32_t alignment_bytes)
+    : arena_(arena),
+      alignment_bytes_(alignment_bytes),
+      slabs_(slabs),
+      entries_(slabs * (kPageBytes / kUnitBytes)),
+      buckets_(std::bit_ceil(entries_.size())) {
+  for (Entry& entry : entries_) {
+    entry.next_in_slab = unused_;
+    unused_ = &entry;
+  }
+}
+
+ExtentSlabs::Entry* ExtentSlabs::Find(ExtentNumber number) const {
+  Entry* entry = buckets_[number & (buckets_.size() - 1)];
+  while (entry != nullptr && entry->number != number) entry = entry->next_in_bucket;
+  return entry;
+}
+
+ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& extent) {
+  const uint64_t begin = RoundDown(extent.offset, alignment_bytes_);
+  const uint64_t end = RoundUp(extent.offset + extent.length_bytes, alignment_bytes_);
+  const auto room_bytes = static_cast<uint32_t>(RoundUp(end - begin, kUnitBytes));
+  if (current_ >= arena_.populated() || slabs_[current_].used_bytes + room_bytes > kPageBytes)
+    if (!Rotate()) return nullptr;
+
+  Slab& slab = slabs_[current_];
+  Entry* const entry = unused_;  // there is one: entries are at least as large as a unit
+  unused_ = entry->next_in_slab;
+  entry->offset = begin;
+  entry->into = arena_.slot(current_).data() + slab.used_bytes;
+  entry->bytes = static_cast<uint32_t>(end - begin);
+  entry->slot = current_;
+  entry->number = number;
+  entry->extent = extent;
+  entry->begin = slab.used_bytes + static_cast<uint32_t>(extent.offset - begin);
+  entry->is_filled = false;
+  entry->waiters = nullptr;
+  entry->next_in_bucket = Bucket(number);
+  Bucket(number) = entry;
+  entry->next_in_slab = slab.entries;
+  slab.entries = entry;
+  slab.used_bytes += room_bytes;
+  Pin(current_);
+  return entry;
+}
+
+bool ExtentSlabs::Rotate() {
+  for (uint32_t step = 1; step <= slabs_.size(); ++step) {
+    const uint32_t next = (current_ + step) % slabs_.size();
+    Slab& slab = slabs_[next];
+    if (next >= arena_.populated() || slab.pins.load(std::memory_order_seq_cst) != 0) continue;
+    while (slab.entries != nullptr) {
+      Entry* const entry = slab.entries;
+      slab.entries = entry->next_in_slab;
+      Forget(*entry);
+      entry->next_in_slab = unused_;
+      unused_ = entry;
+    }
+    slab.used_bytes = 0;
+    current_ = next;
+    return true;
+  }
+  return false;
+}
+
+void ExtentSlabs::Discard(Entry& entry) { Forget(entry); }
+
+// Out of its bucket, where a failed one is no longer.
+void ExtentSlabs::Forget(Entry& entry) {
+  for (Entry** link = &Bucket(entry.number); *link != nullptr; link = &(*link)->next_in_bucket) {
+    if (*link != &entry) continue;
+    *link = entry.next_in_bucket;
+    return;
+  }
+}
+
+}  // namespace quire

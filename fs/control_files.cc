@@ -1,0 +1,134 @@
+#include "fs/control_files.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "fs/attributes.h"
+
+namespace quire {
+namespace {
+
+constexpr std::string_view kStatsName = "stats";
+constexpr mode_t kFolderMode = S_IFDIR | 0555;
+constexpr mode_t kFileMode = S_IFREG | 0444;
+// As a listing tells it: nobody has looked it up yet.
+constexpr ino_t kUnopenedStatsInode = kControlFolderInode + 1;
+// Contents of a few KiB: what programs that forget to close their files may make us keep.
+constexpr size_t kMaxFiles = 1024;
+
+timespec Now() {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
+std::unexpected<Error> NoSuchInode(ino_t inode) {
+  return MakeError(ErrorCode::kNotFound, "inode {}: no such control file", inode);
+}
+
+}  // namespace
+
+ControlFiles::ControlFiles(std::function<std::string()> write_stats)
+    : write_stats_(std::move(write_stats)), since_(Now()), next_inode_(kUnopenedStatsInode + 1) {}
+
+Result<std::optional<ino_t>> ControlFiles::Find(ino_t folder, std::string_view name) {
+  if (folder != kControlFolderInode || name != kStatsName) return std::nullopt;
+  File file = {.content = std::make_shared<const std::string>(write_stats_()), .made = Now(), .lookups = 1};
+  const std::lock_guard lock(mutex_);
+  if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
+  files_.emplace(next_inode_, std::move(file));
+  return next_inode_++;
+}
+
+void ControlFiles::Forget(ino_t inode, uint64_t lookups) {
+  const std::lock_guard lock(mutex_);
+  const auto found = files_.find(inode);
+  if (found == files_.end()) return;
+  if (found->second.lookups > lookups)
+    found->second.lookups -= lookups;
+  else
+    files_.erase(found);
+}
+
+Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
+  struct stat status = {};
+  status.st_ino = inode;
+  status.st_uid = geteuid();
+  status.st_gid = getegid();
+  timespec changed = since_;
+  if (inode == kControlFolderInode) {
+    status.st_mode = kFolderMode;
+    status.st_nlink = 2;
+  } else {
+    const std::lock_guard lock(mutex_);
+    const auto found = files_.find(inode);
+    if (found == files_.end()) return NoSuchInode(inode);
+    status.st_mode = kFileMode;
+    status.st_nlink = 1;
+    status.st_size = static_cast<off_t>(found->second.content->size());
+    changed = found->second.made;
+  }
+  status.st_mtim = changed;
+  status.st_atim = changed;
+  status.st_ctim = changed;
+  return status;
+}
+
+std::shared_ptr<const std::string> ControlFiles::GetContent(ino_t inode) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = files_.find(inode);
+  return found == files_.end() ? nullptr : found->second.content;
+}
+
+Result<Omissions> ControlFiles::List(ino_t folder, uint64_t cookie,
+                                     const std::function<bool(const ListedEntry&)>& visit) {
+  if (folder != kControlFolderInode) return NoSuchInode(folder);
+  const std::array<ListedEntry, 3> entries = {{
+      {".", NodeOf(kControlFolderInode), S_IFDIR, false, 1},
+      {"..", 0, S_IFDIR, false, 2},
+      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, false, 3},
+  }};
+  for (uint64_t i = cookie; i < entries.size(); ++i)
+    if (!visit(entries[i])) break;
+  return Omissions();
+}
+
+std::string FormatReport(const MountReport& report) {
+  using Json = nlohmann::ordered_json;
+  const CacheStats& cache = report.cache;
+  Json counters;
+  for (size_t i = 0; i < kCounters; ++i) counters[NameOf(static_cast<Counter>(i))] = cache.counters[i];
+  Json latencies = Json::array();
+  for (size_t i = 0; i < kLatencyBuckets; ++i) {
+    const bool is_last = i + 1 == kLatencyBuckets;
+    latencies.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
+                         {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
+                         {"fills", cache.fill_latency_us[i]}});
+  }
+  const auto reads = static_cast<double>(cache.reads());
+  const Json document = {
+      {"pack", report.pack_path},
+      {"uptime_s", report.uptime_s},
+      {"parked_requests", report.parked_requests},
+      {"failed_requests", report.failed_requests},
+      {"cache", report.cache_lines},
+      {"slots", cache.slots},
+      {"slots_settled", cache.is_settled},
+      {"resident_pages", cache.resident_pages},
+      {"hit_ratio", reads == 0 ? Json() : Json(static_cast<double>(cache[Counter::kHits]) / reads)},
+      {"counters", std::move(counters)},
+      {"cost_model",
+       {{"ns_per_byte", static_cast<double>(cache.ns_per_byte_x1000) / 1000},
+        {"ns_per_request", cache.ns_per_request}}},
+      {"fill_latency", std::move(latencies)},
+  };
+  // Paths are bytes, JSON is UTF-8.
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace quire

@@ -3,6 +3,7 @@ reading samples: nothing compressed, as many threads as it has.
 
 In the commands {tree} is the source tree, {image} the image, {mnt} the mount point, {source} the image or the loop device
 over it."""
+import functools
 import os
 import shutil
 import subprocess
@@ -36,30 +37,41 @@ class Contestant:
     image: str = ''       # a key of BUILD; '': the tree itself
     loop: bool = False    # a loop device lies between image and mount
     mount: str = ''       # '': read without a file system
+    options: str = ''     # of `quire mount`, which an earlier release may not know
+    main: bool = False    # takes part in the experiments that are made with few
+    only_in: tuple = ()   # takes part in these experiments alone; (): in all
 
     def has_filesystem(self):
         return bool(self.mount) or not self.image
 
 
+# The kernel charges transparent huge pages to the cgroup that they are used in, as it does ordinary ones, but not those of
+# hugetlbfs, which would lie outside the limit.
+OPTION_UNDER_MEMORY_LIMIT = 'huge=thp'
+
 CONTESTANTS = [
-    Contestant('directory', 'the directory itself', 'as it was made'),
-    Contestant('quire', 'Quire, mounted', 'packed in path order', programs=(QUIRE,), image='quire',
-               mount='{quire} mount {source} {mnt}'),
+    Contestant('directory', 'the directory itself', 'as it was made', main=True),
+    Contestant('quire', 'Quire, mounted', 'packed in path order; under a limit of memory with -o ' + OPTION_UNDER_MEMORY_LIMIT +
+               ': the limit does not count other huge pages', programs=(QUIRE,), image='quire',
+               mount='{quire} mount {source} {mnt}', main=True),
+    Contestant('quire-page-lru', 'Quire, whole-page LRU', 'not its best mode: what its choice of reads and evictions is worth',
+               programs=(QUIRE,), image='quire', mount='{quire} mount {source} {mnt}', options='admit=page,policy=lru',
+               main=True, only_in=('memory',)),
     Contestant('pread', 'pack read by pread', 'no file system, sums unchecked; what the layout allows', programs=(QUIRE,),
                image='quire'),
     Contestant('lmdb', 'LMDB', 'keyed by number, in order, read through its map', packages=('python3-lmdb', 'liblmdb0'),
                image='lmdb'),
     Contestant('erofs-file', 'EROFS, file-backed', 'no loop device; mount(2), because mount(8) before 2.41 adds one',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs',
-               mount='{bench}/mount_file erofs {source} {mnt}'),
+               mount='{bench}/mount_file erofs {source} {mnt}', main=True),
     Contestant('erofs-loop', 'EROFS, loop', 'buffered loop device; one with direct I/O is as fast',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs', loop=True,
-               mount='mount -t erofs -o ro {source} {mnt}'),
+               mount='mount -t erofs -o ro {source} {mnt}', main=True),
     Contestant('squashfs', 'kernel squashfs', 'blocks of 128 KiB, the default: of 1 MiB it is half as fast, and without'
                ' fragments as fast; buffered loop device: through one with direct I/O it reads tables and fragments again'
                ' and again, and is up to five times slower',
                packages=('squashfs-tools',), programs=('mksquashfs',), filesystem='squashfs', image='squashfs', loop=True,
-               mount='mount -t squashfs -o ro {source} {mnt}'),
+               mount='mount -t squashfs -o ro {source} {mnt}', main=True),
     Contestant('squashfuse_ll', 'squashfuse_ll', 'the same image; as many threads as it was built for (Debian 12: one)',
                packages=('squashfuse', 'squashfs-tools'), programs=('squashfuse_ll', 'mksquashfs'), image='squashfs',
                mount='squashfuse_ll {source} {mnt}'),
@@ -76,6 +88,13 @@ CONTESTANTS = [
 def expand(command, **names):
     """The words of a command of this table; `names` are tree, image, source, mnt. REQUIRES: no spaces in them."""
     return command.format(quire=QUIRE, bench=f'{REPOSITORY}/tests/bench', **names).split()
+
+
+def mount_command(contestant, source, mnt, memory_limited):
+    options = contestant.options.split(',') if contestant.options else []
+    if memory_limited and contestant.image == 'quire' and knows_mount_option(OPTION_UNDER_MEMORY_LIMIT):
+        options.append(OPTION_UNDER_MEMORY_LIMIT)
+    return expand(contestant.mount, source=source, mnt=mnt) + (['-o', ','.join(options)] if options else [])
 
 
 def for_people(command):
@@ -97,12 +116,22 @@ def knows_filesystem(name):
         return name in file.read().split()
 
 
+@functools.cache
+def knows_mount_option(option):
+    """Whether this `quire` does: it refuses an option that it does not know before it looks at anything else."""
+    refused = subprocess.run([QUIRE, 'mount', '/nonexistent', '/nonexistent', '-o', option], capture_output=True, text=True)
+    return 'unknown option' not in refused.stderr
+
+
 def why_not(contestant):
     """Why it cannot take part on this machine; empty where it can."""
     for program in contestant.programs:
         if not shutil.which(program):
             return f'there is no {program}' + ('' if installed_version(contestant.packages[0]) else
                                                f': package {contestant.packages[0]} is not to be had in this release')
+    for option in contestant.options.split(',') if contestant.options else []:
+        if not knows_mount_option(option):
+            return f'this release has no mount option {option}'
     for package in contestant.packages:
         if not installed_version(package):
             return f'package {package} is not installed'

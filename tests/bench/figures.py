@@ -1,6 +1,8 @@
 """The arithmetic of the comparison. Pure functions."""
 import statistics
 
+LEAST_MEMORY_BYTES = 64 << 20  # 8 MiB for the smallest cache of Quire, the rest for processes and a little page cache
+
 
 def median(values):
     """None for no values."""
@@ -30,7 +32,23 @@ def rotated(items, turn):
 
 def rounds_of(dataset, experiment, rounds):
     """Cold figures of many small files scatter most and get all rounds; the others half of them."""
-    return rounds if experiment == 'cold' and dataset in ('tiny', 'image') else (rounds + 1) // 2
+    return rounds if experiment in ('cold', 'cold_path') and dataset in ('tiny', 'image') else (rounds + 1) // 2
+
+
+def memory_bytes(text, data_bytes):
+    """'512M', '1G', or '0.5x' for that share of the data set. ValueError where it is neither. A share is at least what
+    readers and daemons need for themselves."""
+    number, unit = text[:-1], text[-1:].lower()
+    if unit == 'x' and number.replace('.', '', 1).isdigit() and float(number) > 0:
+        return max(LEAST_MEMORY_BYTES, int(float(number) * data_bytes))
+    if unit in ('k', 'm', 'g') and number.isdigit():
+        return int(number) << {'k': 10, 'm': 20, 'g': 30}[unit]
+    raise ValueError(f"'{text}' is no size such as 512M or 1G, and no share of the data such as 0.5x")
+
+
+def difference(after, before):
+    """Of counters, by name."""
+    return {name: count - before[name] for name, count in after.items()}
 
 
 def nominal_seconds(files, data_bytes, epochs, limit, overhead):

@@ -50,8 +50,25 @@ class Figures(unittest.TestCase):
 
     def test_cold_small_files_have_all_rounds_and_others_two_of_three(self):
         self.assertEqual([figures.rounds_of('tiny', 'cold', n) for n in (1, 3, 5)], [1, 3, 5])
+        self.assertEqual(figures.rounds_of('image', 'cold_path', 3), 3)
         self.assertEqual([figures.rounds_of('tiny', 'warm', n) for n in (1, 2, 3, 6)], [1, 1, 2, 3])
         self.assertEqual(figures.rounds_of('large', 'cold', 3), 2)
+
+    def test_memory_is_a_size_or_a_share_of_the_data(self):
+        self.assertEqual([figures.memory_bytes(text, 7) for text in ('3k', '512M', '2G')], [3072, 512 << 20, 2 << 30])
+        self.assertEqual([figures.memory_bytes(text, 2_000_000_001) for text in ('0.5x', '2x', '.25X')],
+                         [1_000_000_000, 4_000_000_002, 500_000_000])
+
+    def test_a_share_of_little_data_leaves_room_for_the_processes(self):
+        self.assertEqual(figures.memory_bytes('0.5x', 1000), 64 << 20)
+
+    def test_what_is_no_size_is_refused(self):
+        for text in ('', 'x', '0x', '0.0x', '-1x', 'nanx', '1.5.2x', 'M', '1.5G', '-1G', '512', '1T'):
+            with self.assertRaises(ValueError, msg=text):
+                figures.memory_bytes(text, 1000)
+
+    def test_counters_of_an_epoch_are_what_they_grew_by(self):
+        self.assertEqual(figures.difference({'hits': 12, 'joined': 3}, {'hits': 5, 'joined': 3}), {'hits': 7, 'joined': 0})
 
     def test_the_limit_bounds_what_an_epoch_is_expected_to_take(self):
         self.assertAlmostEqual(figures.nominal_seconds(100_000, 0, 2, 15, 1), 1 + 2 * 5)
@@ -90,6 +107,43 @@ class Cells(unittest.TestCase):
         rows = results.Rows([{'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 2, 'bytes': 500_000_000},
                              {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 1_000_000_000}])
         self.assertAlmostEqual(results.cpu_per_gb(rows), (6 + 1) / 2)
+
+    def test_cpu_of_the_daemon_leaves_readers_out_and_is_none_without_daemon(self):
+        daemon = {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 2, 'bytes': 500_000_000}
+        none = {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 500_000_000}
+        self.assertAlmostEqual(results.daemon_cpu_per_gb(results.Rows([daemon])), 4)
+        self.assertIsNone(results.daemon_cpu_per_gb(results.Rows([none, {'too_slow': 'as before'}])))
+
+    def test_what_came_from_the_disk_is_related_to_what_was_read(self):
+        # Cut after 100 of 1000 bytes: at this pace the whole epoch would read the data set three times.
+        self.assertEqual(results.disk_share(results.Rows([{'disk_bytes': 300, 'bytes': 100, 'complete': False}])), 3)
+
+    def test_bytes_read_for_absent_ones_are_known_only_with_counters(self):
+        counters = {'hit_bytes': 500, 'missed_bytes': 500}
+        self.assertEqual(results.absent_share(results.Rows([{'disk_bytes': 600, 'counters': counters}])), 1.2)
+        self.assertIsNone(results.absent_share(results.Rows([{'disk_bytes': 600}])))
+        everything_hit = {**counters, 'missed_bytes': 0}
+        self.assertIsNone(results.absent_share(results.Rows([{'disk_bytes': 600, 'counters': everything_hit}])))
+
+    def test_a_table_shows_what_fio_read_in_the_unit_of_the_others(self):
+        # 10 bytes a file: fio read 5,000 files' worth in round 1 and 2,000 in round 2, when the disk was slow.
+        beside = {'samples': 100, 'bytes': 1000}
+        cold = results.Rows([epoch('directory', 1, 1000), epoch('directory', 2, 1000),
+                             epoch('quire', 1, 4000, fio_bytes_per_second=50_000, **beside),
+                             epoch('quire', 2, 1000, fio_bytes_per_second=20_000, **beside)])
+        warm = results.Rows([epoch('directory', 1, 9000), epoch('quire', 1, 9000)])
+        self.assertEqual(results.fio_lines([('cold', cold), ('warm', warm)], 'samples_per_second', 'directory'),
+                         [[results.FIO, '3.50k (3.50)', ''], ['Quire, times that of fio', '0.65', '']])
+        self.assertEqual(results.fio_lines([('warm', warm)], 'samples_per_second', 'directory'), [])
+
+    def test_under_a_limit_of_memory_every_epoch_has_its_cells(self):
+        counters = {'missed_bytes': 500}
+        rows = results.Rows([epoch(name, 1, 1000, epoch=number, readers=2, disk_bytes=600, bytes=1000, **more)
+                             for name, more in (('directory', {}), ('quire', {'counters': counters})) for number in (1, 2)])
+        text = '\n'.join(results.memory_section(rows))
+        self.assertIn('| the directory itself | 1.00k | 0.60 | 1.00k | 0.60 |\n', text)
+        self.assertIn('| **Quire, mounted** | 1.20 | 1.20 |\n', text)
+        self.assertEqual(text.count('the directory itself'), 1)  # which counts nothing that was absent
 
 
 if __name__ == '__main__':

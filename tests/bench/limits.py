@@ -1,7 +1,8 @@
 """A cgroup that readers, mounts and daemons are started in: with less memory than the data, or a slow disk.
 
 Memory counts processes and page cache together. The cache of a file belongs to the group whose process read it first,
-that of a FUSE mount to its reader, and what the daemon reads to the daemon. The cache below a loop device is filled by a
+that of a FUSE mount to its reader, and what the daemon reads to the daemon. Anonymous memory counts, transparent huge pages
+too, but not the pages of hugetlbfs: Quire is told to take none (contestants.py). The cache below a loop device is filled by a
 thread of the kernel: version 1 of cgroups charges that to nobody's group, so that a loop mount would escape the limit.
 Under a limit of memory the loop devices therefore do direct I/O and have no cache (mounts.py). A slow disk is slow for them
 as well: that thread reads on behalf of the group whose request it serves."""
@@ -65,6 +66,14 @@ class Limits:
         for folder in self.folders:
             with open(f'{folder}/cgroup.procs', 'w') as file:
                 file.write('0')
+
+    def hold(self, process):
+        """Whether it is in the group."""
+        for folder in self.folders:
+            with open(f'{folder}/cgroup.procs') as file:
+                if str(process) not in file.read().split():
+                    return False
+        return True
 
     def __exit__(self, *_):
         for folder in self.folders:

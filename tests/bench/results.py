@@ -12,6 +12,8 @@ TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
 META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', 'warm'), ('lookup', 'warm'),
                 ('lookup missing', 'warm')]
 CHART_DATASET, CHART_READERS = 'tiny', 2
+FIO = 'the pack by fio'
+CACHE_BEFORE = {'cold': 'cold', 'cold_path': 'cold', 'warm': 'warm'}
 
 
 def in_short(rows):
@@ -73,9 +75,27 @@ def rate_cell(rows, contestant, field, reference):
             (f' ({figures.three_digits(ratio)})' if ratio is not None and contestant != reference else ''))
 
 
+def fio_rows(rows):
+    """What fio read beside each epoch of Quire, as if it were a contestant that read samples."""
+    return [{'contestant': FIO, 'round': row['round'], 'bytes_per_second': row['fio_bytes_per_second'],
+             'samples_per_second': row['fio_bytes_per_second'] * row['samples'] / row['bytes']}
+            for row in rows.rows if row.get('fio_bytes_per_second') and row.get('bytes')]
+
+
+def fio_lines(columns, field, reference):
+    columns = [Rows(rows.rows + fio_rows(rows)) for _, rows in columns]
+    if not any(rows.of(contestant=FIO).rows for rows in columns):
+        return []
+    shares = [figures.paired_ratio(rows.of(contestant='quire').by_round(field), rows.of(contestant=FIO).by_round(field))
+              for rows in columns]
+    return [[FIO] + [rate_cell(rows, FIO, field, reference) for rows in columns],
+            ['Quire, times that of fio'] + ['' if share is None else figures.three_digits(share) for share in shares]]
+
+
 def rate_table(columns, field, reference, contestants):
-    """`columns`: (title, rows of that column). Ends with the place of Quire."""
+    """`columns`: (title, rows of that column). Ends with what fio read, where it did, and the place of Quire."""
     lines = [[bold(name)] + [rate_cell(rows, name, field, reference) for _, rows in columns] for name in contestants]
+    lines += fio_lines(columns, field, reference)
     places = [figures.rank({name: rows.of(contestant=name).median(field) for name in contestants}, 'quire')
               for _, rows in columns]
     if any(places):
@@ -92,11 +112,11 @@ def ratio_table(columns, field, contestants):
                  [[bold(name)] + [cell(rows, name) for _, rows in columns] for name in contestants if name != 'quire'])
 
 
-def epoch_columns(rows):
+def epoch_columns(rows, experiments):
     columns = []
-    for experiment in ('cold', 'warm'):
+    for experiment in experiments:
         for readers in rows.of(experiment=experiment).distinct('readers'):
-            title = f'{experiment}, {readers} reader' + ('s' if readers > 1 else '')
+            title = f'{CACHE_BEFORE[experiment]}, {readers} reader' + ('s' if readers > 1 else '')
             columns.append((title, rows.of(experiment=experiment, readers=readers)))
     return columns
 
@@ -107,16 +127,32 @@ def cpu_per_gb(rows):
                           for row in rows.rows if row.get('bytes'))
 
 
+def daemon_cpu_per_gb(rows):
+    """Of the daemon alone; None where there is none."""
+    return figures.median(row['daemon_cpu_seconds'] / (row['bytes'] / 1e9)
+                          for row in rows.rows if row.get('bytes') and row['daemon_cpu_seconds'] is not None)
+
+
+def disk_share(rows):
+    """Bytes from the disk for each byte that was read: sizes of the data set, even where the epoch was cut."""
+    return figures.median(row['disk_bytes'] / row['bytes'] for row in rows.rows if row.get('bytes'))
+
+
+def absent_share(rows):
+    """Bytes from the disk for each byte of samples that were in nobody's memory; None where no mount counts them."""
+    pairs = [(row['disk_bytes'], row['counters']['missed_bytes']) for row in rows.rows if row.get('counters')]
+    return figures.median(disk_bytes / absent_bytes for disk_bytes, absent_bytes in pairs if absent_bytes)
+
+
 def cost_table(columns, contestants):
     def cells(rows):
         latencies = [rows.median(f'latency_{part}_seconds') for part in ('p50', 'p99', 'p999')]
-        cpu = cpu_per_gb(rows)
-        disk = figures.median(row['disk_bytes'] / row['bytes'] for row in rows.rows if row.get('bytes'))
+        shares = [cpu_per_gb(rows), daemon_cpu_per_gb(rows), disk_share(rows)]
         return ([figures.duration(value) if value is not None else '' for value in latencies] +
-                [figures.three_digits(value) if value is not None else '' for value in (cpu, disk)])
+                [figures.three_digits(value) if value is not None else '' for value in shares])
     header = ['']
     for title, _ in columns:
-        header += [f'{title}: p50', 'p99', 'p99.9', 'CPU s/GB', 'disk bytes/byte']
+        header += [f'{title}: p50', 'p99', 'p99.9', 'CPU s/GB', 'daemon CPU s/GB', 'disk bytes/byte']
     lines = [[bold(name)] + [cell for _, rows in columns for cell in cells(rows.of(contestant=name))] for name in contestants]
     return table(header, lines)
 
@@ -130,19 +166,20 @@ def disk_line(rows):
     return "The disk's limit (fio, O_DIRECT, 32 at a time where nothing else is said): " + '; '.join(parts) + '.\n'
 
 
-def epoch_section(rows, order):
-    columns = epoch_columns(rows)
+def epoch_section(columns, order):
     contestants = Rows([row for _, column in columns for row in column.rows]).contestants()
-    by_bytes = order == 'path'  # a few large files: what counts is bytes
+    by_bytes = order == 'path'  # what counts is how near it comes to the disk
     field, unit = ('bytes_per_second', 'Bytes/s') if by_bytes else ('samples_per_second', 'Files/s')
-    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself).\n',
+    fio = (' fio: the pack from its start, O_DIRECT, 1 MiB, 8 at a time, just before and after Quire in every round; the mean.'
+           if any(fio_rows(column) for _, column in columns) else '')
+    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself).{fio}\n',
              rate_table(columns, field, 'directory', contestants)]
     if 'quire' in contestants and len(contestants) > 1:
         parts += ['Times as fast as Quire.\n', ratio_table(columns, field, contestants)]
     chosen = [pair for pair in columns if pair[1].rows and pair[1].rows[0]['readers'] == min(CHART_READERS, max(
         column.rows[0]['readers'] for _, column in columns))] or columns[:1]
-    parts += ['What it costs: time for one file, CPU seconds of readers and daemon (not of kernel threads) for each GB, bytes'
-              ' read from the disk for each byte of a file.\n', cost_table(chosen, contestants)]
+    parts += ['What it costs: time for one file, CPU seconds of readers and daemon (not of kernel threads) for each GB, those of'
+              ' the daemon alone, bytes read from the disk for each byte of a file.\n', cost_table(chosen, contestants)]
     return parts
 
 
@@ -154,7 +191,16 @@ def meta_section(rows):
             rate_table(columns, 'entries_per_second', 'directory', rows.contestants())]
 
 
-def memory_section(rows, tree):
+def absent_section(rows, epochs):
+    """Empty where no mount counts them."""
+    cells = {name: [absent_share(rows.of(contestant=name, epoch=epoch)) for epoch in epochs] for name in rows.contestants()}
+    lines = [[bold(name), *('' if share is None else f'{share:.2f}' for share in shares)] for name, shares in cells.items()
+             if any(share is not None for share in shares)]
+    return ['Bytes from the disk for each byte of samples that were not in memory, neither in the kernel\'s nor in the mount\'s'
+            ' own.\n', table([''] + [f'epoch {epoch}' for epoch in epochs], lines)] if lines else []
+
+
+def memory_section(rows):
     """For every epoch its rate and what came from the disk, in sizes of the data set."""
     epochs = rows.distinct('epoch')
     lines = []
@@ -163,26 +209,29 @@ def memory_section(rows, tree):
         for epoch in epochs:
             one = rows.of(contestant=name, epoch=epoch)
             line += ([figures.short(one.median('samples_per_second')) + (' cut' if one.cut() else ''),
-                      f'{one.median("disk_bytes") / tree["bytes"]:.2f}'] if one.rows else ['', ''])
+                      f'{disk_share(one):.2f}'] if one.rows else ['', ''])
         lines.append(line)
     header = ['']
     for epoch in epochs:
         header += [f'epoch {epoch}: files/s', 'from disk']
     readers = rows.distinct('readers')[0]
-    return [f'{readers} readers; what came from the disk is in sizes of the data set. Loop devices do direct I/O here: their '
-            'cache would lie outside the limit.\n', table(header, lines)]
+    return [f'Epochs in random order, one after the other in one mount, {readers} readers; what came from the disk is in sizes of '
+            'the data set. Loop devices do direct I/O here: their cache would lie outside the limit.\n', table(header, lines),
+            *absent_section(rows, epochs)]
 
 
 def dataset_section(run, dataset):
     rows, tree = Rows(run['rows']).of(dataset=dataset), run['trees'][dataset]
     scale = f' (scale {run["scale"]:g})' if run['scale'] != 1 else ''
-    parts = [f'### {dataset}: {TITLES[dataset]}\n', f'{tree["files"]:,} files, {tree["bytes"] / 1e9:.2f} GB{scale}.\n']
-    if epoch_columns(rows):
-        parts += epoch_section(rows, tree['order'])
+    memory = f'; {tree["memory_bytes"] >> 20:,} MiB of memory for readers, daemons and page cache' if run['memory'] else ''
+    parts = [f'### {dataset}: {TITLES[dataset]}\n', f'{tree["files"]:,} files, {tree["bytes"] / 1e9:.2f} GB{scale}{memory}.\n']
+    for order, experiments in ((tree['order'], ('cold', 'warm')), ('path', ('cold_path',))):
+        if columns := epoch_columns(rows, experiments):
+            parts += epoch_section(columns, order)
     if (meta := rows.of(experiment='meta')).rows:
         parts += meta_section(meta)
     if (memory := rows.of(experiment='memory', too_slow=None)).rows:
-        parts += memory_section(memory, tree)
+        parts += memory_section(memory)
     if (disk := rows.of(experiment='disk')).rows:
         parts.append(disk_line(disk))
     return parts
@@ -190,7 +239,8 @@ def dataset_section(run, dataset):
 
 def run_title(run):
     if run['memory']:
-        return f'With {run["memory"] >> 20:,} MiB of memory'
+        share = run['memory'].lower().removesuffix('x')
+        return f'With {run["memory"]} of memory' if share == run['memory'].lower() else f'With memory for {share} of the data'
     if run['slow']:
         return f'On a disk of {run["slow"][0] / 1e6:.0f} MB/s and {run["slow"][1]:,} reads/s'
     return 'With the whole machine'
@@ -222,7 +272,8 @@ def contestants_section(runs):
     lines = []
     for contestant in CONTESTANTS:
         build = f'`{for_people(BUILD[contestant.image])}`' if contestant.image else ''
-        mount = f'`{for_people(contestant.mount)}`' if contestant.mount else ''
+        options = f' -o {contestant.options}' if contestant.options else ''
+        mount = f'`{for_people(contestant.mount)}{options}`' if contestant.mount else ''
         if contestant.loop:
             mount = '`losetup --find --show --read-only --direct-io=off IMAGE`, then ' + mount.replace('IMAGE', 'LOOP')
         packages = ', '.join(f'{package} {versions[package]}' for package in contestant.packages if package in versions)

@@ -1,8 +1,8 @@
 """The trees that the benchmarks read: files of incompressible bytes from a seed, without repeats, so that there is nothing
 to compress or to deduplicate; and a real one, Debian's icon theme Papirus."""
+import concurrent.futures
 import glob
 import math
-import multiprocessing
 import os
 import random
 import shutil
@@ -38,8 +38,10 @@ def make_seeded(name, path, scale):
     tree = SEEDED_TREES[name]
     files = max(1, round(tree['files'] * scale))
     jobs = [(name, folder, files, f'{path}/{folder:03}') for folder in range(tree['folders'])]
-    with multiprocessing.Pool(CORES) as pool:
-        pool.map(make_folder, jobs, chunksize=1)
+    # Not multiprocessing.Pool, which ends its workers by a signal: with the handlers of `peers` they may outlive that.
+    with concurrent.futures.ProcessPoolExecutor(CORES) as workers:
+        for _ in workers.map(make_folder, jobs):
+            pass
 
 
 def copy_papirus(path, scale):

@@ -213,8 +213,7 @@ Result<void> Arena::Populate(uint32_t slot) const {
 }
 
 Result<void> Arena::StartPopulator() {
-  auto started =
-      StartBackgroundThread("quire-populate", [this](const std::stop_token& stop) { PopulateOthers(stop); });
+  auto started = StartBackgroundThread("quire-populate", [this](const std::stop_token& stop) { PopulateOthers(stop); });
   if (!started) return Propagate(std::move(started));
   populator_ = *std::move(started);
   return {};

@@ -14,8 +14,8 @@
 
 namespace quire {
 
-// Runs `body`, which may take a std::stop_token, in a new thread that blocks all signals. `name`: at most 15 characters. kSystem where there can be no
-// further thread.
+// Runs `body`, which may take a std::stop_token, in a new thread that blocks all signals. `name`: at most 15
+// characters. kSystem where there can be no further thread.
 template <typename Body>
 Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
   // A thread inherits its starter's mask. Blocked in itself it would be open to signals for a moment.

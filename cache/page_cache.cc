@@ -35,9 +35,7 @@ uint64_t NowNs() {
           .count());
 }
 
-uint32_t SlabsOf(const Arena& arena) {
-  return std::clamp(arena.slot_count() / kSlotsPerSlab, kMinSlabs, kMaxSlabs);
-}
+uint32_t SlabsOf(const Arena& arena) { return std::clamp(arena.slot_count() / kSlotsPerSlab, kMinSlabs, kMaxSlabs); }
 
 uint64_t PageOf(const Extent& extent) { return extent.offset / kPageBytes; }
 
@@ -480,10 +478,7 @@ void PageCache::Abandon(Fill& fill, uint32_t slot) {
   slot_of_page_[slots_[slot].page.load(std::memory_order_relaxed)].store(kDamaged, std::memory_order_relaxed);
   fill.state = State::kDraining;
   ++draining_slots_;
-  if (slots_[slot].is_unused.exchange(false, std::memory_order_relaxed)) {
-    counters_.Add(Counter::kPrefetchedWasted);
-    readahead_.PrefetchWasted();
-  }
+  CountIfWasted(slots_[slot]);
 }
 
 void PageCache::OnExtentRead(FillRead& read, int64_t result) {
@@ -582,6 +577,12 @@ void PageCache::UseFirstTime(Slot& slot, const Extent& extent) {
   readahead_.PrefetchUsed();
   FollowRun(readahead_.Access(extent.offset, extent.length_bytes));
   StartPrefetches();
+}
+
+void PageCache::CountIfWasted(Slot& slot) {
+  if (!slot.is_unused.exchange(false, std::memory_order_relaxed)) return;
+  counters_.Add(Counter::kPrefetchedWasted);
+  readahead_.PrefetchWasted();
 }
 
 void PageCache::FollowRun(const Readahead::Advice& advice) {
@@ -683,10 +684,7 @@ std::optional<uint32_t> PageCache::AcquireSlot() {
     slot_of_page_[victim->page].store(kAbsent, std::memory_order_relaxed);
     --resident_pages_;
     counters_.Add(Counter::kEvictedPages);
-    if (slot.is_unused.exchange(false, std::memory_order_relaxed)) {
-      counters_.Add(Counter::kPrefetchedWasted);
-      readahead_.PrefetchWasted();
-    }
+    CountIfWasted(slot);
     return victim->slot;
   }
   return std::nullopt;

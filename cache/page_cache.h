@@ -181,6 +181,7 @@ class PageCache {
   // `first` names the part to be read first; may be null.
   void StartFill(uint32_t slot, uint64_t page, const Extent* first, bool is_prefetch);
   void UseFirstTime(Slot& slot, const Extent& extent);
+  void CountIfWasted(Slot& slot);
   void FollowRun(const Readahead::Advice& advice);
   void StartPrefetches();
   bool HasFreeSlot();

@@ -1,6 +1,6 @@
 // What a mount tells of itself: the folder `.quire`, which the root does not list but finds by name, and the files in
-// it. Each look-up of such a file makes its content, under an inode of its own that lives until the kernel forgets it: so
-// whoever has it open reads one moment's truth, of a size that is known, and the next one to open it reads the next.
+// it. Each look-up of such a file makes its content, under an inode of its own that lives until the kernel forgets it:
+// so whoever has it open reads one moment's truth, of a size that is known, and the next one to open it reads the next.
 #pragma once
 
 #include <sys/stat.h>
@@ -35,9 +35,9 @@ class ControlFiles {
   // `write_stats` gives the content of the file `stats`; any thread may call it.
   explicit ControlFiles(std::function<std::string()> write_stats);
 
-  // The inode of `name` in `folder`; empty where there is none. A file's is new, and is kept until Forget was told of each
-  // time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES: IsControlInode(folder), here and
-  // below.
+  // The inode of `name` in `folder`; empty where there is none. A file's is new, and is kept until Forget was told of
+  // each time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES: IsControlInode(folder), here
+  // and below.
   Result<std::optional<ino_t>> Find(ino_t folder, std::string_view name);
   void Forget(ino_t inode, uint64_t lookups);
 

@@ -22,8 +22,8 @@ namespace {
 
 // A generation never changes, so the kernel may keep all that it was told. 30 years, as far as every kernel can count.
 constexpr double kForeverS = 30.0 * 365 * 24 * 3600;
-// Who comes later finds a control file of new content under its name. Long enough for programs that look at a file before
-// they open it, as cp does, and refuse one that was replaced in between.
+// Who comes later finds a control file of new content under its name. Long enough for programs that look at a file
+// before they open it, as cp does, and refuse one that was replaced in between.
 constexpr double kControlFileS = 0.1;
 constexpr unsigned kStatFsBlockBytes = 4096;
 // The kernel's default of 12 counts readahead too, and starves a few sequential readers. Three quarters of it mark the
@@ -158,7 +158,8 @@ void FileSystem::Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* 
     fuse_reply_err(request, EROFS);
     return;
   }
-  // ENOSYS: there is nothing to open, and the kernel does not ask again. It saves two messages of three for a small file.
+  // ENOSYS: there is nothing to open, and the kernel does not ask again. It saves two messages of three for a small
+  // file.
   if (kernel_skips_open_) {
     fuse_reply_err(request, ENOSYS);
     return;
@@ -192,7 +193,7 @@ void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t 
 }
 
 void FileSystem::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept {
-  fuse_req_t const request = parked.request;
+  fuse_req_t request = parked.request;
   Guard(request, [&] {
     if (!result) return Refuse(request, "read", parked.inode, result.error());
     ReplySamples(request, *result);

@@ -1,5 +1,5 @@
-// Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them, and
-// no program can make the daemon keep any number of them.
+// Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
+// and no program can make the daemon keep any number of them.
 #include "fs/control_files.h"
 
 #include <gtest/gtest.h>

@@ -114,24 +114,46 @@ bool IsAboveNamespace(std::string_view top) {
   return top.empty();
 }
 
-// Walks from `group` up to the highest group that the mount shows.
-void NarrowByGroups(MemoryLimit& limit, const Hierarchy& hierarchy, std::string group, const std::string& root) {
+// The folders of `group` and of those above it, up to the highest that the mount shows.
+void ForEachGroup(const Hierarchy& hierarchy, std::string group, const std::string& root, const auto& visit) {
   if (!IsWithin(group, hierarchy.top)) {
     // Either a group above ours, which limits us too, or a stranger's, which does not.
     if (!IsAboveNamespace(hierarchy.top)) return;
     group = hierarchy.top;
   }
-  const auto files = hierarchy.is_v2 ? std::vector<std::string>{"memory.max", "memory.high"}
-                                     : std::vector<std::string>{"memory.limit_in_bytes"};
   while (true) {
-    const std::string folder = root + hierarchy.mount_point + group.substr(hierarchy.top.size());
-    for (const std::string& file : files) {
-      if (const auto bytes = ReadLimit(fmt::format("{}/{}", folder, file)))
-        Narrow(limit, *bytes, fmt::format("cgroup {}", group.empty() ? "/" : group));
-    }
+    visit(root + hierarchy.mount_point + group.substr(hierarchy.top.size()), group);
     if (group.size() == hierarchy.top.size()) return;
     group.resize(group.rfind('/'));
   }
+}
+
+// Calls `visit` with the hierarchy, the folder and the name of each group that may limit this process.
+void ForEachOwnGroup(const std::string& root, const auto& visit) {
+  const OwnGroups own = FindOwnGroups(root);
+  for (const Hierarchy& hierarchy : FindHierarchies(root)) {
+    if (const auto& group = hierarchy.is_v2 ? own.v2 : own.v1)
+      ForEachGroup(hierarchy, *group, root,
+                   [&](const std::string& folder, const std::string& name) { visit(hierarchy, folder, name); });
+  }
+}
+
+std::vector<std::string> LimitFiles(const Hierarchy& hierarchy) {
+  if (hierarchy.is_v2) return {"memory.max", "memory.high"};
+  return {"memory.limit_in_bytes"};
+}
+
+// Of a group and all below it: what is used, without the cached files, which are given back when memory is short.
+std::optional<uint64_t> ReadHeldBytes(const Hierarchy& hierarchy, const std::string& folder) {
+  const auto used_bytes = ReadLimit(folder + (hierarchy.is_v2 ? "/memory.current" : "/memory.usage_in_bytes"));
+  if (!used_bytes) return std::nullopt;
+  const std::string prefix = hierarchy.is_v2 ? "" : "total_";
+  uint64_t cached_bytes = 0;
+  std::ifstream file(folder + "/memory.stat");
+  for (std::string name, number; file >> name >> number;)
+    if (name == prefix + "inactive_file" || name == prefix + "active_file")
+      cached_bytes += ParseNumber(number).value_or(0);
+  return *used_bytes - std::min(*used_bytes, cached_bytes);
 }
 
 void NarrowByResourceLimits(MemoryLimit& limit) {
@@ -144,10 +166,10 @@ void NarrowByResourceLimits(MemoryLimit& limit) {
 }
 
 // "MemTotal:       24684092 kB"
-std::optional<uint64_t> ReadMachineBytes(const std::string& root) {
+std::optional<uint64_t> ReadMachineBytes(const std::string& root, std::string_view field) {
   std::ifstream file(root + "/proc/meminfo");
   for (std::string name, number, unit; file >> name >> number;) {
-    if (name == "MemTotal:") {
+    if (name == field) {
       const auto kib = ParseNumber(number);
       if (!kib || *kib > std::numeric_limits<uint64_t>::max() / 1024) return std::nullopt;
       return *kib * 1024;
@@ -160,15 +182,31 @@ std::optional<uint64_t> ReadMachineBytes(const std::string& root) {
 }  // namespace
 
 Result<MemoryLimit> FindMemoryLimit(const std::string& root) {
-  const auto machine_bytes = ReadMachineBytes(root);
+  const auto machine_bytes = ReadMachineBytes(root, "MemTotal:");
   if (!machine_bytes) return SystemError(ENOENT, "/proc/meminfo has no MemTotal: is /proc mounted?");
   MemoryLimit limit = {*machine_bytes, "this machine"};
-  const OwnGroups own = FindOwnGroups(root);
-  for (const Hierarchy& hierarchy : FindHierarchies(root)) {
-    if (const auto& group = hierarchy.is_v2 ? own.v2 : own.v1) NarrowByGroups(limit, hierarchy, *group, root);
-  }
+  ForEachOwnGroup(root, [&](const Hierarchy& hierarchy, const std::string& folder, const std::string& group) {
+    for (const std::string& file : LimitFiles(hierarchy)) {
+      if (const auto bytes = ReadLimit(fmt::format("{}/{}", folder, file)))
+        Narrow(limit, *bytes, fmt::format("cgroup {}", group.empty() ? "/" : group));
+    }
+  });
   NarrowByResourceLimits(limit);
   return limit;
+}
+
+Result<uint64_t> FindAvailableMemory(const std::string& root) {
+  auto available_bytes = ReadMachineBytes(root, "MemAvailable:");
+  if (!available_bytes) return SystemError(ENOENT, "/proc/meminfo has no MemAvailable: is /proc mounted?");
+  ForEachOwnGroup(root, [&](const Hierarchy& hierarchy, const std::string& folder, const std::string& /*group*/) {
+    const auto held_bytes = ReadHeldBytes(hierarchy, folder);
+    if (!held_bytes) return;
+    for (const std::string& file : LimitFiles(hierarchy)) {
+      if (const auto bytes = ReadLimit(fmt::format("{}/{}", folder, file)))
+        available_bytes = std::min(*available_bytes, *bytes - std::min(*bytes, *held_bytes));
+    }
+  });
+  return *available_bytes;
 }
 
 }  // namespace quire

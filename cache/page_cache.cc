@@ -111,9 +111,8 @@ void PageCache::SetFuture(std::span<const uint64_t> pages) {
 
 // --- Hits
 
-std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
-  const uint64_t page = PageOf(extent);
-  if (extent.volume != 0 || page >= page_count_) return std::nullopt;
+std::optional<uint32_t> PageCache::PinSlotOf(uint64_t page) {
+  if (page >= page_count_) return std::nullopt;
   const uint32_t held = slot_of_page_[page].load(std::memory_order_acquire);
   if (held == kAbsent || held == kDamaged) return std::nullopt;
   Slot& slot = slots_[held - 1];
@@ -123,7 +122,26 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
     slot.pins.fetch_sub(1, std::memory_order_release);
     return std::nullopt;
   }
-  ExtentPin pin(this, held - 1, BytesIn(arena_.slot(held - 1), extent));
+  return held - 1;
+}
+
+std::optional<ExtentPin> PageCache::PinPage(uint64_t page) {
+  const auto slot = PinSlotOf(page);
+  if (!slot) return std::nullopt;
+  return ExtentPin(this, *slot, arena_.slot(*slot));
+}
+
+void PageCache::CountServed(const ExtentPin& pin, uint64_t bytes) {
+  slots_[pin.slot_].served_bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
+  const uint64_t page = PageOf(extent);
+  if (extent.volume != 0) return std::nullopt;
+  const auto number = PinSlotOf(page);
+  if (!number) return std::nullopt;
+  Slot& slot = slots_[*number];
+  ExtentPin pin(this, *number, BytesIn(arena_.slot(*number), extent));
   const uint64_t now = misses_.load(std::memory_order_relaxed);
   if (slot.used_at.load(std::memory_order_relaxed) != now) slot.used_at.store(now, std::memory_order_relaxed);
   slot.served_bytes.fetch_add(wanted_bytes, std::memory_order_relaxed);
@@ -425,9 +443,12 @@ void PageCache::PartRead(Part& part, int64_t result) {
   }
   TakeReady(fill, number, answers, retried);
   if (is_last && fill.failed != 0) Abandon(fill, number);
+  const bool is_published = is_last && fill.failed == 0;
+  const bool is_prefetch = fill.is_prefetch;
   Retry(retried, answers);
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
+  if (is_published && page_listener_) page_listener_(page, is_prefetch);  // behind those who wait
   EndRead();
 }
 

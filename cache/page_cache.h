@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -91,6 +92,25 @@ class PageCache {
   // perhaps by this thread. Never blocks in I/O. Any thread, `done` included.
   std::optional<Result<ExtentPin>> Get(ExtentRead& read);
 
+  // All of a page that is resident, for those who pass its samples on: neither counted as a hit nor as a use, so that a
+  // policy still sees who really reads. The bytes are those of the whole slot; what lies outside the pack's data is
+  // undefined. No lock, no allocation. Any thread.
+  std::optional<ExtentPin> PinPage(uint64_t page);
+  // Counts bytes of a pinned page that the kernel was given without asking, as if it had read them.
+  void CountServed(const ExtentPin& pin, uint64_t bytes);
+
+  // Called by a thread of the engine, without a lock held, for each page that became resident; must not block or throw.
+  // REQUIRES: set before the first read.
+  void SetPageListener(std::function<void(uint64_t page, bool is_prefetch)> listener) {
+    page_listener_ = std::move(listener);
+  }
+
+  // Memory for extents that are read alone.
+  [[nodiscard]] uint64_t slab_bytes() const { return slabs_.slab_count() * kPageBytes; }
+  [[nodiscard]] uint64_t page_count() const { return page_count_; }
+  // Whether every page has a slot.
+  [[nodiscard]] bool fits() const { return admission_.fits(); }
+
   // Waits until no read waits and nothing is in flight, and ends readahead for good. REQUIRES: no read is begun
   // meanwhile, and no thread is in Get, TryPin or a pin's destructor.
   void Drain();
@@ -160,6 +180,8 @@ class PageCache {
     uint64_t end = 0;
   };
   [[nodiscard]] PageRange RangeOf(uint64_t page) const;
+  // The slot of a page that is resident, pinned; its number, or nothing.
+  std::optional<uint32_t> PinSlotOf(uint64_t page);
   [[nodiscard]] static std::span<const std::byte> BytesIn(std::span<const std::byte> page, const Extent& extent);
   // Those of `extent`, as bits of Fill::pending.
   [[nodiscard]] static uint32_t PartsOf(const Extent& extent);
@@ -226,6 +248,7 @@ class PageCache {
   const Result<Volume> volume_;
   const uint64_t page_count_;
   CacheCounters counters_;
+  std::function<void(uint64_t page, bool is_prefetch)> page_listener_;
 
   ZeroedArray<std::atomic<uint32_t>> slot_of_page_;
   std::vector<Slot> slots_;

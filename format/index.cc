@@ -147,6 +147,14 @@ Result<Extent> Index::GetExtent(ExtentNumber number) const {
   return extent;
 }
 
+Result<ExtentNumber> Index::FindExtentFrom(uint64_t offset) const {
+  return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
+    const auto extent = GetExtent(number);
+    if (!extent) return std::unexpected(extent.error());
+    return extent->volume != 0 || extent->offset >= offset;
+  });
+}
+
 Result<uint64_t> Index::GetPageSum(const Volume& volume, uint64_t page) const {
   const auto record = GetRecord(Section::kPageSums, volume.first_page_sum + page, "page sum");
   if (!record) return std::unexpected(record.error());

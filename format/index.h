@@ -49,6 +49,9 @@ class Index {
   // Of any volume; its range is inside the volume, and inside one page where the volume is the pack.
   Result<Extent> GetExtent(ExtentNumber number) const;
   Result<Volume> GetVolume(uint16_t number) const;
+  // The first extent of volume 0 at or behind byte `offset` of it; the number of all its extents where there is none.
+  // O(log extents).
+  Result<ExtentNumber> FindExtentFrom(uint64_t offset) const;
   // REQUIRES: page < the page count of `volume`.
   Result<uint64_t> GetPageSum(const Volume& volume, uint64_t page) const;
 

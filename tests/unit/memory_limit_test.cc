@@ -266,5 +266,41 @@ TEST(MemoryLimitDeathTest, ARealGroupOfThisMachineIsFound) {
       testing::ExitedWithCode(0), fmt::format("^{} cgroup {}\n$", 512 << 20, group.name()));
 }
 
+// What could still be used: cached files count as free, whoever limits them.
+TEST(AvailableMemory, IsTheMachinesWhereNoGroupLimits) {
+  const FakeRoot root;
+  EXPECT_FALSE(FindAvailableMemory(root.path()).has_value()) << "MemAvailable is not there";
+  root.Put("/proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n");
+  EXPECT_EQ(FindAvailableMemory(root.path()), uint64_t{4} << 30);
+}
+
+TEST(AvailableMemory, IsWhatTheTightestGroupLeavesBesideItsCachedFiles) {
+  const FakeRoot root;
+  root.Put("/proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n");
+  root.Put("/proc/self/mountinfo", kV1Mounts);
+  root.Put("/proc/self/cgroup", "5:memory:/job/step\n");
+  const std::string job = "/sys/fs/cgroup/memory/job";
+  root.Put(job + "/memory.limit_in_bytes", "1000000\n");
+  root.Put(job + "/memory.usage_in_bytes", "990000\n");
+  root.Put(job + "/memory.stat", "inactive_file 1\ntotal_inactive_file 300000\ntotal_active_file 100000\n");
+  root.Put(job + "/step/memory.limit_in_bytes", kV1Unlimited);
+  root.Put(job + "/step/memory.usage_in_bytes", "700000\n");
+  EXPECT_EQ(FindAvailableMemory(root.path()), 410000U);
+  root.Put(job + "/memory.usage_in_bytes", "1500000\n");
+  EXPECT_EQ(FindAvailableMemory(root.path()), 0U);
+}
+
+TEST(AvailableMemory, ReadsGroupsOfVersion2) {
+  const FakeRoot root;
+  root.Put("/proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n");
+  root.Put("/proc/self/mountinfo", kV2Mounts);
+  root.Put("/proc/self/cgroup", "0::/job\n");
+  root.Put("/sys/fs/cgroup/job/memory.max", "max\n");
+  root.Put("/sys/fs/cgroup/job/memory.high", "5000000\n");
+  root.Put("/sys/fs/cgroup/job/memory.current", "4000000\n");
+  root.Put("/sys/fs/cgroup/job/memory.stat", "anon 1\ninactive_file 1000000\nactive_file 0\n");
+  EXPECT_EQ(FindAvailableMemory(root.path()), 2000000U);
+}
+
 }  // namespace
 }  // namespace quire

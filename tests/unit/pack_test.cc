@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "format/coding.h"
 #include "format/path_resolver.h"
 #include "format/verifier.h"
@@ -122,6 +125,31 @@ TEST_F(PackTest, EveryNodeKnowsItsPath) {
   }
   EXPECT_EQ(index.GetPath(0).value(), "");
   EXPECT_EQ(index.GetParent(0).value(), 0U);
+}
+
+TEST_F(PackTest, TheFirstExtentBehindAnyByteIsFound) {
+  const auto pack = Write(OddTree());
+  const Index& index = pack->index();
+  std::vector<Extent> extents;
+  for (ExtentNumber number = 0; number < index.extent_count(); ++number)
+    extents.push_back(ValueOrDie(index.GetExtent(number)));
+  ASSERT_GT(extents.size(), 8U);
+  const auto expected = [&](uint64_t offset) {
+    return static_cast<ExtentNumber>(
+        std::ranges::find_if(extents, [&](const Extent& extent) { return extent.offset >= offset; }) - extents.begin());
+  };
+  std::vector<uint64_t> offsets = {0, kDataBegin, pack->superblock().pack_bytes, ~uint64_t{0}};
+  for (const Extent& extent : extents)
+    for (const uint64_t offset :
+         {extent.offset - 1, extent.offset, extent.offset + 1, extent.offset + extent.length_bytes})
+      offsets.push_back(offset);
+  for (uint64_t page = 0; page * kPageBytes < pack->superblock().pack_bytes; ++page)
+    offsets.push_back(page * kPageBytes);
+  for (const uint64_t offset : offsets) EXPECT_EQ(ValueOrDie(index.FindExtentFrom(offset)), expected(offset)) << offset;
+}
+
+TEST_F(PackTest, APackWithoutExtentsHasNoneBehindAnyByte) {
+  EXPECT_EQ(ValueOrDie(Write(MemoryTree().AddFile("empty", ""))->index().FindExtentFrom(0)), 0U);
 }
 
 TEST_F(PackTest, PathsAreWalkedAsTheKernelDoes) {

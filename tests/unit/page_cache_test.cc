@@ -504,5 +504,146 @@ TEST(PageCache, AnswersWhenTheOwnPartIsThere) {
   engine.CompleteAll();
 }
 
+// --- For those who pass samples on
+
+TEST(PageCache, PinsAResidentPageWholeAndNoOther) {
+  const PackInMemory& source = ManySamplesAPage();
+  const Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine, {.readahead = false});
+  EXPECT_FALSE(cache.PinPage(0).has_value());
+  EXPECT_FALSE(cache.PinPage(cache.page_count()).has_value());
+  EXPECT_FALSE(cache.PinPage(~uint64_t{0}).has_value());
+  ReadNow(cache, engine, source, 15);
+  const uint64_t page = source.extents[15].offset / kPageBytes;
+  const auto pin = cache.PinPage(page);
+  ASSERT_TRUE(pin.has_value());
+  ASSERT_EQ(pin->bytes().size(), kPageBytes);
+  EXPECT_EQ(std::memcmp(pin->bytes().data(), source.bytes.data() + page * kPageBytes, kPageBytes), 0);
+  EXPECT_FALSE(cache.PinPage(page + 1).has_value());
+}
+
+TEST(PageCache, APageThatIsStillBeingReadIsNotPinned) {
+  const PackInMemory& source = ManySamplesAPage();
+  const Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine, {.readahead = false});
+  ExtentRead reading;
+  reading.extent = source.extents[0];
+  reading.done = [](ExtentRead& /*read*/, Result<ExtentPin> pin) { EXPECT_TRUE(pin.has_value()); };
+  ASSERT_FALSE(cache.Get(reading).has_value());
+  while (!engine.in_flight().empty()) {
+    EXPECT_FALSE(cache.PinPage(0).has_value());
+    engine.Complete(0);
+  }
+  EXPECT_TRUE(cache.PinPage(0).has_value());
+}
+
+TEST(PageCache, PinningAPageCountsNeitherAsAHitNorAsAUse) {
+  const PackInMemory source = OneSampleAPage(5);
+  const Arena& arena = ArenaOf(5);  // three pages, two slabs
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine,
+                  {.policy = PolicyKind::kLru, .admission = AdmissionMode::kPage, .readahead = false});
+  for (const ExtentNumber number : {0, 1, 2}) ReadNow(cache, engine, source, number);
+  ASSERT_TRUE(cache.PinPage(0).has_value());
+  EXPECT_EQ(cache.GetStats()[Counter::kHits], 0);
+  EXPECT_EQ(cache.GetStats().reads(), 3);
+  ReadNow(cache, engine, source, 3);
+  EXPECT_FALSE(cache.PinPage(0).has_value()) << "the least recently read is still the first to go";
+  EXPECT_TRUE(cache.PinPage(1).has_value());
+}
+
+TEST(PageCache, APinnedPageStays) {
+  const PackInMemory source = OneSampleAPage(5);
+  const Arena& arena = ArenaOf(5);
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine,
+                  {.policy = PolicyKind::kLru, .admission = AdmissionMode::kPage, .readahead = false});
+  for (const ExtentNumber number : {0, 1, 2}) ReadNow(cache, engine, source, number);
+  const auto pin = cache.PinPage(0);
+  ASSERT_TRUE(pin.has_value());
+  for (const ExtentNumber number : {3, 4}) ReadNow(cache, engine, source, number);
+  EXPECT_TRUE(cache.PinPage(0).has_value());
+  EXPECT_EQ(std::memcmp(pin->bytes().subspan(kDataBegin).data(), source.bytes.data() + kDataBegin, 1'000'000), 0);
+}
+
+TEST(PageCache, APrefetchedPageThatIsOnlyPinnedCountsAsUnused) {
+  const PackInMemory& source = ManySamplesAPage();
+  const Arena& arena = ArenaOf(18);
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine, {.policy = PolicyKind::kFifo, .admission = AdmissionMode::kPage});
+  ExtentNumber number = 0;
+  while (cache.GetStats()[Counter::kPrefetchedPages] == 0) ReadNow(cache, engine, source, number++);
+  const uint64_t prefetched = source.extents[number - 1].offset / kPageBytes + 1;
+  const uint64_t used = cache.GetStats()[Counter::kPrefetchedUsed];
+  ASSERT_TRUE(cache.PinPage(prefetched).has_value());
+  EXPECT_EQ(cache.GetStats()[Counter::kPrefetchedUsed], used);
+  while (source.extents[number].offset / kPageBytes < prefetched) ++number;
+  EXPECT_TRUE(ReadNow(cache, engine, source, number));
+  EXPECT_GT(cache.GetStats()[Counter::kPrefetchedUsed], used);
+  engine.CompleteAll();
+}
+
+// A page of which the kernel was given everything is the first that a policy for shuffles lets go.
+TEST(PageCache, BytesThatWereServedUnaskedCountAsConsumed) {
+  const PackInMemory source = OneSampleAPage(5);
+  const Arena& arena = ArenaOf(5);
+  for (const bool is_served : {false, true}) {
+    ScriptedEngine engine(source.bytes, 512);
+    PageCache cache(*source.pack, arena, engine,
+                    {.policy = PolicyKind::kPin, .admission = AdmissionMode::kPage, .readahead = false});
+    for (const ExtentNumber number : {0, 1, 2}) ReadNow(cache, engine, source, number);
+    if (is_served) cache.CountServed(cache.PinPage(1).value(), kPageBytes);
+    ReadNow(cache, engine, source, 3);
+    EXPECT_TRUE(cache.PinPage(0).has_value());
+    EXPECT_EQ(cache.PinPage(1).has_value(), !is_served);
+    EXPECT_EQ(cache.PinPage(3).has_value(), is_served);
+  }
+}
+
+TEST(PageCache, TheListenerHearsOfEachPageOnceWhenItIsResident) {
+  const PackInMemory& source = ManySamplesAPage();
+  const Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, arena, engine, {});
+  std::map<uint64_t, int> heard;
+  uint64_t prefetched = 0;
+  cache.SetPageListener([&](uint64_t page, bool is_prefetch) {
+    EXPECT_TRUE(cache.PinPage(page).has_value());
+    ++heard[page];
+    prefetched += is_prefetch ? 1 : 0;
+  });
+  for (int pass = 0; pass < 2; ++pass)
+    for (ExtentNumber number = 0; number < source.extents.size(); ++number) ReadNow(cache, engine, source, number);
+  engine.CompleteAll();
+  EXPECT_EQ(heard.size(), cache.page_count());
+  for (const auto& [page, times] : heard) EXPECT_EQ(times, 1) << page;
+  EXPECT_EQ(prefetched, cache.GetStats()[Counter::kPrefetchedPages]);
+  EXPECT_GT(prefetched, 0);
+}
+
+TEST(PageCache, TheListenerDoesNotHearOfADamagedPage) {
+  const PackInMemory& source = ManySamplesAPage();
+  const Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  engine.bad.push_back({BadRange::Kind::kCorrupt, source.extents[13].offset, source.extents[13].offset + 1});
+  PageCache cache(*source.pack, arena, engine, {.readahead = false});
+  cache.SetPageListener([&](uint64_t page, bool /*is_prefetch*/) { ADD_FAILURE() << page; });
+  spdlog::set_level(spdlog::level::off);
+  ReadNow(cache, engine, source, 14);
+  spdlog::set_level(spdlog::level::info);
+  EXPECT_FALSE(cache.PinPage(source.extents[13].offset / kPageBytes).has_value());
+}
+
+TEST(PageCache, SaysWhetherEveryPageHasASlot) {
+  const PackInMemory& source = ManySamplesAPage();
+  for (const uint32_t slots : {22, 60}) {
+    ScriptedEngine engine(source.bytes, 512);
+    const PageCache cache(*source.pack, ArenaOf(slots), engine, {});
+    EXPECT_EQ(cache.fits(), slots == 60);
+  }
+}
+
 }  // namespace
 }  // namespace quire

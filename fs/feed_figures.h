@@ -1,0 +1,53 @@
+// What was pushed into the kernel's page cache and what plans told, as numbers for people and programs.
+#pragma once
+
+#include <cstdint>
+
+#include "cache/cache_options.h"
+
+namespace quire {
+
+// kAuto: while it fits and pays. kOn: whenever a page is there and memory left. kOff: never.
+enum class PushMode : uint8_t { kAuto, kOn, kOff };
+
+inline constexpr ChoiceNames<PushMode, 3> kPushNames = {{
+    {"auto", PushMode::kAuto},
+    {"on", PushMode::kOn},
+    {"off", PushMode::kOff},
+}};
+
+struct PushFigures {
+  uint64_t control_pages = 0;       // pages that were pushed but for one sample
+  uint64_t control_pages_read = 0;  // of these: that sample was read
+  uint64_t pushed_page_bytes = 0;   // with those pages
+  uint64_t read_page_bytes = 0;     // of these: with pages whose control was read
+  uint64_t dropped_samples = 0;     // pushed, and asked for all the same
+  uint64_t pauses = 0;              // times that pushing backed off
+  bool is_paused = false;           // as it is now
+  uint64_t available_bytes = 0;     // memory that could still be used, when that was last looked at
+};
+
+struct PlanFigures {
+  uint64_t told = 0;        // samples that plans named
+  uint64_t ignored = 0;     // of these: beyond what a plan may hold
+  uint64_t prefetched = 0;  // gone through ahead of the readers
+  uint64_t overtaken = 0;   // dropped, because the readers were there before
+  uint64_t expected_reads = 0;
+  uint64_t unexpected_reads = 0;
+  uint64_t forgotten_plans = 0;  // that the readers left
+  uint64_t ahead = 0;            // as it is now: samples that were prefetched and lie ahead of the readers
+  uint64_t left = 0;             // as it is now: samples that lie ahead of the prefetching
+};
+
+struct FeedFigures {
+  PushMode mode = PushMode::kAuto;
+  bool is_pushing = false;  // wanted, and the kernel takes it
+  uint64_t pushed_samples = 0;
+  uint64_t pushed_bytes = 0;
+  uint64_t refused_pushes = 0;  // the kernel did not know the inode
+  PushFigures push;
+  PlanFigures plan;
+  uint64_t plan_unknown = 0;  // entries of plans that name no sample
+};
+
+}  // namespace quire

@@ -1,0 +1,124 @@
+#include "fs/pusher.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/background_thread.h"
+
+namespace quire {
+namespace {
+
+// Pages that wait to be pushed; one that finds no room comes again with its next read.
+constexpr uint64_t kMaxQueuedPages = 4096;
+constexpr uint16_t kMaxPatience = 4096;
+constexpr int kNice = -10;
+
+}  // namespace
+
+Pusher::Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store, PushBudget& budget)
+    : index_(index),
+      cache_(cache),
+      view_(view),
+      store_(store),
+      budget_(budget),
+      pages_(cache.page_count()),
+      ring_(std::clamp<uint64_t>(cache.page_count(), 1, kMaxQueuedPages)) {}
+
+Pusher::~Pusher() { Stop(); }
+
+Result<void> Pusher::Start(unsigned threads) {
+  while (threads_.size() < threads) {
+    auto thread = StartBackgroundThread("quire-push", [this](const std::stop_token& stop) { Run(stop); });
+    if (!thread) return Propagate(std::move(thread));
+    threads_.push_back(*std::move(thread));
+  }
+  return {};
+}
+
+void Pusher::Stop() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();
+}
+
+void Pusher::PageArrived(uint64_t page, bool in_run) {
+  pages_[page].in_run.store(in_run, std::memory_order_relaxed);
+  Enqueue(page);
+}
+
+void Pusher::PageRead(uint64_t page) {
+  Page& state = pages_[page];
+  const uint16_t left = state.reads_to_wait.load(std::memory_order_relaxed);
+  if (left > 0)
+    state.reads_to_wait.store(left - 1, std::memory_order_relaxed);  // a lost count does no harm
+  else
+    Enqueue(page);
+}
+
+void Pusher::Enqueue(uint64_t page) {
+  if (pages_[page].is_queued.exchange(true, std::memory_order_relaxed)) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (count_ == ring_.size()) {
+      pages_[page].is_queued.store(false, std::memory_order_relaxed);
+      return;
+    }
+    ring_[(first_ + count_++) % ring_.size()] = page;
+  }
+  arrived_.notify_one();
+}
+
+void Pusher::Run(const std::stop_token& stop) {
+  // A store saves whoever reads the sample several times what it costs: where many readers want the cores it goes
+  // first. Only root may; everybody else takes turns.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  while (true) {
+    std::unique_lock lock(mutex_);
+    if (!arrived_.wait(lock, stop, [this] { return count_ > 0; }) || stop.stop_requested()) return;
+    const uint64_t page = ring_[first_];
+    first_ = (first_ + 1) % ring_.size();
+    --count_;
+    lock.unlock();
+    pages_[page].is_queued.store(false, std::memory_order_relaxed);
+    PushSamples(page, stop);
+  }
+}
+
+void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
+  Page& state = pages_[page];
+  const auto pin = cache_.PinPage(page);
+  const auto first = index_.FindExtentFrom(page * kPageBytes);
+  if (!pin || !first) return;
+  uint64_t pushed_bytes = 0;
+  bool has_new_control = false;
+  for (ExtentNumber number = *first; number < index_.extent_count() && !stop.stop_requested(); ++number) {
+    const auto extent = index_.GetExtent(number);
+    if (!extent || extent->volume != 0 || extent->offset / kPageBytes != page) break;
+    if (!view_.IsKnown(extent->node) || view_.IsSettled(extent->node) || !IsWholeSample(number, *extent)) continue;
+    if (!budget_.AllowsPage(state.in_run.load(std::memory_order_relaxed))) break;
+    if (!state.has_control.exchange(true, std::memory_order_relaxed)) {
+      view_.LeftOut(extent->node);
+      has_new_control = true;
+      continue;
+    }
+    if (!store_.Store(extent->node, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) continue;
+    budget_.SamplePushed();
+    pushed_bytes += extent->length_bytes;
+  }
+  state.pushed_bytes.fetch_add(static_cast<uint32_t>(pushed_bytes), std::memory_order_relaxed);
+  budget_.PagePushed(pushed_bytes, has_new_control);
+  cache_.CountServed(*pin, pushed_bytes);
+  const uint16_t patience = state.patience.load(std::memory_order_relaxed);
+  const auto next = static_cast<uint16_t>(pushed_bytes > 0 ? 1 : std::min(patience * 2 + 1, int{kMaxPatience}));
+  state.patience.store(next, std::memory_order_relaxed);
+  state.reads_to_wait.store(next, std::memory_order_relaxed);
+}
+
+bool Pusher::IsWholeSample(ExtentNumber number, const Extent& extent) const {
+  const auto node = index_.GetNode(extent.node);
+  return node && node->kind == NodeKind::kFile && node->content == number && node->size_bytes == extent.length_bytes;
+}
+
+}  // namespace quire

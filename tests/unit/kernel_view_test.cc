@@ -1,0 +1,104 @@
+// Goal: what is believed of the kernel's cache follows what the kernel tells, and each push and each sample left out is
+// accounted for once.
+#include "fs/kernel_view.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr NodeNumber kNode = 7;
+
+class KernelViewTest : public testing::Test {
+ protected:
+  KernelView view_{10};
+};
+
+TEST_F(KernelViewTest, NothingIsKnownAtFirst) {
+  for (NodeNumber node = 0; node < 10; ++node) {
+    EXPECT_FALSE(view_.IsKnown(node));
+    EXPECT_FALSE(view_.IsSettled(node));
+  }
+}
+
+TEST_F(KernelViewTest, AReplyMakesAnInodeKnownAndNoOther) {
+  view_.Told(kNode);
+  EXPECT_TRUE(view_.IsKnown(kNode));
+  EXPECT_FALSE(view_.IsSettled(kNode));
+  EXPECT_FALSE(view_.IsKnown(kNode - 1));
+  EXPECT_FALSE(view_.IsKnown(kNode + 1));
+}
+
+TEST_F(KernelViewTest, AReadSettlesASampleAndShowsThatItIsKnown) {
+  const auto event = view_.BeginRead(kNode);
+  EXPECT_FALSE(event.was_pushed);
+  EXPECT_FALSE(event.was_control);
+  EXPECT_TRUE(view_.IsKnown(kNode));
+  EXPECT_TRUE(view_.IsSettled(kNode));
+}
+
+TEST_F(KernelViewTest, APushedSampleThatIsReadWasDroppedOnce) {
+  view_.Told(kNode);
+  view_.Pushed(kNode);
+  EXPECT_TRUE(view_.IsSettled(kNode));
+  EXPECT_TRUE(view_.BeginRead(kNode).was_pushed);
+  EXPECT_FALSE(view_.BeginRead(kNode).was_pushed) << "the next piece of the same sample";
+  EXPECT_TRUE(view_.IsSettled(kNode));
+}
+
+TEST_F(KernelViewTest, ASampleThatWasReadAndPushedAgainIsSeenToBeDropped) {
+  view_.BeginRead(kNode);
+  view_.Pushed(kNode);
+  EXPECT_TRUE(view_.BeginRead(kNode).was_pushed);
+  EXPECT_FALSE(view_.BeginRead(kNode).was_pushed);
+}
+
+TEST_F(KernelViewTest, ASampleLeftOutIsSettledAndItsFirstReadTells) {
+  view_.Told(kNode);
+  view_.LeftOut(kNode);
+  EXPECT_TRUE(view_.IsSettled(kNode));
+  const auto event = view_.BeginRead(kNode);
+  EXPECT_TRUE(event.was_control);
+  EXPECT_FALSE(event.was_pushed);
+  EXPECT_FALSE(view_.BeginRead(kNode).was_control);
+}
+
+TEST_F(KernelViewTest, NothingIsLeftOfAnInodeThatIsGone) {
+  view_.Told(kNode);
+  view_.Pushed(kNode);
+  view_.LeftOut(kNode);
+  view_.Forgotten(kNode);
+  EXPECT_FALSE(view_.IsKnown(kNode));
+  EXPECT_FALSE(view_.IsSettled(kNode));
+  view_.Told(kNode);
+  const auto event = view_.BeginRead(kNode);
+  EXPECT_FALSE(event.was_pushed);
+  EXPECT_FALSE(event.was_control);
+}
+
+TEST_F(KernelViewTest, BeingToldAgainChangesNothing) {
+  view_.Told(kNode);
+  view_.Pushed(kNode);
+  view_.Told(kNode);
+  EXPECT_TRUE(view_.BeginRead(kNode).was_pushed);
+}
+
+TEST_F(KernelViewTest, OneOfManyReadersIsToldOfEachPush) {
+  for (int round = 0; round < 200; ++round) {
+    view_.Told(kNode);
+    view_.Pushed(kNode);
+    std::atomic<int> drops = 0;
+    {
+      std::vector<std::jthread> readers;
+      for (int i = 0; i < 4; ++i) readers.emplace_back([&] { drops += view_.BeginRead(kNode).was_pushed ? 1 : 0; });
+    }
+    ASSERT_EQ(drops, 1);
+  }
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,30 @@
+// The bytes of a read, handed from the thread that got them to the thread that must answer with them, and waits. One
+// read, once. Both hold it by a shared pointer: whoever waits may leave first.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "cache/sample_reader.h"
+#include "format/result.h"
+
+namespace quire {
+
+class ReadHandover {
+ public:
+  // Any thread; does not block. Where nobody waits any more the bytes are let go of.
+  void Give(Result<SampleBytes> result);
+
+  // Blocks until Give; empty once `is_over`, which is asked every tenth of a second, says that nobody wants an answer.
+  std::optional<Result<SampleBytes>> Await(const std::function<bool()>& is_over);
+
+ private:
+  std::mutex mutex_;  // guards all below
+  std::condition_variable is_given_;
+  std::optional<Result<SampleBytes>> result_;
+  bool is_left_ = false;
+};
+
+}  // namespace quire

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+import figures
 from environment import QUIRE, REPOSITORY
 
 # By the ending of the image's name.
@@ -38,35 +39,46 @@ class Contestant:
     loop: bool = False    # a loop device lies between image and mount
     mount: str = ''       # '': read without a file system
     options: str = ''     # of `quire mount`, which an earlier release may not know
+    cache_share: float = 0   # of a limit of memory, that Quire is told to take; 0: as much as it takes by itself
+    told_order: bool = False  # what is read next is told to the mount before
+    core: bool = False    # takes part even where most would take too long
     main: bool = False    # takes part in the experiments that are made with few
     only_in: tuple = ()   # takes part in these experiments alone; (): in all
+    also_in: tuple = ()   # takes part in these though it is not main, or though few do
 
     def has_filesystem(self):
         return bool(self.mount) or not self.image
+
+    def has_daemon(self):
+        return bool(self.mount) and not self.filesystem
 
 
 # The kernel charges transparent huge pages to the cgroup that they are used in, as it does ordinary ones, but not those of
 # hugetlbfs, which would lie outside the limit.
 OPTION_UNDER_MEMORY_LIMIT = 'huge=thp'
+PLAN_CACHE_SHARE = 0.65  # of the limit: the rest is for the page cache that is pushed into, and for the processes
 
 CONTESTANTS = [
-    Contestant('directory', 'the directory itself', 'as it was made', main=True),
+    Contestant('directory', 'the directory itself', 'as it was made', core=True, main=True, also_in=('plan',)),
     Contestant('quire', 'Quire, mounted', 'packed in path order; under a limit of memory with -o ' + OPTION_UNDER_MEMORY_LIMIT +
                ': the limit does not count other huge pages', programs=(QUIRE,), image='quire',
-               mount='{quire} mount {source} {mnt}', main=True),
+               mount='{quire} mount {source} {mnt}', core=True, main=True),
     Contestant('quire-page-lru', 'Quire, whole-page LRU', 'not its best mode: what its choice of reads and evictions is worth',
                programs=(QUIRE,), image='quire', mount='{quire} mount {source} {mnt}', options='admit=page,policy=lru',
                main=True, only_in=('memory',)),
+    Contestant('quire-plan', 'Quire, told the order', f'each epoch by .quire/plan; with a cache_size of {PLAN_CACHE_SHARE:.0%} of'
+               ' the memory, which a plan fills with what is read next', programs=(QUIRE,), image='quire',
+               mount='{quire} mount {source} {mnt}', cache_share=PLAN_CACHE_SHARE, told_order=True, main=True, only_in=('plan',)),
     Contestant('pread', 'pack read by pread', 'no file system, sums unchecked; what the layout allows', programs=(QUIRE,),
                image='quire'),
     Contestant('lmdb', 'LMDB', 'keyed by number, in order, read through its map', packages=('python3-lmdb', 'liblmdb0'),
                image='lmdb'),
     Contestant('erofs-file', 'EROFS, file-backed', 'no loop device; mount(2), because mount(8) before 2.41 adds one',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs',
-               mount='{bench}/mount_file erofs {source} {mnt}', main=True),
+               mount='{bench}/mount_file erofs {source} {mnt}', main=True, also_in=('plan',)),
     Contestant('erofs-loop', 'EROFS, loop', 'buffered loop device; one with direct I/O is as fast',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs', loop=True,
-               mount='mount -t erofs -o ro {source} {mnt}', main=True),
+               mount='mount -t erofs -o ro {source} {mnt}', main=True, also_in=('plan',)),
     Contestant('squashfs', 'kernel squashfs', 'blocks of 128 KiB, the default: of 1 MiB it is half as fast, and without'
                ' fragments as fast; buffered loop device: through one with direct I/O it reads tables and fragments again'
                ' and again, and is up to five times slower',
@@ -74,7 +86,7 @@ CONTESTANTS = [
                mount='mount -t squashfs -o ro {source} {mnt}', main=True),
     Contestant('squashfuse_ll', 'squashfuse_ll', 'the same image; as many threads as it was built for (Debian 12: one)',
                packages=('squashfuse', 'squashfs-tools'), programs=('squashfuse_ll', 'mksquashfs'), image='squashfs',
-               mount='squashfuse_ll {source} {mnt}'),
+               mount='squashfuse_ll {source} {mnt}', also_in=('imagefolder',)),
     Contestant('erofsfuse', 'erofsfuse', 'the same image as EROFS', packages=('erofsfuse', 'erofs-utils'),
                programs=('erofsfuse', 'mkfs.erofs'), image='erofs', mount='erofsfuse {source} {mnt}'),
     Contestant('fuse-zip', 'fuse-zip', 'stored, read-only, kernel caches for an hour', packages=('fuse-zip', 'zip'),
@@ -90,10 +102,13 @@ def expand(command, **names):
     return command.format(quire=QUIRE, bench=f'{REPOSITORY}/tests/bench', **names).split()
 
 
-def mount_command(contestant, source, mnt, memory_limited):
+def mount_command(contestant, source, mnt, memory_bytes):
+    """`memory_bytes`: the limit; None where there is none."""
     options = contestant.options.split(',') if contestant.options else []
-    if memory_limited and contestant.image == 'quire' and knows_mount_option(OPTION_UNDER_MEMORY_LIMIT):
+    if memory_bytes and contestant.image == 'quire' and knows_mount_option(OPTION_UNDER_MEMORY_LIMIT):
         options.append(OPTION_UNDER_MEMORY_LIMIT)
+    if memory_bytes and contestant.cache_share:
+        options.append(f'cache_size={figures.whole_mebibytes(contestant.cache_share * memory_bytes)}M')
     return expand(contestant.mount, source=source, mnt=mnt) + (['-o', ','.join(options)] if options else [])
 
 

@@ -32,7 +32,7 @@ def rotated(items, turn):
 
 def rounds_of(dataset, experiment, rounds):
     """Cold figures of many small files scatter most and get all rounds; the others half of them."""
-    return rounds if experiment in ('cold', 'cold_path') and dataset in ('tiny', 'image') else (rounds + 1) // 2
+    return rounds if experiment in ('cold', 'cold_path', 'cold_walk') and dataset in ('tiny', 'image') else (rounds + 1) // 2
 
 
 def memory_bytes(text, data_bytes):
@@ -44,6 +44,11 @@ def memory_bytes(text, data_bytes):
     if unit in ('k', 'm', 'g') and number.isdigit():
         return int(number) << {'k': 10, 'm': 20, 'g': 30}[unit]
     raise ValueError(f"'{text}' is no size such as 512M or 1G, and no share of the data such as 0.5x")
+
+
+def whole_mebibytes(size_bytes):
+    """At most that many."""
+    return int(size_bytes) >> 20
 
 
 def difference(after, before):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Goal: the arithmetic of the comparison says what was measured: medians, ratios within a round, places, time left, and the
-cells that RESULTS.md shows."""
+"""Goal: the arithmetic of the comparison says what was measured: medians, ratios within a round, places, time left, messages
+that strace saw, and the cells that RESULTS.md shows."""
 import os
 import sys
 import unittest
@@ -10,6 +10,9 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import figures
 import results
+from contestants import CONTESTANTS, mount_command
+from measuring import takes_part
+from messages import Messages
 
 
 def epoch(contestant, turn, rate, **more):
@@ -51,6 +54,7 @@ class Figures(unittest.TestCase):
     def test_cold_small_files_have_all_rounds_and_others_two_of_three(self):
         self.assertEqual([figures.rounds_of('tiny', 'cold', n) for n in (1, 3, 5)], [1, 3, 5])
         self.assertEqual(figures.rounds_of('image', 'cold_path', 3), 3)
+        self.assertEqual(figures.rounds_of('tiny', 'cold_walk', 3), 3)
         self.assertEqual([figures.rounds_of('tiny', 'warm', n) for n in (1, 2, 3, 6)], [1, 1, 2, 3])
         self.assertEqual(figures.rounds_of('large', 'cold', 3), 2)
 
@@ -66,6 +70,11 @@ class Figures(unittest.TestCase):
         for text in ('', 'x', '0x', '0.0x', '-1x', 'nanx', '1.5.2x', 'M', '1.5G', '-1G', '512', '1T'):
             with self.assertRaises(ValueError, msg=text):
                 figures.memory_bytes(text, 1000)
+
+    def test_a_cache_is_whole_mebibytes_and_never_more_than_its_share(self):
+        mebibyte = 1 << 20
+        sizes = (mebibyte - 1, mebibyte, 1.9 * mebibyte, 0.65 * 100 * mebibyte)
+        self.assertEqual([figures.whole_mebibytes(size) for size in sizes], [0, 1, 1, 65])
 
     def test_counters_of_an_epoch_are_what_they_grew_by(self):
         self.assertEqual(figures.difference({'hits': 12, 'joined': 3}, {'hits': 5, 'joined': 3}), {'hits': 7, 'joined': 0})
@@ -138,12 +147,109 @@ class Cells(unittest.TestCase):
 
     def test_under_a_limit_of_memory_every_epoch_has_its_cells(self):
         counters = {'missed_bytes': 500}
-        rows = results.Rows([epoch(name, 1, 1000, epoch=number, readers=2, disk_bytes=600, bytes=1000, **more)
-                             for name, more in (('directory', {}), ('quire', {'counters': counters})) for number in (1, 2)])
-        text = '\n'.join(results.memory_section(rows))
+        made = lambda name, number, rate, **more: epoch(name, 1, rate, epoch=number, readers=2, disk_bytes=600, bytes=1000,
+                                                        **more)
+        rows = results.Rows([made('directory', 1, 1000), made('directory', 2, 1000),
+                             made('quire', 1, 1000, counters=counters), made('quire', 2, 2000, counters=counters)])
+        text = '\n'.join(results.memory_section(rows, ''))
         self.assertIn('| the directory itself | 1.00k | 0.60 | 1.00k | 0.60 |\n', text)
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00) | 0.60 | 2.00k (2.00) | 0.60 |\n', text)
         self.assertIn('| **Quire, mounted** | 1.20 | 1.20 |\n', text)
-        self.assertEqual(text.count('the directory itself'), 1)  # which counts nothing that was absent
+        self.assertEqual(text.count('| the directory itself |'), 1)  # which counts nothing that was absent
+
+    def test_messages_are_told_for_each_file_read(self):
+        def row(cache, requests, notifications, turn=1):
+            return {'contestant': 'quire', 'round': turn, 'cache': cache, 'samples': 200, 'requests': requests,
+                    'replies': requests, 'notifications': notifications, 'operations': {'lookup': requests - 1, 'read': 1}}
+        rows = results.Rows([row('warm', 2, 0), row('cold', 400, 100), row('cold', 200, 100, turn=2)])
+        text = '\n'.join(results.messages_section(rows))
+        self.assertIn('| **Quire, mounted** | 0.020 | 0.010 | 0.010 | 0.000 | 3.500 | 1.500 | 1.500 | 0.500 |\n', text)
+        self.assertIn('Quire, mounted, cold: lookup 2.00, read 0.01.', text)
+        self.assertEqual(results.in_short([row('warm', 2, 0), row('cold', 400, 100)]),
+                         'warm 0.02 messages a file, cold 4.50 messages a file')
+
+    def test_messages_that_nobody_saw_are_no_zeroes(self):
+        rows = results.Rows([{'contestant': 'quire', 'round': 1, 'readers': 1, 'too_slow': 'its messages go another way'}])
+        text = '\n'.join(results.messages_section(rows))
+        self.assertIn('| **Quire, mounted** |' + '  |' * 8, text)
+        self.assertIn('Quire, mounted: its messages go another way.', text)
+
+    def test_nothing_read_has_no_messages_a_file(self):
+        nothing = {'cache': 'cold', 'samples': 0, 'requests': 3, 'replies': 3, 'notifications': 0, 'operations': {'read': 3}}
+        self.assertIsNone(results.messages_per_sample(results.Rows([nothing])))
+        self.assertEqual(results.operations_line(results.Rows([nothing])), '')
+
+    def test_an_imagefolder_has_rates_with_ratios_and_seconds_for_each_part(self):
+        made = lambda name, part, seconds: epoch(name, 1, 3000 / seconds, part=part, seconds=seconds, readers=2)
+        rows = results.Rows([made('directory', 'ImageFolder', 1.5), made('directory', 'epoch', 12),
+                             made('quire', 'ImageFolder', 0.5), made('quire', 'epoch', 4),
+                             {'contestant': 'squashfuse_ll', 'round': 1, 'readers': 2, 'too_slow': 'not done after 180 s'}])
+        text = '\n'.join(results.imagefolder_section(rows))
+        self.assertIn('| **Quire, mounted** | 6.00k (3.00) | 750 (3.00) |\n', text)
+        self.assertIn('| **Quire, mounted** | 0.50 | 4.00 |\n', text)
+        self.assertIn('| squashfuse_ll | too slow | too slow |\n', text)
+
+    def test_the_result_says_which_list_came_before_a_cold_epoch(self):
+        rows = results.Rows([epoch('quire', 1, 1000, experiment='cold_walk', readers=2, bytes=1, disk_bytes=1,
+                                   reader_cpu_seconds=1, daemon_cpu_seconds=None)])
+        columns = results.epoch_columns(rows, ('cold_walk',))
+        self.assertEqual([title for title, _ in columns], ['cold, walked, 2 readers'])
+        self.assertIn('lstat', results.epoch_section(columns, 'random', results.LISTED_BY['cold_walk'])[0])
+
+
+class WhatStraceSaw(unittest.TestCase):
+    DEVICE = '4<\\x2f\\x64\\x65\\x76\\x2f\\x66\\x75\\x73\\x65>'  # 4</dev/fuse>
+
+    def counted(self, *lines):
+        messages = Messages()
+        for line in lines:
+            messages.add(line.replace('FUSE', self.DEVICE) + '\n')
+        return messages.requests, messages.replies, messages.notifications, dict(messages.operations)
+
+    @staticmethod
+    def header(second, number):
+        data = (48).to_bytes(4, 'little') + second.to_bytes(4, 'little') + number.to_bytes(8, 'little')
+        return ''.join(f'\\x{byte:02x}' for byte in data)
+
+    def test_requests_are_told_by_operation(self):
+        self.assertEqual(self.counted(f'read(FUSE, "{self.header(1, 10)}"..., 1052672) = 48',
+                                      f'read(FUSE, "{self.header(15, 12)}"..., 1052672) = 80',
+                                      f'readv(FUSE, [{{iov_base="{self.header(15, 14)}"..., iov_len=4096}}], 1) = 80'),
+                         (3, 0, 0, {'lookup': 1, 'read': 2}))
+
+    def test_what_bears_no_number_is_a_notification(self):
+        write = lambda number: (f'writev(FUSE, [{{iov_base="{self.header(0, number)}", iov_len=16}}, '
+                                '{iov_base="\\x00"..., iov_len=128}], 2) = 144')
+        self.assertEqual(self.counted(write(10), write(0), write(0), f'write(FUSE, "{self.header(0, 12)}"..., 144) = 144'),
+                         (0, 2, 2, {}))
+
+    def test_splice_goes_from_the_device_or_to_it(self):
+        pipe = '9<\\x70\\x69\\x70\\x65>'
+        self.assertEqual(self.counted(f'splice(FUSE, NULL, {pipe}, NULL, 1052672, 0) = 80',
+                                      f'splice({pipe}, NULL, FUSE, NULL, 3016, 0) = 3016'), (1, 1, 0, {'other': 1}))
+
+    def test_other_files_and_calls_without_effect_are_no_messages(self):
+        self.assertEqual(self.counted('read(FUSE, 0x7f, 1052672) = -1 EAGAIN (Resource temporarily unavailable)',
+                                      'read(FUSE,  <detached ...>', 'read(FUSE, "", 10) = 0', '+++ exited with 0 +++',
+                                      f'read(5<\\x2f\\x74>, "{self.header(15, 14)}"..., 80) = 80'), (0, 0, 0, {}))
+
+
+class WhoTakesPart(unittest.TestCase):
+    @staticmethod
+    def names(dataset, experiment):
+        return [contestant.name for contestant in CONTESTANTS if takes_part(contestant, dataset, experiment)]
+
+    def test_experiments_have_those_that_they_are_about(self):
+        main = ['directory', 'quire', 'erofs-file', 'erofs-loop', 'squashfs']
+        self.assertEqual(self.names('tiny', 'cold_walk'), main)
+        self.assertEqual(self.names('image', 'plan'), ['directory', 'quire-plan', 'erofs-file', 'erofs-loop'])
+        self.assertEqual(self.names('fashion', 'imagefolder'), [*main, 'squashfuse_ll'])
+        self.assertEqual(self.names('tiny', 'messages'), ['quire'])
+        self.assertEqual(self.names('million', 'meta'), ['directory', 'quire'])
+
+    def test_who_is_told_the_order_has_a_cache_by_the_limit_of_memory(self):
+        [planned] = [contestant for contestant in CONTESTANTS if contestant.told_order]
+        self.assertIn('cache_size=65M', mount_command(planned, 'IMAGE', 'MNT', 100 << 20)[-1])
 
 
 if __name__ == '__main__':

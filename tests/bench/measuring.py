@@ -1,20 +1,31 @@
-"""One measurement each: an experiment on a contestant, by `quire bench` or fio. Returns rows for the JSON file, in which
-all fields of `quire bench` are kept."""
+"""One measurement each: an experiment on a contestant, by `quire bench`, fio, torch or strace. Returns rows for the JSON file,
+in which all fields of `quire bench` are kept."""
 import contextlib
 import json
+import os
+import random
 import statistics
 import subprocess
+import tempfile
+import time
 
 import figures
-from environment import QUIRE, drop_caches
-from mounts import mounted
+from environment import QUIRE, REPOSITORY, SCRATCH, drop_caches
+from limits import Limits
+from messages import traced
+from mounts import children, mounted
 
 WARM_UP_LIMIT_S = 60
 META_LIMIT_S = 120
 META_LOOKUPS = 20_000
+IMAGEFOLDER_LIMIT_S = 180
+PLAN_GRACE_S = 1  # an epoch of a small tree may be over before a mount has opened its pipe
+CORE_DATASETS = ('million',)  # which takes minutes to make, to check and to walk
 MEMORY_EPOCHS = 4
 FIO_SECONDS = 2
 FIO_PASS_LIMIT_S = 5
+FOR_MAIN = ('cold_path', 'cold_walk', 'memory', 'imagefolder', 'messages')
+OF_FILESYSTEMS = ('cold_walk', 'meta', 'imagefolder')
 HARDLY_ANYTHING = 0.1  # of the samples, read before the limit: not worth another step
 
 SEQUENTIAL = 'sequential, 1 MiB, 8 at a time'
@@ -29,6 +40,10 @@ DISK_ACCESSES = {  # what fio is told; O_DIRECT, so that nothing is cached
 
 class TooSlow(Exception):
     pass
+
+
+class Unseen(TooSlow):
+    """No figure either, and for another reason."""
 
 
 class Failed(Exception):
@@ -51,15 +66,12 @@ class Measuring:
 
     def __init__(self, tree, image_of, mnt, limits, limit_s):
         self.tree, self.image_of, self.mnt, self.limits, self.limit_s = tree, image_of, mnt, limits, limit_s
-        self.machine = None  # as `quire bench` describes it
 
     def mounted(self, contestant):
         return mounted(contestant, self.image_of(contestant.image), self.mnt, self.limits)
 
     def bench(self, kind, target, *options, limit_s):
-        report = run([QUIRE, 'bench', kind, target, *map(str, options), '--json', '-'], self.limits, limit_s)
-        self.machine = self.machine or report['machine']
-        return report['results']
+        return run([QUIRE, 'bench', kind, target, *map(str, options), '--json', '-'], self.limits, limit_s)['results']
 
     def epochs(self, target, epochs, readers, order, seed, *options, limit_s=None):
         limit_s = limit_s or self.limit_s
@@ -72,16 +84,17 @@ class Measuring:
                              f'failures; the tree has {len(self.tree.paths)} of {self.tree.bytes}')
         return results
 
-    def cold(self, contestant, readers, order, turn):
+    def cold(self, contestant, readers, order, turn, *options):
         """For Quire also what fio reads of its pack, just before and just after: the speed of a disk is another every minute."""
         rows = []
         beside = (lambda: [self.fio_pass()]) if contestant.name == 'quire' else list
         for count in readers:
             fio = beside()
             with self.mounted(contestant) as target:  # anew, so that a daemon's caches are empty as well
-                # Listed by readdir alone: looking at attributes as well would bring small files into memory where data lies
-                # beside inodes (EROFS: 101,000 files a second afterwards instead of 10,000; kernel squashfs 5,500, not 1,200).
-                for result in self.epochs(target, 1, count, order, turn + 1, '--cold'):
+                # Listed by readdir alone, unless `options` say otherwise: looking at attributes as well brings small files into
+                # memory where data lies beside inodes (EROFS: 101,000 files a second afterwards instead of 10,000; kernel
+                # squashfs 5,500, not 1,200).
+                for result in self.epochs(target, 1, count, order, turn + 1, '--cold', *options):
                     rows.append({**result, 'readers': count})
             if fio := fio + beside():
                 rows[-1]['fio_bytes_per_second'] = statistics.mean(fio)
@@ -89,6 +102,9 @@ class Measuring:
 
     def cold_path(self, contestant, readers, order, turn):
         return self.cold(contestant, readers, 'path', turn)
+
+    def cold_walk(self, contestant, readers, order, turn):
+        return self.cold(contestant, readers, order, turn, '--list', 'stat')
 
     def warm(self, contestant, readers, order, turn):
         drop_caches()  # those of the contestant before, so that there is room
@@ -104,18 +120,60 @@ class Measuring:
             return self.bench('meta', target, '--cold', '--seed', turn + 1, '--lookups', META_LOOKUPS, limit_s=META_LIMIT_S)
 
     def memory(self, contestant, readers, order, turn):
-        """Epochs in a row in one mount, each in another order."""
+        """Epochs in a row in one mount, each in another order, which some mounts are told before."""
         rows = []
+        options = ['--plan'] if contestant.told_order else []
         for count in readers:
             drop_caches()  # whoever read the files before has them in a cache outside the limit
             with self.mounted(contestant) as target:
                 for epoch in range(MEMORY_EPOCHS):
                     before = counters(target)
-                    [result] = self.epochs(target, 1, count, order, turn * MEMORY_EPOCHS + epoch + 1)
+                    [result] = self.epochs(target, 1, count, order, turn * MEMORY_EPOCHS + epoch + 1, *options)
+                    if contestant.told_order and not result['planned_samples'] and result['seconds'] > PLAN_GRACE_S:
+                        raise Failed(f'{target}: its .quire/plan was read by nobody')
                     row = {**result, 'epoch': epoch + 1, 'readers': count}
                     if before:
                         row['counters'] = figures.difference(counters(target), before)
                     rows.append(row)
+        return rows
+
+    plan = memory
+
+    def imagefolder(self, contestant, readers, order, turn):
+        """Two rows, for finding the images and for the epoch. `readers`: numbers of worker processes."""
+        rows = []
+        for count in readers:
+            with self.mounted(contestant) as target:
+                parts = run([f'{REPOSITORY}/tests/bench/imagefolder_epoch.py', target, '--workers', str(count),
+                             '--seed', str(turn + 1)], self.limits, IMAGEFOLDER_LIMIT_S)['results']
+            if any(part['samples'] != len(self.tree.paths) for part in parts):
+                raise Failed(f'{contestant.name}: {parts}; the tree has {len(self.tree.paths)} images')
+            rows += [{**part, 'readers': count} for part in parts]
+        return rows
+
+    def messages(self, contestant, readers, order, turn):
+        """Of two epochs: of a warm one after a whole one, and of a cold one after a list by readdir. One reader."""
+        rows = []
+        for cache in ('warm', 'cold'):
+            with self.mounted(contestant) as target:
+                [daemon] = children()
+                drop_caches()
+                if cache == 'warm':
+                    self.epochs(target, 1, 2, 'path', 1, limit_s=WARM_UP_LIMIT_S)
+                else:
+                    for _ in os.walk(target):
+                        pass
+                before = counters(target)
+                with traced(daemon) as counted:
+                    samples = read_samples(target, self.tree, turn, self.limit_s)
+                if cache == 'cold' and counted.requests + counted.notifications == 0:  # by which no byte could have come
+                    raise Unseen('its messages do not go through reads and writes of /dev/fuse')
+                row = {'cache': cache, 'readers': 1, 'samples': samples, 'complete': samples == len(self.tree.paths),
+                       'requests': counted.requests, 'replies': counted.replies, 'notifications': counted.notifications,
+                       'operations': counted.operations}
+                if before:
+                    row['counters'] = figures.difference(counters(target), before)
+                rows.append(row)
         return rows
 
     def disk(self, contestant, readers, order, turn):
@@ -133,6 +191,31 @@ class Measuring:
         return {'access': access, 'bytes_per_second': read['bw_bytes'], 'reads_per_second': read['iops']}
 
 
+def read_samples(folder, tree, seed, limit_s):
+    """In random order, as `quire bench epoch` reads; but in this process, so that nothing else is asked of the mount
+    meanwhile. Returns how many it came to."""
+    order = random.Random(seed).sample(range(len(tree.paths)), len(tree.paths))
+    deadline = time.monotonic() + limit_s
+    for done, number in enumerate(order):
+        if time.monotonic() > deadline:
+            return done
+        file = os.open(os.path.join(os.fsencode(folder), tree.paths[number]), os.O_RDONLY)
+        try:
+            size = os.fstat(file).st_size
+            if len(os.pread(file, size, 0)) != size:
+                raise Failed(f'{folder}: {os.fsdecode(tree.paths[number])} is cut short')
+        finally:
+            os.close(file)
+    return len(order)
+
+
+def describe_machine():
+    """As `quire bench` does."""
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+        open(f'{folder}/sample', 'w').close()
+        return run([QUIRE, 'bench', 'epoch', folder, '--epochs', '1', '--json', '-'], Limits(), 60)['machine']
+
+
 def counters(target):
     """What the mount has counted since it began; None where it tells nothing, as all but Quire do."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -140,14 +223,20 @@ def counters(target):
             return json.load(file)['counters']
 
 
-def takes_part(contestant, experiment):
+def takes_part(contestant, dataset, experiment):
     if contestant.only_in and experiment not in contestant.only_in:
         return False
-    if experiment in ('cold_path', 'memory') and not contestant.main:
+    if dataset in CORE_DATASETS and not contestant.core:
+        return False
+    if experiment in FOR_MAIN and not contestant.main and experiment not in contestant.also_in:
         return False
     if experiment == 'disk':
         return contestant.name == 'directory'  # once, for all
-    return experiment != 'meta' or contestant.has_filesystem()
+    if experiment == 'plan':  # all others are in `memory`, which is the same without a plan
+        return experiment in (*contestant.only_in, *contestant.also_in)
+    if experiment == 'messages':
+        return contestant.has_daemon()
+    return experiment not in OF_FILESYSTEMS or contestant.has_filesystem()
 
 
 def worth_another_step(rows, samples):

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -74,6 +75,12 @@ def wait_for_memory(mnt):
             time.sleep(0.05)
 
 
+def takes_plans(mnt):
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_ISFIFO(os.stat(f'{mnt}/.quire/plan').st_mode)
+    return False
+
+
 @contextlib.contextmanager
 def mounted(contestant, image, mnt, limits):
     """What to read: the mount point, or the image itself where it is read without a file system."""
@@ -83,11 +90,13 @@ def mounted(contestant, image, mnt, limits):
     os.makedirs(mnt, exist_ok=True)
     loop = attach_loop(image, limits) if contestant.loop else None
     try:
-        run_quietly(mount_command(contestant, loop or image, mnt, bool(limits.memory_bytes)), limits)
+        run_quietly(mount_command(contestant, loop or image, mnt, limits.memory_bytes), limits)
         if not os.path.ismount(mnt):
             raise CannotMount('its command succeeded, but nothing is mounted')
         if outside := [pid for pid in children() if not limits.hold(pid)]:
             raise CannotMount(f'its daemon {outside[0]} left the cgroup that it was started in')
+        if contestant.told_order and not takes_plans(mnt):
+            raise CannotMount('this release has no .quire/plan')
         wait_for_memory(mnt)
         yield mnt
     finally:

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import figures
-from contestants import BUILD, CONTESTANTS, for_people
+from contestants import BUILD, CONTESTANTS, PLAN_CACHE_SHARE, for_people
 from environment import QUIRE
 from trees import TITLES
 
@@ -13,13 +13,20 @@ META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', '
                 ('lookup missing', 'warm')]
 CHART_DATASET, CHART_READERS = 'tiny', 2
 FIO = 'the pack by fio'
-CACHE_BEFORE = {'cold': 'cold', 'cold_path': 'cold', 'warm': 'warm'}
+CACHE_BEFORE = {'cold': 'cold', 'cold_walk': 'cold, walked', 'cold_path': 'cold', 'warm': 'warm'}
+NAMES_ALONE = 'Before a cold epoch the names are listed, by readdir alone.'
+LISTED_BY = {'cold': NAMES_ALONE, 'cold_path': NAMES_ALONE,
+             'cold_walk': 'Before an epoch every entry is looked at by readdir and lstat, with empty caches in a new mount, as'
+                          ' `ls -lR` does.'}
 
 
 def in_short(rows):
     """What a step came to, for the progress line."""
     if 'too_slow' in rows[0]:
         return f'given up, {rows[0]["too_slow"]}'
+    if 'requests' in rows[0]:
+        counts = ((row['cache'], messages_per_sample(Rows([row]))) for row in rows)
+        return ', '.join(f'{cache} {figures.three_digits(count)} messages a file' for cache, count in counts if count is not None)
     for field, unit in (('samples_per_second', 'files/s'), ('entries_per_second', 'entries/s'), ('reads_per_second', 'reads/s')):
         if field in rows[0]:
             return ', '.join(figures.short(row[field]) for row in rows) + f' {unit}'
@@ -157,6 +164,53 @@ def cost_table(columns, contestants):
     return table(header, lines)
 
 
+MESSAGES = ('requests', 'replies', 'notifications')
+
+
+def messages_per_sample(rows, kinds=MESSAGES):
+    """Between kernel and daemon for each file read; None where nothing was."""
+    return figures.median(sum(row[kind] for kind in kinds) / row['samples'] for row in rows.rows if row.get('samples'))
+
+
+def operations_line(rows):
+    """What the requests of the first round ask for: 'lookup 1.00, read 0.98'."""
+    shares = {name: count / row['samples'] for row in rows.rows[:1] if row.get('samples')
+              for name, count in row['operations'].items()}
+    return ', '.join(f'{name} {share:.2f}' for name, share in sorted(shares.items(), key=lambda pair: -pair[1]) if share >= 0.005)
+
+
+def messages_section(rows):
+    caches = ('warm', 'cold')
+    cells = lambda one: [messages_per_sample(one)] + [messages_per_sample(one, (kind,)) for kind in MESSAGES]
+    lines = [[bold(name), *(f'{cell:.3f}' if cell is not None else '' for cache in caches
+                            for cell in cells(rows.of(contestant=name, cache=cache)))] for name in rows.contestants()]
+    operations = [f'{TITLE_OF[name]}, {cache}: {operations_line(one)}.' for name in rows.contestants() for cache in caches
+                  if operations_line(one := rows.of(contestant=name, cache=cache))]
+    header = [f'{cache}{title}' for cache in caches for title in (': all', *(f', {kind}' for kind in MESSAGES))]
+    return ['Messages between kernel and daemon for each file read, in random order by one reader: requests that the daemon read'
+            ' from /dev/fuse, replies and notifications that it wrote there. Warm: after a whole epoch; cold: after a list by'
+            ' readdir, which does not count. Counted by strace, which slows the daemon down, so that what it does ahead of its'
+            ' readers may come out less.\n', table([''] + header, lines),
+            *(f'{TITLE_OF[row["contestant"]]}: {row["too_slow"]}.\n' for row in rows.rows if 'too_slow' in row),
+            *(['Requests for each file. ' + ' '.join(operations) + '\n'] if operations else [])]
+
+
+def imagefolder_section(rows):
+    parts = rows.distinct('part')
+    given_up = [row for row in rows.rows if 'too_slow' in row]
+    columns = [(part, Rows(rows.of(part=part).rows + given_up)) for part in parts]
+    workers = rows.distinct('readers')[0]
+    names = rows.contestants()
+    seconds = lambda name, part: rows.of(contestant=name, part=part).median('seconds')
+    cell = lambda value: '' if value is None else f'{value:.2f}'
+    lines = [[bold(name), *(cell(seconds(name, part)) for part in parts)] for name in names]
+    return [f'torchvision, cold: making an ImageFolder, which lists the images, then an epoch of a shuffling DataLoader with'
+            f' {workers} worker processes, which read and decode them. Images/s (in brackets: times those of the directory'
+            ' itself).\n',
+            rate_table(columns, 'samples_per_second', 'directory', names),
+            'Wall time in seconds.\n', table([''] + parts, lines)]
+
+
 def disk_line(rows):
     parts = []
     for access in rows.distinct('access'):
@@ -166,13 +220,13 @@ def disk_line(rows):
     return "The disk's limit (fio, O_DIRECT, 32 at a time where nothing else is said): " + '; '.join(parts) + '.\n'
 
 
-def epoch_section(columns, order):
+def epoch_section(columns, order, listed):
     contestants = Rows([row for _, column in columns for row in column.rows]).contestants()
     by_bytes = order == 'path'  # what counts is how near it comes to the disk
     field, unit = ('bytes_per_second', 'Bytes/s') if by_bytes else ('samples_per_second', 'Files/s')
     fio = (' fio: the pack from its start, O_DIRECT, 1 MiB, 8 at a time, just before and after Quire in every round; the mean.'
            if any(fio_rows(column) for _, column in columns) else '')
-    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself).{fio}\n',
+    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself). {listed}{fio}\n',
              rate_table(columns, field, 'directory', contestants)]
     if 'quire' in contestants and len(contestants) > 1:
         parts += ['Times as fast as Quire.\n', ratio_table(columns, field, contestants)]
@@ -200,7 +254,12 @@ def absent_section(rows, epochs):
             ' own.\n', table([''] + [f'epoch {epoch}' for epoch in epochs], lines)] if lines else []
 
 
-def memory_section(rows):
+ABOUT_MEMORY = {
+    'memory': 'Loop devices do direct I/O here: their cache would lie outside the limit.',
+    'plan': f'Quire is told the order of each epoch (.quire/plan), and has {PLAN_CACHE_SHARE:.0%} of the memory as its cache.'}
+
+
+def memory_section(rows, about):
     """For every epoch its rate and what came from the disk, in sizes of the data set."""
     epochs = rows.distinct('epoch')
     lines = []
@@ -208,15 +267,15 @@ def memory_section(rows):
         line = [bold(name)]
         for epoch in epochs:
             one = rows.of(contestant=name, epoch=epoch)
-            line += ([figures.short(one.median('samples_per_second')) + (' cut' if one.cut() else ''),
-                      f'{disk_share(one):.2f}'] if one.rows else ['', ''])
+            line += ([rate_cell(rows.of(epoch=epoch), name, 'samples_per_second', 'directory'), f'{disk_share(one):.2f}']
+                     if one.rows else ['', ''])
         lines.append(line)
     header = ['']
     for epoch in epochs:
         header += [f'epoch {epoch}: files/s', 'from disk']
     readers = rows.distinct('readers')[0]
-    return [f'Epochs in random order, one after the other in one mount, {readers} readers; what came from the disk is in sizes of '
-            'the data set. Loop devices do direct I/O here: their cache would lie outside the limit.\n', table(header, lines),
+    return [f'Epochs in random order, one after the other in one mount, {readers} readers (in brackets: times those of the '
+            f'directory itself); what came from the disk is in sizes of the data set. {about}\n', table(header, lines),
             *absent_section(rows, epochs)]
 
 
@@ -225,13 +284,17 @@ def dataset_section(run, dataset):
     scale = f' (scale {run["scale"]:g})' if run['scale'] != 1 else ''
     memory = f'; {tree["memory_bytes"] >> 20:,} MiB of memory for readers, daemons and page cache' if run['memory'] else ''
     parts = [f'### {dataset}: {TITLES[dataset]}\n', f'{tree["files"]:,} files, {tree["bytes"] / 1e9:.2f} GB{scale}{memory}.\n']
-    for order, experiments in ((tree['order'], ('cold', 'warm')), ('path', ('cold_path',))):
+    for order, experiments in ((tree['order'], ('cold', 'warm')), (tree['order'], ('cold_walk',)), ('path', ('cold_path',))):
         if columns := epoch_columns(rows, experiments):
-            parts += epoch_section(columns, order)
+            parts += epoch_section(columns, order, LISTED_BY[experiments[0]])
     if (meta := rows.of(experiment='meta')).rows:
         parts += meta_section(meta)
-    if (memory := rows.of(experiment='memory', too_slow=None)).rows:
-        parts += memory_section(memory)
+    for experiment, about in ABOUT_MEMORY.items():
+        if (memory := rows.of(experiment=experiment, too_slow=None)).rows:
+            parts += memory_section(memory, about)
+    for experiment, section in (('imagefolder', imagefolder_section), ('messages', messages_section)):
+        if (found := rows.of(experiment=experiment)).rows:
+            parts += section(found)
     if (disk := rows.of(experiment='disk')).rows:
         parts.append(disk_line(disk))
     return parts

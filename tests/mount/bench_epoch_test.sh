@@ -42,6 +42,14 @@ for path in "$scratch/tree" "$scratch/mnt"; do
 done
 assert_equal "$(find "$scratch" -printf '%p %s %T@ %m\n' | sort)" "$before" 'something was written'
 
+# A list by names alone looks at no entry's attributes, unlike one with --list stat, and both find the same.
+for list in readdir stat; do
+  strace -f -qq -e trace=newfstatat,fstatat64,statx -o "$scratch/trace" "$QUIRE" bench epoch "$scratch/tree" --list $list --epochs 1 --json "$scratch/list.json" >/dev/null
+  assert_equal "$(json '[(r["list"], r["samples"]) for r in d["results"]]' <"$scratch/list.json")" "[('$list', 301)]"
+  looked_at=$(grep -c '"[0-9][0-9]*", .*AT_SYMLINK_NOFOLLOW' "$scratch/trace" || true)
+  assert_equal "$looked_at" $([ $list = stat ] && echo 300 || echo 0) "attributes looked at with --list $list"
+done
+
 # Cold: caches are dropped and the list is made anew, which needs root; anyone else is told so, and nothing is measured.
 if is_root; then
   assert_equal "$(quire bench epoch "$scratch/mnt" --cold --json - | json '[(r["cache"], r["samples"], r["list_seconds"] > 0) for r in d["results"]]')" \

@@ -122,6 +122,19 @@ TEST_P(Epoch, MeasuresTheSlowSampleAlone) {
   EXPECT_LT(figures->latency_seconds[kSamples / 2], 0.05);
 }
 
+TEST_P(Epoch, StopsAndAwaitsWhatRunsBeside) {
+  const CountingStore store;
+  uint64_t reads_at_stop = 0;
+  EpochSettings settings = Settings();
+  settings.beside = [&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (uint64_t sample = 0; sample < kSamples; ++sample) reads_at_stop += store.reads(sample);
+  };
+  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  ASSERT_TRUE(figures) << figures.error().message;
+  EXPECT_EQ(reads_at_stop, kSamples);  // it had its time until the last sample was read
+}
+
 TEST_P(Epoch, FailsWhenAReaderCannotOpenTheStore) {
   CountingStore store;
   store.refuse_readers = true;
@@ -184,6 +197,15 @@ TEST(EpochInsights, BeginWithFailures) {
   epoch.figures.failures = 3;
   epoch.figures.first_failure = "a: gone";
   EXPECT_EQ(EpochInsights({epoch}).front(), "3 reads failed; the first: a: gone");
+}
+
+TEST(EpochInsights, TellOfAPlanThatFellBehindAlone) {
+  MeasuredEpoch epoch = Made(CacheState::kFound, 1);
+  for (const auto& [planned, is_told] : {std::pair(100, false), std::pair(99, true), std::pair(0, true)}) {
+    epoch.planned_samples = planned;
+    const std::string text = Joined(EpochInsights({epoch}));
+    EXPECT_EQ(text.find("The plan fell behind") != std::string::npos, is_told) << text;
+  }
 }
 
 TEST(EpochInsights, SurviveAnEpochThatReadNothing) {

@@ -43,8 +43,10 @@ struct Entry {
   bool is_directory = false;
 };
 
+enum class WithStat : bool { kNo, kYes };
+
 // The files and directories in the directory `fd`, which it closes, by name.
-Result<std::vector<Entry>> ReadDirectory(int fd, const std::string& path) {
+Result<std::vector<Entry>> ReadDirectory(int fd, const std::string& path, WithStat with_stat) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), closedir);
   if (stream == nullptr) return SystemError(errno, "{}", path);
   std::vector<Entry> entries;
@@ -56,7 +58,8 @@ Result<std::vector<Entry>> ReadDirectory(int fd, const std::string& path) {
     if (name == "." || name == "..") continue;
     unsigned char type = entry->d_type;
     struct stat status{};
-    if (type == DT_UNKNOWN && fstatat(dirfd(stream.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+    if ((type == DT_UNKNOWN || with_stat == WithStat::kYes) &&
+        fstatat(dirfd(stream.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
       type = IFTODT(status.st_mode);
     if (type == DT_REG || type == DT_DIR) entries.push_back({std::string(name), type == DT_DIR});
   }
@@ -98,7 +101,12 @@ class DirectoryStore final : public SampleStore {
 
   Result<void> List() override {
     paths_ = {};
-    return ListBelow(".", "");
+    return ListBelow(".", "", WithStat::kNo);
+  }
+
+  Result<void> ListWithAttributes() override {
+    paths_ = {};
+    return ListBelow(".", "", WithStat::kYes);
   }
 
   [[nodiscard]] uint64_t sample_count() const override { return paths_.size(); }
@@ -138,16 +146,16 @@ class DirectoryStore final : public SampleStore {
   [[nodiscard]] std::string FullPath(uint64_t sample) const { return path_ + "/" + paths_[sample]; }
 
   // `prefix`: of the paths in `directory`; empty or ending with '/'.
-  Result<void> ListBelow(const std::string& directory, const std::string& prefix) {
+  Result<void> ListBelow(const std::string& directory, const std::string& prefix, WithStat with_stat) {
     const int fd = openat(root_.fd(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return SystemError(errno, "{}/{}", path_, directory);
-    const auto entries = ReadDirectory(fd, path_ + "/" + directory);
+    const auto entries = ReadDirectory(fd, path_ + "/" + directory, with_stat);
     if (!entries) return std::unexpected(entries.error());
     for (const auto& [name, is_directory] : *entries) {
       const std::string path = prefix + name;
       if (!is_directory) {
         paths_.Add(path);
-      } else if (auto listed = ListBelow(path, path + "/"); !listed) {
+      } else if (auto listed = ListBelow(path, path + "/", with_stat); !listed) {
         return listed;
       }
     }

@@ -266,6 +266,8 @@ Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t
   if (!opened) shared->next() = order.size();  // those that are ready find nothing to do
   const double daemon_before = CpuSeconds(daemons);
   const uint64_t disk_before = DiskBytesRead();
+  std::jthread beside;  // after the readers, so that it ends before them where this fails
+  if (opened && settings.beside) beside = std::jthread(settings.beside);
   start->write_end = File();
   const auto joined = readers.Join(settings);
   if (!opened) return std::unexpected(opened.error());

@@ -4,8 +4,10 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,8 @@ struct EpochSettings {
   unsigned batch = 32;       // samples that a reader claims at a time
   double limit_seconds = 0;  // claim no further batch after this time; 0: no limit
   const std::atomic<bool>* interrupted = nullptr;  // when set, the epoch ends soon, with kInterrupted
+  // Runs on a thread of its own, which starts just before the readers and is stopped and awaited after their end.
+  std::function<void(const std::stop_token&)> beside = {};
 };
 
 inline constexpr unsigned kMaxReaders = 256;

@@ -7,6 +7,7 @@
 #include "tools/bench/epoch.h"
 #include "tools/bench/epoch_insights.h"
 #include "tools/bench/experiment.h"
+#include "tools/bench/plan_pipe.h"
 #include "tools/bench/step_progress.h"
 #include "tools/bench/system_counters.h"
 #include "tools/interrupt.h"
@@ -20,6 +21,7 @@ constexpr double kQuickLimitSeconds = 5;
 struct Arguments {
   std::string path;
   std::string order = "random";
+  std::string list = "readdir";
   unsigned threads = 0;
   unsigned processes = 0;
   unsigned batch = 32;
@@ -27,6 +29,7 @@ struct Arguments {
   uint64_t seed = 1;
   double limit_seconds = kDefaultLimitSeconds;
   bool cold = false;
+  bool plan = false;
   bool quick = false;
   Outputs outputs;
 };
@@ -57,7 +60,8 @@ Result<double> ListAgain(SampleStore& store, const Arguments& arguments) {
   if (arguments.cold)
     if (auto dropped = DropCaches(); !dropped) return Propagate(std::move(dropped));
   const double start = NowSeconds();
-  if (auto listed = store.List(); !listed) return Propagate(std::move(listed));
+  if (auto listed = arguments.list == "stat" ? store.ListWithAttributes() : store.List(); !listed)
+    return Propagate(std::move(listed));
   const double seconds = NowSeconds() - start;
   if (store.sample_count() != samples)
     return MakeError(ErrorCode::kUnreadable, "{}: files came or went while it was measured", arguments.path);
@@ -73,6 +77,12 @@ Result<void> Measure(Experiment& experiment) {
   progress.Begin("listing");
   auto order = FixedOrder(**store, arguments);
   if (!order) return Propagate(std::move(order));
+  std::optional<PlanPipe> plan;
+  if (arguments.plan) {
+    auto found = PlanPipe::Find(arguments.path);
+    if (!found) return Propagate(std::move(found));
+    plan = std::move(*found);
+  }
   for (unsigned epoch = 0; epoch < arguments.epochs; ++epoch) {
     MeasuredEpoch measured{.cache = StateBefore(arguments, epoch), .readers = experiment.settings.readers};
     if (epoch > 0) progress.Begin(fmt::format("epoch {}, {}", epoch + 1, CacheStateName(measured.cache)));
@@ -80,7 +90,10 @@ Result<void> Measure(Experiment& experiment) {
     if (!listed) return std::unexpected(listed.error());
     measured.list_seconds = *listed;
     if (arguments.order == "random") std::ranges::shuffle(*order, std::mt19937_64(arguments.seed + epoch));
-    auto figures = RunEpoch(**store, *order, experiment.settings, daemons);
+    EpochSettings settings = experiment.settings;
+    if (plan)
+      settings.beside = [&](const std::stop_token& stop) { measured.planned_samples = plan->Write(*order, stop); };
+    auto figures = RunEpoch(**store, *order, settings, daemons);
     if (!figures) return Propagate(std::move(figures));
     measured.figures = std::move(*figures);
     experiment.epochs.push_back(std::move(measured));
@@ -97,6 +110,7 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"cache", CacheStateName(epoch.cache)},
       {"order", experiment.arguments.order},
       {experiment.settings.processes ? "processes" : "threads", epoch.readers},
+      {"list", experiment.arguments.list},
       {"list_seconds", epoch.list_seconds},
       {"samples", figures.samples},
       {"bytes", figures.bytes},
@@ -113,7 +127,9 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"reader_cpu_seconds", figures.reader_cpu_seconds},
       {"daemon_cpu_seconds", nullptr},
       {"disk_bytes", figures.disk_bytes},
+      {"planned_samples", nullptr},
   };
+  if (epoch.planned_samples) result["planned_samples"] = *epoch.planned_samples;
   if (figures.daemon_cpu_seconds) result["daemon_cpu_seconds"] = *figures.daemon_cpu_seconds;
   return result;
 }
@@ -183,7 +199,9 @@ Report MakeReport(const Experiment& experiment) {
                              {"batch", arguments.batch},
                              {"epochs", arguments.epochs},
                              {"limit_seconds", arguments.limit_seconds},
-                             {"cold", arguments.cold}},
+                             {"cold", arguments.cold},
+                             {"list", arguments.list},
+                             {"plan", arguments.plan}},
                 .insights = EpochInsights(experiment.epochs),
                 .tables = {ToTable(experiment)},
                 .charts = {RateChart(experiment), LatencyChart(experiment)}};
@@ -237,6 +255,12 @@ void AddEpochCommand(CLI::App& app, Body& run) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   epoch->add_flag("--cold", arguments->cold, "Drop the machine's caches and list anew before each epoch (root)");
+  epoch
+      ->add_option("--list", arguments->list,
+                   "How a loader finds the files: names alone, or the attributes of each too")
+      ->check(CLI::IsMember({"readdir", "stat"}))
+      ->capture_default_str();
+  epoch->add_flag("--plan", arguments->plan, "Tell a mount of Quire the order of each epoch (.quire/plan)");
   epoch->add_flag("--quick", arguments->quick, fmt::format("Cut epochs at {:.0f} seconds", kQuickLimitSeconds));
   AddOutputOptions(*epoch, arguments->outputs);
   epoch->callback([&run, arguments] { run = [arguments] { return RunEpochCommand(*arguments); }; });

@@ -79,6 +79,12 @@ void DescribeList(const MeasuredEpoch& epoch, std::vector<std::string>& insights
                                  FormatValue(epoch.figures.seconds, Unit::kSeconds)));
 }
 
+void DescribePlan(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
+  if (!epoch.planned_samples || *epoch.planned_samples >= epoch.figures.samples) return;
+  insights.push_back(fmt::format("The plan fell behind: the mount was told of {} files, {} were read.",
+                                 FormatCount(*epoch.planned_samples), FormatCount(epoch.figures.samples)));
+}
+
 }  // namespace
 
 const char* CacheStateName(CacheState state) {
@@ -110,6 +116,7 @@ std::vector<std::string> EpochInsights(const std::vector<MeasuredEpoch>& epochs)
   DescribeDisk(first, insights);
   DescribeDaemon(first, insights);
   DescribeList(first, insights);
+  for (const MeasuredEpoch& epoch : epochs) DescribePlan(epoch, insights);
   if (std::ranges::any_of(epochs, [](const auto& epoch) { return !epoch.figures.complete; }))
     insights.emplace_back("At least one epoch was cut at --limit: its figures are those of the files it came to.");
   return insights;

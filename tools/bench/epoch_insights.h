@@ -1,6 +1,7 @@
 // What the figures of epochs say, in sentences. Pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct MeasuredEpoch {
   double list_seconds = 0;
   unsigned readers = 1;
   EpochFigures figures = {};
+  std::optional<uint64_t> planned_samples = {};  // that the mount was told of; empty without a plan
 };
 
 // REQUIRES: not empty.

@@ -1,5 +1,7 @@
 #include "tools/bench/io_insights.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 

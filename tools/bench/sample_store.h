@@ -47,6 +47,8 @@ class SampleStore {
 
   // Finds the samples, anew at every call: what a loader does once at its start. They are numbered in path order.
   virtual Result<void> List() = 0;
+  // The same, and looks at the attributes of every entry on its way, as `ls -lR` does. A container has none to look at.
+  virtual Result<void> ListWithAttributes() { return List(); }
   // As of the last List. Thread-safe, like all below.
   [[nodiscard]] virtual uint64_t sample_count() const = 0;
   // The numbers of all samples in the order in which their bytes lie on disk, as far as the store can tell.
@@ -57,10 +59,10 @@ class SampleStore {
   virtual Result<std::unique_ptr<StoreReader>> NewReader() const = 0;
 };
 
-// A directory tree: regular files, found by readdir alone; hard links count each, symlinks are not followed. Path order
-// is depth first, the entries of a directory by name (bytes), which is also the default order of a pack. Reading is
-// open, fstat, read to the end, close. Page order is that of the pack behind a mount, else of the files' first blocks
-// (FIEMAP), else of their inode numbers.
+// A directory tree: regular files, which List finds by readdir alone; hard links count each, symlinks are not followed.
+// Path order is depth first, the entries of a directory by name (bytes), which is also the default order of a pack.
+// Reading is open, fstat, read to the end, close. Page order is that of the pack behind a mount, else of the files'
+// first blocks (FIEMAP), else of their inode numbers.
 Result<std::unique_ptr<SampleStore>> OpenDirectoryStore(const std::string& path);
 
 // The paths below `root` of the samples that such a store finds, in its order.

@@ -16,8 +16,9 @@ namespace {
 constexpr std::string_view kStatsName = "stats";
 constexpr mode_t kFolderMode = S_IFDIR | 0555;
 constexpr mode_t kFileMode = S_IFREG | 0444;
+constexpr mode_t kPlanMode = S_IFIFO | 0222;  // for everybody who may use the mount: a plan can only make it quicker
 // As a listing tells it: nobody has looked it up yet.
-constexpr ino_t kUnopenedStatsInode = kControlFolderInode + 1;
+constexpr ino_t kUnopenedStatsInode = kPlanInode + 1;
 // Contents of a few KiB: what programs that forget to close their files may make us keep.
 constexpr size_t kMaxFiles = 1024;
 
@@ -25,6 +26,45 @@ timespec Now() {
   timespec now = {};
   clock_gettime(CLOCK_REALTIME, &now);
   return now;
+}
+
+using Json = nlohmann::ordered_json;
+
+// The share of what was pushed that was read, as far as the control group tells.
+Json PushJson(const FeedFigures& feed) {
+  const PushFigures& push = feed.push;
+  return {
+      {"mode", NameOf(kPushNames, feed.mode)},
+      {"is_pushing", feed.is_pushing},
+      {"samples", feed.pushed_samples},
+      {"bytes", feed.pushed_bytes},
+      {"refused", feed.refused_pushes},
+      {"dropped_samples", push.dropped_samples},
+      {"control_pages", push.control_pages},
+      {"control_pages_read", push.control_pages_read},
+      {"read_share", push.pushed_page_bytes == 0 ? Json()
+                                                 : Json(static_cast<double>(push.read_page_bytes) /
+                                                        static_cast<double>(push.pushed_page_bytes))},
+      {"pauses", push.pauses},
+      {"is_paused", push.is_paused},
+      {"available_bytes", push.available_bytes},
+  };
+}
+
+Json PlanJson(const FeedFigures& feed) {
+  const PlanFigures& plan = feed.plan;
+  return {
+      {"told", plan.told},
+      {"unknown", feed.plan_unknown},
+      {"ignored", plan.ignored},
+      {"prefetched", plan.prefetched},
+      {"overtaken", plan.overtaken},
+      {"expected_reads", plan.expected_reads},
+      {"unexpected_reads", plan.unexpected_reads},
+      {"forgotten_plans", plan.forgotten_plans},
+      {"ahead", plan.ahead},
+      {"left", plan.left},
+  };
 }
 
 std::unexpected<Error> NoSuchInode(ino_t inode) {
@@ -37,7 +77,9 @@ ControlFiles::ControlFiles(std::function<std::string()> write_stats)
     : write_stats_(std::move(write_stats)), since_(Now()), next_inode_(kUnopenedStatsInode + 1) {}
 
 Result<std::optional<ino_t>> ControlFiles::Find(ino_t folder, std::string_view name) {
-  if (folder != kControlFolderInode || name != kStatsName) return std::nullopt;
+  if (folder != kControlFolderInode) return std::nullopt;
+  if (name == kPlanName) return kPlanInode;
+  if (name != kStatsName) return std::nullopt;
   File file = {.content = std::make_shared<const std::string>(write_stats_()), .made = Now(), .lookups = 1};
   const std::lock_guard lock(mutex_);
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
@@ -64,6 +106,9 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
   if (inode == kControlFolderInode) {
     status.st_mode = kFolderMode;
     status.st_nlink = 2;
+  } else if (inode == kPlanInode) {
+    status.st_mode = kPlanMode;
+    status.st_nlink = 1;
   } else {
     const std::lock_guard lock(mutex_);
     const auto found = files_.find(inode);
@@ -88,10 +133,11 @@ std::shared_ptr<const std::string> ControlFiles::GetContent(ino_t inode) const {
 Result<Omissions> ControlFiles::List(ino_t folder, uint64_t cookie,
                                      const std::function<bool(const ListedEntry&)>& visit) {
   if (folder != kControlFolderInode) return NoSuchInode(folder);
-  const std::array<ListedEntry, 3> entries = {{
+  const std::array<ListedEntry, 4> entries = {{
       {".", NodeOf(kControlFolderInode), S_IFDIR, false, 1},
       {"..", 0, S_IFDIR, false, 2},
-      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, false, 3},
+      {kPlanName, NodeOf(kPlanInode), S_IFIFO, false, 3},
+      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, false, 4},
   }};
   for (uint64_t i = cookie; i < entries.size(); ++i)
     if (!visit(entries[i])) break;
@@ -99,7 +145,6 @@ Result<Omissions> ControlFiles::List(ino_t folder, uint64_t cookie,
 }
 
 std::string FormatReport(const MountReport& report) {
-  using Json = nlohmann::ordered_json;
   const CacheStats& cache = report.cache;
   Json counters;
   for (size_t i = 0; i < kCounters; ++i) counters[NameOf(static_cast<Counter>(i))] = cache.counters[i];
@@ -114,6 +159,7 @@ std::string FormatReport(const MountReport& report) {
   const Json document = {
       {"pack", report.pack_path},
       {"uptime_s", report.uptime_s},
+      {"transport", report.transport},
       {"parked_requests", report.parked_requests},
       {"failed_requests", report.failed_requests},
       {"cache", report.cache_lines},
@@ -126,6 +172,8 @@ std::string FormatReport(const MountReport& report) {
        {{"ns_per_byte", static_cast<double>(cache.ns_per_byte_x1000) / 1000},
         {"ns_per_request", cache.ns_per_request}}},
       {"fill_latency", std::move(latencies)},
+      {"push", PushJson(report.feed)},
+      {"plan", PlanJson(report.feed)},
   };
   // Paths are bytes, JSON is UTF-8.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -1,6 +1,7 @@
 // What a mount tells of itself: the folder `.quire`, which the root does not list but finds by name, and the files in
-// it. Each look-up of such a file makes its content, under an inode of its own that lives until the kernel forgets it:
-// so whoever has it open reads one moment's truth, of a size that is known, and the next one to open it reads the next.
+// it. `plan` is a named pipe, of which nothing but the name is here (plan_pipe.h). Each look-up of another file makes
+// its content, under an inode of its own that lives until the kernel forgets it: so whoever has it open reads one
+// moment's truth, of a size that is known, and the next one to open it reads the next.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,13 +20,18 @@
 #include "format/geometry.h"
 #include "format/result.h"
 #include "fs/directory_listing.h"
+#include "fs/feed_figures.h"
 
 namespace quire {
 
 inline constexpr std::string_view kControlFolderName = ".quire";
+inline constexpr std::string_view kPlanName = "plan";
 
 // Inodes behind those of all nodes that a pack can have.
 inline constexpr ino_t kControlFolderInode = kMaxRecords + 2;
+
+// Of the pipe `plan`: always the same, so that whoever opens it meets the others.
+inline constexpr ino_t kPlanInode = kControlFolderInode + 1;
 
 constexpr bool IsControlInode(ino_t inode) { return inode >= kControlFolderInode; }
 
@@ -35,9 +41,9 @@ class ControlFiles {
   // `write_stats` gives the content of the file `stats`; any thread may call it.
   explicit ControlFiles(std::function<std::string()> write_stats);
 
-  // The inode of `name` in `folder`; empty where there is none. A file's is new, and is kept until Forget was told of
-  // each time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES: IsControlInode(folder), here
-  // and below.
+  // The inode of `name` in `folder`; empty where there is none. A regular file's is new, and is kept until Forget was
+  // told of each time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES:
+  // IsControlInode(folder), here and below.
   Result<std::optional<ino_t>> Find(ino_t folder, std::string_view name);
   void Forget(ino_t inode, uint64_t lookups);
 
@@ -65,10 +71,12 @@ class ControlFiles {
 struct MountReport {
   std::string pack_path;
   double uptime_s = 0;
+  std::string transport;         // TransportChoice::Describe
   uint64_t parked_requests = 0;  // that wait for the disk now
   uint64_t failed_requests = 0;
   CacheStats cache;
   std::vector<std::string> cache_lines;  // SampleReader::Describe
+  FeedFigures feed;
 };
 
 // A JSON object, indented, with a newline at its end.

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
+#include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -47,6 +49,7 @@ void Guard(fuse_req_t request, const auto& answer) noexcept {
 // A method of the file system as a C callback, which no exception may leave.
 template <auto kMethod, typename... Args>
 void Answer(fuse_req_t request, Args... args) {
+  const CancellationBlock block(request);
   Guard(request, [&] { (static_cast<FileSystem*>(fuse_req_userdata(request))->*kMethod)(request, args...); });
 }
 
@@ -77,10 +80,14 @@ void ReplyXattr(fuse_req_t request, size_t asked_bytes, const char* data, size_t
 
 }  // namespace
 
-FileSystem::FileSystem(const Pack& pack, SampleReader& samples)
+FileSystem::FileSystem(const Pack& pack, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
+                       TransportChoice transport)
     : pack_(pack),
       index_(pack.index()),
       samples_(samples),
+      feed_(feed),
+      options_(options),
+      transport_(std::move(transport)),
       control_files_([this] { return FormatReport(MakeReport()); }) {}
 
 // What is missing here is missing on purpose. libfuse answers FORGET and RELEASEDIR by itself; it answers ACCESS,
@@ -96,6 +103,7 @@ fuse_lowlevel_ops FileSystem::Operations() {
   operations.readlink = Answer<&FileSystem::ReadLink>;
   operations.open = Answer<&FileSystem::Open>;
   operations.read = Answer<&FileSystem::Read>;
+  operations.ioctl = Answer<&FileSystem::Ioctl>;
   operations.lseek = Answer<&FileSystem::Seek>;
   operations.opendir = Answer<&FileSystem::OpenDirectory>;
   operations.readdir = Answer<&FileSystem::ReadDirectory>;
@@ -110,15 +118,17 @@ void FileSystem::Negotiate(void* file_system, fuse_conn_info* connection) {
   // Content is immutable: dropping cached bytes whenever attributes are asked anew would be for nothing.
   connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
   Offer(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
-  // Always with attributes: the kernel's guess (AUTO) turns every stat of a cached directory into a lookup.
-  Offer(connection, FUSE_CAP_READDIRPLUS);
-  connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
+  // Always with attributes, or never: the kernel's guess (AUTO) turns every stat of a cached directory into a lookup.
+  connection->want &= ~(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+  auto& self = *static_cast<FileSystem*>(file_system);
+  if (self.options_.readdirplus) Offer(connection, FUSE_CAP_READDIRPLUS);
   Offer(connection, FUSE_CAP_CACHE_SYMLINKS);
   Offer(connection, FUSE_CAP_ASYNC_READ);
   connection->max_background = kMaxBackground;
   connection->congestion_threshold = kCongestionThreshold;
-  auto& self = *static_cast<FileSystem*>(file_system);
-  self.kernel_skips_open_ = (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
+  self.transport_ = SettleTransport(std::move(self.transport_), *connection);
+  // To bypass the page cache is a flag of each open.
+  self.kernel_skips_open_ = !self.options_.direct_io && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
   self.kernel_skips_opendir_ = (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
 }
 
@@ -133,6 +143,7 @@ void FileSystem::Lookup(fuse_req_t request, fuse_ino_t parent, const char* name)
   const auto entry = MakeEntry(*inode);
   if (!entry) return Refuse(request, "lookup in", parent, entry.error());
   fuse_reply_entry(request, &*entry);
+  if (*inode == kPlanInode) feed_.PlanLookedUp();
 }
 
 void FileSystem::GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {
@@ -153,7 +164,7 @@ void FileSystem::ReadLink(fuse_req_t request, fuse_ino_t inode) {
   fuse_reply_readlink(request, std::string(*target).c_str());
 }
 
-void FileSystem::Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
+void FileSystem::Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if ((file->flags & O_ACCMODE) != O_RDONLY) {
     fuse_reply_err(request, EROFS);
     return;
@@ -165,6 +176,7 @@ void FileSystem::Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* 
     return;
   }
   file->keep_cache = 1;
+  file->direct_io = options_.direct_io && !IsControlInode(inode) ? 1 : 0;
   fuse_reply_open(request, file);
 }
 
@@ -176,8 +188,13 @@ void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t 
     fuse_reply_err(request, EINVAL);
     return;
   }
+  feed_.ReadBegun(NodeOf(inode), *node);
   SampleBytes ready;
-  if (samples_.TryRead(*node, static_cast<uint64_t>(offset), bytes, ready)) return ReplySamples(request, ready);
+  if (samples_.TryRead(*node, static_cast<uint64_t>(offset), bytes, ready)) {
+    ReplySamples(request, ready);
+    return feed_.ReadAnswered(*node);
+  }
+  const auto handover = CameByUring(request) ? std::make_shared<ReadHandover>() : nullptr;
   ParkedRead& parked = parked_.Take();
   parked.file_system = this;
   parked.request = request;
@@ -189,15 +206,31 @@ void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t 
     auto& finished = static_cast<ParkedRead&>(read);
     finished.file_system->Finish(finished, std::move(result));
   };
+  parked.handover = handover;
   samples_.Start(parked);  // which may have answered it by now
+  if (handover != nullptr) AwaitAndAnswer(request, inode, *handover);
+}
+
+void FileSystem::AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover) {
+  const auto result = handover.Await([this] { return fuse_session_exited(session_) != 0; });
+  if (!result) {  // the mount ends, and will not wait for the disk
+    fuse_reply_err(request, ENOTCONN);
+    return;
+  }
+  AnswerRead(request, inode, *result);
+}
+
+void FileSystem::AnswerRead(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result) {
+  if (!result) return Refuse(request, "read", inode, result.error());
+  ReplySamples(request, *result);
 }
 
 void FileSystem::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept {
-  fuse_req_t request = parked.request;
-  Guard(request, [&] {
-    if (!result) return Refuse(request, "read", parked.inode, result.error());
-    ReplySamples(request, *result);
-  });
+  if (const auto handover = std::move(parked.handover)) {
+    handover->Give(std::move(result));
+  } else {
+    Guard(parked.request, [&] { AnswerRead(parked.request, parked.inode, result); });
+  }
   result = SampleBytes();  // lets go of its pages: Drain promises that nobody holds any
   parked_.Return(parked);
 }
@@ -208,14 +241,20 @@ void FileSystem::Drain() {
 }
 
 void FileSystem::Forget(fuse_req_t request, fuse_ino_t inode, uint64_t lookups) {
-  if (IsControlInode(inode)) control_files_.Forget(inode, lookups);
+  ForgetOne(inode, lookups);
   fuse_reply_none(request);
 }
 
 void FileSystem::ForgetMany(fuse_req_t request, size_t count, fuse_forget_data* forgotten) {
-  for (const fuse_forget_data& entry : std::span(forgotten, count))
-    if (IsControlInode(entry.ino)) control_files_.Forget(entry.ino, entry.nlookup);
+  for (const fuse_forget_data& entry : std::span(forgotten, count)) ForgetOne(entry.ino, entry.nlookup);
   fuse_reply_none(request);
+}
+
+void FileSystem::ForgetOne(fuse_ino_t inode, uint64_t lookups) {
+  if (IsControlInode(inode))
+    control_files_.Forget(inode, lookups);
+  else
+    feed_.Forgotten(NodeOf(inode));
 }
 
 void FileSystem::ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset) {
@@ -231,13 +270,28 @@ void FileSystem::ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t by
 MountReport FileSystem::MakeReport() const {
   return {.pack_path = pack_.path(),
           .uptime_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count(),
+          .transport = transport_.Describe(),
           .parked_requests = parked_.count(),
           .failed_requests = failed_requests(),
           .cache = samples_.GetStats(),
-          .cache_lines = samples_.Describe()};
+          .cache_lines = samples_.Describe(),
+          .feed = feed_.figures()};
+}
+
+// No sample knows any. The first thing of all, since CPython before 3.14 asks each file that it opens whether it is a
+// terminal, and no answer makes the kernel stop asking.
+void FileSystem::Ioctl(fuse_req_t request, fuse_ino_t /*inode*/, unsigned /*command*/, void* /*argument*/,
+                       fuse_file_info* /*file*/, unsigned /*flags*/, const void* /*input*/, size_t /*input_bytes*/,
+                       size_t /*output_bytes*/) {
+  fuse_reply_err(request, ENOTTY);
 }
 
 void FileSystem::Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* /*file*/) {
+  // Without holes the kernel needs no help, and asks no more once it has heard so.
+  if (index_.superblock().records(Section::kSegments) == 0) {
+    fuse_reply_err(request, ENOSYS);
+    return;
+  }
   const auto found = FindDataOrHole(inode, offset, whence);
   if (!found) return Refuse(request, "seek in", inode, found.error());
   if (*found < 0) {
@@ -346,7 +400,13 @@ Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t inode) const {
   entry.ino = inode;
   entry.attr = *status;
   entry.attr_timeout = kForeverS;
-  if (S_ISREG(status->st_mode) && IsControlInode(inode)) entry.entry_timeout = kControlFileS;
+  if (!IsControlInode(inode)) {
+    if (S_ISREG(status->st_mode)) feed_.Told(NodeOf(inode));
+  } else if (inode == kPlanInode) {
+    entry.entry_timeout = 0;  // so that every open is seen
+  } else if (S_ISREG(status->st_mode)) {
+    entry.entry_timeout = kControlFileS;
+  }
   return entry;
 }
 
@@ -392,18 +452,20 @@ size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const Li
 }
 
 void FileSystem::List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus) {
-  std::vector<char> buffer(std::min(bytes, kMaxListingBytes));
+  static thread_local std::vector<char> memory;  // so that a listing allocates once a thread
+  memory.resize(std::max(memory.size(), std::min(bytes, kMaxListingBytes)));
+  const auto buffer = std::span(memory).first(std::min(bytes, kMaxListingBytes));
   size_t used_bytes = 0;
   const auto add = [&](const ListedEntry& entry) {
-    const std::span<char> rest = std::span(buffer).subspan(used_bytes);
+    const std::span<char> rest = buffer.subspan(used_bytes);
     const size_t entry_bytes = AddEntry(request, rest, entry, plus);
     if (entry_bytes > rest.size()) return false;
     used_bytes += entry_bytes;
     return true;
   };
   const auto from = static_cast<uint64_t>(cookie);
-  const auto listed =
-      IsControlInode(inode) ? ControlFiles::List(inode, from, add) : ListDirectory(index_, NodeOf(inode), from, add);
+  const auto listed = IsControlInode(inode) ? ControlFiles::List(inode, from, std::ref(add))
+                                            : ListDirectory(index_, NodeOf(inode), from, std::ref(add));
   if (!listed) return Refuse(request, "list", inode, listed.error());
   if (listed->first) {
     const std::string context = Describe("list", NodeOf(inode));

@@ -15,21 +15,30 @@
 #include "fs/control_files.h"
 #include "fs/directory_listing.h"
 #include "fs/errno_map.h"
+#include "fs/kernel_feed.h"
 #include "fs/libfuse.h"
+#include "fs/mount_options.h"
 #include "fs/parked_reads.h"
+#include "fs/transport.h"
 
 namespace quire {
 
 // Requests may come from any number of threads. Each is answered exactly once, before its method returns; but a read
-// whose bytes are not in memory parks, and a thread of the fill engine answers it once they are. No lock is held while
-// answering, and what an answer was made of is let go of as soon as it is written.
+// whose bytes are not in memory parks, and a thread of the fill engine answers it once they are. Where it came by
+// io_uring its own thread waits and answers: transport.h. No lock is held while answering, and what an answer was made
+// of is let go of as soon as it is written.
 class FileSystem {
  public:
-  // `pack` and `samples` must outlive the file system.
-  FileSystem(const Pack& pack, SampleReader& samples);
+  // All must outlive the file system.
+  FileSystem(const Pack& pack, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
+             TransportChoice transport);
 
   // For fuse_session_new, with a FileSystem as user data. No exception leaves these functions.
   static fuse_lowlevel_ops Operations();
+
+  // Where the requests come from: once it has ended, nobody waits for bytes any more. Called before the first request;
+  // `session` must live until Drain.
+  void Attach(fuse_session* session) { session_ = session; }
 
   // Requests that failed for a reason that the log names.
   [[nodiscard]] uint64_t failed_requests() const { return errors_.reported(); }
@@ -50,6 +59,8 @@ class FileSystem {
   void Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset, fuse_file_info* file);
   void Forget(fuse_req_t request, fuse_ino_t inode, uint64_t lookups);
   void ForgetMany(fuse_req_t request, size_t count, fuse_forget_data* forgotten);
+  void Ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command, void* argument, fuse_file_info* file,
+             unsigned flags, const void* input, size_t input_bytes, size_t output_bytes);
   void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* file);
   void OpenDirectory(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
   void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, fuse_file_info* file);
@@ -58,7 +69,11 @@ class FileSystem {
   void GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t bytes);
   void ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes);
 
-  // Answers the read and gives its memory back.
+  void ForgetOne(fuse_ino_t inode, uint64_t lookups);
+  // Waits for the bytes of a read that came by io_uring, and answers it.
+  void AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover);
+  void AnswerRead(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result);
+  // Answers the read, or hands its bytes to the thread that must, and gives its memory back.
   void Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept;
   void ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset);
   [[nodiscard]] MountReport MakeReport() const;
@@ -86,8 +101,12 @@ class FileSystem {
   const Pack& pack_;
   const Index& index_;
   SampleReader& samples_;
+  KernelFeed& feed_;
+  const MountOptions& options_;
   const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
-  // Whether the kernel stops asking once it hears that there is nothing to open; set before the first request.
+  fuse_session* session_ = nullptr;
+  TransportChoice transport_;  // set for good before the first request, as are the two below
+  // Whether the kernel stops asking once it hears that there is nothing to open.
   bool kernel_skips_open_ = false;
   bool kernel_skips_opendir_ = false;
   ErrnoMap errors_;

@@ -13,6 +13,7 @@ namespace quire {
 namespace {
 
 constexpr unsigned kMaxThreads = 1024;
+constexpr unsigned kMaxReadAheadKb = 64 << 10;  // more than any file system asks for at once
 
 // Those that a mount can be given.
 constexpr ChoiceNames<PolicyKind, 4> kPolicies = {kPolicyNames[0], kPolicyNames[1], kPolicyNames[2], kPolicyNames[3]};
@@ -39,12 +40,17 @@ Result<void> RefuseWriting(MountOptions& /*options*/, std::string_view /*value*/
   return Invalid("option 'rw': packs are read-only; leave it out or say 'ro'");
 }
 
+std::optional<unsigned> ParseNumber(std::string_view text, unsigned least, unsigned most) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc() || end != text.end() || number < least || number > most) return std::nullopt;
+  return number;
+}
+
 Result<void> SetThreads(MountOptions& options, std::string_view value) {
-  unsigned threads = 0;
-  const auto [end, error] = std::from_chars(value.begin(), value.end(), threads);
-  if (error != std::errc() || end != value.end() || threads < 1 || threads > kMaxThreads)
-    return Invalid("option 'threads={}': give a number from 1 to {}", value, kMaxThreads);
-  options.threads = threads;
+  const auto threads = ParseNumber(value, 1, kMaxThreads);
+  if (!threads) return Invalid("option 'threads={}': give a number from 1 to {}", value, kMaxThreads);
+  options.threads = *threads;
   return {};
 }
 
@@ -82,35 +88,54 @@ std::string ListNames(const ChoiceNames<Choice, kCount>& names) {
   return list;
 }
 
-template <auto kMember, const auto& kNames>
-Result<void> Choose(MountOptions& options, std::string_view value, std::string_view option) {
-  const auto choice = ChoiceOf(kNames, value);
-  if (!choice) return Invalid("option '{}={}': give {}", option, value, ListNames(kNames));
-  options.cache.*kMember = *choice;
+template <const auto& kNames>
+Result<void> Choose(auto& choice, std::string_view value, std::string_view option) {
+  const auto chosen = ChoiceOf(kNames, value);
+  if (!chosen) return Invalid("option '{}={}': give {}", option, value, ListNames(kNames));
+  choice = *chosen;
   return {};
 }
 
 Result<void> SetHuge(MountOptions& options, std::string_view value) {
-  return Choose<&CacheOptions::huge, kHugePagesNames>(options, value, "huge");
+  return Choose<kHugePagesNames>(options.cache.huge, value, "huge");
 }
 
 Result<void> SetAdmission(MountOptions& options, std::string_view value) {
-  return Choose<&CacheOptions::admission, kAdmissionNames>(options, value, "admit");
+  return Choose<kAdmissionNames>(options.cache.admission, value, "admit");
 }
 
 Result<void> SetIo(MountOptions& options, std::string_view value) {
-  return Choose<&CacheOptions::io, kIoNames>(options, value, "io");
+  return Choose<kIoNames>(options.cache.io, value, "io");
 }
 
 Result<void> SetPolicy(MountOptions& options, std::string_view value) {
   if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
     return Invalid("option 'policy={}': it needs to be told the order of all reads, and no option does; give {}", value,
                    ListNames(kPolicies));
-  return Choose<&CacheOptions::policy, kPolicies>(options, value, "policy");
+  return Choose<kPolicies>(options.cache.policy, value, "policy");
 }
 
 Result<void> SetReadahead(MountOptions& options, std::string_view value) {
-  return Choose<&CacheOptions::readahead, kSwitch>(options, value, "readahead");
+  return Choose<kSwitch>(options.cache.readahead, value, "readahead");
+}
+
+Result<void> SetPush(MountOptions& options, std::string_view value) {
+  return Choose<kPushNames>(options.push, value, "push");
+}
+
+Result<void> SetReaddirplus(MountOptions& options, std::string_view value) {
+  return Choose<kSwitch>(options.readdirplus, value, "readdirplus");
+}
+
+Result<void> SetReadAheadKb(MountOptions& options, std::string_view value) {
+  const auto kib = ParseNumber(value, 0, kMaxReadAheadKb);
+  if (!kib) return Invalid("option 'read_ahead_kb={}': give a number from 0 to {}", value, kMaxReadAheadKb);
+  options.read_ahead_kb = kib;
+  return {};
+}
+
+Result<void> SetTransport(MountOptions& options, std::string_view value) {
+  return Choose<kTransportNames>(options.transport, value, "transport");
 }
 
 Result<void> SetLogLevel(MountOptions& options, std::string_view value) {
@@ -136,6 +161,7 @@ constexpr auto kOptions = std::to_array<Option>({
     {"cache_size", true, SetCacheSize},
     {"default_permissions", false, Set<&MountOptions::default_permissions>},
     {"defaults", false, Ignore},
+    {"direct_io", false, Set<&MountOptions::direct_io>},
     {"huge", true, SetHuge},
     {"io", true, SetIo},
     {"log_level", true, SetLogLevel},
@@ -143,10 +169,14 @@ constexpr auto kOptions = std::to_array<Option>({
     {"nodev", false, Ignore},
     {"nosuid", false, Ignore},
     {"policy", true, SetPolicy},
+    {"push", true, SetPush},
+    {"read_ahead_kb", true, SetReadAheadKb},
     {"readahead", true, SetReadahead},
+    {"readdirplus", true, SetReaddirplus},
     {"ro", false, Ignore},
     {"rw", false, RefuseWriting},
     {"threads", true, SetThreads},
+    {"transport", true, SetTransport},
 });
 
 // Levenshtein's: the number of bytes to insert, remove or replace.
@@ -192,6 +222,9 @@ Result<MountOptions> ParseMountOptions(std::span<const std::string> lists) {
       if (auto applied = ApplyOption(options, text); !applied) return Propagate(std::move(applied));
     }
   }
+  if (options.direct_io && options.push == PushMode::kOn)
+    return Invalid("options 'direct_io' and 'push=on' exclude each other: there is nothing to push into");
+  if (options.direct_io) options.push = PushMode::kOff;
   if (options.allow_other && options.allow_root)
     return Invalid("options 'allow_other' and 'allow_root' exclude each other");
   // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.

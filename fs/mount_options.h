@@ -4,12 +4,15 @@
 #include <spdlog/common.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
 
 #include "cache/cache_options.h"
 #include "format/result.h"
+#include "fs/feed_figures.h"
+#include "fs/transport.h"
 
 namespace quire {
 
@@ -21,6 +24,11 @@ struct MountOptions {
   // index are still waited for. Beyond 16 they would mostly wait for each other's wakeups.
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
   CacheOptions cache;
+  PushMode push = PushMode::kAuto;        // of samples into the kernel's page cache, before they are asked for
+  bool readdirplus = true;                // listings bring attributes along, which the kernel keeps
+  bool direct_io = false;                 // the kernel keeps no bytes: the cache of the mount is the only one
+  std::optional<unsigned> read_ahead_kb;  // of the kernel, within a file; empty: as it is
+  Transport transport = Transport::kAuto;
   spdlog::level::level_enum log_level = spdlog::level::info;
 
   bool operator==(const MountOptions&) const = default;

@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -76,9 +75,7 @@ Result<void> CheckMountedThere(const std::string& mount_point) {
   if (!mounted) return Propagate(std::move(mounted));
   if (!*mounted || !(*mounted)->type.starts_with("fuse")) return {};
   const MountEntry& entry = **mounted;
-  // statvfs and not stat: the kernel answers stat from memory even when the daemon is gone.
-  struct statvfs unused = {};
-  const bool is_dead = statvfs(mount_point.c_str(), &unused) != 0 && errno == ENOTCONN;
+  const bool is_dead = HasLostDaemon(mount_point);
   if (is_dead && entry.type == kMountType) {
     spdlog::warn("'{}': the daemon of the mount of '{}' is gone; detaching it", mount_point, entry.source);
     return Unmount(mount_point, UnmountMode::kDetach);

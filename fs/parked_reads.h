@@ -4,10 +4,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 
 #include "cache/sample_reader.h"
 #include "fs/libfuse.h"
+#include "fs/read_handover.h"
 
 namespace quire {
 
@@ -18,7 +20,8 @@ struct ParkedRead : SampleRead {
   FileSystem* file_system = nullptr;
   fuse_req_t request = nullptr;
   fuse_ino_t inode = 0;
-  ParkedRead* next_free = nullptr;  // of ParkedReads
+  std::shared_ptr<ReadHandover> handover;  // where another thread must answer: then that one is told
+  ParkedRead* next_free = nullptr;         // of ParkedReads
 };
 
 // Where they live. Memory is reused, so that a mount whose readers are no more than before allocates nothing. The

@@ -2,14 +2,17 @@
 
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <ranges>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "format/file.h"
@@ -17,9 +20,14 @@
 namespace quire {
 namespace {
 
+// The daemon itself has `.quire/plan` open for a moment after somebody looked at it.
+constexpr std::chrono::milliseconds kMostBusyWithItself(250);
+constexpr std::chrono::milliseconds kTryAgainEvery(10);
+
 std::unexpected<Error> Busy(const std::string& mount_point) {
-  return MakeError(ErrorCode::kSystem,
-                   "'{0}' is in use: close what 'fuser -vm {0}' or 'lsof {0}' lists, then try again", mount_point);
+  return std::unexpected(Error{
+      ErrorCode::kSystem, EBUSY,
+      fmt::format("'{0}' is in use: close what 'fuser -vm {0}' or 'lsof {0}' lists, then try again", mount_point)});
 }
 
 // What a process that was just spawned with the write end says until it closes it.
@@ -65,14 +73,33 @@ Result<void> RunFusermount(const std::string& mount_point, UnmountMode mode) {
   return MakeError(ErrorCode::kSystem, "'{}' was not unmounted: {}", mount_point, said);
 }
 
-}  // namespace
-
-Result<void> Unmount(const std::string& mount_point, UnmountMode mode) {
+Result<void> TryUnmount(const std::string& mount_point, UnmountMode mode) {
   const int flags = UMOUNT_NOFOLLOW | (mode == UnmountMode::kDetach ? MNT_DETACH : 0);
   if (umount2(mount_point.c_str(), flags) == 0) return {};
   if (errno == EBUSY) return Busy(mount_point);
   if (errno == EPERM) return RunFusermount(mount_point, mode);
   return SystemError(errno, "'{}' was not unmounted", mount_point);
+}
+
+}  // namespace
+
+Result<void> Unmount(const std::string& mount_point, UnmountMode mode) {
+  const auto until = std::chrono::steady_clock::now() + kMostBusyWithItself;
+  while (true) {
+    auto unmounted = TryUnmount(mount_point, mode);
+    const bool is_busy = !unmounted && unmounted.error().system_errno == EBUSY;
+    if (!is_busy || std::chrono::steady_clock::now() >= until) return unmounted;
+    std::this_thread::sleep_for(kTryAgainEvery);
+  }
+}
+
+bool HasLostDaemon(const std::string& mount_point) {
+  // statvfs and not stat: the kernel answers stat from memory even when the daemon is gone.
+  struct statvfs unused = {};
+  if (statvfs(mount_point.c_str(), &unused) == 0) return false;
+  // The second is for requests that the end of the daemon found under way. The rings of io_uring end a moment after
+  // their process, and until then the kernel takes further ones.
+  return errno == ENOTCONN || errno == ECONNABORTED;
 }
 
 std::string FindFusermount() {

@@ -122,11 +122,13 @@ void AddMountCommand(CLI::App& app, Body& run) {
   sub->add_option("PACK", arguments->pack, "The pack to mount")->required();
   sub->add_option("DIR", arguments->directory, "The directory to mount it at")->required();
   sub->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
-  sub->add_option("-o,--options", arguments->options,
-                  "Mount options, separated by commas: allow_other, allow_root, default_permissions, threads=N, "
-                  "log_level=debug|info|warning|error|off; of the cache: cache_size=SIZE (512M, 4G), "
-                  "huge=auto|hugetlb|thp|off, policy=auto|lru|fifo|pin, admit=auto|page|extent, "
-                  "io=auto|uring|threads, readahead=on|off")
+  sub->add_option(
+         "-o,--options", arguments->options,
+         "Mount options, separated by commas: allow_other, allow_root, default_permissions, threads=N, "
+         "log_level=debug|info|warning|error|off; of the cache: cache_size=SIZE (512M, 4G), "
+         "huge=auto|hugetlb|thp|off, policy=auto|lru|fifo|pin, admit=auto|page|extent, "
+         "io=auto|uring|threads, readahead=on|off; of the kernel: push=auto|on|off, direct_io, read_ahead_kb=N, "
+         "readdirplus=on|off, transport=auto|dev|uring")
       ->type_name("OPTION,...")
       ->allow_extra_args(false);
   sub->callback([&run, arguments] { run = [arguments] { return RunMount(*arguments); }; });

@@ -1,6 +1,3 @@
-#include <sys/statvfs.h>
-
-#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -33,9 +30,8 @@ Result<void> UnmountPack(const std::string& directory) {
   if (!mount) return std::unexpected(mount.error());
 
   const File daemon = WatchDaemon(mount->device);
-  struct statvfs unused = {};
-  const bool is_dead = statvfs(mount_point->c_str(), &unused) != 0 && errno == ENOTCONN;
-  if (auto gone = Unmount(*mount_point, is_dead ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone) return gone;
+  const UnmountMode mode = HasLostDaemon(*mount_point) ? UnmountMode::kDetach : UnmountMode::kIfIdle;
+  if (auto gone = Unmount(*mount_point, mode); !gone) return gone;
   if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
     return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon still waits for the disk", *mount_point);
   return {};

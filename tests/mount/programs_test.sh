@@ -61,7 +61,8 @@ def check(seed):
         assert shared[7:9] == wanted[7:9]
         try: mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE)
         except PermissionError: return True
-with multiprocessing.Pool(4) as pool:
+# By fork: the other ways, of which Python 3.14 takes one by default, want to import this program, which has no file.
+with multiprocessing.get_context('fork').Pool(4) as pool:
     assert all(pool.map(check, range(4))), 'a shared map could be written'
 PYTHON
 
@@ -72,7 +73,7 @@ same_content "$tree" "$scratch/cp"
 tar -C "$mnt" -cf - . | tar -C "$scratch/tar" -xpf - && same_content "$tree" "$scratch/tar"
 rsync -a "$mnt/" "$scratch/rsync"
 same_content "$tree" "$scratch/rsync"
-assert_equal "$(find "$mnt" -size +4M -printf '%P ' | sort)" "$(find "$tree" -size +4M -printf '%P ' | sort)"
+assert_equal "$(find "$mnt" -size +4M -printf '%P\n' | sort)" "$(find "$tree" -size +4M -printf '%P\n' | sort)"
 assert_equal "$(grep -rl 'script ran' "$mnt/bin/script")" "$mnt/bin/script"
 assert_equal "$(du -s --apparent-size -B1 "$mnt" | cut -f1)" "$(du -s --apparent-size -B1 "$tree" | cut -f1)"
 df "$mnt" | grep -q "$mnt" || fail 'df does not know the mount'

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the 70,000 images of Debian's dataset-fashion-mnist as PNG files in ten class folders.
 
-    fashion_mnist.py DIR      makes DIR/CLASS/NUMBER.png
+    fashion_mnist.py DIR [COUNT]      makes DIR/CLASS/NUMBER.png, of the first COUNT alone
 """
 import gzip
 import os
@@ -40,14 +40,14 @@ def write(job):
             file.write(png(pixels))
 
 
-def main(target):
+def main(target, count=70_000):
     jobs = []
     number = 0
     for part in ('train', 't10k'):
         images = records(f'{SOURCE}/{part}-images-idx3-ubyte.gz', 16, 28 * 28)
         labels = b''.join(records(f'{SOURCE}/{part}-labels-idx1-ubyte.gz', 8, 1))
         by_class = [[] for _ in CLASSES]
-        for pixels, label in zip(images, labels):
+        for pixels, label in zip(images[:count - number], labels):
             by_class[label].append((number, pixels))
             number += 1
         jobs += [(target, label, numbered) for label, numbered in enumerate(by_class)]
@@ -57,6 +57,6 @@ def main(target):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -19,6 +19,7 @@ chmod 755 "$scratch"
 passed=no
 mounts=()
 users=()
+groups=()      # folders of control groups
 background=()  # process ids that must not outlive the test
 
 clean_up() {
@@ -28,6 +29,7 @@ clean_up() {
   for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do take_down "${mounts[i]}"; done
   rm -rf --one-file-system "$scratch"
   for i in "${users[@]}"; do userdel "$i"; done
+  for i in "${groups[@]}"; do [ ! -d "$i" ] || until_true 5 rmdir "$i"; done
   # A command that 'set -e' stopped at has printed little: make sure that the log names the place.
   [ "$passed" = yes ] || [ $status -eq 77 ] || printf 'FAILED (status %d)\n' $status >&2
   [ "$passed" = yes ] || [ $status -ne 0 ] || status=1  # the script ended before its last line

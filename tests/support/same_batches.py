@@ -9,15 +9,19 @@ import torch
 from torchvision import datasets, transforms
 
 
-def batches(folder):
-    dataset = datasets.ImageFolder(folder, transform=transforms.ToTensor())
-    order = torch.Generator().manual_seed(7)
-    return dataset, torch.utils.data.DataLoader(dataset, batch_size=256, shuffle=True, generator=order, num_workers=2)
+def images(folder):
+    return datasets.ImageFolder(folder, transform=transforms.ToTensor())
+
+
+def shuffled(dataset, workers, seed):
+    """Batches of images and labels."""
+    order = torch.Generator().manual_seed(seed)
+    return torch.utils.data.DataLoader(dataset, batch_size=256, shuffle=True, generator=order, num_workers=workers)
 
 
 def main(source, mount):
-    source_set, source_batches = batches(source)
-    mount_set, mount_batches = batches(mount)
+    source_set, mount_set = images(source), images(mount)
+    source_batches, mount_batches = shuffled(source_set, 2, 7), shuffled(mount_set, 2, 7)
     assert source_set.classes == mount_set.classes, 'the classes differ'
     relative = [[path[len(root):] for path, _ in data.samples] for root, data in ((source, source_set), (mount, mount_set))]
     assert relative[0] == relative[1], 'the lists of samples differ'

@@ -1,10 +1,13 @@
 // Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
-// and no program can make the daemon keep any number of them.
+// and no program can make the daemon keep any number of them; but the pipe for plans is one. And the report says what
+// it names.
 #include "fs/control_files.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <map>
+#include <nlohmann/json.hpp>
 
 namespace quire {
 namespace {
@@ -37,6 +40,49 @@ TEST_F(ControlFilesTest, KeepsAFileUntilItIsForgotten) {
   EXPECT_NE(FindStats(), inode) << "an inode was given out twice";
 }
 
+// Programs that open it are to meet the daemon, and each other.
+TEST_F(ControlFilesTest, PlanIsAlwaysTheSamePipeThatEveryoneMayWriteInto) {
+  EXPECT_EQ(files_.Find(kControlFolderInode, "plan").value(), kPlanInode);
+  EXPECT_EQ(files_.Find(kControlFolderInode, "plan").value(), kPlanInode);
+  const auto status = files_.GetStat(kPlanInode);
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->st_mode, S_IFIFO | 0222U);
+  EXPECT_EQ(status->st_nlink, 1U);
+  EXPECT_EQ(files_.GetContent(kPlanInode), nullptr);
+  EXPECT_EQ(written_, 0) << "nothing is told of it";
+}
+
+TEST_F(ControlFilesTest, ThePlanStaysWhoeverForgetsIt) {
+  files_.Forget(kPlanInode, 1);
+  EXPECT_TRUE(files_.GetStat(kPlanInode).has_value());
+}
+
+TEST_F(ControlFilesTest, TheInodeOfStatsIsNeverThatOfThePlan) {
+  for (int i = 0; i < 10; ++i) EXPECT_GT(FindStats(), kPlanInode);
+}
+
+TEST_F(ControlFilesTest, TheFolderListsBothFilesWithTheirTypes) {
+  std::map<std::string, mode_t> listed;
+  const auto visit = [&](const ListedEntry& entry) {
+    listed.emplace(entry.name, entry.type);
+    return true;
+  };
+  ASSERT_TRUE(ControlFiles::List(kControlFolderInode, 0, visit).has_value());
+  EXPECT_EQ(listed,
+            (std::map<std::string, mode_t>{{".", S_IFDIR}, {"..", S_IFDIR}, {"plan", S_IFIFO}, {"stats", S_IFREG}}));
+}
+
+TEST_F(ControlFilesTest, AListingGoesOnWhereItsCookieSays) {
+  for (uint64_t cookie = 0; cookie <= 4; ++cookie) {
+    uint64_t listed = 0;
+    ASSERT_TRUE(ControlFiles::List(kControlFolderInode, cookie, [&](const ListedEntry& entry) {
+                  EXPECT_EQ(entry.next_cookie, cookie + ++listed);
+                  return true;
+                }).has_value());
+    EXPECT_EQ(listed, 4 - cookie);
+  }
+}
+
 TEST_F(ControlFilesTest, KeepsSoManyAndNoMore) {
   ino_t last = 0;
   for (int i = 0; i < 1024; ++i) last = FindStats();
@@ -45,6 +91,52 @@ TEST_F(ControlFilesTest, KeepsSoManyAndNoMore) {
   EXPECT_EQ(refused.error().system_errno, ENFILE);
   files_.Forget(last, 1);
   EXPECT_TRUE(files_.Find(kControlFolderInode, "stats").has_value());
+}
+
+// --- What `stats` tells
+
+nlohmann::json Reported(const FeedFigures& feed) {
+  MountReport report;
+  report.feed = feed;
+  return nlohmann::json::parse(FormatReport(report));
+}
+
+TEST(MountReport, TellsWhatWasPushedAndWhatCameOfIt) {
+  const auto push = Reported({.mode = PushMode::kOn,
+                              .is_pushing = true,
+                              .pushed_samples = 1,
+                              .pushed_bytes = 2,
+                              .refused_pushes = 3,
+                              .push = {.control_pages = 4,
+                                       .control_pages_read = 5,
+                                       .pushed_page_bytes = 80,
+                                       .read_page_bytes = 20,
+                                       .dropped_samples = 6,
+                                       .pauses = 7,
+                                       .is_paused = true,
+                                       .available_bytes = 8},
+                              .plan = {}})["push"];
+  EXPECT_EQ(push, nlohmann::json::parse(R"({"mode": "on", "is_pushing": true, "samples": 1, "bytes": 2, "refused": 3,
+      "control_pages": 4, "control_pages_read": 5, "read_share": 0.25, "dropped_samples": 6, "pauses": 7,
+      "is_paused": true, "available_bytes": 8})"));
+}
+
+TEST(MountReport, WithoutPushesThereIsNoShareThatWasRead) { EXPECT_TRUE(Reported({})["push"]["read_share"].is_null()); }
+
+TEST(MountReport, TellsWhatPlansToldAndWhereTheyAre) {
+  const auto plan = Reported({.push = {},
+                              .plan = {.told = 1,
+                                       .ignored = 2,
+                                       .prefetched = 3,
+                                       .overtaken = 4,
+                                       .expected_reads = 5,
+                                       .unexpected_reads = 6,
+                                       .forgotten_plans = 7,
+                                       .ahead = 8,
+                                       .left = 9},
+                              .plan_unknown = 10})["plan"];
+  EXPECT_EQ(plan, nlohmann::json::parse(R"({"told": 1, "ignored": 2, "prefetched": 3, "overtaken": 4,
+      "expected_reads": 5, "unexpected_reads": 6, "forgotten_plans": 7, "ahead": 8, "left": 9, "unknown": 10})"));
 }
 
 }  // namespace

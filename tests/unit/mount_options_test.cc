@@ -92,13 +92,54 @@ TEST(MountOptions, EveryChoiceOfTheCacheIsTaken) {
   EXPECT_TRUE(Parsed({"readahead=off,readahead=on"}).cache.readahead);
 }
 
+TEST(MountOptions, EveryTransportIsTaken) {
+  EXPECT_EQ(Parsed({}).transport, Transport::kAuto);
+  for (const auto& [name, transport] : kTransportNames)
+    EXPECT_EQ(Parsed({fmt::format("transport={}", name)}).transport, transport) << name;
+}
+
 TEST(MountOptions, WhatIsNoChoiceNamesThoseThatAre) {
   EXPECT_EQ(Refusal("huge=yes"), "option 'huge=yes': give auto, hugetlb, thp or off");
   EXPECT_EQ(Refusal("policy=random"), "option 'policy=random': give auto, lru, fifo or pin");
   EXPECT_EQ(Refusal("admit="), "option 'admit=': give auto, page or extent");
   EXPECT_EQ(Refusal("io=aio"), "option 'io=aio': give auto, uring or threads");
+  EXPECT_EQ(Refusal("transport=tcp"), "option 'transport=tcp': give auto, dev or uring");
   EXPECT_EQ(Refusal("readahead=1"), "option 'readahead=1': give on or off");
   EXPECT_EQ(Refusal("huge"), "option 'huge' needs a value: huge=...");
+}
+
+TEST(MountOptions, PushingIsAutomaticUnlessChosen) {
+  EXPECT_EQ(Parsed({}).push, PushMode::kAuto);
+  for (const auto& [name, mode] : kPushNames) EXPECT_EQ(Parsed({fmt::format("push={}", name)}).push, mode) << name;
+  EXPECT_EQ(Parsed({"push=on,push=auto"}).push, PushMode::kAuto);
+  EXPECT_EQ(Refusal("push=yes"), "option 'push=yes': give auto, on or off");
+  EXPECT_EQ(Refusal("push"), "option 'push' needs a value: push=...");
+}
+
+TEST(MountOptions, ReaddirplusIsOnUnlessSwitchedOff) {
+  EXPECT_TRUE(Parsed({}).readdirplus);
+  EXPECT_FALSE(Parsed({"readdirplus=off"}).readdirplus);
+  EXPECT_TRUE(Parsed({"readdirplus=off", "readdirplus=on"}).readdirplus);
+  EXPECT_EQ(Refusal("readdirplus=auto"), "option 'readdirplus=auto': give on or off");
+}
+
+TEST(MountOptions, ReadAheadIsUpTo64MiBInKiB) {
+  EXPECT_EQ(Parsed({}).read_ahead_kb, std::nullopt);
+  EXPECT_EQ(Parsed({"read_ahead_kb=0"}).read_ahead_kb, 0U);
+  EXPECT_EQ(Parsed({"read_ahead_kb=65536"}).read_ahead_kb, 65536U);
+  for (const char* const wrong : {"65537", "-1", "4K", "", "4294967297"})
+    EXPECT_EQ(Refusal(fmt::format("read_ahead_kb={}", wrong)),
+              fmt::format("option 'read_ahead_kb={}': give a number from 0 to 65536", wrong));
+}
+
+TEST(MountOptions, DirectIoLeavesNothingToPushInto) {
+  EXPECT_FALSE(Parsed({}).direct_io);
+  EXPECT_TRUE(Parsed({"direct_io"}).direct_io);
+  EXPECT_EQ(Parsed({"direct_io"}).push, PushMode::kOff);
+  EXPECT_EQ(Parsed({"push=auto", "direct_io"}).push, PushMode::kOff);
+  EXPECT_TRUE(Refusal("direct_io,push=on").contains("'push=on'"));
+  EXPECT_TRUE(Refusal("push=on,direct_io").contains("'direct_io'"));
+  EXPECT_EQ(Refusal("direct_io=1"), "option 'direct_io' takes no value");
 }
 
 TEST(MountOptions, BeladyIsRefusedBecauseNobodyTellsIt) {

@@ -1,0 +1,59 @@
+// All that gives the kernel bytes before it asks: what is known of its cache, the pusher, and the plan. The file system
+// tells it what the kernel does, the session starts and stops it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "cache/sample_reader.h"
+#include "format/pack.h"
+#include "fs/feed_figures.h"
+#include "fs/kernel_store.h"
+#include "fs/kernel_view.h"
+#include "fs/plan.h"
+#include "fs/plan_pipe.h"
+#include "fs/plan_runner.h"
+#include "fs/push_budget.h"
+#include "fs/pusher.h"
+
+namespace quire {
+
+class KernelFeed {
+ public:
+  // `pack` and `samples` must outlive the feed. REQUIRES: no read was begun yet.
+  KernelFeed(const Pack& pack, SampleReader& samples, std::string mount_point, PushMode mode);
+
+  // Starts the threads. `session` must live until Stop has returned; `device`: of its mount.
+  Result<void> Start(fuse_session* session, dev_t device);
+  // Ends the threads. REQUIRES: requests are still answered, or the mount is gone. Again: does nothing.
+  void Stop();
+
+  // What the kernel does. Any thread; does not block; allocates nothing.
+  void Told(NodeNumber number) { view_.Told(number); }
+  void Forgotten(NodeNumber number) { view_.Forgotten(number); }
+  void PlanLookedUp() { pipe_.LookedUp(); }
+  // It asks for bytes of `node`, a sample.
+  void ReadBegun(NodeNumber number, const Node& node);
+  // And was answered from memory at once.
+  void ReadAnswered(const Node& node);
+
+  [[nodiscard]] FeedFigures figures() const;
+
+ private:
+  // Of a sample that lies in one extent of the pack.
+  [[nodiscard]] std::optional<uint64_t> PageOf(const Node& node) const;
+
+  const Index& index_;
+  const PushMode mode_;
+  KernelView view_;
+  KernelStore store_;
+  PushBudget budget_;
+  Pusher pusher_;
+  Plan plan_;
+  PlanRunner runner_;
+  PlanPipe pipe_;
+};
+
+}  // namespace quire

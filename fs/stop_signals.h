@@ -1,0 +1,38 @@
+// SIGINT, SIGTERM and SIGHUP as events for one thread, so that a session can be ended in order: a handler could only
+// set a flag, and what stores into the kernel must be stopped while requests are still answered.
+#pragma once
+
+#include <csignal>
+#include <functional>
+#include <stop_token>
+#include <thread>
+
+#include "format/result.h"
+
+namespace quire {
+
+class StopSignals {
+ public:
+  // From now on the signals wait for Listen, whichever thread they come to. One that was ignored stays ignored, and
+  // SIGPIPE is ignored from now on. REQUIRES: no other thread runs, or all block these signals.
+  StopSignals();
+  ~StopSignals();  // they are as they were before
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  // Calls `stop` with the number of the first signal, in a thread of its own.
+  Result<void> Listen(std::function<void(int signal)> stop);
+  // Returns once `stop` is not running and will not be called.
+  void Ignore();
+
+ private:
+  void Run(const std::stop_token& ended);
+
+  sigset_t signals_;
+  sigset_t mask_before_;
+  struct sigaction pipe_before_ = {};
+  std::function<void(int signal)> stop_;
+  std::jthread thread_;
+};
+
+}  // namespace quire

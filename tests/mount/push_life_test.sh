@@ -1,0 +1,117 @@
+#!/bin/bash
+# Goal: whatever happens to a mount while it pushes samples and follows plans (unmounting, SIGTERM, SIGKILL, memory running
+# out), nobody hangs, no byte is wrong, and what is left can be mounted again.
+# QUIRE_STRESS_ROUNDS=N repeats it; 60 rounds take some ten minutes.
+. "$(dirname "$0")/../support/harness.sh"
+. "$support/trees.sh"
+need_fuse
+
+rounds=${QUIRE_STRESS_ROUNDS:-3}
+tree=$scratch/tree
+mnt=$scratch/mnt
+make_samples "$tree" 10 300 20000
+pack "$tree" -o "$tree.quire"
+cat >"$scratch/reader.py" <<'PYTHON'
+# Reads samples in random order and compares them, until the mount is gone. Prints what is wrong; errors of a mount that
+# goes away are not. Every third reader tells its order beforehand, every third one keeps files open.
+import errno, os, random, sys, threading
+tree, mount, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+paths = [os.path.relpath(os.path.join(folder, name), tree) for folder, _, names in os.walk(tree) for name in names]
+def hash_of(path):
+    with open(path, 'rb') as file: return hash(file.read())
+hashes = {path: hash_of(os.path.join(tree, path)) for path in paths}  # not the contents: memory is short
+chance = random.Random(number)
+def tell(order):
+    try:
+        with open(mount + '/.quire/plan', 'wb') as pipe: pipe.write(b''.join(path.encode() + b'\0' for path in order))
+    except OSError: pass
+held = []
+try:
+    while True:
+        chance.shuffle(paths)
+        if number % 3 == 0: threading.Thread(target=tell, args=[list(paths)], daemon=True).start()
+        if number % 3 == 1: os.listdir(mount + '/' + os.path.dirname(paths[0]))
+        for path in paths:
+            handle = os.open(os.path.join(mount, path), os.O_RDONLY)
+            data = os.read(handle, 1 << 20)
+            if hash(data) != hashes[path]: print(f'WRONG BYTES in {path}', flush=True)
+            if number % 3 == 2: held.append(handle)
+            else: os.close(handle)
+            while len(held) > 50: os.close(held.pop(0))
+except OSError as error:
+    if error.errno not in (errno.ENOTCONN, errno.ENOENT, errno.ECONNABORTED, errno.EIO, errno.ENODEV): print(f'WRONG ERROR {error}', flush=True)
+PYTHON
+readers=()
+start_readers() {
+  local i
+  readers=()
+  for i in 1 2 3 4; do
+    python3 "$scratch/reader.py" "$tree" "$mnt" $i >>"$scratch/wrong" 2>&1 &
+    readers+=($!)
+    background+=($!)
+  done
+}
+assert_readers_end() {
+  local pid
+  for pid in "${readers[@]}"; do
+    until_true 20 gone "$pid" || { cat "/proc/$pid/stack" >&2; fail "a reader hangs after $1"; }
+  done
+  assert_equal "$(cat "$scratch/wrong")" '' "what readers saw ($1)"
+}
+# mount_here OPTIONS WHAT_WAS_BEFORE [TASKS_FILE_OF_A_GROUP]
+mount_here() {
+  mkdir -p "$mnt"
+  rm -f "$scratch/log"
+  (
+    [ $# -lt 3 ] || echo "$BASHPID" >"$3"
+    exec "$QUIRE" mount -f -o "$1" "$tree.quire" "$mnt" 2>"$scratch/log"
+  ) &
+  daemon=$!
+  background+=($daemon)
+  # Not by the mount table, where the last one may still stand.
+  until_true 20 grep -q " mounted '" "$scratch/log" || { cat "$scratch/log" >&2; fail "not mounted again after $2"; }
+  ls -lR "$mnt" >/dev/null
+}
+is_pushing() { [ "$(json 'd["push"]["samples"]' <"$mnt/.quire/stats")" -gt 50 ]; }
+pause() { sleep "$(python3 -c 'import random; print(random.uniform(0, 0.5))')"; }
+mounts+=("$mnt")
+options=(push=on cache_size=8M,push=on cache_size=16M push=on,threads=2,io=threads)
+
+before='the beginning'
+for ((round = 0; round < rounds; ++round)); do
+  for how in TERM umount KILL; do
+    mount_here "${options[round % ${#options[@]}]}" "$before"
+    start_readers
+    until_true 20 is_pushing || fail "nothing is pushed: $(cat "$mnt/.quire/stats")"
+    pause
+    case $how in
+      umount) umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt" ;;
+      *) kill -$how $daemon ;;
+    esac
+    [ $how = TERM ] || kill "${readers[@]}" 2>/dev/null || true  # what the kernel holds can still be read, by whoever has the mount
+    until_true 20 gone $daemon || { cat /proc/$daemon/task/*/stack >&2; fail "the daemon hangs after $how"; }
+    wait $daemon 2>/dev/null || true
+    assert_readers_end "$how"
+    before=$how
+  done
+done
+
+# Memory that runs out: readers and daemon in a group that holds a part of the samples.
+group=/sys/fs/cgroup/memory/quire-test-$$
+if is_root && mkdir "$group" 2>/dev/null; then
+  groups+=("$group")
+  echo 150M >"$group/memory.limit_in_bytes"
+  mount_here huge=thp,cache_size=16M,push=on "$before" "$group/tasks"
+  start_readers
+  for pid in "${readers[@]}"; do echo "$pid" >"$group/tasks"; done
+  sleep $((2 * rounds))
+  assert_equal "$(cat "$scratch/wrong")" '' 'what readers saw in little memory'
+  for pid in "${readers[@]}"; do ! gone "$pid" || fail 'a reader ended in little memory'; done
+  kill "${readers[@]}"
+  assert_readers_end 'little memory'
+  umount_pack "$mnt"
+  until_true 20 gone $daemon || fail 'the daemon hangs in little memory'
+else
+  leave_out 'little memory: needs root and cgroup v1'
+fi
+pass

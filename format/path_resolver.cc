@@ -10,9 +10,9 @@ constexpr int kMaxSymlinks = 40;  // as Linux: path_resolution(7)
 
 }  // namespace
 
-Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSymlink last) {
+Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSymlink last, NodeNumber root) {
   std::string rest(path);  // what is still to be walked
-  NodeNumber number = 0;
+  NodeNumber number = root;
   int symlinks = 0;
   while (true) {
     rest.erase(0, std::min(rest.find_first_not_of('/'), rest.size()));
@@ -27,6 +27,7 @@ Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSy
       return MakeError(ErrorCode::kNotFound, "'{}': what '{}' is looked up in is not a directory", path, name);
     if (name == ".") continue;
     if (name == "..") {
+      if (number == root) continue;
       const auto parent = index.GetParent(number);
       if (!parent) return parent;
       number = *parent;

@@ -7,6 +7,13 @@ namespace {
 
 constexpr blksize_t kBlockSize = 4096;     // what the kernel caches in: smaller reads are not cheaper
 constexpr uint64_t kStatBlockBytes = 512;  // of st_blocks, whatever st_blksize says
+constexpr mode_t kAllPermissions = 0777;
+
+mode_t ModeOf(NodeKind kind, mode_t packed, const AttributeOverrides& overrides) {
+  if (kind == NodeKind::kSymlink) return packed;
+  const auto& mask = kind == NodeKind::kDirectory ? overrides.directory_mask : overrides.file_mask;
+  return mask ? kAllPermissions & ~*mask : packed;
+}
 
 }  // namespace
 
@@ -21,7 +28,7 @@ mode_t TypeOf(NodeKind kind) {
   }
 }
 
-Result<struct stat> GetStat(const Index& index, NodeNumber number) {
+Result<struct stat> GetStat(const Index& index, NodeNumber number, const AttributeOverrides& overrides) {
   auto node = index.GetNode(number);
   if (!node) return Propagate(std::move(node));
   if (node->kind == NodeKind::kHardLink) return Corrupt("node {}: a hard link to a hard link", number);
@@ -34,11 +41,10 @@ Result<struct stat> GetStat(const Index& index, NodeNumber number) {
     stored_bytes = *stored;
   }
   struct stat status = {};
-  status.st_ino = InodeOf(number);
-  status.st_mode = TypeOf(node->kind) | attributes->mode;
+  status.st_mode = TypeOf(node->kind) | ModeOf(node->kind, attributes->mode, overrides);
   status.st_nlink = attributes->nlink;
-  status.st_uid = attributes->uid;
-  status.st_gid = attributes->gid;
+  status.st_uid = overrides.uid.value_or(attributes->uid);
+  status.st_gid = overrides.gid.value_or(attributes->gid);
   status.st_size = static_cast<off_t>(node->size_bytes);
   status.st_blksize = kBlockSize;
   status.st_blocks = static_cast<blkcnt_t>((stored_bytes + kStatBlockBytes - 1) / kStatBlockBytes);

@@ -35,6 +35,13 @@ constexpr unsigned kCongestionThreshold = kMaxBackground / 4 * 3;
 // More than any kernel asks for in one readdir, and a bound on what one may make us allocate.
 constexpr size_t kMaxListingBytes = 1 << 20;
 
+// All use of a mount begins at its root: from a name there or from what somebody has open, which makes it busy. So
+// where idleness matters, it is enough that the kernel asks for those names now and then; all below stays as it is.
+double TopEntriesS(const MountOptions& options) {
+  if (options.idle_timeout.count() == 0) return kForeverS;
+  return std::chrono::duration<double>(options.idle_timeout).count() / kIdleChecks;
+}
+
 // Runs `answer`, which answers the request as its last act: if it threw, it has not answered.
 void Guard(fuse_req_t request, const auto& answer) noexcept {
   try {
@@ -80,13 +87,15 @@ void ReplyXattr(fuse_req_t request, size_t asked_bytes, const char* data, size_t
 
 }  // namespace
 
-FileSystem::FileSystem(const Pack& pack, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
-                       TransportChoice transport)
+FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed,
+                       const MountOptions& options, TransportChoice transport)
     : pack_(pack),
       index_(pack.index()),
+      inodes_(root),
       samples_(samples),
       feed_(feed),
       options_(options),
+      top_entries_s_(TopEntriesS(options)),
       transport_(std::move(transport)),
       control_files_([this] { return FormatReport(MakeReport()); }) {}
 
@@ -140,8 +149,9 @@ void FileSystem::Lookup(fuse_req_t request, fuse_ino_t parent, const char* name)
   }
   const auto inode = FindInode(parent, wanted);
   if (!inode) return Refuse(request, "lookup in", parent, inode.error());
-  const auto entry = MakeEntry(*inode);
+  const auto entry = MakeEntry(parent, *inode);
   if (!entry) return Refuse(request, "lookup in", parent, entry.error());
+  if (!IsControlInode(*inode)) NoteUse();
   fuse_reply_entry(request, &*entry);
   if (*inode == kPlanInode) feed_.PlanLookedUp();
 }
@@ -153,7 +163,7 @@ void FileSystem::GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_i
 }
 
 void FileSystem::ReadLink(fuse_req_t request, fuse_ino_t inode) {
-  const auto node = index_.GetNode(NodeOf(inode));
+  const auto node = index_.GetNode(inodes_.NodeOf(inode));
   if (!node) return Refuse(request, "readlink", inode, node.error());
   if (node->kind != NodeKind::kSymlink) {
     fuse_reply_err(request, EINVAL);
@@ -182,13 +192,14 @@ void FileSystem::Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file
 
 void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset, fuse_file_info* /*file*/) {
   if (IsControlInode(inode)) return ReadControlFile(request, inode, bytes, offset);
-  const auto node = index_.GetNode(NodeOf(inode));
+  NoteUse();
+  const auto node = index_.GetNode(inodes_.NodeOf(inode));
   if (!node) return Refuse(request, "read", inode, node.error());
   if (!node->is_sample() || offset < 0) {
     fuse_reply_err(request, EINVAL);
     return;
   }
-  feed_.ReadBegun(NodeOf(inode), *node);
+  feed_.ReadBegun(inodes_.NodeOf(inode), *node);
   SampleBytes ready;
   if (samples_.TryRead(*node, static_cast<uint64_t>(offset), bytes, ready)) {
     ReplySamples(request, ready);
@@ -254,7 +265,7 @@ void FileSystem::ForgetOne(fuse_ino_t inode, uint64_t lookups) {
   if (IsControlInode(inode))
     control_files_.Forget(inode, lookups);
   else
-    feed_.Forgotten(NodeOf(inode));
+    feed_.Forgotten(inodes_.NodeOf(inode));
 }
 
 void FileSystem::ReadControlFile(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t offset) {
@@ -341,7 +352,7 @@ void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name
     fuse_reply_err(request, ENODATA);
     return;
   }
-  const auto value = FindXattr(index_, NodeOf(inode), name);
+  const auto value = FindXattr(index_, inodes_.NodeOf(inode), name);
   if (!value) return Refuse(request, "getxattr", inode, value.error());
   if (!*value) {
     fuse_reply_err(request, ENODATA);
@@ -352,7 +363,7 @@ void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name
 
 void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {
   if (IsControlInode(inode)) return ReplyXattr(request, bytes, "", 0);
-  const auto names = ListXattrNames(index_, NodeOf(inode));
+  const auto names = ListXattrNames(index_, inodes_.NodeOf(inode));
   if (!names) return Refuse(request, "listxattr", inode, names.error());
   ReplyXattr(request, bytes, names->data(), names->size());
 }
@@ -363,13 +374,13 @@ Result<fuse_ino_t> FileSystem::FindInode(fuse_ino_t parent, std::string_view nam
     if (!found) return std::unexpected(found.error());
     return found->value_or(0);
   }
-  auto inode = FindNode(NodeOf(parent), name);
+  auto inode = FindNode(inodes_.NodeOf(parent), name);
   if (parent == FUSE_ROOT_ID && name == kControlFolderName && inode && *inode == 0) return kControlFolderInode;
   return inode;
 }
 
 bool FileSystem::HasControlFiles() const {
-  const auto inode = FindNode(NodeOf(FUSE_ROOT_ID), kControlFolderName);
+  const auto inode = FindNode(inodes_.NodeOf(FUSE_ROOT_ID), kControlFolderName);
   return inode && *inode == 0;
 }
 
@@ -384,16 +395,19 @@ Result<fuse_ino_t> FileSystem::FindNode(NodeNumber parent, std::string_view name
   if (!*child) return 0;
   auto resolved = index_.Resolve(**child);
   if (!resolved) return Propagate(std::move(resolved));
-  return InodeOf(*resolved);
+  return inodes_.InodeOf(*resolved);
 }
 
 Result<struct stat> FileSystem::GetInodeStat(fuse_ino_t inode) const {
-  return IsControlInode(inode) ? control_files_.GetStat(inode) : GetStat(index_, NodeOf(inode));
+  if (IsControlInode(inode)) return control_files_.GetStat(inode);
+  auto status = GetStat(index_, inodes_.NodeOf(inode), options_.overrides);
+  if (status) status->st_ino = inode;
+  return status;
 }
 
-Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t inode) const {
+Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t parent, fuse_ino_t inode) const {
   fuse_entry_param entry = {};
-  entry.entry_timeout = kForeverS;
+  entry.entry_timeout = parent == FUSE_ROOT_ID ? top_entries_s_ : kForeverS;
   if (inode == 0) return entry;
   auto status = GetInodeStat(inode);
   if (!status) return Propagate(std::move(status));
@@ -401,7 +415,7 @@ Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t inode) const {
   entry.attr = *status;
   entry.attr_timeout = kForeverS;
   if (!IsControlInode(inode)) {
-    if (S_ISREG(status->st_mode)) feed_.Told(NodeOf(inode));
+    if (S_ISREG(status->st_mode)) feed_.Told(inodes_.NodeOf(inode));
   } else if (inode == kPlanInode) {
     entry.entry_timeout = 0;  // so that every open is seen
   } else if (S_ISREG(status->st_mode)) {
@@ -417,10 +431,10 @@ Result<off_t> FileSystem::FindDataOrHole(fuse_ino_t inode, off_t offset, int whe
     if (content == nullptr || std::cmp_greater_equal(offset, content->size())) return -1;
     return whence == SEEK_DATA ? offset : static_cast<off_t>(content->size());
   }
-  auto node = index_.GetNode(NodeOf(inode));
+  auto node = index_.GetNode(inodes_.NodeOf(inode));
   if (!node) return Propagate(std::move(node));
   if (!node->is_sample() || (whence != SEEK_DATA && whence != SEEK_HOLE))
-    return Invalid("seek by {} in node {}", whence, NodeOf(inode));
+    return Invalid("seek by {} in node {}", whence, inodes_.NodeOf(inode));
   if (offset < 0 || static_cast<uint64_t>(offset) >= node->size_bytes) return -1;
   auto position = static_cast<uint64_t>(offset);
   while (position < node->size_bytes) {
@@ -432,17 +446,20 @@ Result<off_t> FileSystem::FindDataOrHole(fuse_ino_t inode, off_t offset, int whe
   return whence == SEEK_HOLE ? static_cast<off_t>(node->size_bytes) : -1;
 }
 
-size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const ListedEntry& entry, bool plus) {
+size_t FileSystem::AddEntry(fuse_req_t request, fuse_ino_t parent, std::span<char> buffer, const ListedEntry& entry,
+                            bool plus) {
   std::array<char, kMaxNameBytes + 1> name = {};
   entry.name.copy(name.data(), kMaxNameBytes);
   const auto cookie = static_cast<off_t>(entry.next_cookie);
+  // What is above the root of the mount is no part of it.
+  const NodeNumber node = parent == FUSE_ROOT_ID && entry.name == ".." ? inodes_.root() : entry.node;
   // Inode 0 tells the kernel of a name without attributes: it will look up, and get the error, when somebody asks.
   fuse_entry_param param = {};
-  param.attr.st_ino = InodeOf(entry.node);
+  param.attr.st_ino = inodes_.InodeOf(node);
   param.attr.st_mode = entry.type;
   if (!plus) return fuse_add_direntry(request, buffer.data(), buffer.size(), name.data(), &param.attr, cookie);
   if (entry.has_status) {
-    if (const auto made = MakeEntry(InodeOf(entry.node))) {
+    if (const auto made = MakeEntry(parent, inodes_.InodeOf(entry.node))) {
       param = *made;
     } else {
       errors_.Report(Describe("stat", entry.node), made.error());
@@ -452,37 +469,39 @@ size_t FileSystem::AddEntry(fuse_req_t request, std::span<char> buffer, const Li
 }
 
 void FileSystem::List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus) {
+  if (!IsControlInode(inode)) NoteUse();
   static thread_local std::vector<char> memory;  // so that a listing allocates once a thread
   memory.resize(std::max(memory.size(), std::min(bytes, kMaxListingBytes)));
   const auto buffer = std::span(memory).first(std::min(bytes, kMaxListingBytes));
   size_t used_bytes = 0;
   const auto add = [&](const ListedEntry& entry) {
     const std::span<char> rest = buffer.subspan(used_bytes);
-    const size_t entry_bytes = AddEntry(request, rest, entry, plus);
+    const size_t entry_bytes = AddEntry(request, inode, rest, entry, plus);
     if (entry_bytes > rest.size()) return false;
     used_bytes += entry_bytes;
     return true;
   };
   const auto from = static_cast<uint64_t>(cookie);
   const auto listed = IsControlInode(inode) ? ControlFiles::List(inode, from, std::ref(add))
-                                            : ListDirectory(index_, NodeOf(inode), from, std::ref(add));
+                                            : ListDirectory(index_, inodes_.NodeOf(inode), from, std::ref(add));
   if (!listed) return Refuse(request, "list", inode, listed.error());
   if (listed->first) {
-    const std::string context = Describe("list", NodeOf(inode));
+    const std::string context = Describe("list", inodes_.NodeOf(inode));
     errors_.Report(fmt::format("{}: {} entries left out", context, listed->count), *listed->first);
   }
   fuse_reply_buf(request, buffer.data(), used_bytes);
 }
 
 void FileSystem::Refuse(fuse_req_t request, const char* operation, fuse_ino_t inode, const Error& error) {
-  const int number = errors_.Report(Describe(operation, NodeOf(inode)), error);
+  const int number = errors_.Report(Describe(operation, inodes_.NodeOf(inode)), error);
   fuse_reply_err(request, number);
 }
 
 std::string FileSystem::Describe(const char* operation, NodeNumber number) const {
   const auto path = index_.GetPath(number);
   // Escaped: a name may hold a newline, and must not forge a line of the log.
-  return path ? fmt::format("{} {:?}", operation, "/" + *path) : fmt::format("{} inode {}", operation, InodeOf(number));
+  return path ? fmt::format("{} {:?}", operation, "/" + *path)
+              : fmt::format("{} inode {}", operation, inodes_.InodeOf(number));
 }
 
 }  // namespace quire

@@ -3,6 +3,7 @@
 // release, or to forget but the control files.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "cache/sample_reader.h"
 #include "format/pack.h"
+#include "fs/attributes.h"
 #include "fs/control_files.h"
 #include "fs/directory_listing.h"
 #include "fs/errno_map.h"
@@ -23,14 +25,17 @@
 
 namespace quire {
 
+// How often in MountOptions::idle_timeout the mount looks whether it was used.
+inline constexpr int kIdleChecks = 4;
+
 // Requests may come from any number of threads. Each is answered exactly once, before its method returns; but a read
 // whose bytes are not in memory parks, and a thread of the fill engine answers it once they are. Where it came by
 // io_uring its own thread waits and answers: transport.h. No lock is held while answering, and what an answer was made
 // of is let go of as soon as it is written.
 class FileSystem {
  public:
-  // All must outlive the file system.
-  FileSystem(const Pack& pack, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
+  // All must outlive the file system. `root` is a directory of the pack.
+  FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
              TransportChoice transport);
 
   // For fuse_session_new, with a FileSystem as user data. No exception leaves these functions.
@@ -42,6 +47,11 @@ class FileSystem {
 
   // Requests that failed for a reason that the log names.
   [[nodiscard]] uint64_t failed_requests() const { return errors_.reported(); }
+
+  // Whether anyone has used the mount since the last call, and it was not only to ask how it fares. The kernel tells of
+  // all use but of what it remembers: within MountOptions::idle_timeout / kIdleChecks of a name below the root being
+  // looked up, use of that name says nothing.
+  [[nodiscard]] bool TakeUse() { return used_.exchange(false, std::memory_order_relaxed); }
 
   // False where the pack has an entry of the control folder's name, which comes first, or where that cannot be told.
   [[nodiscard]] bool HasControlFiles() const;
@@ -81,16 +91,21 @@ class FileSystem {
   // What the kernel can do, and is told to do, once the mount begins.
   static void Negotiate(void* file_system, fuse_conn_info* connection);
 
+  // A write for the first use only: what all threads read does not move between their caches.
+  void NoteUse() {
+    if (!used_.load(std::memory_order_relaxed)) used_.store(true, std::memory_order_relaxed);
+  }
+
   // The inode of `name`; 0 when there is none.
   [[nodiscard]] Result<fuse_ino_t> FindInode(fuse_ino_t parent, std::string_view name);
   Result<fuse_ino_t> FindNode(NodeNumber parent, std::string_view name) const;
   [[nodiscard]] Result<struct stat> GetInodeStat(fuse_ino_t inode) const;
   // Inode 0 makes the entry of a name that is not there, which the kernel remembers too.
-  [[nodiscard]] Result<fuse_entry_param> MakeEntry(fuse_ino_t inode) const;
+  [[nodiscard]] Result<fuse_entry_param> MakeEntry(fuse_ino_t parent, fuse_ino_t inode) const;
   [[nodiscard]] Result<off_t> FindDataOrHole(fuse_ino_t inode, off_t offset, int whence) const;
-  // Adds an entry to `buffer` in the form of the request; its bytes, which are more than the buffer's when it does not
-  // fit.
-  size_t AddEntry(fuse_req_t request, std::span<char> buffer, const ListedEntry& entry, bool plus);
+  // Adds an entry of `parent` to `buffer` in the form of the request; its bytes, which are more than the buffer's when
+  // it does not fit.
+  size_t AddEntry(fuse_req_t request, fuse_ino_t parent, std::span<char> buffer, const ListedEntry& entry, bool plus);
   void List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus);
 
   // Answers with the errno of `error` and logs it as 'OPERATION "/path": MESSAGE'.
@@ -100,10 +115,13 @@ class FileSystem {
 
   const Pack& pack_;
   const Index& index_;
+  const InodeMap inodes_;
   SampleReader& samples_;
   KernelFeed& feed_;
   const MountOptions& options_;
   const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  const double top_entries_s_;  // for how long the kernel keeps what the root holds
+  std::atomic<bool> used_ = false;
   fuse_session* session_ = nullptr;
   TransportChoice transport_;  // set for good before the first request, as are the two below
   // Whether the kernel stops asking once it hears that there is nothing to open.

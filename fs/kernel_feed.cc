@@ -17,7 +17,7 @@ unsigned PusherThreads() { return std::clamp(std::thread::hardware_concurrency()
 
 }  // namespace
 
-KernelFeed::KernelFeed(const Pack& pack, SampleReader& samples, std::string mount_point, PushMode mode)
+KernelFeed::KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode)
     : index_(pack.index()),
       mode_(mode),
       view_(index_.node_count()),
@@ -27,7 +27,7 @@ KernelFeed::KernelFeed(const Pack& pack, SampleReader& samples, std::string moun
       pusher_(index_, samples.cache(), view_, store_, budget_),
       plan_(index_.node_count()),
       runner_(index_, samples, plan_, view_, store_, budget_),
-      pipe_(index_, plan_, std::move(mount_point),
+      pipe_(index_, root, plan_, std::move(mount_point),
             [this](bool is_end) { is_end ? runner_.FutureChanged() : runner_.Wake(); }) {
   if (mode_ == PushMode::kOff) return;
   samples.cache().SetPageListener([this](uint64_t page, bool is_prefetch) { pusher_.PageArrived(page, is_prefetch); });

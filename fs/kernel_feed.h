@@ -22,8 +22,8 @@ namespace quire {
 
 class KernelFeed {
  public:
-  // `pack` and `samples` must outlive the feed. REQUIRES: no read was begun yet.
-  KernelFeed(const Pack& pack, SampleReader& samples, std::string mount_point, PushMode mode);
+  // `pack` and `samples` must outlive the feed; `root`: the directory that is mounted. REQUIRES: no read was begun yet.
+  KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode);
 
   // Starts the threads. `session` must live until Stop has returned; `device`: of its mount.
   Result<void> Start(fuse_session* session, dev_t device);

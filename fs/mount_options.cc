@@ -2,182 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
-#include <optional>
-#include <string_view>
+#include <ranges>
 #include <utility>
-#include <vector>
+
+#include "fs/mount_option_table.h"
 
 namespace quire {
 namespace {
-
-constexpr unsigned kMaxThreads = 1024;
-constexpr unsigned kMaxReadAheadKb = 64 << 10;  // more than any file system asks for at once
-
-// Those that a mount can be given.
-constexpr ChoiceNames<PolicyKind, 4> kPolicies = {kPolicyNames[0], kPolicyNames[1], kPolicyNames[2], kPolicyNames[3]};
-
-constexpr ChoiceNames<bool, 2> kSwitch = {{{"on", true}, {"off", false}}};
-
-using Apply = Result<void> (*)(MountOptions& options, std::string_view value);
-
-struct Option {
-  std::string_view name;
-  bool takes_value;
-  Apply apply;
-};
-
-Result<void> Ignore(MountOptions& /*options*/, std::string_view /*value*/) { return {}; }
-
-template <bool MountOptions::* kFlag>
-Result<void> Set(MountOptions& options, std::string_view /*value*/) {
-  options.*kFlag = true;
-  return {};
-}
-
-Result<void> RefuseWriting(MountOptions& /*options*/, std::string_view /*value*/) {
-  return Invalid("option 'rw': packs are read-only; leave it out or say 'ro'");
-}
-
-std::optional<unsigned> ParseNumber(std::string_view text, unsigned least, unsigned most) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
-  if (error != std::errc() || end != text.end() || number < least || number > most) return std::nullopt;
-  return number;
-}
-
-Result<void> SetThreads(MountOptions& options, std::string_view value) {
-  const auto threads = ParseNumber(value, 1, kMaxThreads);
-  if (!threads) return Invalid("option 'threads={}': give a number from 1 to {}", value, kMaxThreads);
-  options.threads = *threads;
-  return {};
-}
-
-// "512M": a number, and a binary unit where it does not count bytes.
-std::optional<uint64_t> ParseSize(std::string_view text) {
-  constexpr std::string_view kUnits = "KMGT";
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view unit(end, text.end());
-  if (unit.empty()) return number;
-  const size_t power = kUnits.find(unit);
-  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
-  const size_t shift = 10 * (power + 1);
-  if (number > std::numeric_limits<uint64_t>::max() >> shift) return std::nullopt;
-  return number << shift;
-}
-
-// How large it may be depends on the machine, and is checked when the memory is taken.
-Result<void> SetCacheSize(MountOptions& options, std::string_view value) {
-  const auto bytes = ParseSize(value);
-  if (!bytes) return Invalid("option 'cache_size={}': give bytes, or a size such as 512M or 4G", value);
-  options.cache.cache_bytes = bytes;
-  return {};
-}
-
-// "auto, page or extent".
-template <typename Choice, size_t kCount>
-std::string ListNames(const ChoiceNames<Choice, kCount>& names) {
-  std::string list;
-  for (size_t i = 0; i < kCount; ++i) {
-    if (i > 0) list += i + 1 < kCount ? ", " : " or ";
-    list += names[i].first;
-  }
-  return list;
-}
-
-template <const auto& kNames>
-Result<void> Choose(auto& choice, std::string_view value, std::string_view option) {
-  const auto chosen = ChoiceOf(kNames, value);
-  if (!chosen) return Invalid("option '{}={}': give {}", option, value, ListNames(kNames));
-  choice = *chosen;
-  return {};
-}
-
-Result<void> SetHuge(MountOptions& options, std::string_view value) {
-  return Choose<kHugePagesNames>(options.cache.huge, value, "huge");
-}
-
-Result<void> SetAdmission(MountOptions& options, std::string_view value) {
-  return Choose<kAdmissionNames>(options.cache.admission, value, "admit");
-}
-
-Result<void> SetIo(MountOptions& options, std::string_view value) {
-  return Choose<kIoNames>(options.cache.io, value, "io");
-}
-
-Result<void> SetPolicy(MountOptions& options, std::string_view value) {
-  if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
-    return Invalid("option 'policy={}': it needs to be told the order of all reads, and no option does; give {}", value,
-                   ListNames(kPolicies));
-  return Choose<kPolicies>(options.cache.policy, value, "policy");
-}
-
-Result<void> SetReadahead(MountOptions& options, std::string_view value) {
-  return Choose<kSwitch>(options.cache.readahead, value, "readahead");
-}
-
-Result<void> SetPush(MountOptions& options, std::string_view value) {
-  return Choose<kPushNames>(options.push, value, "push");
-}
-
-Result<void> SetReaddirplus(MountOptions& options, std::string_view value) {
-  return Choose<kSwitch>(options.readdirplus, value, "readdirplus");
-}
-
-Result<void> SetReadAheadKb(MountOptions& options, std::string_view value) {
-  const auto kib = ParseNumber(value, 0, kMaxReadAheadKb);
-  if (!kib) return Invalid("option 'read_ahead_kb={}': give a number from 0 to {}", value, kMaxReadAheadKb);
-  options.read_ahead_kb = kib;
-  return {};
-}
-
-Result<void> SetTransport(MountOptions& options, std::string_view value) {
-  return Choose<kTransportNames>(options.transport, value, "transport");
-}
-
-Result<void> SetLogLevel(MountOptions& options, std::string_view value) {
-  constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 5> kLevels = {{
-      {"debug", spdlog::level::debug},
-      {"info", spdlog::level::info},
-      {"warning", spdlog::level::warn},
-      {"error", spdlog::level::err},
-      {"off", spdlog::level::off},
-  }};
-  const auto* const level =
-      std::ranges::find(kLevels, value, &std::pair<std::string_view, spdlog::level::level_enum>::first);
-  if (level == kLevels.end()) return Invalid("option 'log_level={}': give debug, info, warning, error or off", value);
-  options.log_level = level->second;
-  return {};
-}
-
-// The ignored ones say what every mount of a pack does anyway: fstab lines carry them.
-constexpr auto kOptions = std::to_array<Option>({
-    {"admit", true, SetAdmission},
-    {"allow_other", false, Set<&MountOptions::allow_other>},
-    {"allow_root", false, Set<&MountOptions::allow_root>},
-    {"cache_size", true, SetCacheSize},
-    {"default_permissions", false, Set<&MountOptions::default_permissions>},
-    {"defaults", false, Ignore},
-    {"direct_io", false, Set<&MountOptions::direct_io>},
-    {"huge", true, SetHuge},
-    {"io", true, SetIo},
-    {"log_level", true, SetLogLevel},
-    {"noatime", false, Ignore},
-    {"nodev", false, Ignore},
-    {"nosuid", false, Ignore},
-    {"policy", true, SetPolicy},
-    {"push", true, SetPush},
-    {"read_ahead_kb", true, SetReadAheadKb},
-    {"readahead", true, SetReadahead},
-    {"readdirplus", true, SetReaddirplus},
-    {"ro", false, Ignore},
-    {"rw", false, RefuseWriting},
-    {"threads", true, SetThreads},
-    {"transport", true, SetTransport},
-});
 
 // Levenshtein's: the number of bytes to insert, remove or replace.
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -195,31 +26,90 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 std::string_view NearestOption(std::string_view name) {
-  return std::ranges::min(kOptions, {}, [name](const Option& option) { return EditDistance(option.name, name); }).name;
+  const auto distance = [name](const MountOptionEntry& entry) { return EditDistance(entry.description.name, name); };
+  return std::ranges::min(MountOptionTable(), {}, distance).description.name;
 }
 
-Result<void> ApplyOption(MountOptions& options, std::string_view text) {
+// "x-*" stands for all that begin with "x-".
+bool Names(const MountOptionDescription& description, std::string_view name) {
+  if (!description.name.ends_with('*')) return description.name == name;
+  return name.starts_with(description.name.substr(0, description.name.size() - 1));
+}
+
+bool IsPrefix(const MountOptionDescription& description) { return description.name.ends_with('*'); }
+
+// A value that is quoted as a whole, without its quotes.
+std::string_view Unquote(std::string_view value) {
+  if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) return value.substr(1, value.size() - 2);
+  return value;
+}
+
+Result<void> ApplyOption(MountOptions& options, std::string_view text, MountOptionRules rules) {
   const size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
-  const auto* const option = std::ranges::find(kOptions, name, &Option::name);
-  if (option == kOptions.end()) return Invalid("unknown option '{}': did you mean '{}'?", name, NearestOption(name));
+  const auto table = MountOptionTable();
+  const auto entry = std::ranges::find_if(table, [name](const auto& one) { return Names(one.description, name); });
+  if (entry == table.end()) {
+    if (rules.ignore_unknown) return {};
+    return Invalid("unknown option '{}': did you mean '{}'?", name, NearestOption(name));
+  }
+  if (rules.ignore_rw && name == kWritableOption) return {};
   const bool has_value = equals != std::string_view::npos;
-  if (option->takes_value && !has_value) return Invalid("option '{}' needs a value: {}=...", name, name);
-  if (!option->takes_value && has_value) return Invalid("option '{}' takes no value", name);
-  return option->apply(options, has_value ? text.substr(equals + 1) : std::string_view());
+  const bool takes_value = !entry->description.value.empty();
+  // libmount tells helpers who mounts as 'user=NAME'.
+  if (IsPrefix(entry->description) || name == "user") return entry->apply(options, name, "");
+  if (takes_value && !has_value) return Invalid("option '{}' needs a value: {}=...", name, name);
+  if (!takes_value && has_value) return Invalid("option '{}' takes no value", name);
+  return entry->apply(options, name, has_value ? Unquote(text.substr(equals + 1)) : std::string_view());
+}
+
+// The end of the option that begins at `begin`: the next comma outside of double quotes.
+size_t FindOptionEnd(std::string_view list, size_t begin) {
+  bool is_quoted = false;
+  for (size_t i = begin; i < list.size(); ++i) {
+    if (list[i] == '"') is_quoted = !is_quoted;
+    if (list[i] == ',' && !is_quoted) return i;
+  }
+  return list.size();
+}
+
+// "name" or "name=VALUE"; for a choice of many words its text is where they stand.
+std::string Label(const MountOptionDescription& description) {
+  if (description.value.empty()) return std::string(description.name);
+  return fmt::format("{}={}", description.name, description.value);
+}
+
+// `text` in lines of at most `columns`, each behind `indent` spaces.
+std::string Wrap(std::string_view text, size_t indent, size_t columns) {
+  std::string lines;
+  size_t used = columns;  // so that the first word begins a line
+  for (const auto word : std::views::split(text, ' ')) {
+    const std::string_view letters(word.begin(), word.end());
+    if (used + 1 + letters.size() > columns) {
+      lines += lines.empty() ? "" : "\n";
+      lines.append(indent, ' ');
+      used = indent;
+    } else {
+      lines += ' ';
+      ++used;
+    }
+    lines += letters;
+    used += letters.size();
+  }
+  return lines;
 }
 
 }  // namespace
 
-Result<MountOptions> ParseMountOptions(std::span<const std::string> lists) {
+Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, MountOptionRules rules) {
   MountOptions options;
   for (const std::string_view list : lists) {
     for (size_t begin = 0; begin <= list.size();) {
-      const size_t end = std::min(list.find(',', begin), list.size());
+      const size_t end = FindOptionEnd(list, begin);
       const std::string_view text = list.substr(begin, end - begin);
       begin = end + 1;
       if (text.empty()) continue;
-      if (auto applied = ApplyOption(options, text); !applied) return Propagate(std::move(applied));
+      if (auto applied = ApplyOption(options, text, rules); !applied) return Propagate(std::move(applied));
     }
   }
   if (options.direct_io && options.push == PushMode::kOn)
@@ -230,6 +120,47 @@ Result<MountOptions> ParseMountOptions(std::span<const std::string> lists) {
   // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.
   if (options.allow_other || options.allow_root) options.default_permissions = true;
   return options;
+}
+
+std::span<const MountOptionDescription> DescribeMountOptions() {
+  static const auto descriptions = [] {
+    std::vector<MountOptionDescription> list;
+    for (const MountOptionEntry& entry : MountOptionTable()) list.push_back(entry.description);
+    return list;
+  }();
+  return descriptions;
+}
+
+std::string FormatMountOptions(size_t columns) {
+  constexpr size_t kLabelIndent = 2;
+  constexpr size_t kTextIndent = 24;
+  std::string text;
+  std::string unexplained;  // of the group: their names, together in one line at its end
+  std::string_view group;
+  const auto end_group = [&] {
+    if (!unexplained.empty()) text += Wrap("also " + std::exchange(unexplained, {}), kLabelIndent, columns) + "\n";
+  };
+  for (const MountOptionDescription& option : DescribeMountOptions()) {
+    if (option.group != group) {
+      end_group();
+      group = option.group;
+      text += fmt::format("{}{}:\n", text.empty() ? "" : "\n", group);
+    }
+    if (option.text.empty()) {
+      unexplained += fmt::format("{}{}", unexplained.empty() ? "" : ", ", Label(option));
+      continue;
+    }
+    std::string label(kLabelIndent, ' ');
+    label += Label(option);
+    std::string lines = Wrap(option.text, kTextIndent, columns);
+    if (label.size() + 2 <= kTextIndent)
+      lines.replace(0, label.size(), label);
+    else
+      lines.insert(0, label + "\n");
+    text += lines + "\n";
+  }
+  end_group();
+  return text;
 }
 
 }  // namespace quire

@@ -16,8 +16,9 @@ constexpr size_t kMaxNamedBytes = 256;                  // of an entry, in the l
 
 }  // namespace
 
-PlanParser::PlanParser(const Index& index, std::string mount_point, std::function<void(NodeNumber)> visit)
-    : index_(index), mount_point_(std::move(mount_point)), visit_(std::move(visit)) {}
+PlanParser::PlanParser(const Index& index, NodeNumber root, std::string mount_point,
+                       std::function<void(NodeNumber)> visit)
+    : index_(index), root_(root), mount_point_(std::move(mount_point)), visit_(std::move(visit)) {}
 
 void PlanParser::Feed(std::span<const char> bytes) {
   pending_.append(bytes.begin(), bytes.end());
@@ -71,7 +72,7 @@ void PlanParser::TakePath(std::string_view path) {
   std::string_view below = path;
   if (below.starts_with(mount_point_) && below.substr(mount_point_.size()).starts_with('/'))
     below.remove_prefix(mount_point_.size());
-  const auto node = ResolvePath(index_, below, LastSymlink::kFollow);
+  const auto node = ResolvePath(index_, below, LastSymlink::kFollow, root_);
   if (!node) return CountUnknown(path);
   Visit(*node, path);
 }

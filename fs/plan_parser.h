@@ -21,8 +21,8 @@ inline constexpr std::string_view kBinaryPlanMark{"\0inodes\n", 8};
 // Not thread-safe. Reads the index, which may wait for the disk.
 class PlanParser {
  public:
-  // `visit` is called for each sample named, in order.
-  PlanParser(const Index& index, std::string mount_point, std::function<void(NodeNumber)> visit);
+  // `visit` is called for each sample named, in order. `root`: the directory of the pack that is mounted.
+  PlanParser(const Index& index, NodeNumber root, std::string mount_point, std::function<void(NodeNumber)> visit);
 
   void Feed(std::span<const char> bytes);
   // The plan's end: what was not ended counts as well. The next byte begins another one.
@@ -43,6 +43,7 @@ class PlanParser {
   void CountUnknown(std::string_view name);
 
   const Index& index_;
+  const NodeNumber root_;
   const std::string mount_point_;
   const std::function<void(NodeNumber)> visit_;
   Form form_ = Form::kUndecided;

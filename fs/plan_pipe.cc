@@ -29,11 +29,12 @@ constexpr size_t kReadBytes = 64 << 10;  // what a pipe holds
 
 }  // namespace
 
-PlanPipe::PlanPipe(const Index& index, Plan& plan, std::string mount_point, std::function<void(bool is_end)> changed)
+PlanPipe::PlanPipe(const Index& index, NodeNumber root, Plan& plan, std::string mount_point,
+                   std::function<void(bool is_end)> changed)
     : plan_(plan),
       mount_point_(std::move(mount_point)),
       changed_(std::move(changed)),
-      parser_(index, mount_point_, [this](NodeNumber node) { plan_.Append(node); }) {}
+      parser_(index, root, mount_point_, [this](NodeNumber node) { plan_.Append(node); }) {}
 
 PlanPipe::~PlanPipe() { Stop(); }
 

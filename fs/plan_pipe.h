@@ -29,7 +29,8 @@ namespace quire {
 class PlanPipe {
  public:
   // Writes into `plan` what comes; calls `changed` after each piece, and with true at a plan's end.
-  PlanPipe(const Index& index, Plan& plan, std::string mount_point, std::function<void(bool is_end)> changed);
+  PlanPipe(const Index& index, NodeNumber root, Plan& plan, std::string mount_point,
+           std::function<void(bool is_end)> changed);
   ~PlanPipe();  // stops
 
   // `device`: of the mount.

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/path_resolver.h"
 #include "fs/bdi_readahead.h"
 #include "fs/daemon_presence.h"
 #include "fs/libfuse_log.h"
@@ -30,13 +32,41 @@ std::string EscapeOption(std::string_view value) {
   return escaped;
 }
 
+constexpr const char* kSelinuxFolder = "/sys/fs/selinux";
+
+// "context=a:b,c" as the kernel takes it: a value with commas in quotes.
+std::string QuoteContext(const std::string& option) {
+  if (!option.contains(',')) return option;
+  const size_t value = option.find('=') + 1;
+  return fmt::format("{}\"{}\"", option.substr(0, value), option.substr(value));
+}
+
 std::string LibfuseOptions(const std::string& pack_path, const MountOptions& options, bool by_uring) {
   std::string list = "ro,subtype=quire,fsname=" + EscapeOption(pack_path);
   if (options.allow_other) list += ",allow_other";
   if (options.allow_root) list += ",allow_root";
   if (options.default_permissions) list += ",default_permissions";
+  if (!options.exec) list += ",noexec";
+  if (options.suid) list += ",suid";
+  if (options.dev) list += ",dev";
+  if (access(kSelinuxFolder, F_OK) ==
+      0) {  // where it is off, the kernel knows no such options; mount(8) drops them too
+    for (const std::string& context : options.security_contexts) list += ',' + EscapeOption(QuoteContext(context));
+  }
   if (by_uring) list += ",io_uring";
   return list;
+}
+
+// The directory of the pack that is to be mounted.
+Result<NodeNumber> FindRoot(const Index& index, const std::string& subdir) {
+  if (subdir.empty()) return 0;
+  auto root = ResolvePath(index, subdir, LastSymlink::kFollow);
+  if (!root) return MakeError(root.error().code, "option 'subdir': {}", root.error().message);
+  auto node = index.GetNode(*root);
+  if (!node) return Propagate(std::move(node));
+  if (node->kind != NodeKind::kDirectory)
+    return MakeError(ErrorCode::kNotFound, "option 'subdir={}': this is not a folder of the pack", subdir);
+  return root;
 }
 
 uint64_t MeanSampleBytes(const Superblock& superblock) {
@@ -51,25 +81,27 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   auto pack = Pack::Open(pack_path);
   if (!pack) return Propagate(std::move(pack));
   if (auto mountable = CheckMountable(mount_point, options); !mountable) return Propagate(std::move(mountable));
+  auto root = FindRoot((*pack)->index(), options.subdir);
+  if (!root) return Propagate(std::move(root));
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
   if (!transport) return Propagate(std::move(transport));
   auto samples = SampleReader::Open(**pack, options.cache);
   if (!samples) return Propagate(std::move(samples));
   std::unique_ptr<Session> session(
-      new Session(*std::move(pack), *std::move(samples), mount_point, options, *std::move(transport)));
+      new Session(*std::move(pack), *root, *std::move(samples), mount_point, options, *std::move(transport)));
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
   return session;
 }
 
-Session::Session(std::unique_ptr<Pack> pack, std::unique_ptr<SampleReader> samples, std::string mount_point,
-                 const MountOptions& options, TransportChoice transport)
+Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples,
+                 std::string mount_point, const MountOptions& options, TransportChoice transport)
     : pack_(std::move(pack)),
       samples_(std::move(samples)),
       mount_point_(std::move(mount_point)),
       options_(options),
       transport_(std::move(transport)),
-      feed_(*pack_, *samples_, mount_point_, options_.push),
-      file_system_(*pack_, *samples_, feed_, options_, transport_) {}
+      feed_(*pack_, root, *samples_, mount_point_, options_.push),
+      file_system_(*pack_, root, *samples_, feed_, options_, transport_) {}
 
 Session::~Session() {
   feed_.Stop();
@@ -113,7 +145,7 @@ void Session::Stop() {
   file_system_.Drain();
   fuse_session_destroy(session_);
   session_ = nullptr;
-  if (tuner_.joinable()) tuner_.join();  // now that the connection is gone, nothing keeps it
+  if (greeter_.joinable()) greeter_.join();  // now that the connection is gone, nothing keeps it
 }
 
 // libfuse's loop waits for a semaphore until a signal interrupts it, and looks at the flag; a signal that comes between
@@ -126,22 +158,30 @@ void Session::EndLoop(pthread_t loop_thread) {
   }
 }
 
-Result<void> Session::StartTuning() {
-  // Where nobody asks for another one, the kernel's 128 KiB stay: a file of 1.5 GB came in order, cold, at 1.69 GB/s
-  // with it (median of three rounds), at 1.26, 1.16 and 0.92 GB/s with 512, 1024 and 4096 KiB, each with a wide spread.
-  if (!options_.read_ahead_kb) return {};
-  auto thread = StartBackgroundThread("quire-tune", [this] {
+Result<void> Session::StartGreeting(std::function<void()> answers) {
+  auto thread = StartBackgroundThread("quire-greeter", [this, answers = std::move(answers)] {
     struct statvfs unused = {};
     if (statvfs(mount_point_.c_str(), &unused) != 0) return;
-    const auto set = SetReadAhead(device_, *options_.read_ahead_kb);
-    if (!set) spdlog::warn("read_ahead_kb={}: {}: only root may", *options_.read_ahead_kb, set.error().message);
+    // Where nobody asks for another one, the kernel's 128 KiB stay: a file of 1.5 GB came in order, cold, at 1.69 GB/s
+    // with it (median of three rounds), at 1.26, 1.16 and 0.92 GB/s with 512, 1024 and 4096 KiB, each with a wide
+    // spread.
+    if (options_.read_ahead_kb) {
+      const auto set = SetReadAhead(device_, *options_.read_ahead_kb);
+      if (!set) spdlog::warn("read_ahead_kb={}: {}: only root may", *options_.read_ahead_kb, set.error().message);
+    }
+    answers();
   });
   if (!thread) return Propagate(std::move(thread));
-  tuner_ = *std::move(thread);
+  greeter_ = *std::move(thread);
   return {};
 }
 
-Result<void> Session::Serve() {
+Result<void> Session::StartIdleWatch() {
+  if (options_.idle_timeout.count() == 0) return {};
+  return idle_watch_.Start(mount_point_, device_, options_.idle_timeout, [this] { return file_system_.TakeUse(); });
+}
+
+Result<void> Session::Serve(SessionEvents events) {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", pack_->path(), mount_point_, pack_->superblock().samples,
                options_.threads);
   spdlog::info("transport: {}", transport_.Describe());
@@ -149,12 +189,13 @@ Result<void> Session::Serve() {
   if (!file_system_.HasControlFiles())
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
   if (auto started = feed_.Start(session_, device_); !started) return started;
-  if (auto started = StartTuning(); !started) return started;
+  if (auto started = StartGreeting(std::move(events.answers)); !started) return started;
+  if (auto started = StartIdleWatch(); !started) return started;
   struct sigaction interrupt = {};
   interrupt.sa_handler = [](int) {};
   sigaction(SIGUSR1, &interrupt, nullptr);
   is_looping_ = true;
-  const auto listening = signals_->Listen([this, loop_thread = pthread_self()](int signal) {
+  const auto listening = signals_->Listen(std::move(events.hangup), [this, loop_thread = pthread_self()](int signal) {
     signal_ = signal;
     feed_.Stop();  // while requests are still answered
     EndLoop(loop_thread);
@@ -168,6 +209,7 @@ Result<void> Session::Serve() {
   is_looping_ = false;
   fuse_loop_cfg_destroy(config);
   signals_->Ignore();
+  idle_watch_.Stop();
   feed_.Stop();  // again, where nobody has: the mount is gone
   Stop();
   if (result < 0) return SystemError(-result, "serving '{}' at '{}' ended", pack_->path(), mount_point_);

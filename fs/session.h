@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,16 +13,23 @@
 #include "format/pack.h"
 #include "format/result.h"
 #include "fs/file_system.h"
+#include "fs/idle_watch.h"
 #include "fs/kernel_feed.h"
 #include "fs/mount_options.h"
 #include "fs/stop_signals.h"
 
 namespace quire {
 
+// What a session tells whoever runs it, from threads of its own.
+struct SessionEvents {
+  std::function<void()> answers = [] {};                // the mount is in place, and its first request was answered
+  std::function<bool()> hangup = [] { return false; };  // SIGHUP: whether it was dealt with; else it ends the session
+};
+
 class Session {
  public:
   // Opens the pack, takes the cache's memory, and mounts. When it returns, the mount is in place and requests wait for
-  // Serve. From now on SIGINT, SIGTERM and SIGHUP end Serve, or end it as soon as it starts. One session a process.
+  // Serve. From now on SIGINT, SIGTERM and SIGHUP wait for Serve. One session a process.
   // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
   // REQUIRES: both paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
   // all signals blocked).
@@ -31,18 +39,20 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();  // unmounts, unless Serve has
 
-  // Answers requests until someone unmounts or a signal arrives; then the mount is gone. Both are success.
-  Result<void> Serve();
+  // Answers requests until someone unmounts, a signal arrives, or the mount was not used for its timeout; then the
+  // mount is gone. All of these are success.
+  Result<void> Serve(SessionEvents events = {});
 
  private:
-  Session(std::unique_ptr<Pack> pack, std::unique_ptr<SampleReader> samples, std::string mount_point,
+  Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string mount_point,
           const MountOptions& options, TransportChoice transport);
   Result<void> Start();
   void Stop();
   // Ends the loop of Serve, from another thread.
   void EndLoop(pthread_t loop_thread);
-  // What only root may, once the kernel has answered.
-  Result<void> StartTuning();
+  // What is to be done once the mount answers.
+  Result<void> StartGreeting(std::function<void()> answers);
+  Result<void> StartIdleWatch();
 
   const std::unique_ptr<Pack> pack_;
   const std::unique_ptr<SampleReader> samples_;
@@ -57,7 +67,8 @@ class Session {
   std::optional<StopSignals> signals_;
   std::atomic<int> signal_ = 0;  // that ended the session
   std::atomic<bool> is_looping_ = false;
-  std::jthread tuner_;
+  std::jthread greeter_;
+  IdleWatch idle_watch_;
   File presence_;  // closed last: whoever waits for the end of this daemon waits for this
 };
 

@@ -36,7 +36,8 @@ StopSignals::~StopSignals() {
   pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
-Result<void> StopSignals::Listen(std::function<void(int signal)> stop) {
+Result<void> StopSignals::Listen(std::function<bool()> hangup, std::function<void(int signal)> stop) {
+  hangup_ = std::move(hangup);
   stop_ = std::move(stop);
   auto thread = StartBackgroundThread("quire-signals", [this](const std::stop_token& ended) { Run(ended); });
   if (!thread) return Propagate(std::move(thread));
@@ -53,6 +54,7 @@ void StopSignals::Ignore() {
 void StopSignals::Run(const std::stop_token& ended) {
   while (!ended.stop_requested()) {
     const int signal = sigtimedwait(&signals_, nullptr, &kLookEvery);
+    if (signal == SIGHUP && hangup_()) continue;
     if (signal > 0) return stop_(signal);
   }
 }

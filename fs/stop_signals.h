@@ -1,5 +1,6 @@
 // SIGINT, SIGTERM and SIGHUP as events for one thread, so that a session can be ended in order: a handler could only
-// set a flag, and what stores into the kernel must be stopped while requests are still answered.
+// set a flag, and what stores into the kernel must be stopped while requests are still answered. SIGHUP need not be the
+// end: daemons open their log anew by it.
 #pragma once
 
 #include <csignal>
@@ -20,9 +21,10 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Calls `stop` with the number of the first signal, in a thread of its own.
-  Result<void> Listen(std::function<void(int signal)> stop);
-  // Returns once `stop` is not running and will not be called.
+  // In a thread of its own: calls `hangup` for each SIGHUP, which says whether it dealt with it, and `stop` with the
+  // number of the first signal that was not.
+  Result<void> Listen(std::function<bool()> hangup, std::function<void(int signal)> stop);
+  // Returns once neither is running or will be called.
   void Ignore();
 
  private:
@@ -31,6 +33,7 @@ class StopSignals {
   sigset_t signals_;
   sigset_t mask_before_;
   struct sigaction pipe_before_ = {};
+  std::function<bool()> hangup_;
   std::function<void(int signal)> stop_;
   std::jthread thread_;
 };

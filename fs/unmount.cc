@@ -25,9 +25,7 @@ constexpr std::chrono::milliseconds kMostBusyWithItself(250);
 constexpr std::chrono::milliseconds kTryAgainEvery(10);
 
 std::unexpected<Error> Busy(const std::string& mount_point) {
-  return std::unexpected(Error{
-      ErrorCode::kSystem, EBUSY,
-      fmt::format("'{0}' is in use: close what 'fuser -vm {0}' or 'lsof {0}' lists, then try again", mount_point)});
+  return std::unexpected(Error{ErrorCode::kSystem, EBUSY, fmt::format("'{}' is in use", mount_point)});
 }
 
 // What a process that was just spawned with the write end says until it closes it.

@@ -9,10 +9,10 @@ namespace quire {
 
 enum class UnmountMode {
   kIfIdle,  // refused while anything is open in it
-  kDetach,  // gone from the tree at once, in truth when the last user lets go: for mounts without a daemon
+  kDetach,  // gone from the tree at once, in truth when the last user lets go
 };
 
-// REQUIRES: `mount_point` is from ResolveMountPoint and a mount point.
+// kSystem with EBUSY where it is in use. REQUIRES: `mount_point` is from ResolveMountPoint and a mount point.
 Result<void> Unmount(const std::string& mount_point, UnmountMode mode);
 
 // Whether the daemon of the FUSE mount at `mount_point` is gone. Asks a living one, and waits for its answer.

@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -5,6 +6,7 @@
 #include "format/file.h"
 #include "fs/daemon_presence.h"
 #include "fs/mount_table.h"
+#include "fs/mount_users.h"
 #include "fs/unmount.h"
 #include "tools/command.h"
 
@@ -23,15 +25,27 @@ Result<MountEntry> FindPackMount(const std::string& mount_point) {
   return **std::move(mount);
 }
 
-Result<void> UnmountPack(const std::string& directory) {
+// Who is in the way, and what helps.
+std::unexpected<Error> ExplainBusy(const std::string& mount_point, dev_t device) {
+  const std::string users = ListMountUsers(FindMountUsers(mount_point, device));
+  return std::unexpected(Error{
+      ErrorCode::kSystem, EBUSY,
+      fmt::format("'{0}' is in use by {1}: wait for their end, or detach it for all who come later with "
+                  "'quire umount --lazy {0}'",
+                  mount_point, users.empty() ? "processes of other users, which 'fuser -vm' tells root" : users)});
+}
+
+Result<void> UnmountPack(const std::string& directory, bool is_lazy) {
   const auto mount_point = ResolveMountPoint(directory);
   if (!mount_point) return std::unexpected(mount_point.error());
   const auto mount = FindPackMount(*mount_point);
   if (!mount) return std::unexpected(mount.error());
 
   const File daemon = WatchDaemon(mount->device);
-  const UnmountMode mode = HasLostDaemon(*mount_point) ? UnmountMode::kDetach : UnmountMode::kIfIdle;
-  if (auto gone = Unmount(*mount_point, mode); !gone) return gone;
+  const bool detaches = is_lazy || HasLostDaemon(*mount_point);
+  if (auto gone = Unmount(*mount_point, detaches ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone)
+    return gone.error().system_errno == EBUSY ? ExplainBusy(*mount_point, mount->device) : gone;
+  if (is_lazy) return {};  // the daemon stays for as long as somebody has something open
   if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
     return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon still waits for the disk", *mount_point);
   return {};
@@ -41,11 +55,13 @@ Result<void> UnmountPack(const std::string& directory) {
 
 void AddUmountCommand(CLI::App& app, Body& run) {
   auto directory = std::make_shared<std::string>();
+  auto is_lazy = std::make_shared<bool>(false);
   CLI::App* const sub = app.add_subcommand("umount", "Unmount a pack; returns when its daemon has ended");
   sub->add_option("DIR", *directory, "Where the pack is mounted")->required();
-  sub->callback([&run, directory] {
-    run = [directory] {
-      const auto unmounted = UnmountPack(*directory);
+  sub->add_flag("-l,--lazy", *is_lazy, "Detach it even if it is in use: its daemon ends when the last user lets go");
+  sub->callback([&run, directory, is_lazy] {
+    run = [directory, is_lazy] {
+      const auto unmounted = UnmountPack(*directory, *is_lazy);
       return unmounted ? kExitOk : Fail("umount", unmounted.error());
     };
   });

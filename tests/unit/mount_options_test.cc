@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <ranges>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace quire {
@@ -26,6 +31,102 @@ TEST(MountOptions, NoneMeansTheDefaults) { EXPECT_EQ(Parsed({}), MountOptions())
 
 TEST(MountOptions, WhatEveryPackMountIsAnywayChangesNothing) {
   EXPECT_EQ(Parsed({"defaults,ro,noatime,nodev,nosuid"}), MountOptions());
+}
+
+TEST(MountOptions, WhatFstabSaysToOthersChangesNothing) {
+  EXPECT_EQ(
+      Parsed({"auto,noauto,nofail,_netdev,nouser,comment=for=us,x-systemd.automount,x-gvfs-name=A b,X-mount.mkdir,"
+              "relatime,strictatime,lazytime,sync,async,loop,sizelimit=4096,exec"}),
+      MountOptions());
+}
+
+TEST(MountOptions, UsersMountWithoutProgramsUnlessALaterOptionSaysSo) {
+  for (const char* const who : {"user", "users", "owner", "group", "user=alice"})
+    EXPECT_FALSE(Parsed({who}).exec) << who;
+  EXPECT_FALSE(Parsed({"suid,dev,user"}).suid);
+  EXPECT_FALSE(Parsed({"suid,dev,user"}).dev);
+  EXPECT_TRUE(Parsed({"user,exec"}).exec);
+  EXPECT_FALSE(Parsed({"exec,user"}).exec);
+  EXPECT_TRUE(Parsed({"nosuid,suid"}).suid);
+}
+
+TEST(MountOptions, QuotedValuesMayHoldCommas) {
+  EXPECT_EQ(Parsed({R"(context="system_u:object_r:tmp_t:s0:c127,c456",noexec)"}).security_contexts,
+            std::vector<std::string>{"context=system_u:object_r:tmp_t:s0:c127,c456"});
+  EXPECT_EQ(Parsed({R"(subdir="a,b",log_file="/x, y")"}).subdir, "a,b");
+  EXPECT_EQ(Parsed({R"(subdir="a,b",log_file="/x, y")"}).log_file, "/x, y");
+  EXPECT_EQ(Parsed({R"(subdir=the "best")"}).subdir, R"(the "best")");
+}
+
+TEST(MountOptions, MasksAreOctalAndTheLastWins) {
+  const AttributeOverrides masks = Parsed({"umask=022,fmask=0133"}).overrides;
+  EXPECT_EQ(masks.file_mask, 0133U);
+  EXPECT_EQ(masks.directory_mask, 022U);
+  EXPECT_EQ(Parsed({"fmask=0133,umask=0"}).overrides.file_mask, 0U);
+  EXPECT_EQ(Parsed({"dmask=777"}).overrides.file_mask, std::nullopt);
+  for (const char* const wrong : {"umask=8", "fmask=1000", "dmask=", "umask=-1", "umask=rwx"})
+    EXPECT_TRUE(Refusal(wrong).contains("octal")) << wrong;
+}
+
+TEST(MountOptions, OwnersAreNumbers) {
+  EXPECT_EQ(Parsed({"uid=0,gid=4294967294"}).overrides.uid, 0U);
+  EXPECT_EQ(Parsed({"uid=0,gid=4294967294"}).overrides.gid, 4294967294U);
+  EXPECT_EQ(Refusal("uid=alice"), "option 'uid=alice': give a number, as 'id -u NAME' prints it");
+  EXPECT_EQ(Refusal("gid=4294967295"), "option 'gid=4294967295': give a number, as 'id -g NAME' prints it");
+}
+
+TEST(MountOptions, TimeoutIsInSeconds) {
+  EXPECT_EQ(Parsed({"timeout=90"}).idle_timeout, std::chrono::seconds(90));
+  EXPECT_TRUE(Refusal("timeout=1m").contains("number from 0"));
+}
+
+TEST(MountOptions, MountMayTakeRwAndWhatIsUnknown) {
+  const std::vector<std::string> lists = {"rw,no_such_thing=1,threads=3"};
+  const auto options = ParseMountOptions(lists, {.ignore_unknown = true, .ignore_rw = true});
+  ASSERT_TRUE(options.has_value()) << options.error().message;
+  EXPECT_EQ(options->threads, 3U);
+  EXPECT_FALSE(ParseMountOptions(lists, {.ignore_rw = true}).has_value());
+  EXPECT_FALSE(ParseMountOptions(lists, {.ignore_unknown = true}).has_value());
+}
+
+// "a|b" of an option's value.
+std::vector<std::string> Choices(std::string_view value) {
+  std::vector<std::string> choices;
+  for (const auto choice : std::views::split(value, '|')) choices.emplace_back(choice.begin(), choice.end());
+  return choices;
+}
+
+TEST(MountOptions, EveryDescribedChoiceIsTakenAndNoOther) {
+  size_t options_with_choices = 0;
+  for (const MountOptionDescription& option : DescribeMountOptions()) {
+    const auto choices = Choices(option.value);
+    if (choices.size() < 2) continue;
+    ++options_with_choices;
+    for (const std::string& choice : choices) Parsed({fmt::format("{}={}", option.name, choice)});
+    const std::string refusal = Refusal(fmt::format("{}=no", option.name));
+    for (const std::string& choice : choices) EXPECT_TRUE(refusal.contains(choice)) << option.name << ": " << choice;
+    EXPECT_EQ(std::ranges::count(refusal, ',') + 2, std::ssize(choices)) << refusal;
+  }
+  EXPECT_EQ(options_with_choices, 9U);
+}
+
+TEST(MountOptions, GroupsAreTogetherAndNoNameIsThereTwice) {
+  std::set<std::string_view> names;
+  std::vector<std::string_view> groups;
+  for (const MountOptionDescription& option : DescribeMountOptions()) {
+    EXPECT_TRUE(names.insert(option.name).second) << option.name;
+    if (groups.empty() || groups.back() != option.group) {
+      EXPECT_EQ(std::ranges::find(groups, option.group), groups.end()) << option.group;
+      groups.push_back(option.group);
+    }
+  }
+}
+
+TEST(MountOptions, TheListFitsItsColumnsAndNamesEveryOption) {
+  const std::string list = FormatMountOptions(80);
+  for (const auto line : std::views::split(list, '\n')) EXPECT_LE(line.size(), 80U);
+  for (const MountOptionDescription& option : DescribeMountOptions())
+    EXPECT_TRUE(list.contains(option.name)) << option.name;
 }
 
 TEST(MountOptions, EmptyPartsAreSkipped) { EXPECT_EQ(Parsed({"", ",ro,,", ","}), MountOptions()); }

@@ -60,7 +60,7 @@ class PlanParserTest : public testing::Test {
   // `pieces` are one plan.
   static Outcome Parse(const std::vector<std::string>& pieces) {
     Outcome outcome;
-    PlanParser parser(index(), std::string(kMountPoint), [&](NodeNumber node) { outcome.nodes.push_back(node); });
+    PlanParser parser(index(), 0, std::string(kMountPoint), [&](NodeNumber node) { outcome.nodes.push_back(node); });
     for (const std::string& piece : pieces) parser.Feed(piece);
     parser.End();
     outcome.unknown = parser.unknown();
@@ -243,7 +243,7 @@ TEST_F(PlanParserTest, PiecesOfEntriesThatAreTooLongMakeNoDifference) {
 
 TEST_F(PlanParserTest, EachPlanHasAFormOfItsOwnAndTheCountsGoOn) {
   Nodes nodes;
-  PlanParser parser(index(), std::string(kMountPoint), [&](NodeNumber node) { nodes.push_back(node); });
+  PlanParser parser(index(), 0, std::string(kMountPoint), [&](NodeNumber node) { nodes.push_back(node); });
   for (const std::string& plan : {std::string("a\nnone\n"), Text("a\0two\nlines\0none\0"),
                                   Binary({InodeOf(At("b")), 0}), std::string(9000, 'x'), std::string("d/c")}) {
     parser.Feed(plan);
@@ -261,7 +261,7 @@ TEST_F(PlanParserTest, GarbageDoesNoHarm) {
       "/mnt/data/", "link", "d/c"};
   for (uint64_t seed = 0; seed < 2000; ++seed) {
     std::mt19937_64 random(seed);
-    PlanParser parser(index(), std::string(kMountPoint),
+    PlanParser parser(index(), 0, std::string(kMountPoint),
                       [](NodeNumber node) { EXPECT_TRUE(ValueOrDie(index().GetNode(node)).is_sample()); });
     for (uint64_t piece = random() % 20; piece > 0; --piece) {
       parser.Feed(random() % 3 == 0 ? Noise(random() % 100, random()) : words[random() % words.size()]);

@@ -1,0 +1,127 @@
+#include "tools/mount_helper.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "format/file.h"
+#include "format/pack.h"
+#include "fs/mount_options.h"
+#include "tools/mount_log.h"
+#include "tools/mounting.h"
+
+namespace quire {
+namespace {
+
+// EXIT STATUS of mount(8).
+constexpr int kMountOk = 0;
+constexpr int kMountUsage = 1;   // incorrect invocation or permissions
+constexpr int kMountSystem = 2;  // out of memory, cannot fork
+constexpr int kMountFailed = 32;
+
+struct Arguments {
+  std::string pack;
+  std::string directory;
+  std::vector<std::string> options;
+  std::string mount_namespace;
+  std::string type;
+  bool sloppy = false;
+  bool fake = false;
+  bool no_mtab = false;
+  bool verbose = false;
+};
+
+int ExitCodeOf(const Error& error) {
+  if (error.code == ErrorCode::kInvalid) return kMountUsage;
+  switch (error.system_errno) {
+    case EPERM:
+    case EACCES:
+      return kMountUsage;
+    case ENOMEM:
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+      return kMountSystem;
+    default:
+      return kMountFailed;
+  }
+}
+
+// Of `mount -N`, which leaves it to helpers to go there: a process, or the path of its namespace.
+Result<void> EnterNamespace(const std::string& name) {
+  const bool is_process = name.find_first_not_of("0123456789") == std::string::npos;
+  const auto file = File::Open(is_process ? fmt::format("/proc/{}/ns/mnt", name) : name, O_RDONLY);
+  if (!file) return std::unexpected(file.error());
+  if (setns(file->fd(), CLONE_NEWNS) != 0) return SystemError(errno, "namespace '{}'", name);
+  return {};
+}
+
+Result<void> Mount(const Arguments& arguments) {
+  if (!arguments.mount_namespace.empty()) {
+    if (auto entered = EnterNamespace(arguments.mount_namespace); !entered) return entered;
+  }
+  auto options = ParseMountOptions(arguments.options, {.ignore_unknown = arguments.sloppy, .ignore_rw = true});
+  if (!options) return Propagate(std::move(options));
+  LogToStderr(options->log_level);
+  const auto plan = MakeMountPlan(arguments.pack, arguments.directory, *std::move(options));
+  if (!plan) return std::unexpected(plan.error());
+  if (arguments.fake) {
+    auto pack = Pack::Open(plan->pack_path);
+    return pack ? Result<void>() : Propagate(std::move(pack));
+  }
+  if (auto mounted = MountInBackground(*plan); !mounted) return mounted;
+  if (arguments.verbose) fmt::print("mount.quire: {} mounted on {}.\n", plan->pack_path, plan->mount_point);
+  return {};
+}
+
+// mount(8) hands the word to its helpers as well where nobody said it, so it cannot be refused. It does not say it
+// where somebody said 'ro'.
+bool AsksForWriting(const std::vector<std::string>& lists) {
+  for (const std::string_view list : lists)
+    if (list == "rw" || list.starts_with("rw,")) return true;
+  return false;
+}
+
+}  // namespace
+
+bool IsMountHelper(std::string_view name) {
+  name.remove_prefix(name.rfind('/') + 1);
+  return name == "mount.quire" || name == "mount.fuse.quire";
+}
+
+int RunMountHelper(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Mounts a pack for mount(8). 'quire mount' is for people.", "mount.quire");
+  app.set_version_flag("-V,--version", "mount.quire " QUIRE_VERSION);
+  app.add_option("PACK", arguments.pack, "The pack to mount")->required();
+  app.add_option("DIR", arguments.directory, "The directory to mount it at")->required();
+  app.add_option("-o,--options", arguments.options, "Mount options: see 'quire mount --help'")->allow_extra_args(false);
+  app.add_flag("-s", arguments.sloppy, "Leave out options that are not known");
+  app.add_flag("-f", arguments.fake, "Check everything and mount nothing");
+  app.add_flag("-n", arguments.no_mtab, "Without effect: there is no /etc/mtab to write");
+  app.add_flag("-v", arguments.verbose, "Say what was done");
+  app.add_option("-N", arguments.mount_namespace, "Mount in this mount namespace");
+  app.add_option("-t", arguments.type, "Without effect: the type, as mount(8) says it");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "mount.quire: {}\n", error.what());
+    return kMountUsage;
+  }
+  if (const auto mounted = Mount(arguments); !mounted) {
+    fmt::print(stderr, "mount.quire: {}\n", mounted.error().message);
+    return ExitCodeOf(mounted.error());
+  }
+  if (AsksForWriting(arguments.options))
+    fmt::print(stderr, "mount.quire: {}: packs are read-only, so this is mounted read-only.\n", arguments.pack);
+  return kMountOk;
+}
+
+}  // namespace quire

@@ -1,0 +1,106 @@
+#include "tools/mounting.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "fs/daemon.h"
+#include "fs/mount_table.h"
+#include "fs/session.h"
+#include "fs/unmount.h"
+#include "tools/command.h"
+#include "tools/mount_log.h"
+#include "tools/service_notify.h"
+
+namespace quire {
+namespace {
+
+// That what is seen at the mount point is this mount, and that its daemon answers: statvfs is never answered from the
+// kernel's memory.
+Result<void> CheckAnswers(const MountPlan& plan) {
+  struct statvfs unused = {};
+  if (statvfs(plan.mount_point.c_str(), &unused) != 0)
+    return SystemError(errno, "the mount at '{}' does not answer", plan.mount_point);
+  struct stat root = {};
+  if (stat(plan.mount_point.c_str(), &root) != 0) return SystemError(errno, "mount point '{}'", plan.mount_point);
+  const auto mount = FindMount(plan.mount_point);
+  if (!mount) return std::unexpected(mount.error());
+  if (!*mount || (*mount)->type != kMountType || (*mount)->device != root.st_dev)
+    return MakeError(ErrorCode::kSystem, "the mount at '{}' was taken away at once", plan.mount_point);
+  return {};
+}
+
+Result<void> Serve(Session& session, SessionEvents events) {
+  auto served = session.Serve(std::move(events));
+  if (!served) spdlog::error("{}", served.error().message);
+  return served;
+}
+
+bool ReopenLog() {
+  ReopenLogFile();
+  return true;
+}
+
+}  // namespace
+
+Result<MountPlan> MakeMountPlan(const std::string& pack, const std::string& directory, MountOptions options) {
+  const std::unique_ptr<char, decltype(&std::free)> pack_path(realpath(pack.c_str(), nullptr), &std::free);
+  if (pack_path == nullptr) return SystemError(errno, "pack '{}'", pack);
+  auto mount_point = ResolveMountPoint(directory);
+  if (!mount_point)
+    return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,
+                                 "mount point " + mount_point.error().message});
+  if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
+  return MountPlan{pack_path.get(), *std::move(mount_point), std::move(options)};
+}
+
+Result<void> MountInBackground(const MountPlan& plan) {
+  const MountOptions& options = plan.options;
+  std::unique_ptr<Session> session;
+  const auto prepare = [&]() -> Result<void> {
+    auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options);
+    if (!mounted) return Propagate(std::move(mounted));
+    if (!options.log_file.empty()) {
+      if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return opened;
+    }
+    session = *std::move(mounted);
+    return {};
+  };
+  const auto serve = [&] {
+    if (options.log_file.empty()) LogToSyslog(options.log_level);
+    // syslog needs no opening anew, and no terminal takes a daemon away with it.
+    const auto served = Serve(*session, {.hangup = options.log_file.empty() ? [] { return true; } : ReopenLog});
+    session.reset();
+    return served ? kExitOk : kExitFailed;
+  };
+  if (auto started = StartDaemon(prepare, serve); !started) return started;
+  if (auto answers = CheckAnswers(plan); !answers) {
+    if (const auto detached = Unmount(plan.mount_point, UnmountMode::kDetach); !detached)
+      spdlog::warn("{}", detached.error().message);
+    return answers;
+  }
+  return {};
+}
+
+Result<void> MountInForeground(const MountPlan& plan) {
+  const MountOptions& options = plan.options;
+  const auto session = Session::Mount(plan.pack_path, plan.mount_point, options);
+  if (!session) return std::unexpected(session.error());
+  SessionEvents events;
+  events.answers = [] { NotifyServiceManager("READY=1"); };
+  if (!options.log_file.empty()) {
+    if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return opened;
+    events.hangup = ReopenLog;
+  }
+  auto served = Serve(**session, std::move(events));
+  NotifyServiceManager("STOPPING=1");
+  return served;
+}
+
+}  // namespace quire

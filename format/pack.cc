@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <optional>
@@ -39,8 +40,10 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
     return in_path({ErrorCode::kCorrupt, 0, "is a directory, not a pack; `quire pack` makes a pack of it"});
   auto superblock = ChooseSuperblock(*file);
   if (!superblock) return in_path(superblock.error());
-  const auto size = static_cast<uint64_t>(status.st_size);
-  if (S_ISREG(status.st_mode) && size < superblock->pack_bytes)
+  // stat(2) knows no size of block devices.
+  const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
+  const auto size = static_cast<uint64_t>(end);
+  if ((S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && size < superblock->pack_bytes)
     return in_path(
         {ErrorCode::kCorrupt, 0,
          fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock->pack_bytes)});

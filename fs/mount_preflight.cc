@@ -51,20 +51,23 @@ bool ConfAllowsOthers() {
   return false;
 }
 
+std::unexpected<Error> NotPermitted(std::string message) {
+  return std::unexpected(Error{ErrorCode::kSystem, EPERM, std::move(message)});
+}
+
 // What fusermount3 asks of those who may not mount themselves.
 Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat& status, const MountOptions& options) {
   if (FindFusermount().empty())
-    return MakeError(ErrorCode::kSystem, "only root may mount without fusermount3: install the package fuse3");
+    return NotPermitted("only root may mount without fusermount3: install the package fuse3");
   if (geteuid() == 0)
-    return MakeError(ErrorCode::kSystem,
-                     "root without CAP_SYS_ADMIN may not mount: a container needs --cap-add SYS_ADMIN");
+    return NotPermitted("root without CAP_SYS_ADMIN may not mount: a container needs --cap-add SYS_ADMIN");
   if ((options.allow_other || options.allow_root) && !ConfAllowsOthers())
-    return MakeError(ErrorCode::kSystem, "allow_other and allow_root need the line 'user_allow_other' in {}",
-                     kFuseConf);
+    return NotPermitted(
+        fmt::format("allow_other and allow_root need the line 'user_allow_other' in {}, which root writes", kFuseConf));
   const bool is_sticky = (status.st_mode & S_ISVTX) != 0;
   if (access(mount_point.c_str(), W_OK) != 0 || (is_sticky && status.st_uid != getuid()))
-    return MakeError(ErrorCode::kSystem,
-                     "mount point '{}': you may mount only on a folder of your own that you may write to", mount_point);
+    return NotPermitted(fmt::format(
+        "mount point '{}': you may mount only on a folder of your own that you may write to", mount_point));
   return {};
 }
 

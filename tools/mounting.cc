@@ -3,10 +3,12 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -36,6 +38,19 @@ Result<void> CheckAnswers(const MountPlan& plan) {
   return {};
 }
 
+// `mount -o loop` makes a loop device of a file, which has lost what lies behind the file's last whole sector, and hands
+// that to its helpers. A pack needs no device: this is the file behind it, or `path` where it is something else.
+std::string FileBehindLoopDevice(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) return path;
+  const std::string loop = fmt::format("/sys/dev/block/{}:{}/loop/", major(status.st_rdev), minor(status.st_rdev));
+  std::string offset;
+  std::string file;
+  std::getline(std::ifstream(loop + "offset"), offset);
+  std::getline(std::ifstream(loop + "backing_file"), file);
+  return offset == "0" && !file.empty() ? file : path;
+}
+
 Result<void> Serve(Session& session, SessionEvents events) {
   auto served = session.Serve(std::move(events));
   if (!served) spdlog::error("{}", served.error().message);
@@ -57,7 +72,7 @@ Result<MountPlan> MakeMountPlan(const std::string& pack, const std::string& dire
     return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,
                                  "mount point " + mount_point.error().message});
   if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
-  return MountPlan{pack_path.get(), *std::move(mount_point), std::move(options)};
+  return MountPlan{FileBehindLoopDevice(pack_path.get()), *std::move(mount_point), std::move(options)};
 }
 
 Result<void> MountInBackground(const MountPlan& plan) {

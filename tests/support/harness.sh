@@ -28,7 +28,7 @@ clean_up() {
   for i in "${background[@]}"; do kill -CONT "$i" && kill -KILL "$i"; done 2>/dev/null
   for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do take_down "${mounts[i]}"; done
   rm -rf --one-file-system "$scratch"
-  for i in "${users[@]}"; do userdel "$i"; done
+  for i in "${users[@]}"; do until_true 5 userdel "$i"; done  # once the daemons of a test that failed have ended
   for i in "${groups[@]}"; do [ ! -d "$i" ] || until_true 5 rmdir "$i"; done
   # A command that 'set -e' stopped at has printed little: make sure that the log names the place.
   [ "$passed" = yes ] || [ $status -eq 77 ] || printf 'FAILED (status %d)\n' $status >&2
@@ -82,6 +82,9 @@ umount_pack() {
 
 # The daemon that serves the mounts of a pack: its process id.
 daemon_of() { pgrep -f -- "quire mount .*$1" || fail "no daemon serves $1"; }
+
+# The daemon that serves one mount, whoever started it: its process id. The newest: umount(8) does not wait for the end of the one before.
+daemon_of_mount() { pgrep -n -f -- "quire .*$1( |\$)" || fail "no daemon serves $1"; }
 
 # until_true SECONDS COMMAND...: waits for something that another process does.
 until_true() {

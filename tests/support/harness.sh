@@ -63,7 +63,7 @@ take_down() {
   is_mounted "$1" || return 0
   fusermount3 -u -z "$1" 2>/dev/null || umount -l "$1"
 }
-gone() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null; }  # a process, zombies being gone
+gone() { ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null; }  # a process, zombies being gone
 is_mounted() { grep -qF " $1 " /proc/self/mountinfo; }
 
 # mount_pack PACK DIR [OPTION...]: makes DIR, mounts, and takes it down again when the test ends.

@@ -66,8 +66,8 @@ Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat
         fmt::format("allow_other and allow_root need the line 'user_allow_other' in {}, which root writes", kFuseConf));
   const bool is_sticky = (status.st_mode & S_ISVTX) != 0;
   if (access(mount_point.c_str(), W_OK) != 0 || (is_sticky && status.st_uid != getuid()))
-    return NotPermitted(fmt::format(
-        "mount point '{}': you may mount only on a folder of your own that you may write to", mount_point));
+    return NotPermitted(
+        fmt::format("mount point '{}': you may mount only on a folder of your own that you may write to", mount_point));
   return {};
 }
 

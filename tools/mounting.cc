@@ -38,8 +38,8 @@ Result<void> CheckAnswers(const MountPlan& plan) {
   return {};
 }
 
-// `mount -o loop` makes a loop device of a file, which has lost what lies behind the file's last whole sector, and hands
-// that to its helpers. A pack needs no device: this is the file behind it, or `path` where it is something else.
+// `mount -o loop` makes a loop device of a file, which has lost what lies behind the file's last whole sector, and
+// hands that to its helpers. A pack needs no device: this is the file behind it, or `path` where it is something else.
 std::string FileBehindLoopDevice(const std::string& path) {
   struct stat status = {};
   if (stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) return path;

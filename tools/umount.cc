@@ -47,7 +47,11 @@ Result<void> UnmountPack(const std::string& directory, bool is_lazy) {
     return gone.error().system_errno == EBUSY ? ExplainBusy(*mount_point, mount->device) : gone;
   if (is_lazy) return {};  // the daemon stays for as long as somebody has something open
   if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
-    return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon still waits for the disk", *mount_point);
+    return MakeError(
+        ErrorCode::kSystem,
+        "'{}' is unmounted, but its daemon goes on: a container or a service that was started meanwhile has "
+        "a copy of the mount, or the disk does not answer",
+        *mount_point);
   return {};
 }
 

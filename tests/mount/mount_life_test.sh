@@ -23,7 +23,7 @@ findmnt_line=$(grep -F " $mnt " /proc/self/mountinfo)
 # Busy: a message, and the mount stays.
 exec 9<"$mnt/000/00000.bin"
 assert_exit 1 quire umount "$mnt"
-assert_says 'busy\|in use'
+assert_says 'in use' "(process $$)" 'umount --lazy'
 is_mounted "$mnt" || fail 'a busy mount was taken away'
 exec 9<&-
 assert_exit 0 quire umount "$mnt"
@@ -31,6 +31,32 @@ assert_exit 0 quire umount "$mnt"
 until_true 10 gone "$daemon" || fail 'the daemon outlives its mount'
 assert_exit 1 quire umount "$mnt"
 assert_says 'not mounted\|no mount\|nothing is mounted\|not a mount'
+
+# --lazy takes a busy mount away from all who come later; who has it open reads on, and then the daemon ends.
+mount_pack "$pack" "$mnt"
+daemon=$(daemon_of "$pack")
+exec 9<"$mnt/000/00002.bin"
+(cd "$mnt" && assert_exit 1 quire umount "$mnt" && assert_says 'in use') || fail 'a working directory does not make it busy'
+assert_exit 0 quire umount --lazy "$mnt"
+! is_mounted "$mnt" || fail 'still mounted'
+! gone "$daemon" || fail 'the daemon ended before its last user'
+cmp "$scratch/tree/000/00002.bin" - <&9
+exec 9<&-
+until_true 10 gone "$daemon" || fail 'the daemon outlives its last user'
+
+# A second mount at the same place would hide the first.
+mount_pack "$pack" "$mnt"
+assert_exit 1 quire mount "$pack" "$mnt"
+assert_says 'already' 'quire umount'
+assert_exit 1 quire mount -o subdir=000 "$pack" "$mnt"
+cmp "$scratch/tree/001/00009.bin" "$mnt/001/00009.bin"
+umount_pack "$mnt"
+
+# 'quire PACK DIR' is what fstab's type 'fuse' makes of it.
+assert_exit 0 quire "$pack" "$mnt" -o ro,subdir=001
+cmp "$scratch/tree/001/00009.bin" "$mnt/00009.bin"
+umount_pack "$mnt"
+assert_exit 2 quire mont "$pack" "$mnt"  # a typing error is none
 
 # Mount, umount and mount again at once.
 for _ in 1 2 3; do

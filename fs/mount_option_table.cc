@@ -35,6 +35,10 @@ Result<void> RefuseWriting(MountOptions& /*options*/, std::string_view name, std
   return Invalid("option '{}': packs are read-only; leave it out or say 'ro'", name);
 }
 
+Result<void> RefuseRemount(MountOptions& /*options*/, std::string_view name, std::string_view /*value*/) {
+  return Invalid("option '{}': the options of a mount stay as they are: unmount it and mount it anew", name);
+}
+
 template <bool MountOptions::* kFlag, bool kValue = true>
 Result<void> Set(MountOptions& options, std::string_view /*name*/, std::string_view /*value*/) {
   options.*kFlag = kValue;
@@ -260,7 +264,8 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"defaults", "", kTaken, ""}, Ignore},
     {{"auto", "", kTaken, ""}, Ignore},
     {{"noauto", "", kTaken, ""}, Ignore},
-    {{"nofail", "", kTaken, ""}, Ignore},
+    {{"nofail", "", kTaken, "For mount(8)'s sake a pack that is not there is then no error; nor is it mounted."},
+     Set<&MountOptions::nofail>},
     {{"_netdev", "", kTaken, ""}, Ignore},
     {{"user", "", kTaken, "Whoever may mount by it gets noexec, nosuid and nodev; so with users, owner and group."},
      SetUser},
@@ -271,6 +276,7 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"comment", "TEXT", kTaken, ""}, Ignore},
     {{"x-*", "", kTaken, "For systemd and other readers of fstab, as is X-*."}, Ignore},
     {{"X-*", "", kTaken, ""}, Ignore},
+    {{"remount", "", kTaken, "Refused: unmount it and mount it anew."}, RefuseRemount},
     {{"loop", "", kTaken, "Not needed: a pack is mounted as the file that it is, or from a block device."}, Ignore},
     {{"sizelimit", "BYTES", kTaken, "Without effect: a pack knows its size."}, Ignore},
     {{"sync", "", kTaken, ""}, Ignore},

@@ -27,6 +27,7 @@ struct MountOptions {
   bool exec = true;                            // programs may be run from the mount
   bool suid = false;                           // and take on their owner's rights; only root can ask for that
   bool dev = false;                            // device nodes would work; only root can ask for that
+  bool nofail = false;                         // for mount(8)'s helper: no error where there is no pack
   std::vector<std::string> security_contexts;  // context=... and its kin, for SELinux, as they were given
   AttributeOverrides overrides;
   std::string subdir;                    // of the pack, as the root of the mount; empty: the pack's root

@@ -68,6 +68,8 @@ Result<void> Mount(const Arguments& arguments) {
   auto options = ParseMountOptions(arguments.options, {.ignore_unknown = arguments.sloppy, .ignore_rw = true});
   if (!options) return Propagate(std::move(options));
   LogToStderr(options->log_level);
+  // mount(8) itself says nothing of a device that is not there; what its helpers say it passes on.
+  if (options->nofail && access(arguments.pack.c_str(), F_OK) != 0 && errno == ENOENT) return {};
   const auto plan = MakeMountPlan(arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   if (arguments.fake) {

@@ -53,6 +53,10 @@ assert_exit 0 umount "$scratch/a"
 assert_exit 0 mount -v -n -t quire -o ro "$pack" "$scratch/a"
 assert_says "$pack mounted on $scratch/a"
 umount "$scratch/a"
+mount -t quire -o ro "$pack" "$scratch/a"
+assert_exit 1 mount -o remount,ro "$scratch/a"
+assert_says 'unmount it'
+umount "$scratch/a"
 assert_exit 0 mount -f -t quire "$pack" "$scratch/a"
 ! is_mounted "$scratch/a" || fail 'mount -f mounted'
 assert_exit 32 mount -f -t quire "$scratch/tree" "$scratch/a"
@@ -84,12 +88,12 @@ $pack $scratch/a quire defaults 0 0
 $scratch/with\040space.quire $scratch/b quire ro,nofail,_netdev,user,noexec,nosuid,nodev,noatime,x-systemd.automount,x-anything=1,comment=ours 0 0
 $pack $scratch/c fuse.quire ro,auto,exec,suid,dev,users,relatime,subdir=001,uid=12,umask=027,context="a:b,c" 0 0
 $pack $scratch/d quire ro,noauto,user,timeout=600 0 0
-$scratch/none.quire $scratch/d quire ro,nofail,noauto 0 0
+$scratch/none.quire $scratch/d quire ro,nofail 0 0
 END
 assert_exit 0 mount -a
 for name in a b; do shows_tree "$scratch/$name"; done
 cmp "$scratch/tree/001/00003.bin" "$scratch/c/00003.bin"
-! is_mounted "$scratch/d" || fail 'noauto was mounted'
+! is_mounted "$scratch/d" || fail 'noauto or what is not there was mounted'
 assert_equal "$(stat -c '%u %a' "$scratch/c/00003.bin")" '12 750' 'uid= and umask='
 [[ ",$(options_of "$scratch/b")," == *,noexec,* ]] || fail "b without noexec: $(options_of "$scratch/b")"
 assert_exit 0 mount -a  # again: all is there already
@@ -97,6 +101,13 @@ assert_equal "$(grep -c ' fuse.quire ' /proc/self/mountinfo)" 3 'mounts after a 
 assert_exit 0 umount -a -t fuse.quire
 for name in a b c; do ! is_mounted "$scratch/$name" || fail "umount -a left $name"; done
 until_true 10 eval "! pgrep -f '$pack' >/dev/null" || fail 'a daemon outlives its mount'
+
+# nofail: a pack that is not there is no failure, as a device that is not there is none.
+assert_exit 0 mount -t quire -o ro,nofail "$scratch/none.quire" "$scratch/d"
+! is_mounted "$scratch/d" || fail 'a pack that is not there was mounted'
+assert_exit 32 mount -t quire -o ro "$scratch/none.quire" "$scratch/d"
+assert_says none.quire 'no such file'
+assert_exit 32 mount -t quire -o ro,nofail "$scratch/tree" "$scratch/d"  # there, and no pack
 
 # By the directory alone, and one that is there already.
 assert_exit 0 mount "$scratch/a"

@@ -34,10 +34,9 @@ TEST(MountOptions, WhatEveryPackMountIsAnywayChangesNothing) {
 }
 
 TEST(MountOptions, WhatFstabSaysToOthersChangesNothing) {
-  EXPECT_EQ(
-      Parsed({"auto,noauto,nofail,_netdev,nouser,comment=for=us,x-systemd.automount,x-gvfs-name=A b,X-mount.mkdir,"
-              "relatime,strictatime,lazytime,sync,async,loop,sizelimit=4096,exec"}),
-      MountOptions());
+  EXPECT_EQ(Parsed({"auto,noauto,_netdev,nouser,comment=for=us,x-systemd.automount,x-gvfs-name=A b,X-mount.mkdir,"
+                    "relatime,strictatime,lazytime,sync,async,loop,sizelimit=4096,exec"}),
+            MountOptions());
 }
 
 TEST(MountOptions, UsersMountWithoutProgramsUnlessALaterOptionSaysSo) {
@@ -74,6 +73,8 @@ TEST(MountOptions, OwnersAreNumbers) {
   EXPECT_EQ(Refusal("uid=alice"), "option 'uid=alice': give a number, as 'id -u NAME' prints it");
   EXPECT_EQ(Refusal("gid=4294967295"), "option 'gid=4294967295': give a number, as 'id -g NAME' prints it");
 }
+
+TEST(MountOptions, AMountIsNotChanged) { EXPECT_TRUE(Refusal("remount,ro").contains("unmount it")); }
 
 TEST(MountOptions, TimeoutIsInSeconds) {
   EXPECT_EQ(Parsed({"timeout=90"}).idle_timeout, std::chrono::seconds(90));

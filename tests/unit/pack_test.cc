@@ -173,6 +173,23 @@ TEST_F(PackTest, PathsAreWalkedAsTheKernelDoes) {
     EXPECT_EQ(walk(missing).error().code, ErrorCode::kNotFound) << missing;
 }
 
+TEST_F(PackTest, PathsBelowAFolderNeverLeaveIt) {
+  MemoryTree tree;
+  tree.AddFile("a/b/file", "x")
+      .AddFile("other", "y")
+      .AddSymlink("a/way", "b/../b")
+      .AddSymlink("a/above", "../../other");
+  const auto pack = Write(tree);
+  const NodeNumber root = ResolvePath(pack->index(), "a", LastSymlink::kFollow).value();
+  const NodeNumber file = ResolvePath(pack->index(), "a/b/file", LastSymlink::kFollow).value();
+  const auto walk = [&](std::string_view path) { return ResolvePath(pack->index(), path, LastSymlink::kFollow, root); };
+  EXPECT_EQ(walk("").value(), root);
+  for (const char* path : {"b/file", "/b/file", "../../b/file", "b/../../b/file", "way/file"})
+    EXPECT_EQ(walk(path).value(), file) << path;
+  for (const char* outside : {"other", "../other", "above", "a/b/file"})
+    EXPECT_EQ(walk(outside).error().code, ErrorCode::kNotFound) << outside;
+}
+
 TEST_F(PackTest, XattrsAndLinkCountsAreKept) {
   MemoryTree tree;
   tree.AddFile("f", "x").AddHardLink("g", "f").AddHardLink("h", "f").AddDirectory("d/e").AddDirectory("d/f");

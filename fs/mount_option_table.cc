@@ -97,7 +97,7 @@ template <auto kId>
 Result<void> SetId(MountOptions& options, std::string_view name, std::string_view value) {
   const auto id = ParseNumber(value, 0, kMaxId);
   if (!id) return Invalid("option '{}={}': give a number, as 'id -{} NAME' prints it", name, value, name.front());
-  options.overrides.*kId = *id;
+  options.overrides.*kId = id;
   return {};
 }
 

@@ -94,11 +94,11 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
 }
 
 Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples,
-                 std::string mount_point, const MountOptions& options, TransportChoice transport)
+                 std::string mount_point, MountOptions options, TransportChoice transport)
     : pack_(std::move(pack)),
       samples_(std::move(samples)),
       mount_point_(std::move(mount_point)),
-      options_(options),
+      options_(std::move(options)),
       transport_(std::move(transport)),
       feed_(*pack_, root, *samples_, mount_point_, options_.push),
       file_system_(*pack_, root, *samples_, feed_, options_, transport_) {}

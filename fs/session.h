@@ -45,7 +45,7 @@ class Session {
 
  private:
   Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string mount_point,
-          const MountOptions& options, TransportChoice transport);
+          MountOptions options, TransportChoice transport);
   Result<void> Start();
   void Stop();
   // Ends the loop of Serve, from another thread.

@@ -131,6 +131,7 @@ TEST_F(PackTest, TheFirstExtentBehindAnyByteIsFound) {
   const auto pack = Write(OddTree());
   const Index& index = pack->index();
   std::vector<Extent> extents;
+  extents.reserve(index.extent_count());
   for (ExtentNumber number = 0; number < index.extent_count(); ++number)
     extents.push_back(ValueOrDie(index.GetExtent(number)));
   ASSERT_GT(extents.size(), 8U);

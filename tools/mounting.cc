@@ -89,8 +89,11 @@ Result<void> MountInBackground(const MountPlan& plan) {
   };
   const auto serve = [&] {
     if (options.log_file.empty()) LogToSyslog(options.log_level);
+    SessionEvents events;
+    events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
-    const auto served = Serve(*session, {.hangup = options.log_file.empty() ? [] { return true; } : ReopenLog});
+    if (options.log_file.empty()) events.hangup = [] { return true; };
+    const auto served = Serve(*session, std::move(events));
     session.reset();
     return served ? kExitOk : kExitFailed;
   };

@@ -52,6 +52,8 @@ cp -P /bin /sbin /lib "$machine"
 cp /etc/{passwd,group} "$machine/etc"
 cp /usr/lib/os-release "$machine/etc/os-release"
 [ ! -e /etc/ld.so.cache ] || cp /etc/ld.so.cache "$machine/etc"
+ldd "$QUIRE" | awk '$3 ~ "^/" && $3 !~ "^/(usr|lib)" {print $3}' | xargs -r cp -L --parents -t "$machine"
+touch "$machine"/{etc,var}/.updated  # else it would set /etc up as of a new installation
 tr -d - </proc/sys/kernel/random/uuid >"$machine/etc/machine-id"
 ln -s ../proc/self/mounts "$machine/etc/mtab"
 ln -s /dev/null "$machine/etc/systemd/system/systemd-udevd.service"  # devices are this machine's business
@@ -83,8 +85,9 @@ echo '/srv/packs/x.quire /fstab quire noauto,x-systemd.automount,x-systemd.idle-
     for device in null zero full random urandom tty autofs; do [ ! -e /dev/$device ] || cp -a /dev/$device dev; done
     ln -s /proc/self/fd dev/fd && mkdir dev/shm
     mount -t tmpfs -o mode=755 run run
-    mkdir .outside && pivot_root . .outside && cd / && umount -l /.outside
-    exec env -i container=quire-test PATH="$PATH" /lib/systemd/systemd --system --unit=quire-test.target' - "$machine" "$scratch/usr"
+    mount --move . /
+    exec env -i container=quire-test PATH="$PATH" chroot . /lib/systemd/systemd --system --unit=quire-test.target' \
+    - "$machine" "$scratch/usr"
 ) >"$scratch/manager.log" 2>&1 </dev/null &
 manager=$!
 background+=("$manager")

@@ -68,7 +68,7 @@ pack "$scratch/tree" -o "$machine/srv/packs/x.quire"
 printf '%s\n' '# the pack' 'PACK=/srv/packs/x.quire' 'DIR=/service' >"$machine/etc/quire/test.conf"
 printf '%s\n' 'PACK=/srv/packs/none.quire' 'DIR=/service' >"$machine/etc/quire/missing.conf"
 printf '%s\n' 'PACK=/srv/packs/x.quire' 'DIR=/service' 'OPTIONS=cache_size=much' >"$machine/etc/quire/wrong.conf"
-echo '/srv/packs/x.quire /fstab quire noauto,x-systemd.automount,x-systemd.idle-timeout=1s,allow_other 0 0' >"$machine/etc/fstab"
+echo '/srv/packs/x.quire /fstab quire ro,noauto,x-systemd.automount,x-systemd.idle-timeout=1s,allow_other 0 0' >"$machine/etc/fstab"
 
 # shellcheck disable=SC2016  # for the inner shell
 (

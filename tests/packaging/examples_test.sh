@@ -16,6 +16,18 @@ for script in "$examples"/*/*.sh; do
 done
 
 make_ordinary_user
+# Where an example leaves something behind, the test does not.
+clean_up_examples() {
+  local status=$? dir
+  trap - ERR
+  set +e
+  while read -r _ dir _; do mounts+=("$dir"); done < <(grep -F "$scratch/x.quire" /proc/mounts)
+  if is_root; then until_true 5 eval '! pkill -KILL -u "$user"'; fi
+  (exit "$status")
+  clean_up
+}
+trap clean_up_examples EXIT
+
 programs=$scratch/usr/bin
 mkdir -p "$programs" "$scratch/usr/sbin"
 cp "$QUIRE" "$programs/quire"
@@ -63,24 +75,30 @@ fi
 as_user [ -w /dev/fuse ] || skip 'ordinary users may not open /dev/fuse: its mode should be 0666'
 
 # A job that mounts for itself: one mount for all its tasks, and none afterwards, however it ends.
-job=("${on_node[@]}" "$scratch/examples/slurm/job.sh")
+# By a file: who is left behind holds a pipe open.
+job() {
+  local status=0
+  timeout 60 "${on_node[@]}" "$scratch/examples/slurm/job.sh" "$@" >"$scratch/job.log" 2>&1 || status=$?
+  cat "$scratch/job.log"
+  return $status
+}
 # shellcheck disable=SC2016  # for the shells of the job
-assert_exit 0 "${job[@]}" "$scratch/x.quire" bash -c 'echo "task $SLURM_PROCID: $(cat "$QUIRE_DIR/file")"'
+assert_exit 0 job "$scratch/x.quire" bash -c 'echo "task $SLURM_PROCID: $(cat "$QUIRE_DIR/file")"'
 assert_says 'task 0: content' 'task 1: content' 'task 2: content'
 assert_equal "$(grep -c " mounted '" <<<"$output")" 1 'mounts'
 assert_clean
-assert_exit 1 "${job[@]}" "$scratch/x.quire" false
+assert_exit 1 job "$scratch/x.quire" false
 assert_clean
-assert_fails "${job[@]}" "$scratch/none.quire" touch "$user_home/started"
+assert_fails job "$scratch/none.quire" touch "$user_home/started"
 assert_says 'none.quire.*No such file'
 [ ! -e "$user_home/started" ] || fail 'the tasks were started without a mount'
 assert_clean
 # shellcheck disable=SC2016
-assert_exit 1 "${job[@]}" "$scratch/x.quire" bash -c '
-  pkill -KILL -f "^quire mount -f $1 $QUIRE_DIR"; while [ -d "$QUIRE_DIR" ]; do sleep 0.1; done; exit 1' - "$scratch/x.quire"
+assert_exit 1 job "$scratch/x.quire" bash -c '
+  pkill -KILL -f "^quire mount -f $1 $QUIRE_DIR"; for _ in {1..50}; do [ ! -d "$QUIRE_DIR" ] || sleep 0.1; done; exit 1' - "$scratch/x.quire"
 assert_clean
 # scancel: SIGTERM for every process of the job.
-setsid "${job[@]}" "$scratch/x.quire" bash -c 'touch "$1"; exec sleep 100' - "$user_home/started" >"$scratch/job.log" 2>&1 &
+setsid "${on_node[@]}" "$scratch/examples/slurm/job.sh" "$scratch/x.quire" bash -c 'touch "$1"; exec sleep 100' - "$user_home/started" >"$scratch/job.log" 2>&1 &
 background+=("$!")
 until_true 10 [ -e "$user_home/started" ] || fail "the job does not start: $(cat "$scratch/job.log")"
 is_mounted "$user_home/quire-7" || fail 'the job has no mount'
@@ -106,7 +124,7 @@ if as_user unshare --map-root-user --mount true 2>/dev/null; then
     - "$scratch/examples/enroot/50-quire.sh")
   assert_fails "${hook[@]}"
   assert_says 'rootfs/data/file: No such file'
-  assert_exit 0 "${job[@]}" "$scratch/x.quire" "${hook[@]:${#hook[@]}-5}"
+  assert_exit 0 job "$scratch/x.quire" "${hook[@]:${#hook[@]}-5}"
   assert_equal "$(grep -cx content <<<"$output")" 3 'tasks in containers'
   assert_clean
 else

@@ -1,5 +1,6 @@
 // `quire bench` is a program of its own, quire-bench: it links what only measuring needs (LMDB, libzip, libarchive,
-// io_uring), and the daemon on every node should not.
+// io_uring), and the daemon on every node should not. It lies beside quire where it was built, and in libexec where it
+// is installed.
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,9 +18,15 @@ int RunBenchCommand(char** argv) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return Fail("bench", SystemError(error.value(), "/proc/self/exe").error());
-  const std::string program = self.parent_path() / "quire-bench";
-  execv(program.c_str(), argv);
-  return Fail("bench", SystemError(errno, "{} (it belongs beside {})", program, self.string()).error());
+  const std::filesystem::path folder = self.parent_path();
+  for (const auto& program : {folder / "quire-bench", folder / "../libexec/quire/quire-bench"}) {
+    execv(program.c_str(), argv);
+    if (errno != ENOENT) return Fail("bench", SystemError(errno, "{}", program.string()).error());
+  }
+  const std::string libexec = folder.parent_path() / "libexec/quire";
+  return Fail("bench", SystemError(ENOENT, "quire-bench, in {} or in {}; its package is called quire-bench as well",
+                                   folder.string(), libexec)
+                           .error());
 }
 
 }  // namespace quire

@@ -1,12 +1,11 @@
 #include "format/checksum.h"
 
-// On x86 the library's own dispatcher picks SSE2, AVX2 or AVX-512 by cpuid, whatever machine built it.
-#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+// On x86 the library's own dispatcher picks SSE2, AVX2 or AVX-512 by cpuid, whatever machine built it. CMake says
+// whether it is there.
+#if QUIRE_XXH3_DISPATCH
 #include <xxh_x86dispatch.h>
-#define QUIRE_XXH3_DISPATCH 1
 #else
 #include <xxhash.h>
-#define QUIRE_XXH3_DISPATCH 0
 #endif
 
 namespace quire {

@@ -1,11 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tools/command.h"
+#include "tools/complete.h"
 #include "tools/mount_helper.h"
 
 namespace {
@@ -22,6 +24,9 @@ bool IsMountWithoutSaying(const CLI::App& app, int argc, char** argv) {
 
 int Run(int argc, char** argv) {
   if (argc > 0 && quire::IsMountHelper(argv[0])) return quire::RunMountHelper(argc, argv);
+  // 'quire complete -- bench WORDS...' becomes 'quire bench complete -- WORDS...': that program knows its options.
+  if (argc > 4 && quire::IsCompleteCommand(argc, argv) && std::string_view(argv[3]) == "bench")
+    std::rotate(argv + 1, argv + 3, argv + 4);
   if (argc > 1 && std::string_view(argv[1]) == "bench") return quire::RunBenchCommand(argv + 1);
   CLI::App app("Packs a directory of many small files into one file, and mounts it.", "quire");
   app.set_version_flag("--version", "quire " QUIRE_VERSION);
@@ -36,6 +41,7 @@ int Run(int argc, char** argv) {
   quire::AddInfoCommand(app, run);
   quire::AddVerifyCommand(app, run);
   quire::AddBenchCommand(app);
+  if (quire::IsCompleteCommand(argc, argv)) return quire::RunCompleteCommand(app, argc, argv);
   std::vector<char*> words(argv, argv + argc);
   std::string mount = "mount";
   if (IsMountWithoutSaying(app, argc, argv)) words.insert(words.begin() + 1, mount.data());

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "tools/bench/experiment.h"
+#include "tools/complete.h"
 
 namespace {
 
@@ -14,6 +15,7 @@ int Run(int argc, char** argv) {
   quire::bench::AddEpochCommand(app, run);
   quire::bench::AddMetaCommand(app, run);
   quire::bench::AddFormatsCommand(app, run);
+  if (quire::IsCompleteCommand(argc, argv)) return quire::RunCompleteCommand(app, argc, argv);
   return quire::ParseAndRun(app, run, argc, argv);
 }
 

@@ -1,0 +1,42 @@
+// What could stand where the cursor is: the completion of bash, zsh and fish, derived from the parser itself.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace quire {
+
+struct Candidate {
+  std::string text;              // the whole word
+  std::string description = {};  // may be empty
+
+  bool operator==(const Candidate&) const = default;
+};
+
+struct Completion {
+  enum class Kind : uint8_t {
+    kWords,        // one of the candidates
+    kPaths,        // the same, and they are paths, though not of files that the shell could find
+    kFiles,        // a file, which the shell knows best how to complete
+    kDirectories,  // a folder
+  };
+  Kind kind = Kind::kWords;
+  std::vector<Candidate> candidates = {};
+  std::string prefix = {};   // of kFiles and kDirectories: what their name follows inside the word, "log_file=" say
+  std::string pattern = {};  // of kFiles: "*.quire" where others are of no use
+};
+
+// Completes the last of `words`, which follow the name of the program that `app` parses. Reads the index of a pack
+// that they name; what cannot be read, or makes no sense, has no candidates.
+Completion Complete(const CLI::App& app, std::span<const std::string> words);
+
+// Whether the command line is 'PROGRAM complete -- WORDS...', which is for the shells' scripts alone.
+bool IsCompleteCommand(int argc, char** argv);
+// Completes the last of its WORDS and prints what complete.cc defines; returns an exit code.
+// REQUIRES: IsCompleteCommand.
+int RunCompleteCommand(const CLI::App& app, int argc, char** argv);
+
+}  // namespace quire

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Goal: the examples of the manual pages work as they stand there.
+. "$(dirname "$0")/../support/harness.sh"
+need_fuse
+[ -w /dev/fuse ] || skip '/dev/fuse is not for this user'
+
+mkdir -p "$scratch/bin" "$scratch/home/imagenet/train/n01440764" "$scratch/home/imagenet/.git"
+ln -s "$QUIRE" "$scratch/bin/quire"
+export PATH=$scratch/bin:$PATH HOME=$scratch/home
+echo tench >"$HOME/imagenet/labels.txt"
+echo picture >"$HOME/imagenet/train/n01440764/1.jpeg"
+pack "$HOME/imagenet" -o "$scratch/imagenet.quire"
+mounts+=("$HOME/mnt")
+
+# Benchmarks take minutes, and tests/mount tries them.
+for page in "$repository"/packaging/man/quire*.1.md; do
+  name=$(basename "$page" .1.md)
+  [ "$name" != quire-bench ] || continue
+  examples=$(sed '1,/^## EXAMPLES$/d; /^## /,$d' "$page" | sed -n 's/^    //p')
+  [ -n "$examples" ] || fail "no examples in $page"
+  mkdir "$scratch/$name"
+  cd "$scratch/$name" || fail "$scratch/$name"
+  [[ $name =~ ^quire(-pack)?$ ]] || cp "$scratch/imagenet.quire" .
+  [ "$name" != quire-umount ] || mount_pack imagenet.quire "$HOME/mnt"
+  output=$(bash -euo pipefail <<<"$examples" 2>&1) || fail "$name: $output"
+  if is_mounted "$HOME/mnt"; then umount_pack "$HOME/mnt"; fi
+  tried+=("$name")
+done
+[ ${#tried[@]} -ge 9 ] || fail "only these pages were tried: ${tried[*]}"
+assert_equal "$(<"$HOME/copy/labels.txt")" tench
+assert_equal "$(<"$HOME/some/train/n01440764/1.jpeg")" picture
+pass

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Goal: bash, zsh and fish complete subcommands, options, mount options and paths inside a pack, whatever the names hold.
+# Goal: bash, zsh and fish complete subcommands, options, mount options and paths in a pack; no name there runs anything.
+# shellcheck disable=SC2016  # what looks like variables is for other shells, and names that must not be expanded
 . "$(dirname "$0")/../support/harness.sh"
 completions=$repository/packaging/completions
 here=$(cd "$(dirname "$0")" && pwd)
@@ -8,7 +9,8 @@ mkdir -p "$scratch/bin" "$scratch/home" "$scratch/work/source/my folder" "$scrat
 ln -s "$QUIRE" "$scratch/bin/quire"
 export PATH=$scratch/bin:$PATH HOME=$scratch/home TERM=dumb
 cd "$scratch/work" || fail "$scratch/work"
-touch "source/my folder/a b.txt" "source/it's" 'source/=eq:colon' $'source/new\nline' 'source/-dash' $'source/tab\there'
+touch "source/my folder/a b.txt" "source/it's" 'source/=eq:colon' 'source/-dash' \
+  $'source/new\nline' $'source/tab\there' 'source/x$(touch run)`touch run`'
 pack source -o 'my pack.quire'
 rm -r source
 touch other.image
@@ -25,7 +27,7 @@ answers $'words\n--progress=never' pack --progress=n
 answers $'words\nro,huge=hugetlb' mount -o ro,huge=hu
 answers $'words\n-oallow_other' mount 'my pack.quire' dir -oallow_ot
 answers $'paths\nsubdir=my folder/' mount 'my pack.quire' dir -o subdir=
-answers $'paths\n-dash\n=eq:colon\nit\'s\nmy folder/' ls 'my pack.quire' ''
+answers $'paths\n-dash\n=eq:colon\nit\'s\nmy folder/\nx$(touch run)`touch run`' ls 'my pack.quire' ''
 answers $'paths\n-dash' cat 'my pack.quire' "it's" -- -
 answers $'paths\nmy folder/a b.txt' extract -C out 'my pack.quire' 'my folder/'
 answers $'words\nrandom' bench epoch --order r
@@ -52,16 +54,14 @@ assert_equal "$(in_bash 'quire um' quire um)" umount
 assert_equal "$(in_bash 'quire pack --skip' quire pack --skip)" --skip-unreadable
 assert_equal "$(in_bash 'quire mount a b -o ro,direct' quire mount a b -o ro,direct)" ro,direct_io
 assert_equal "$(in_bash 'quire mount a b -o huge=' quire mount a b -o huge =)" $'auto\nhugetlb\nthp\noff'
-assert_equal "$(in_bash 'quire ls my\ pack.quire my\ f' quire ls 'my\ pack.quire' 'my\ f')" 'my folder/'
+assert_equal "$(in_bash 'quire ls my\ pack.quire my\ f' quire ls 'my\ pack.quire' 'my\ f')" 'my\ folder/'
 assert_equal "$(in_bash "quire ls 'my pack.quire' \"my f" quire ls "'my pack.quire'" '"my f')" 'my folder/'
 assert_equal "$(in_bash 'quire ls my\ pack.quire =eq:' quire ls 'my\ pack.quire' = eq :)" colon
-assert_equal "$(in_bash "bin/quire ls my\\ pack.quire it\\'" bin/quire ls 'my\ pack.quire' "it\\'")" "it's"
-# shellcheck disable=SC2016  # which nobody is to expand
+assert_equal "$(in_bash "bin/quire ls my\\ pack.quire it\\'" bin/quire ls 'my\ pack.quire' "it\\'")" "it\\'s"
 in_bash 'quire ls $(touch run) `touch run`' quire ls '$(touch run)' '`touch run`' >/dev/null
 [ ! -e run ] || fail 'completion in bash runs commands of the line'
 
 # in_fish LINE: what fish offers for it, without descriptions.
-# shellcheck disable=SC2016  # fish expands it
 in_fish() { fish --no-config -c 'source $argv[1]/quire.fish; complete -C $argv[2]' "$completions" "$1" | cut -f 1; }
 assert_equal "$(in_fish 'quire um')" umount
 assert_equal "$(in_fish 'quire pack --skip')" --skip-unreadable
@@ -89,7 +89,9 @@ for shell in bash zsh; do
     'quire ls my\ pack.quire my' 'my\ pack.quire my\ folder/' \
     'quire cat my\ pack.quire my\ folder/' 'my\ folder/a\ b.txt ' \
     "quire cat my\\ pack.quire 'my folder/a" "'my folder/a b.txt' " \
-    "../bin/quire ls 'my pack.quire' it" "it\\'s " || fail "completion in $shell"
+    "../bin/quire ls 'my pack.quire' it" "it\\'s " \
+    'quire ls my\ pack.quire x' 'x\$\(touch\ run\)\`touch\ run\` ' \
+    'quire ls my\ pack.quire "x' '"x\$(touch run)\`touch run\`" ' || fail "completion in $shell"
 done
 
 # Mount points of packs, and of nothing else.

@@ -264,7 +264,7 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"defaults", "", kTaken, ""}, Ignore},
     {{"auto", "", kTaken, ""}, Ignore},
     {{"noauto", "", kTaken, ""}, Ignore},
-    {{"nofail", "", kTaken, "For mount(8)'s sake a pack that is not there is then no error; nor is it mounted."},
+    {{"nofail", "", kTaken, "By mount(8), a pack that is not there is no error then, and nothing is mounted."},
      Set<&MountOptions::nofail>},
     {{"_netdev", "", kTaken, ""}, Ignore},
     {{"user", "", kTaken, "Whoever may mount by it gets noexec, nosuid and nodev; so with users, owner and group."},

@@ -59,7 +59,7 @@ class MountUsers : public ::testing::Test {
 };
 
 TEST_F(MountUsers, WhoHasAFileOpenIsFound) {
-  EXPECT_TRUE(Finds([this] { open(File().c_str(), O_RDONLY); }));
+  EXPECT_TRUE(Finds([this] { EXPECT_GE(open(File().c_str(), O_RDONLY), 0); }));
 }
 
 TEST_F(MountUsers, WhoWorksThereIsFound) {
@@ -72,7 +72,7 @@ TEST_F(MountUsers, WhoHasAFileMappedIsFoundByItsDevice) {
   EXPECT_TRUE(Finds(
       [this] {
         const int file = open(File().c_str(), O_RDONLY);
-        mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+        EXPECT_NE(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, file, 0), MAP_FAILED);
         close(file);
       },
       status.st_dev));

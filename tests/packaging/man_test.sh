@@ -18,7 +18,7 @@ for page in "$pages"/man[1-8]/*; do
 done
 read -r _ version <<<"$(quire --version)"
 date=$(sed -n "s/^## $version (\(.*\))$/\1/p" "$repository/packaging/CHANGELOG.md")
-grep -q "^\.TH .*\"$date\" \"quire $version\"" "$pages/man1/quire.1" || fail "quire.1 is not of version $version, $date"
+text_of man1/quire.1 | grep -qE "^quire $version +$date +quire\\(1\\)$" || fail "quire.1 is not of version $version, $date"
 
 # Names of options, sorted: those that a help text begins lines with, and those that a page has as terms. All have --help.
 names() { tr -d ' ' | tr , '\n' | sed '/^-h$/d; /^--help$/d' | sort -u; }

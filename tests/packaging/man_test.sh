@@ -20,10 +20,11 @@ read -r _ version <<<"$(quire --version)"
 date=$(sed -n "s/^## $version (\(.*\))$/\1/p" "$repository/packaging/CHANGELOG.md")
 text_of man1/quire.1 | grep -qE "^quire $version +$date +quire\\(1\\)$" || fail "quire.1 is not of version $version, $date"
 
-# Names of options, sorted: those that a help text begins lines with, and those that a page has as terms. All have --help.
+# Names of options, sorted: those that a help text begins lines with, and those that a page has as terms, 5 or 7
+# columns in by groff's age. All have --help.
 names() { tr -d ' ' | tr , '\n' | sed '/^-h$/d; /^--help$/d' | sort -u; }
 options_of_help() { sed -nE 's/^  (-[^ ]+).*/\1/p' | names; }
-options_of_page() { text_of "$1" | sed -nE 's/^ {7}(--?[A-Za-z-]+(, --?[A-Za-z-]+)*).*/\1/p' | names; }
+options_of_page() { text_of "$1" | sed -nE 's/^ {5,7}(--?[A-Za-z-]+(, --?[A-Za-z-]+)*).*/\1/p' | names; }
 assert_same_options() { assert_equal "$(options_of_page "$1")" "$(options_of_help <<<"$2")" "options of $1"; }
 
 mapfile -t subcommands < <(quire --help | sed '1,/^Subcommands:/d' | awk 'NF {print $1}')
@@ -52,7 +53,7 @@ mapfile -t mount_options < <(quire complete -- mount -o '' | sed 1d | cut -f 1)
 for page in man1/quire-mount.1 man8/mount.quire.8; do
   text=$(text_of "$page" | sed '1,/^MOUNT OPTIONS/d; /^EXIT STATUS/,$d')
   for option in "${mount_options[@]}"; do
-    grep -qE "(^ {7}| )$option([A-Z]|[a-z]+\||[, .]|\$)" <<<"$text" || fail "$page has no mount option $option"
+    grep -qE "(^ {5,7}| )$option([A-Z]|[a-z]+\||[, .]|\$)" <<<"$text" || fail "$page has no mount option $option"
   done
   terms=$(awk '{print $1}' <<<"$text")
   quire mount --help | sed '1,/^Mount options/d; /^  also /,/^$/d' | sed -nE 's/^  ([^ ]+).*/\1/p' | while read -r option; do

@@ -114,10 +114,11 @@ void AddPackCommand(CLI::App& app, Body& run) {
                  "Write the pack without what cannot be read; the exit code is still 1");
   pack->add_flag("-f,--force", arguments->force, "Replace OUT if it exists");
   pack->add_option("--progress", arguments->progress, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ProgressMode>{
-              {"auto", ProgressMode::kAuto}, {"always", ProgressMode::kAlways}, {"never", ProgressMode::kNever}},
-          CLI::ignore_case))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ProgressMode>{{"auto", ProgressMode::kAuto},
+                                                                              {"always", ProgressMode::kAlways},
+                                                                              {"never", ProgressMode::kNever}},
+                                          CLI::ignore_case)
+                      .description("{auto,always,never}"))  // its own would print the enumerators as characters
       ->type_name("WHEN");
   pack->callback([&run, arguments] { run = [arguments] { return RunPack(*arguments); }; });
 }

@@ -31,12 +31,12 @@ std::string_view NearestOption(std::string_view name) {
 }
 
 // "x-*" stands for all that begin with "x-".
+bool IsPrefix(const MountOptionDescription& description) { return description.name.ends_with('*'); }
+
 bool Names(const MountOptionDescription& description, std::string_view name) {
-  if (!description.name.ends_with('*')) return description.name == name;
+  if (!IsPrefix(description)) return description.name == name;
   return name.starts_with(description.name.substr(0, description.name.size() - 1));
 }
-
-bool IsPrefix(const MountOptionDescription& description) { return description.name.ends_with('*'); }
 
 // A value that is quoted as a whole, without its quotes.
 std::string_view Unquote(std::string_view value) {

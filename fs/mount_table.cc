@@ -91,12 +91,16 @@ std::vector<MountEntry> ParseMountInfo(std::string_view text) {
   return entries;
 }
 
-Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
+std::vector<MountEntry> ListMounts() {
   std::ifstream file("/proc/self/mountinfo");
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  if (text.empty()) return SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?");
+  return ParseMountInfo(std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
+  auto mounts = ListMounts();
+  if (mounts.empty()) return SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?");
   std::optional<MountEntry> found;
-  for (auto& entry : ParseMountInfo(text)) {
+  for (auto& entry : mounts) {
     if (entry.mount_point == mount_point) found = std::move(entry);  // later lines lie on top of earlier ones
   }
   return found;

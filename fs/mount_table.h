@@ -28,6 +28,9 @@ struct MountEntry {
 // The lines of `text`, in the form of /proc/self/mountinfo (proc(5)), in order; those of another form are left out.
 std::vector<MountEntry> ParseMountInfo(std::string_view text);
 
+// All mounts that this process sees, in order: later ones lie on top of earlier ones. Empty where /proc is not mounted.
+std::vector<MountEntry> ListMounts();
+
 // The mount whose root is seen at `mount_point`, the latest where several lie on each other; empty when there is none.
 // REQUIRES: `mount_point` is from ResolveMountPoint.
 Result<std::optional<MountEntry>> FindMount(const std::string& mount_point);

@@ -14,8 +14,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <ranges>
 #include <string_view>
 
@@ -107,9 +105,7 @@ Completion CompleteEntry(const std::string& pack_path, std::string_view prefix, 
 
 Completion CompleteMountPoint(const std::string& word) {
   Completion completion{.kind = Completion::Kind::kPaths};
-  std::ifstream file("/proc/self/mountinfo");
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  for (const MountEntry& mount : ParseMountInfo(text))
+  for (const MountEntry& mount : ListMounts())
     if (mount.type == kMountType) AddCandidate(completion, word, mount.mount_point, mount.source);
   // A relative path, most likely.
   return completion.candidates.empty() ? Completion{.kind = Completion::Kind::kDirectories} : completion;

@@ -58,9 +58,7 @@ uint64_t CgroupMemoryLimit() {
 std::optional<MountEntry> MountUnder(const std::string& path) {
   struct stat status{};
   if (stat(path.c_str(), &status) != 0) return std::nullopt;
-  std::ifstream file("/proc/self/mountinfo");
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  for (MountEntry& entry : ParseMountInfo(text))
+  for (MountEntry& entry : ListMounts())
     if (entry.device == status.st_dev) return std::move(entry);
   return std::nullopt;
 }

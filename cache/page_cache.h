@@ -16,16 +16,16 @@
 #include <utility>
 #include <vector>
 
-#include "cache/admission.h"
-#include "cache/arena.h"
 #include "cache/cache_options.h"
 #include "cache/cache_stats.h"
-#include "cache/cost_model.h"
-#include "cache/eviction_policy.h"
-#include "cache/extent_slabs.h"
-#include "cache/fill_engine.h"
-#include "cache/readahead.h"
-#include "cache/zeroed_array.h"
+#include "cache/memory/arena.h"
+#include "cache/memory/zeroed_array.h"
+#include "cache/page/extent_slabs.h"
+#include "cache/policy/admission.h"
+#include "cache/policy/cost_model.h"
+#include "cache/policy/eviction_policy.h"
+#include "cache/policy/readahead.h"
+#include "cache/volume/fill_engine.h"
 #include "format/pack.h"
 #include "format/result.h"
 

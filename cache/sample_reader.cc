@@ -7,7 +7,7 @@
 #include <semaphore>
 #include <utility>
 
-#include "cache/memory_limit.h"
+#include "cache/memory/memory_limit.h"
 #include "format/coding.h"
 
 namespace quire {

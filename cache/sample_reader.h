@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "cache/arena.h"
 #include "cache/cache_options.h"
 #include "cache/cache_stats.h"
-#include "cache/fill_engine.h"
+#include "cache/memory/arena.h"
 #include "cache/page_cache.h"
+#include "cache/volume/fill_engine.h"
 #include "format/pack.h"
 #include "format/result.h"
 

@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "cache/memory_limit.h"
+#include "cache/memory/memory_limit.h"
 
 namespace quire {
 namespace {

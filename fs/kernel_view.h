@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "cache/zeroed_array.h"
+#include "cache/memory/zeroed_array.h"
 #include "format/geometry.h"
 
 namespace quire {

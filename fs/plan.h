@@ -16,7 +16,7 @@
 #include <optional>
 #include <vector>
 
-#include "cache/zeroed_array.h"
+#include "cache/memory/zeroed_array.h"
 #include "format/geometry.h"
 #include "fs/feed_figures.h"
 

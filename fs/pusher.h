@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "cache/memory/zeroed_array.h"
 #include "cache/page_cache.h"
-#include "cache/zeroed_array.h"
 #include "format/index.h"
 #include "fs/kernel_store.h"
 #include "fs/kernel_view.h"

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "cache/arena.h"
-#include "cache/fill_engine.h"
+#include "cache/memory/arena.h"
+#include "cache/volume/fill_engine.h"
 #include "format/coding.h"
 #include "format/pack.h"
 #include "format/verifier.h"

@@ -16,8 +16,8 @@
 #include <semaphore>
 #include <vector>
 
-#include "cache/arena.h"
-#include "cache/fill_engine.h"
+#include "cache/memory/arena.h"
+#include "cache/volume/fill_engine.h"
 #include "format/file.h"
 
 namespace quire {

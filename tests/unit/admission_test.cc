@@ -1,7 +1,7 @@
 // Goal: whatever the readers do, the volume is read little more than it must be: a uniform shuffle reads what is not
 // resident, reads that cluster cost at most about twice the better of always-page and always-extent.
 // Method: a simulated cache that asks admission and policy as the page cache does, traces of fixed seeds.
-#include "cache/admission.h"
+#include "cache/policy/admission.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <random>
 #include <vector>
 
-#include "cache/eviction_policy.h"
+#include "cache/policy/eviction_policy.h"
 #include "format/geometry.h"
 
 namespace quire {

@@ -1,6 +1,6 @@
 // Goal: the model tells what reads cost on any volume soon after they were seen, and is never driven to nonsense.
 // Method: a made-up volume of known prices.
-#include "cache/cost_model.h"
+#include "cache/policy/cost_model.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Goal: a fill engine gives the bytes of the file or the kernel's error, once for each read, whatever the kernel
 // permits. Method: both engines through the same tests, on tmpfs and on disk; each refusal (io_uring, its buffers,
 // locked memory, O_DIRECT, /proc) is made real in a child process that shuts itself in.
-#include "cache/fill_engine.h"
+#include "cache/volume/fill_engine.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@
 #include <random>
 #include <thread>
 
-#include "cache/arena.h"
+#include "cache/memory/arena.h"
 #include "format/file.h"
 #include "tests/support/memory_tree.h"
 

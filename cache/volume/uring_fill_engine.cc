@@ -1,4 +1,4 @@
-#include "cache/uring_fill_engine.h"
+#include "cache/volume/uring_fill_engine.h"
 
 #include <liburing.h>
 #include <spdlog/spdlog.h>
@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "cache/background_thread.h"
-#include "cache/fill_queue.h"
+#include "cache/volume/fill_queue.h"
 #include "format/file.h"
 
 namespace quire {

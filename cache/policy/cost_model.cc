@@ -1,4 +1,4 @@
-#include "cache/cost_model.h"
+#include "cache/policy/cost_model.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,13 +1,13 @@
-#include "cache/fill_engine.h"
+#include "cache/volume/fill_engine.h"
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <mutex>
 
-#include "cache/fill_file.h"
-#include "cache/thread_fill_engine.h"
-#include "cache/uring_fill_engine.h"
+#include "cache/volume/fill_file.h"
+#include "cache/volume/thread_fill_engine.h"
+#include "cache/volume/uring_fill_engine.h"
 
 namespace quire {
 

@@ -1,4 +1,4 @@
-#include "cache/readahead.h"
+#include "cache/policy/readahead.h"
 
 #include <algorithm>
 #include <cmath>

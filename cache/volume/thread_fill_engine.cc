@@ -1,4 +1,4 @@
-#include "cache/thread_fill_engine.h"
+#include "cache/volume/thread_fill_engine.h"
 
 #include <unistd.h>
 

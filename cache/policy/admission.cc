@@ -1,4 +1,4 @@
-#include "cache/admission.h"
+#include "cache/policy/admission.h"
 
 #include <algorithm>
 #include <cassert>

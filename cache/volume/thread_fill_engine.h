@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "cache/fill_engine.h"
-#include "cache/fill_file.h"
-#include "cache/fill_queue.h"
+#include "cache/volume/fill_engine.h"
+#include "cache/volume/fill_file.h"
+#include "cache/volume/fill_queue.h"
 #include "format/result.h"
 
 namespace quire {

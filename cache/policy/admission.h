@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "cache/cache_options.h"
-#include "cache/cost_model.h"
+#include "cache/policy/cost_model.h"
 
 namespace quire {
 

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cache/arena.h"
-#include "cache/fill_engine.h"
+#include "cache/memory/arena.h"
+#include "cache/volume/fill_engine.h"
 #include "format/records.h"
 
 namespace quire {

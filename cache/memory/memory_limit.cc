@@ -1,4 +1,4 @@
-#include "cache/memory_limit.h"
+#include "cache/memory/memory_limit.h"
 
 #include <sys/resource.h>
 

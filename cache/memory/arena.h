@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "cache/cache_options.h"
-#include "cache/memory_limit.h"
+#include "cache/memory/memory_limit.h"
 #include "format/file.h"
 #include "format/geometry.h"
 #include "format/result.h"

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "cache/fill_engine.h"
+#include "cache/volume/fill_engine.h"
 
 namespace quire {
 

@@ -1,4 +1,4 @@
-#include "cache/extent_slabs.h"
+#include "cache/page/extent_slabs.h"
 
 #include <bit>
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "cache/fill_engine.h"
+#include "cache/volume/fill_engine.h"
 #include "format/file.h"
 #include "format/result.h"
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "cache/arena.h"
-#include "cache/fill_engine.h"
-#include "cache/fill_file.h"
+#include "cache/memory/arena.h"
+#include "cache/volume/fill_engine.h"
+#include "cache/volume/fill_file.h"
 #include "format/result.h"
 
 namespace quire {

@@ -1,4 +1,4 @@
-#include "cache/fill_file.h"
+#include "cache/volume/fill_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "cache/eviction_policy.h"
+#include "cache/policy/eviction_policy.h"
 
 #include <algorithm>
 #include <limits>

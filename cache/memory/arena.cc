@@ -1,4 +1,4 @@
-#include "cache/arena.h"
+#include "cache/memory/arena.h"
 
 #include <fcntl.h>
 #include <linux/memfd.h>

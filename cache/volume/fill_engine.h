@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
-#include "cache/arena.h"
 #include "cache/cache_options.h"
+#include "cache/memory/arena.h"
 #include "format/result.h"
 
 namespace quire {

@@ -3,6 +3,10 @@ import statistics
 
 LEAST_MEMORY_BYTES = 64 << 20  # 8 MiB for the smallest cache of Quire, the rest for processes and a little page cache
 
+# Their figures differ little from round to round.
+STEADY_DATASETS = ('large', 'million', 'papirus', 'fashion')
+STEADY_EXPERIMENTS = ('warm', 'meta', 'memory', 'plan', 'imagefolder', 'messages', 'disk')
+
 
 def median(values):
     """None for no values."""
@@ -31,8 +35,10 @@ def rotated(items, turn):
 
 
 def rounds_of(dataset, experiment, rounds):
-    """Cold figures of many small files scatter most and get all rounds; the others half of them."""
-    return rounds if experiment in ('cold', 'cold_path', 'cold_walk') and dataset in ('tiny', 'image') else (rounds + 1) // 2
+    """Cold figures scatter most and get all rounds, and so does what is measured only where it is named; the others half of
+    them."""
+    steady = dataset in STEADY_DATASETS or experiment in STEADY_EXPERIMENTS
+    return (rounds + 1) // 2 if steady else rounds
 
 
 def memory_bytes(text, data_bytes):
@@ -49,6 +55,14 @@ def memory_bytes(text, data_bytes):
 def whole_mebibytes(size_bytes):
     """At most that many."""
     return int(size_bytes) >> 20
+
+
+def with_spread(values, form):
+    """'38.2k (36.0k..41.5k)': the median, and the least and the greatest where there are several; empty for no values."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return ''
+    return form(median(values)) + (f' ({form(min(values))}..{form(max(values))})' if len(values) > 1 else '')
 
 
 def difference(after, before):

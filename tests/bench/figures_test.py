@@ -51,12 +51,20 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.rotated('abc', 1), ['b', 'c', 'a'])
         self.assertEqual(figures.rotated([], 1), [])
 
+    def test_a_median_has_its_spread_beside_it(self):
+        self.assertEqual(figures.with_spread([4, None, 1, 3], figures.short), '3.00 (1.00..4.00)')
+        self.assertEqual(figures.with_spread([4], figures.short), '4.00')
+        self.assertEqual(figures.with_spread([None], figures.short), '')
+
     def test_cold_small_files_have_all_rounds_and_others_two_of_three(self):
         self.assertEqual([figures.rounds_of('tiny', 'cold', n) for n in (1, 3, 5)], [1, 3, 5])
         self.assertEqual(figures.rounds_of('image', 'cold_path', 3), 3)
         self.assertEqual(figures.rounds_of('tiny', 'cold_walk', 3), 3)
         self.assertEqual([figures.rounds_of('tiny', 'warm', n) for n in (1, 2, 3, 6)], [1, 1, 2, 3])
         self.assertEqual(figures.rounds_of('large', 'cold', 3), 2)
+
+    def test_what_is_measured_only_where_it_is_named_has_all_rounds(self):
+        self.assertEqual([figures.rounds_of(*what, 3) for what in (('photo', 'cold'), ('mix', 'cold'))], [3, 3])
 
     def test_memory_is_a_size_or_a_share_of_the_data(self):
         self.assertEqual([figures.memory_bytes(text, 7) for text in ('3k', '512M', '2G')], [3072, 512 << 20, 2 << 30])
@@ -115,17 +123,16 @@ class Cells(unittest.TestCase):
     def test_cpu_counts_reader_and_daemon_for_each_gigabyte(self):
         rows = results.Rows([{'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 2, 'bytes': 500_000_000},
                              {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 1_000_000_000}])
-        self.assertAlmostEqual(results.cpu_per_gb(rows), (6 + 1) / 2)
+        self.assertEqual(results.cpu_per_gb(rows), [6, 1])
 
-    def test_cpu_of_the_daemon_leaves_readers_out_and_is_none_without_daemon(self):
+    def test_cpu_of_the_daemon_leaves_readers_out_and_is_nothing_without_daemon(self):
         daemon = {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 2, 'bytes': 500_000_000}
         none = {'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 500_000_000}
-        self.assertAlmostEqual(results.daemon_cpu_per_gb(results.Rows([daemon])), 4)
-        self.assertIsNone(results.daemon_cpu_per_gb(results.Rows([none, {'too_slow': 'as before'}])))
+        self.assertEqual(results.daemon_cpu_per_gb(results.Rows([daemon, none, {'too_slow': 'as before'}])), [4])
 
     def test_what_came_from_the_disk_is_related_to_what_was_read(self):
         # Cut after 100 of 1000 bytes: at this pace the whole epoch would read the data set three times.
-        self.assertEqual(results.disk_share(results.Rows([{'disk_bytes': 300, 'bytes': 100, 'complete': False}])), 3)
+        self.assertEqual(results.disk_shares(results.Rows([{'disk_bytes': 300, 'bytes': 100, 'complete': False}])), [3])
 
     def test_bytes_read_for_absent_ones_are_known_only_with_counters(self):
         counters = {'hit_bytes': 500, 'missed_bytes': 500}
@@ -136,24 +143,36 @@ class Cells(unittest.TestCase):
 
     def test_a_table_shows_what_fio_read_in_the_unit_of_the_others(self):
         # 10 bytes a file: fio read 5,000 files' worth in round 1 and 2,000 in round 2, when the disk was slow.
-        beside = {'samples': 100, 'bytes': 1000}
-        cold = results.Rows([epoch('directory', 1, 1000), epoch('directory', 2, 1000),
-                             epoch('quire', 1, 4000, fio_bytes_per_second=50_000, **beside),
-                             epoch('quire', 2, 1000, fio_bytes_per_second=20_000, **beside)])
-        warm = results.Rows([epoch('directory', 1, 9000), epoch('quire', 1, 9000)])
-        self.assertEqual(results.fio_lines([('cold', cold), ('warm', warm)], 'samples_per_second', 'directory'),
-                         [[results.FIO, '3.50k (3.50)', ''], ['Quire, times that of fio', '0.65', '']])
-        self.assertEqual(results.fio_lines([('warm', warm)], 'samples_per_second', 'directory'), [])
+        cold = results.Rows([epoch('directory', 1, 1000, bytes_per_second=10_000, fio_bytes_per_second=40_000),
+                             epoch('directory', 2, 1000, bytes_per_second=10_000, fio_bytes_per_second=20_000),
+                             epoch('quire', 1, 4000, bytes_per_second=40_000, fio_bytes_per_second=50_000),
+                             epoch('quire', 2, 1000, bytes_per_second=10_000, fio_bytes_per_second=20_000)])
+        warm = results.Rows([epoch('directory', 1, 9000, bytes_per_second=90_000), epoch('quire', 1, 9000)])
+        self.assertEqual(results.fio_rates(cold.of(contestant='quire'), 'samples_per_second'), [5000, 2000])
+        self.assertEqual(results.fio_lines([('cold', cold), ('warm', warm)]),
+                         [['Quire, times the fio before it', '0.65 (0.50..0.80)', ''],
+                          ['the directory, times the fio before it', '0.38 (0.25..0.50)', '']])
+        self.assertEqual(results.fio_lines([('warm', warm)]), [])
+
+    def test_every_cold_column_tells_what_it_cost(self):
+        cost = {'bytes': 1e9, 'asked_bytes': 1.1e9, 'bytes_per_second': 1e9, 'fio_bytes_per_second': 2e9,
+                'latency_p50_seconds': 1e-3, 'latency_p99_seconds': 2e-3, 'latency_p999_seconds': 3e-3,
+                'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 0.5}
+        rows = results.Rows([epoch('quire', 1, 1000, disk_bytes=1e9, **cost), epoch('quire', 2, 1000, disk_bytes=2e9, **cost)])
+        text = results.detail_table('cold', rows, 'samples_per_second', 'files/s')
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 2.00k (2.00k..2.00k) | 0.50 (0.50..0.50) | 1.50 (1.00..2.00)'
+                      ' | 1.10 (1.10..1.10) | 1.00 ms (', text)
+        self.assertIn('| 1.50 (1.50..1.50) | 0.50 (0.50..0.50) |\n', text)
 
     def test_under_a_limit_of_memory_every_epoch_has_its_cells(self):
         counters = {'missed_bytes': 500}
         made = lambda name, number, rate, **more: epoch(name, 1, rate, epoch=number, readers=2, disk_bytes=600, bytes=1000,
-                                                        **more)
+                                                        asked_bytes=500, **more)
         rows = results.Rows([made('directory', 1, 1000), made('directory', 2, 1000),
                              made('quire', 1, 1000, counters=counters), made('quire', 2, 2000, counters=counters)])
         text = '\n'.join(results.memory_section(rows, ''))
-        self.assertIn('| the directory itself | 1.00k | 0.60 | 1.00k | 0.60 |\n', text)
-        self.assertIn('| **Quire, mounted** | 1.00k (1.00) | 0.60 | 2.00k (2.00) | 0.60 |\n', text)
+        self.assertIn('| the directory itself | 1.00k | 0.60 | 0.50 | 1.00k | 0.60 | 0.50 |\n', text)
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00) | 0.60 | 0.50 | 2.00k (2.00) | 0.60 | 0.50 |\n', text)
         self.assertIn('| **Quire, mounted** | 1.20 | 1.20 |\n', text)
         self.assertEqual(text.count('| the directory itself |'), 1)  # which counts nothing that was absent
 

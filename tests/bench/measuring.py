@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import statistics
 import subprocess
 import tempfile
 import time
@@ -28,9 +27,10 @@ FOR_MAIN = ('cold_path', 'cold_walk', 'memory', 'imagefolder', 'messages')
 OF_FILESYSTEMS = ('cold_walk', 'meta', 'imagefolder')
 HARDLY_ANYTHING = 0.1  # of the samples, read before the limit: not worth another step
 
-SEQUENTIAL = 'sequential, 1 MiB, 8 at a time'
+FIO_COPY = 'fio'  # the ending of the name of the copy of the pack that fio reads
+SEQUENTIAL = ['--rw=read', '--iodepth=8']
 DISK_ACCESSES = {  # what fio is told; O_DIRECT, so that nothing is cached
-    SEQUENTIAL: ['--rw=read', '--bs=1M', '--iodepth=8'],
+    'sequential, 1 MiB, 8 at a time': [*SEQUENTIAL, '--bs=1M'],
     'random, 128 KiB': ['--rw=randread', '--bs=128k', '--iodepth=32'],
     'random, 4 KiB': ['--rw=randread', '--bs=4k', '--iodepth=32'],
     # What one reader of small files that come one by one cannot exceed.
@@ -50,54 +50,68 @@ class Failed(Exception):
     pass
 
 
-def run(command, limits, limit_s):
+@contextlib.contextmanager
+def started(command, limits):
+    """A process that ends with the body at the latest."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=limits.join)
     try:
-        process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s,
-                                 preexec_fn=limits.join)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def answer_of(process, limit_s):
+    try:
+        output, errors = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         raise TooSlow(f'not done after {limit_s} s') from None
     if process.returncode != 0:
-        raise Failed(f'{" ".join(command)}: exit status {process.returncode}\n{process.stderr.strip()[-2000:]}')
-    return json.loads(process.stdout)
+        raise Failed(f'{" ".join(process.args)}: exit status {process.returncode}\n{errors.strip()[-2000:]}')
+    return json.loads(output)
+
+
+def run(command, limits, limit_s):
+    with started(command, limits) as process:
+        return answer_of(process, limit_s)
 
 
 class Measuring:
-    """On one data set."""
+    """On one data set. `fio_block`: what fio reads at a time before every cold epoch; None: no fio."""
 
-    def __init__(self, tree, image_of, mnt, limits, limit_s):
+    def __init__(self, tree, image_of, mnt, limits, limit_s, fio_block=None):
         self.tree, self.image_of, self.mnt, self.limits, self.limit_s = tree, image_of, mnt, limits, limit_s
+        self.fio_block = fio_block
 
     def mounted(self, contestant):
         return mounted(contestant, self.image_of(contestant.image), self.mnt, self.limits)
 
-    def bench(self, kind, target, *options, limit_s):
-        return run([QUIRE, 'bench', kind, target, *map(str, options), '--json', '-'], self.limits, limit_s)['results']
+    def bench(self, kind, target, *options):
+        return started([QUIRE, 'bench', kind, target, *map(str, options), '--json', '-'], self.limits)
 
-    def epochs(self, target, epochs, readers, order, seed, *options, limit_s=None):
-        limit_s = limit_s or self.limit_s
-        results = self.bench('epoch', target, '--epochs', epochs, '--threads', readers, '--order', order, '--seed', seed,
-                             '--limit', limit_s, *options, limit_s=epochs * (limit_s + 60) + 120)
-        for result in results:
-            whole = (result['samples'], result['bytes']) == (len(self.tree.paths), self.tree.bytes)
-            if result['failures'] or (result['complete'] and not whole):
-                raise Failed(f'{target}: {result["samples"]} samples of {result["bytes"]} bytes, {result["failures"]} '
-                             f'failures; the tree has {len(self.tree.paths)} of {self.tree.bytes}')
-        return results
+    def epochs_started(self, target, epochs, readers, order, seed, *options, limit_s=None):
+        return self.bench('epoch', target, '--epochs', epochs, '--threads', readers, '--order', order, '--seed', seed,
+                          '--limit', limit_s or self.limit_s, *options)
+
+    def epochs(self, target, epochs, *arguments, limit_s=None):
+        with self.epochs_started(target, epochs, *arguments, limit_s=limit_s) as process:
+            return results_of(process, self.tree, epochs, limit_s or self.limit_s)
 
     def cold(self, contestant, readers, order, turn, *options):
-        """For Quire also what fio reads of its pack, just before and just after: the speed of a disk is another every minute."""
+        """With what fio read just before: the speed of a disk is another every minute. fio goes before everybody, or what it
+        uses up (of a cloud's disk, credits) would be missed by those alone that it goes before."""
         rows = []
-        beside = (lambda: [self.fio_pass()]) if contestant.name == 'quire' else list
         for count in readers:
-            fio = beside()
+            fio = self.fio_pass() if self.fio_block else None
             with self.mounted(contestant) as target:  # anew, so that a daemon's caches are empty as well
                 # Listed by readdir alone, unless `options` say otherwise: looking at attributes as well brings small files into
                 # memory where data lies beside inodes (EROFS: 101,000 files a second afterwards instead of 10,000; kernel
                 # squashfs 5,500, not 1,200).
+                before = asked_bytes()
                 for result in self.epochs(target, 1, count, order, turn + 1, '--cold', *options):
-                    rows.append({**result, 'readers': count})
-            if fio := fio + beside():
-                rows[-1]['fio_bytes_per_second'] = statistics.mean(fio)
+                    rows.append({**result, 'readers': count, 'fio_bytes_per_second': fio,
+                                 'asked_bytes': asked_bytes() - before})
         return rows
 
     def cold_path(self, contestant, readers, order, turn):
@@ -117,7 +131,8 @@ class Measuring:
 
     def meta(self, contestant, readers, order, turn):
         with self.mounted(contestant) as target:
-            return self.bench('meta', target, '--cold', '--seed', turn + 1, '--lookups', META_LOOKUPS, limit_s=META_LIMIT_S)
+            with self.bench('meta', target, '--cold', '--seed', turn + 1, '--lookups', META_LOOKUPS) as process:
+                return answer_of(process, META_LIMIT_S)['results']
 
     def memory(self, contestant, readers, order, turn):
         """Epochs in a row in one mount, each in another order, which some mounts are told before."""
@@ -127,11 +142,11 @@ class Measuring:
             drop_caches()  # whoever read the files before has them in a cache outside the limit
             with self.mounted(contestant) as target:
                 for epoch in range(MEMORY_EPOCHS):
-                    before = counters(target)
+                    before, asked_before = counters(target), asked_bytes()
                     [result] = self.epochs(target, 1, count, order, turn * MEMORY_EPOCHS + epoch + 1, *options)
                     if contestant.told_order and not result['planned_samples'] and result['seconds'] > PLAN_GRACE_S:
                         raise Failed(f'{target}: its .quire/plan was read by nobody')
-                    row = {**result, 'epoch': epoch + 1, 'readers': count}
+                    row = {**result, 'epoch': epoch + 1, 'readers': count, 'asked_bytes': asked_bytes() - asked_before}
                     if before:
                         row['counters'] = figures.difference(counters(target), before)
                     rows.append(row)
@@ -165,7 +180,7 @@ class Measuring:
                         pass
                 before = counters(target)
                 with traced(daemon) as counted:
-                    samples = read_samples(target, self.tree, turn, self.limit_s)
+                    samples = read_samples(target, self.tree.paths, turn, self.limit_s)
                 if cache == 'cold' and counted.requests + counted.notifications == 0:  # by which no byte could have come
                     raise Unseen('its messages do not go through reads and writes of /dev/fuse')
                 row = {'cache': cache, 'readers': 1, 'samples': samples, 'complete': samples == len(self.tree.paths),
@@ -177,36 +192,57 @@ class Measuring:
         return rows
 
     def disk(self, contestant, readers, order, turn):
-        return [self.fio(access) for access in DISK_ACCESSES]
+        return [{'access': access, **self.fio(*how, '--time_based', f'--runtime={FIO_SECONDS}')}
+                for access, how in DISK_ACCESSES.items()]
 
     def fio_pass(self):
-        """Bytes a second of reading the pack once from its start, the best that reading it could come to."""
-        return self.fio(SEQUENTIAL, [f'--runtime={FIO_PASS_LIMIT_S}'])['bytes_per_second']
+        """Bytes a second of reading a copy of the pack once from its start, the best that reading the pack could come to."""
+        return self.fio(*SEQUENTIAL, f'--bs={self.fio_block}', f'--runtime={FIO_PASS_LIMIT_S}')['bytes_per_second']
 
-    def fio(self, access, until=('--time_based', f'--runtime={FIO_SECONDS}')):
-        """What the disk gives, on the bytes of the pack, which leave the page cache before."""
-        report = run(['fio', '--name=disk', f'--filename={self.image_of("quire")}', '--readonly', '--direct=1', '--invalidate=1',
-                      '--ioengine=libaio', *until, *DISK_ACCESSES[access], '--output-format=json'], self.limits, 60)
+    def fio(self, *how):
+        """What the disk gives. Of the pack it reads a copy: what a host's cache keeps of it helps none of the contestants."""
+        report = run(['fio', '--name=disk', f'--filename={self.image_of(FIO_COPY)}', '--readonly', '--direct=1', '--invalidate=1',
+                      '--ioengine=libaio', *how, '--output-format=json'], self.limits, 60)
         read = report['jobs'][0]['read']
-        return {'access': access, 'bytes_per_second': read['bw_bytes'], 'reads_per_second': read['iops']}
+        return {'bytes_per_second': read['bw_bytes'], 'reads_per_second': read['iops']}
 
 
-def read_samples(folder, tree, seed, limit_s):
+def results_of(process, tree, epochs, limit_s):
+    """Of epochs over all of the tree, each of at most `limit_s`."""
+    results = answer_of(process, epochs * (limit_s + 60) + 120)['results']
+    for result in results:
+        whole = (result['samples'], result['bytes']) == (len(tree.paths), tree.bytes)
+        if result['failures'] or (result['complete'] and not whole):
+            raise Failed(f'{" ".join(process.args)}: {result["samples"]} samples of {result["bytes"]} bytes, '
+                         f'{result["failures"]} failures; the tree has {len(tree.paths)} of {tree.bytes}')
+    return results
+
+
+def read_samples(folder, paths, seed, limit_s):
     """In random order, as `quire bench epoch` reads; but in this process, so that nothing else is asked of the mount
     meanwhile. Returns how many it came to."""
-    order = random.Random(seed).sample(range(len(tree.paths)), len(tree.paths))
     deadline = time.monotonic() + limit_s
-    for done, number in enumerate(order):
+    for done, path in enumerate(random.Random(seed).sample(paths, len(paths))):
         if time.monotonic() > deadline:
             return done
-        file = os.open(os.path.join(os.fsencode(folder), tree.paths[number]), os.O_RDONLY)
+        file = os.open(os.path.join(os.fsencode(folder), path), os.O_RDONLY)
         try:
             size = os.fstat(file).st_size
             if len(os.pread(file, size, 0)) != size:
-                raise Failed(f'{folder}: {os.fsdecode(tree.paths[number])} is cut short')
+                raise Failed(f'{folder}: {os.fsdecode(path)} is cut short')
         finally:
             os.close(file)
-    return len(order)
+    return len(paths)
+
+
+def asked_bytes():
+    """What this process, those that it has waited for, and daemons have had from disks since they began. Other programs do not
+    disturb it, unlike the disk's own count; but what a thread of the kernel reads ahead below a loop device is not in it."""
+    total = 0
+    for process in (os.getpid(), *children()):
+        with open(f'/proc/{process}/io') as file:
+            total += int(dict(line.split(':') for line in file)['read_bytes'])
+    return total
 
 
 def describe_machine():

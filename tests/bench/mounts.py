@@ -63,9 +63,9 @@ def attach_loop(image, limits):
 
 
 def wait_for_memory(mnt):
-    """Until a mount of Quire has its memory, which it takes in the background for a moment after it is there: that belongs
-    to mounting, not to the reading that is measured. On a virtual machine whose host has to find the memory first it may
-    take seconds."""
+    """Until a mount of Quire has the memory that it takes in the background for a moment after it is there: that belongs to
+    mounting, not to the reading that is measured. On a virtual machine whose host has to find the memory first it may take
+    seconds. A mount that takes its memory as it is read says at once that it has it."""
     deadline = time.monotonic() + END_LIMIT_S
     with contextlib.suppress(FileNotFoundError):
         while time.monotonic() < deadline:

@@ -12,7 +12,6 @@ TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
 META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', 'warm'), ('lookup', 'warm'),
                 ('lookup missing', 'warm')]
 CHART_DATASET, CHART_READERS = 'tiny', 2
-FIO = 'the pack by fio'
 CACHE_BEFORE = {'cold': 'cold', 'cold_walk': 'cold, walked', 'cold_path': 'cold', 'warm': 'warm'}
 NAMES_ALONE = 'Before a cold epoch the names are listed, by readdir alone.'
 LISTED_BY = {'cold': NAMES_ALONE, 'cold_path': NAMES_ALONE,
@@ -82,27 +81,28 @@ def rate_cell(rows, contestant, field, reference):
             (f' ({figures.three_digits(ratio)})' if ratio is not None and contestant != reference else ''))
 
 
-def fio_rows(rows):
-    """What fio read beside each epoch of Quire, as if it were a contestant that read samples."""
-    return [{'contestant': FIO, 'round': row['round'], 'bytes_per_second': row['fio_bytes_per_second'],
-             'samples_per_second': row['fio_bytes_per_second'] * row['samples'] / row['bytes']}
-            for row in rows.rows if row.get('fio_bytes_per_second') and row.get('bytes')]
+def fio_rates(rows, field):
+    """What fio read before each epoch, in the unit of `field`: as if it had read samples."""
+    return [row['fio_bytes_per_second'] * row[field] / row['bytes_per_second'] for row in rows.rows
+            if row.get('fio_bytes_per_second') and row.get('bytes_per_second')]
 
 
-def fio_lines(columns, field, reference):
-    columns = [Rows(rows.rows + fio_rows(rows)) for _, rows in columns]
-    if not any(rows.of(contestant=FIO).rows for rows in columns):
-        return []
-    shares = [figures.paired_ratio(rows.of(contestant='quire').by_round(field), rows.of(contestant=FIO).by_round(field))
-              for rows in columns]
-    return [[FIO] + [rate_cell(rows, FIO, field, reference) for rows in columns],
-            ['Quire, times that of fio'] + ['' if share is None else figures.three_digits(share) for share in shares]]
+def fio_shares(rows):
+    """What each epoch came to, of what fio read before it."""
+    return [row['bytes_per_second'] / row['fio_bytes_per_second'] for row in rows.rows if row.get('fio_bytes_per_second')]
+
+
+def fio_lines(columns):
+    lines = [[f'{title}, times the fio before it', *(figures.with_spread(fio_shares(rows.of(contestant=name)),
+                                                                         figures.three_digits) for _, rows in columns)]
+             for name, title in (('quire', 'Quire'), ('directory', 'the directory'))]
+    return [line for line in lines if any(line[1:])]
 
 
 def rate_table(columns, field, reference, contestants):
-    """`columns`: (title, rows of that column). Ends with what fio read, where it did, and the place of Quire."""
+    """`columns`: (title, rows of that column). Ends with shares of what fio read, where it did, and the place of Quire."""
     lines = [[bold(name)] + [rate_cell(rows, name, field, reference) for _, rows in columns] for name in contestants]
-    lines += fio_lines(columns, field, reference)
+    lines += fio_lines(columns)
     places = [figures.rank({name: rows.of(contestant=name).median(field) for name in contestants}, 'quire')
               for _, rows in columns]
     if any(places):
@@ -130,19 +130,24 @@ def epoch_columns(rows, experiments):
 
 def cpu_per_gb(rows):
     """CPU seconds of readers and daemon for a gigabyte that was read."""
-    return figures.median((row['reader_cpu_seconds'] + (row['daemon_cpu_seconds'] or 0)) / (row['bytes'] / 1e9)
-                          for row in rows.rows if row.get('bytes'))
+    return [(row['reader_cpu_seconds'] + (row['daemon_cpu_seconds'] or 0)) / (row['bytes'] / 1e9)
+            for row in rows.rows if row.get('bytes')]
 
 
 def daemon_cpu_per_gb(rows):
-    """Of the daemon alone; None where there is none."""
-    return figures.median(row['daemon_cpu_seconds'] / (row['bytes'] / 1e9)
-                          for row in rows.rows if row.get('bytes') and row['daemon_cpu_seconds'] is not None)
+    """Of the daemon alone; nothing where there is none."""
+    return [row['daemon_cpu_seconds'] / (row['bytes'] / 1e9)
+            for row in rows.rows if row.get('bytes') and row['daemon_cpu_seconds'] is not None]
 
 
-def disk_share(rows):
+def disk_shares(rows, field='disk_bytes'):
     """Bytes from the disk for each byte that was read: sizes of the data set, even where the epoch was cut."""
-    return figures.median(row['disk_bytes'] / row['bytes'] for row in rows.rows if row.get('bytes'))
+    return [row[field] / row['bytes'] for row in rows.rows if row.get('bytes') and field in row]
+
+
+def asked_shares(rows):
+    """The same of what readers and daemon alone had from the disk."""
+    return disk_shares(rows, 'asked_bytes')
 
 
 def absent_share(rows):
@@ -151,17 +156,26 @@ def absent_share(rows):
     return figures.median(disk_bytes / absent_bytes for disk_bytes, absent_bytes in pairs if absent_bytes)
 
 
-def cost_table(columns, contestants):
-    def cells(rows):
-        latencies = [rows.median(f'latency_{part}_seconds') for part in ('p50', 'p99', 'p999')]
-        shares = [cpu_per_gb(rows), daemon_cpu_per_gb(rows), disk_share(rows)]
-        return ([figures.duration(value) if value is not None else '' for value in latencies] +
-                [figures.three_digits(value) if value is not None else '' for value in shares])
-    header = ['']
-    for title, _ in columns:
-        header += [f'{title}: p50', 'p99', 'p99.9', 'CPU s/GB', 'daemon CPU s/GB', 'disk bytes/byte']
-    lines = [[bold(name)] + [cell for _, rows in columns for cell in cells(rows.of(contestant=name))] for name in contestants]
-    return table(header, lines)
+def detail_table(title, rows, field, unit):
+    """All about one column of the rates."""
+    latency = lambda part: lambda one: one.by_round(f'latency_{part}_seconds').values()
+    parts = [(f'{title}: {unit}', lambda one: one.by_round(field).values(), figures.short),
+             ('fio before it', lambda one: fio_rates(one, field), figures.short),
+             ('share of fio', fio_shares, figures.three_digits), ('disk bytes/byte', disk_shares, figures.three_digits),
+             ('its own', asked_shares, figures.three_digits), ('p50', latency('p50'), figures.duration),
+             ('p99', latency('p99'), figures.duration), ('p99.9', latency('p999'), figures.duration),
+             ('CPU s/GB', cpu_per_gb, figures.three_digits), ('daemon CPU s/GB', daemon_cpu_per_gb, figures.three_digits)]
+    return spread_table(parts, rows)
+
+
+def spread_table(parts, rows):
+    """`parts`: the title of each column, what it takes of a contestant's rows, and how that is written. Columns of which nobody
+    has figures are left out."""
+    names = rows.contestants()
+    columns = [(title, cells) for title, values, form in parts
+               if any(cells := [figures.with_spread(values(rows.of(contestant=name)), form) for name in names])]
+    return table([''] + [title for title, _ in columns],
+                 [list(line) for line in zip(map(bold, names), *(cells for _, cells in columns))])
 
 
 MESSAGES = ('requests', 'replies', 'notifications')
@@ -223,18 +237,17 @@ def disk_line(rows):
 def epoch_section(columns, order, listed):
     contestants = Rows([row for _, column in columns for row in column.rows]).contestants()
     by_bytes = order == 'path'  # what counts is how near it comes to the disk
-    field, unit = ('bytes_per_second', 'Bytes/s') if by_bytes else ('samples_per_second', 'Files/s')
-    fio = (' fio: the pack from its start, O_DIRECT, 1 MiB, 8 at a time, just before and after Quire in every round; the mean.'
-           if any(fio_rows(column) for _, column in columns) else '')
-    parts = [f'{unit}, read in {order} order (in brackets: times those of the directory itself). {listed}{fio}\n',
+    field, unit = ('bytes_per_second', 'bytes/s') if by_bytes else ('samples_per_second', 'files/s')
+    parts = [f'{unit.capitalize()}, read in {order} order (in brackets: times those of the directory itself). {listed}\n',
              rate_table(columns, field, 'directory', contestants)]
     if 'quire' in contestants and len(contestants) > 1:
         parts += ['Times as fast as Quire.\n', ratio_table(columns, field, contestants)]
-    chosen = [pair for pair in columns if pair[1].rows and pair[1].rows[0]['readers'] == min(CHART_READERS, max(
-        column.rows[0]['readers'] for _, column in columns))] or columns[:1]
-    parts += ['What it costs: time for one file, CPU seconds of readers and daemon (not of kernel threads) for each GB, those of'
-              ' the daemon alone, bytes read from the disk for each byte of a file.\n', cost_table(chosen, contestants)]
-    return parts
+    parts += ['The same with what it costs, and in brackets the least and the greatest of the rounds: bytes read from the disk for'
+              ' each byte of a file (by the whole machine; its own: by readers and daemon, with programs and lists, but not by the'
+              ' kernel below a loop device), time for one file, CPU seconds of readers and daemon (not of kernel threads) for each'
+              ' GB, those of the daemon alone. fio reads a copy of the pack just before, from its start, O_DIRECT, 8 blocks at a'
+              ' time.\n']
+    return parts + [detail_table(title, column, field, unit) for title, column in columns]
 
 
 def meta_section(rows):
@@ -267,16 +280,16 @@ def memory_section(rows, about):
         line = [bold(name)]
         for epoch in epochs:
             one = rows.of(contestant=name, epoch=epoch)
-            line += ([rate_cell(rows.of(epoch=epoch), name, 'samples_per_second', 'directory'), f'{disk_share(one):.2f}']
-                     if one.rows else ['', ''])
+            line += [rate_cell(rows.of(epoch=epoch), name, 'samples_per_second', 'directory'),
+                     *(figures.with_spread(shares(one), '{:.2f}'.format) for shares in (disk_shares, asked_shares))]
         lines.append(line)
     header = ['']
     for epoch in epochs:
-        header += [f'epoch {epoch}: files/s', 'from disk']
+        header += [f'epoch {epoch}: files/s', 'from disk', 'its own']
     readers = rows.distinct('readers')[0]
     return [f'Epochs in random order, one after the other in one mount, {readers} readers (in brackets: times those of the '
-            f'directory itself); what came from the disk is in sizes of the data set. {about}\n', table(header, lines),
-            *absent_section(rows, epochs)]
+            'directory itself); what came from the disk, and what of that readers and daemon had themselves, is in sizes of the'
+            f' data set. {about}\n', table(header, lines), *absent_section(rows, epochs)]
 
 
 def dataset_section(run, dataset):
@@ -312,8 +325,8 @@ def run_title(run):
 def rounds_text(rounds):
     if rounds == 1:
         return 'One round.'
-    return (f'Medians of {rounds} rounds for cold figures of tiny and image, and of {figures.rounds_of("", "", rounds)} for '
-            'others.')
+    return (f'Medians of {rounds} rounds; of {figures.rounds_of("large", "cold", rounds)} for figures that are not cold, and for'
+            f' {", ".join(figures.STEADY_DATASETS)}.')
 
 
 def run_section(run):
@@ -322,7 +335,8 @@ def run_section(run):
              f'{run["date"]}, `{run["command"]}`; {machine["processor"]}, {machine["cores"]} cores, '
              f'{machine["memory_bytes"] / (1 << 30):.0f} GiB, {machine["file_system"]} on {machine["device"]}, '
              f'{machine["kernel"]}, {machine["distribution"]}, {run["quire"]}. {rounds_text(run["rounds"])} "cut": the epoch was ended after '
-             f'{run["limit_seconds"]:g} s, and the figures are of what was read.\n']
+             f'{run["limit_seconds"]:g} s, and the figures are of what was read.' +
+             (f' fio reads {run["fio_block"]} at a time.\n' if run.get('fio_block') else '\n')]
     for name, reason in run['left_out'].items():
         parts.append(f'Left out: {TITLE_OF[name]}: {reason}.\n')
     for dataset in run['trees']:

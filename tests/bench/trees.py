@@ -11,11 +11,25 @@ import subprocess
 
 from environment import CORES, REPOSITORY, SCRATCH, say
 
-# Log-normal sizes with a mean of 110 KB are those of photographs.
+def image_size(place):
+    """Log-normal sizes with a mean of 110 KB are those of photographs."""
+    return int(place.lognormvariate(math.log(110_000) - 0.5 ** 2 / 2, 0.5))
+
+
+def mixed_size(place):
+    """Log-normal around 100 KB, in the middle of 1 KB and 10 MB: with a sigma of 1.8 one file in a hundred lies outside and is
+    made as small or as large as that."""
+    return int(min(max(place.lognormvariate(math.log(100_000), 1.8), 1000), 10_000_000))
+
+
+# Sizes from 30 KB on have about 2 GB each: enough for a disk's speed, and less than the memory of the machine.
 SEEDED_TREES = {
     'tiny': {'title': '100,000 files of 3 KB', 'folders': 100, 'files': 1000, 'size': lambda place: 3072},
-    'image': {'title': '20,000 files, log-normal around 110 KB', 'folders': 20, 'files': 1000,
-              'size': lambda place: int(place.lognormvariate(math.log(110_000) - 0.5 ** 2 / 2, 0.5))},
+    'text': {'title': '60,000 files of 30 KB', 'folders': 60, 'files': 1000, 'size': lambda place: 30_000},
+    'image': {'title': '20,000 files, log-normal around 110 KB', 'folders': 20, 'files': 1000, 'size': image_size},
+    'photo': {'title': '3,000 files of 600 KB', 'folders': 30, 'files': 100, 'size': lambda place: 600_000},
+    'clip': {'title': '600 files of 3 MB', 'folders': 20, 'files': 30, 'size': lambda place: 3_000_000},
+    'mix': {'title': '4,600 files, log-normal, 1 KB to 10 MB', 'folders': 20, 'files': 230, 'size': mixed_size},
     'large': {'title': '40 files of 50 MB', 'folders': 4, 'files': 10, 'size': lambda place: 50_000_000},
     'million': {'title': '1,000,000 files of 100 bytes', 'folders': 1000, 'files': 1000, 'size': lambda place: 100},
 }
@@ -26,7 +40,8 @@ FASHION_IMAGES = 20_000
 REMOVERS = 16
 
 # About how many files and bytes that is, to tell how long a run will take.
-EXPECTED = {'tiny': (100_000, 307e6), 'image': (20_000, 2.2e9), 'large': (40, 2e9), 'million': (1_000_000, 100e6),
+EXPECTED = {'tiny': (100_000, 307e6), 'text': (60_000, 1.8e9), 'image': (20_000, 2.2e9), 'photo': (3000, 1.8e9),
+            'clip': (600, 1.8e9), 'mix': (4600, 2e9), 'large': (40, 2e9), 'million': (1_000_000, 100e6),
             'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6)}
 
 

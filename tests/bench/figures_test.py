@@ -64,7 +64,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.rounds_of('large', 'cold', 3), 2)
 
     def test_what_is_measured_only_where_it_is_named_has_all_rounds(self):
-        self.assertEqual([figures.rounds_of(*what, 3) for what in (('photo', 'cold'), ('mix', 'cold'))], [3, 3])
+        self.assertEqual([figures.rounds_of(*what, 3) for what in (('photo', 'cold'), ('image', 'neighbour'))], [3, 3])
 
     def test_memory_is_a_size_or_a_share_of_the_data(self):
         self.assertEqual([figures.memory_bytes(text, 7) for text in ('3k', '512M', '2G')], [3072, 512 << 20, 2 << 30])
@@ -163,6 +163,25 @@ class Cells(unittest.TestCase):
         self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 2.00k (2.00k..2.00k) | 0.50 (0.50..0.50) | 1.50 (1.00..2.00)'
                       ' | 1.10 (1.10..1.10) | 1.00 ms (', text)
         self.assertIn('| 1.50 (1.50..1.50) | 0.50 (0.50..0.50) |\n', text)
+
+    def test_a_few_files_alone_tell_how_much_came_from_the_disk(self):
+        rows = results.Rows([{'contestant': 'quire', 'round': 1, 'bytes': 500_000, 'disk_bytes': 2e6,
+                              'asked_bytes': 1e6, 'seconds': 0.01}])
+        self.assertIn('| **Quire, mounted** | 0.50 | 2.00 | 4.00 | 2.00 | 10.0 ms |\n', '\n'.join(results.few_section(rows, '')))
+
+    def test_a_neighbour_is_compared_with_itself_beside_a_directory_of_the_same_round(self):
+        made = lambda name, turn, seconds: epoch(name, turn, 1, readers=2, seconds=3, neighbour_seconds=seconds,
+                                                 neighbour_samples_per_second=100 / seconds)
+        rows = results.Rows([made('directory', 1, 2), made('directory', 2, 10), made('quire', 1, 1), made('quire', 2, 20)])
+        self.assertEqual(results.beside_directory(rows, 'quire'), [0.5, 2])
+        self.assertIn('| **Quire, mounted** | 10.5 s (1.00 s..20.0 s) | 1.25 (0.50..2.00) | 3.00 s (3.00 s..3.00 s) |\n',
+                      '\n'.join(results.neighbour_section(rows)))
+
+    def test_memory_is_told_before_during_and_after_an_epoch(self):
+        rows = results.Rows([epoch('quire', 1, 1000, readers=2, resident_before_bytes=9e6, resident_most_bytes=1e9,
+                                   resident_after_bytes=2e7)])
+        self.assertIn('| **Quire, mounted** | 9 | 1000 | 20 | 1.00k |\n', '\n'.join(results.memory_follow_section(rows)))
+        self.assertEqual(results.in_short(rows.rows), '9 MB before, 1000 MB at most, 20 MB after')
 
     def test_under_a_limit_of_memory_every_epoch_has_its_cells(self):
         counters = {'missed_bytes': 500}
@@ -265,6 +284,8 @@ class WhoTakesPart(unittest.TestCase):
         self.assertEqual(self.names('fashion', 'imagefolder'), [*main, 'squashfuse_ll'])
         self.assertEqual(self.names('tiny', 'messages'), ['quire'])
         self.assertEqual(self.names('million', 'meta'), ['directory', 'quire'])
+        self.assertEqual(self.names('image', 'neighbour'), main)
+        self.assertEqual(self.names('image', 'memory_follow'), ['quire'])
 
     def test_who_is_told_the_order_has_a_cache_by_the_limit_of_memory(self):
         [planned] = [contestant for contestant in CONTESTANTS if contestant.told_order]

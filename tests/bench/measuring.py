@@ -10,7 +10,7 @@ import time
 
 import figures
 from environment import QUIRE, REPOSITORY, SCRATCH, drop_caches
-from limits import Limits
+from limits import Limits, disk_of
 from messages import traced
 from mounts import children, mounted
 
@@ -23,9 +23,18 @@ CORE_DATASETS = ('million',)  # which takes minutes to make, to check and to wal
 MEMORY_EPOCHS = 4
 FIO_SECONDS = 2
 FIO_PASS_LIMIT_S = 5
-FOR_MAIN = ('cold_path', 'cold_walk', 'memory', 'imagefolder', 'messages')
-OF_FILESYSTEMS = ('cold_walk', 'meta', 'imagefolder')
+FOR_MAIN = ('cold_path', 'cold_walk', 'memory', 'imagefolder', 'messages', 'one_class', 'one_file', 'neighbour',
+            'memory_follow')
+OF_FILESYSTEMS = ('cold_walk', 'meta', 'imagefolder', 'one_class', 'one_file')
+OF_DAEMONS = ('messages', 'memory_follow')
 HARDLY_ANYTHING = 0.1  # of the samples, read before the limit: not worth another step
+
+# A mount has come to rest that asked for less than a mebibyte in a quarter of a second: what it reads ahead comes a hundred
+# times as fast. One that would read a whole data set unasked gets as long for it as an epoch has.
+REST_BYTES, REST_S, REST_LIMIT_S = 1 << 20, 0.25, 20
+SECTOR_BYTES = 512  # of /sys/dev/block/*/stat, whatever the disk's own are
+RESIDENT_EVERY_S = 0.02  # an epoch of image takes a hundred times as long
+RESIDENT_AFTER_S = 10
 
 FIO_COPY = 'fio'  # the ending of the name of the copy of the pack that fio reads
 SEQUENTIAL = ['--rw=read', '--iodepth=8']
@@ -78,11 +87,12 @@ def run(command, limits, limit_s):
 
 
 class Measuring:
-    """On one data set. `fio_block`: what fio reads at a time before every cold epoch; None: no fio."""
+    """On one data set. `fio_block`: what fio reads at a time before every cold epoch; None: no fio. `neighbour`: the tree of
+    the other program, where the experiment of that name is made."""
 
-    def __init__(self, tree, image_of, mnt, limits, limit_s, fio_block=None):
+    def __init__(self, tree, image_of, mnt, limits, limit_s, fio_block=None, neighbour=None):
         self.tree, self.image_of, self.mnt, self.limits, self.limit_s = tree, image_of, mnt, limits, limit_s
-        self.fio_block = fio_block
+        self.fio_block, self.neighbour_tree = fio_block, neighbour
 
     def mounted(self, contestant):
         return mounted(contestant, self.image_of(contestant.image), self.mnt, self.limits)
@@ -191,6 +201,71 @@ class Measuring:
                 rows.append(row)
         return rows
 
+    def one_class(self, contestant, readers, order, turn):
+        """All files of one folder, in random order, by one reader."""
+        folder = random.Random(turn).choice(sorted({os.path.dirname(path) for path in self.tree.paths}))
+        numbers = [number for number, path in enumerate(self.tree.paths) if os.path.dirname(path) == folder]
+        paths = [self.tree.paths[number] for number in numbers]
+
+        def read(target):
+            if (done := read_samples(target, paths, turn, self.limit_s)) < len(paths):
+                raise TooSlow(f'{done} of {len(paths)} files in {self.limit_s:g} s')
+        return [self.few(contestant, numbers, read)]
+
+    def one_file(self, contestant, readers, order, turn):
+        number = random.Random(turn).randrange(len(self.tree.paths))
+
+        def read(target):
+            path = os.path.join(os.fsencode(target), self.tree.paths[number])
+            subprocess.run(['cat', path], check=True, stdout=subprocess.DEVNULL)
+        return [self.few(contestant, [number], read)]
+
+    def few(self, contestant, numbers, read):
+        """A row for reading these samples alone, with empty caches, and what the disk read because of it, for a mount may read
+        on after its readers have ended."""
+        with self.mounted(contestant) as target:
+            drop_caches()
+            load_programs(children())
+            wait_for_rest()
+            disk_before, asked_before = disk_bytes(), asked_bytes()
+            start = time.monotonic()
+            read(target)
+            seconds = time.monotonic() - start
+            wait_for_rest()
+            return {'readers': 1, 'samples': len(numbers), 'bytes': sum(self.tree.sizes[number] for number in numbers),
+                    'seconds': seconds, 'samples_per_second': len(numbers) / seconds,
+                    'disk_bytes': disk_bytes() - disk_before, 'asked_bytes': asked_bytes() - asked_before}
+
+    def neighbour(self, contestant, readers, order, turn):
+        """A cold epoch, while another program makes one over a plain directory of its own: how fast is that?"""
+        rows = []
+        for count in readers:
+            with self.mounted(contestant) as target:
+                drop_caches()
+                with self.epochs_started(self.neighbour_tree.path, 1, count, order, turn + 1) as process:
+                    [own] = self.epochs(target, 1, count, order, turn + 1)
+                    [other] = results_of(process, self.neighbour_tree, 1, self.limit_s)
+            rows.append({**own, 'readers': count, 'neighbour_seconds': other['seconds'],
+                         'neighbour_samples_per_second': other['samples_per_second']})
+        return rows
+
+    def memory_follow(self, contestant, readers, order, turn):
+        """What the daemon holds before anybody reads, at most during a cold epoch, and a while after it."""
+        rows = []
+        for count in readers:
+            with self.mounted(contestant) as target:
+                daemons = children()
+                before = most = resident_bytes(daemons)
+                with self.epochs_started(target, 1, count, order, turn + 1, '--cold') as process:
+                    while process.poll() is None:
+                        most = max(most, resident_bytes(daemons))
+                        time.sleep(RESIDENT_EVERY_S)
+                    [result] = results_of(process, self.tree, 1, self.limit_s)
+                time.sleep(RESIDENT_AFTER_S)
+                rows.append({**result, 'readers': count, 'resident_before_bytes': before, 'resident_most_bytes': most,
+                             'resident_after_bytes': resident_bytes(daemons)})
+        return rows
+
     def disk(self, contestant, readers, order, turn):
         return [{'access': access, **self.fio(*how, '--time_based', f'--runtime={FIO_SECONDS}')}
                 for access, how in DISK_ACCESSES.items()]
@@ -235,6 +310,33 @@ def read_samples(folder, paths, seed, limit_s):
     return len(paths)
 
 
+def load_programs(daemons):
+    """Brings all code of the daemons, and of `cat`, into the page cache, so that none of it is read while something is
+    counted."""
+    for daemon in daemons:
+        with open(f'/proc/{daemon}/maps') as file:
+            fields = [line.split(maxsplit=5) for line in file]
+        for path in {field[5].strip() for field in fields if len(field) == 6 and 'x' in field[1] and field[5][0] == '/'}:
+            with contextlib.suppress(FileNotFoundError), open(path, 'rb') as file:  # it may have been built anew meanwhile
+                file.read()
+    subprocess.run(['cat', '/dev/null'], check=True)
+
+
+def wait_for_rest():
+    """Until this process and the daemons ask the disk for nothing more."""
+    deadline = time.monotonic() + REST_LIMIT_S
+    before, after = -REST_BYTES, asked_bytes()
+    while after - before >= REST_BYTES and time.monotonic() < deadline:
+        time.sleep(REST_S)
+        before, after = after, asked_bytes()
+
+
+def disk_bytes():
+    """What the disk of the scratch folder has read since the machine began."""
+    with open(f'/sys/dev/block/{disk_of(SCRATCH)}/stat') as file:
+        return int(file.read().split()[2]) * SECTOR_BYTES
+
+
 def asked_bytes():
     """What this process, those that it has waited for, and daemons have had from disks since they began. Other programs do not
     disturb it, unlike the disk's own count; but what a thread of the kernel reads ahead below a loop device is not in it."""
@@ -242,6 +344,16 @@ def asked_bytes():
     for process in (os.getpid(), *children()):
         with open(f'/proc/{process}/io') as file:
             total += int(dict(line.split(':') for line in file)['read_bytes'])
+    return total
+
+
+def resident_bytes(daemons):
+    """Pages of hugetlbfs too, which VmRSS does not count."""
+    total = 0
+    for daemon in daemons:
+        with open(f'/proc/{daemon}/status') as file:
+            fields = dict(line.split(':', 1) for line in file)
+        total += sum(int(fields[name].split()[0]) << 10 for name in ('VmRSS', 'HugetlbPages'))
     return total
 
 
@@ -270,7 +382,7 @@ def takes_part(contestant, dataset, experiment):
         return contestant.name == 'directory'  # once, for all
     if experiment == 'plan':  # all others are in `memory`, which is the same without a plan
         return experiment in (*contestant.only_in, *contestant.also_in)
-    if experiment == 'messages':
+    if experiment in OF_DAEMONS:
         return contestant.has_daemon()
     return experiment not in OF_FILESYSTEMS or contestant.has_filesystem()
 

@@ -14,6 +14,7 @@ META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', '
 CHART_DATASET, CHART_READERS = 'tiny', 2
 CACHE_BEFORE = {'cold': 'cold', 'cold_walk': 'cold, walked', 'cold_path': 'cold', 'warm': 'warm'}
 NAMES_ALONE = 'Before a cold epoch the names are listed, by readdir alone.'
+RESIDENT = {'resident_before_bytes': 'before', 'resident_most_bytes': 'at most', 'resident_after_bytes': 'after'}
 LISTED_BY = {'cold': NAMES_ALONE, 'cold_path': NAMES_ALONE,
              'cold_walk': 'Before an epoch every entry is looked at by readdir and lstat, with empty caches in a new mount, as'
                           ' `ls -lR` does.'}
@@ -26,6 +27,10 @@ def in_short(rows):
     if 'requests' in rows[0]:
         counts = ((row['cache'], messages_per_sample(Rows([row]))) for row in rows)
         return ', '.join(f'{cache} {figures.three_digits(count)} messages a file' for cache, count in counts if count is not None)
+    if 'resident_most_bytes' in rows[0]:
+        return ', '.join(f'{rows[0][field] / 1e6:.0f} MB {moment}' for field, moment in RESIDENT.items())
+    if 'neighbour_seconds' in rows[0]:
+        return ', '.join(f'{figures.duration(row["neighbour_seconds"])} for the neighbour' for row in rows)
     for field, unit in (('samples_per_second', 'files/s'), ('entries_per_second', 'entries/s'), ('reads_per_second', 'reads/s')):
         if field in rows[0]:
             return ', '.join(figures.short(row[field]) for row in rows) + f' {unit}'
@@ -292,6 +297,55 @@ def memory_section(rows, about):
             f' data set. {about}\n', table(header, lines), *absent_section(rows, epochs)]
 
 
+FEW = {
+    'one_class': 'One class alone: all files of one folder, cold, in random order, by one reader.',
+    'one_file': 'One file alone, cold, by `cat`.'}
+
+
+def few_section(rows, about):
+    megabytes = '{:.2f}'.format
+    parts = [('MB', lambda one: [row['bytes'] / 1e6 for row in one.rows], megabytes),
+             ('MB from the disk', lambda one: [row['disk_bytes'] / 1e6 for row in one.rows], megabytes),
+             ('disk bytes/byte', disk_shares, figures.three_digits), ('its own', asked_shares, figures.three_digits),
+             ('time', lambda one: one.by_round('seconds').values(), figures.duration)]
+    return [f'{about} From the disk: all that the machine read, names included, until the mount had come to rest; its own: by'
+            ' reader and daemon, but not by the kernel below a loop device. In brackets the least and the greatest of the rounds.\n',
+            spread_table(parts, rows)]
+
+
+def beside_directory(rows, name):
+    """How many times as long the neighbour took as beside a directory; of each round."""
+    rates = lambda who: rows.of(contestant=who).by_round('neighbour_samples_per_second')  # rates, for it may have been cut
+    mine, reference = rates(name), rates('directory')
+    return [reference[turn] / mine[turn] for turn in mine if turn in reference]
+
+
+def neighbour_section(rows):
+    parts = ['The neighbour: another program\'s cold epoch over a plain directory of its own, with half as much data, while this'
+             ' one makes one; both in random order. Beside the directory itself it is one of two directories.\n']
+    for readers in rows.distinct('readers'):
+        column = rows.of(readers=readers)
+        parts.append(spread_table(
+            [(f'{readers} readers each: time of the neighbour', lambda one: one.by_round('neighbour_seconds').values(),
+              figures.duration),
+             ('times as long as beside the directory', lambda one: beside_directory(column, one.rows[0]['contestant']),
+              figures.three_digits),
+             ('own time', lambda one: one.by_round('seconds').values(), figures.duration)], column))
+    return parts
+
+
+def memory_follow_section(rows):
+    parts = ['Memory of the daemon (resident, with pages of hugetlbfs): before anybody reads, at most during a cold epoch in random'
+             ' order, and ten seconds after it.\n']
+    for readers in rows.distinct('readers'):
+        column = rows.of(readers=readers)
+        parts.append(spread_table(
+            [(f'{readers} readers: MB {moment}', lambda one, field=field: [row[field] / 1e6 for row in one.rows], '{:.0f}'.format)
+             for field, moment in RESIDENT.items()] +
+            [('files/s', lambda one: one.by_round('samples_per_second').values(), figures.short)], column))
+    return parts
+
+
 def dataset_section(run, dataset):
     rows, tree = Rows(run['rows']).of(dataset=dataset), run['trees'][dataset]
     scale = f' (scale {run["scale"]:g})' if run['scale'] != 1 else ''
@@ -305,6 +359,12 @@ def dataset_section(run, dataset):
     for experiment, about in ABOUT_MEMORY.items():
         if (memory := rows.of(experiment=experiment, too_slow=None)).rows:
             parts += memory_section(memory, about)
+    for experiment, about in FEW.items():
+        if (few := rows.of(experiment=experiment, too_slow=None)).rows:
+            parts += few_section(few, about)
+    for experiment, section in (('neighbour', neighbour_section), ('memory_follow', memory_follow_section)):
+        if (found := rows.of(experiment=experiment, too_slow=None)).rows:
+            parts += section(found)
     for experiment, section in (('imagefolder', imagefolder_section), ('messages', messages_section)):
         if (found := rows.of(experiment=experiment)).rows:
             parts += section(found)

@@ -26,10 +26,12 @@ def mixed_size(place):
 SEEDED_TREES = {
     'tiny': {'title': '100,000 files of 3 KB', 'folders': 100, 'files': 1000, 'size': lambda place: 3072},
     'text': {'title': '60,000 files of 30 KB', 'folders': 60, 'files': 1000, 'size': lambda place: 30_000},
-    'image': {'title': '20,000 files, log-normal around 110 KB', 'folders': 20, 'files': 1000, 'size': image_size},
+    # A hundred folders, so that one class is a hundredth.
+    'image': {'title': '20,000 files, log-normal around 110 KB', 'folders': 100, 'files': 200, 'size': image_size},
     'photo': {'title': '3,000 files of 600 KB', 'folders': 30, 'files': 100, 'size': lambda place: 600_000},
     'clip': {'title': '600 files of 3 MB', 'folders': 20, 'files': 30, 'size': lambda place: 3_000_000},
     'mix': {'title': '4,600 files, log-normal, 1 KB to 10 MB', 'folders': 20, 'files': 230, 'size': mixed_size},
+    'neighbour': {'title': 'half of image, for another program', 'folders': 100, 'files': 100, 'size': image_size},
     'large': {'title': '40 files of 50 MB', 'folders': 4, 'files': 10, 'size': lambda place: 50_000_000},
     'million': {'title': '1,000,000 files of 100 bytes', 'folders': 1000, 'files': 1000, 'size': lambda place: 100},
 }
@@ -42,7 +44,7 @@ REMOVERS = 16
 # About how many files and bytes that is, to tell how long a run will take.
 EXPECTED = {'tiny': (100_000, 307e6), 'text': (60_000, 1.8e9), 'image': (20_000, 2.2e9), 'photo': (3000, 1.8e9),
             'clip': (600, 1.8e9), 'mix': (4600, 2e9), 'large': (40, 2e9), 'million': (1_000_000, 100e6),
-            'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6)}
+            'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6), 'neighbour': (10_000, 1.1e9)}
 
 
 def make_folder(job):

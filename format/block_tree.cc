@@ -32,7 +32,12 @@ Result<std::unique_ptr<BlockTree>> BlockTree::Create(uint64_t body_bytes, uint64
 }
 
 BlockTree::BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, std::byte* base)
-    : geometry_(body_bytes), body_bytes_(body_bytes), root_sum_(root_sum), read_at_(std::move(read_at)), base_(base) {
+    : geometry_(body_bytes),
+      body_bytes_(body_bytes),
+      root_sum_(root_sum),
+      read_at_(std::move(read_at)),
+      base_(base),
+      runs_(CeilDiv(body_bytes, kBlockBytes)) {
   for (const auto& level : geometry_.levels) loaded_.emplace_back(CeilDiv(CeilDiv(level.bytes, kBlockBytes), 64));
 }
 
@@ -46,28 +51,51 @@ Result<uint64_t> BlockTree::ExpectedSum(size_t level, uint64_t block) const {
   return LoadUint<8>({base_ + geometry_.levels[level + 1].offset + block * 8, 8}, 0);
 }
 
+uint64_t BlockTree::BlocksToRead(size_t level, uint64_t block) const {
+  if (level > 0) return 1;  // one sum block covers 512 MiB of the body
+  const std::scoped_lock lock(choose_);
+  return runs_.Extend(block, [this](uint64_t number) { return IsLoaded(0, number); });
+}
+
 // Two threads may load the same block at once: the second publishes nothing. That costs a read of 64 KiB at worst, and
 // saves a lock across I/O.
 Result<void> BlockTree::Load(size_t level, uint64_t block) const {
-  const auto expected = ExpectedSum(level, block);
-  if (!expected) return std::unexpected(expected.error());
+  if (const auto expected = ExpectedSum(level, block); !expected) return std::unexpected(expected.error());
   const auto [level_offset, level_bytes] = geometry_.levels[level];
   const uint64_t offset = block * kBlockBytes;
-  const uint64_t bytes = std::min<uint64_t>(kBlockBytes, level_bytes - offset);
+  const uint64_t count = BlocksToRead(level, block);
+  const uint64_t bytes = std::min<uint64_t>(count * kBlockBytes, level_bytes - offset);
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  const std::span<std::byte> read(buffer.get(), bytes);
-  if (auto done = read_at_(level_offset + offset, read); !done) return done;
-  if (Xxh3(read) != *expected) {
-    if (level == 0)
-      return Corrupt("index block {} (bytes {} to {} of the index): checksum mismatch", block, offset, offset + bytes);
-    return Corrupt("index sum block {} of level {}: checksum mismatch", block, level);
+  std::span<const std::byte> read(buffer.get(), bytes);
+  auto done = read_at_(level_offset + offset, {buffer.get(), bytes});
+  if (!done && count > 1) {  // perhaps because of what nobody asked for
+    read = read.first(kBlockBytes);
+    done = read_at_(level_offset + offset, {buffer.get(), kBlockBytes});
   }
+  if (!done) return done;
+
+  const auto first = read.first(std::min<uint64_t>(kBlockBytes, read.size()));
+  const bool is_intact = PublishIfIntact(level, block, first);
+  for (uint64_t i = 1; i * kBlockBytes < read.size(); ++i) {
+    const auto along = read.subspan(i * kBlockBytes);
+    PublishIfIntact(level, block + i, along.first(std::min<uint64_t>(kBlockBytes, along.size())));
+  }
+  if (is_intact) return {};
+  if (level == 0)
+    return Corrupt("index block {} (bytes {} to {} of the index): checksum mismatch", block, offset,
+                   offset + first.size());
+  return Corrupt("index sum block {} of level {}: checksum mismatch", block, level);
+}
+
+bool BlockTree::PublishIfIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const {
+  const auto expected = ExpectedSum(level, block);
+  if (!expected || Xxh3(bytes) != *expected) return false;
   const std::scoped_lock lock(publish_);
-  if (IsLoaded(level, block)) return {};
-  std::memcpy(base_ + level_offset + offset, read.data(), bytes);
+  if (IsLoaded(level, block)) return true;
+  std::memcpy(base_ + geometry_.levels[level].offset + block * kBlockBytes, bytes.data(), bytes.size());
   loaded_[level][block / 64].fetch_or(uint64_t{1} << (block % 64), std::memory_order_release);
-  loaded_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  return {};
+  loaded_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
+  return true;
 }
 
 std::unexpected<Error> BlockTree::OutOfBody(uint64_t offset, uint64_t bytes) const {

@@ -1,6 +1,7 @@
-// The index as blocks of 64 KiB that are loaded, and checked against a tree of sums, at first touch. Address
-// space is reserved for all of it, memory is used for what was touched: opening costs O(1) whatever the size,
-// damage stays in its block, and a truncated file is an error value instead of SIGBUS (nothing is mmapped).
+// The index as blocks of 64 KiB that are loaded, and checked against a tree of sums, at first touch. Where touches go
+// through blocks in order, the blocks behind are read along. Address space is reserved for all of it, memory is used
+// for what was loaded: opening costs O(1) whatever the size, damage stays in its block, and a truncated file is an
+// error value instead of SIGBUS (nothing is mmapped).
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "format/block_runs.h"
 #include "format/geometry.h"
 #include "format/result.h"
 
@@ -44,7 +46,7 @@ class BlockTree {
 
   // Bytes [offset, offset + bytes) of the body, loaded and verified. Blocks in I/O only at first touch, without a lock.
   // kCorrupt when the range leaves the body or a block does not match its sum; nothing damaged is ever returned, and
-  // the next touch tries again.
+  // the next touch tries again. A block that was read along and is damaged, or could not be read, fails who touches it.
   Result<std::span<const std::byte>> Touch(uint64_t offset, uint64_t bytes) const {
     if (offset > body_bytes_ || bytes > body_bytes_ - offset) return OutOfBody(offset, bytes);
     const std::span<const std::byte> range(base_ + offset, bytes);
@@ -67,6 +69,10 @@ class BlockTree {
     return (loaded_[level][block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
   }
   Result<void> Load(size_t level, uint64_t block) const;
+  // How many blocks to read from `block` on. REQUIRES: it is not loaded.
+  uint64_t BlocksToRead(size_t level, uint64_t block) const;
+  // Copies `bytes` of the block into place unless they do not match its sum, which false means.
+  bool PublishIfIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const;
   Result<uint64_t> ExpectedSum(size_t level, uint64_t block) const;
   std::unexpected<Error> OutOfBody(uint64_t offset, uint64_t bytes) const;
 
@@ -76,7 +82,9 @@ class BlockTree {
   const ReadAt read_at_;
   std::byte* const base_;                                           // reserved: geometry_.total_bytes
   mutable std::vector<std::vector<std::atomic<uint64_t>>> loaded_;  // a bit for each block of each level
-  mutable std::mutex publish_;  // held to copy a verified block into place; never across I/O
+  mutable std::mutex publish_;  // held to copy a verified block into place; never across I/O, nor with the one below
+  mutable std::mutex choose_;   // held to choose what to read
+  mutable BlockRuns runs_;      // of the body; under choose_
   mutable std::atomic<uint64_t> loaded_bytes_ = 0;
 };
 

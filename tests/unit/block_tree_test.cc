@@ -1,9 +1,11 @@
-// Goal: index blocks are loaded at first touch, each checked, and damage stays in its block.
+// Goal: index blocks are loaded at first touch, those that are touched in order several at once, each checked, and
+// damage stays in its block.
 // Method: an index of three levels in memory, behind a reader that counts, damages and fails.
 #include "format/block_tree.h"
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <set>
 #include <thread>
 
@@ -15,7 +17,9 @@ namespace quire {
 namespace {
 
 // 8193 body blocks need two sum blocks, and so a third level.
-constexpr uint64_t kBodyBytes = 8193 * kBlockBytes - 100;
+constexpr uint64_t kBlocks = 8193;
+constexpr uint64_t kBodyBytes = kBlocks * kBlockBytes - 100;
+constexpr uint64_t kUpperSums = kBlockBytes + 8 + 16;  // of the levels above the body
 
 class TreeImage {
  public:
@@ -37,7 +41,10 @@ class TreeImage {
     return ValueOrDie(
         BlockTree::Create(kBodyBytes, root_, [this](uint64_t offset, std::span<std::byte> into) -> Result<void> {
           ++reads_;
+          read_bytes_ += into.size();
           if (fails_) return SystemError(EIO, "read");
+          const uint64_t bad = unreadable_block_ * kBlockBytes;
+          if (offset < bad + kBlockBytes && offset + into.size() > bad) return SystemError(EIO, "read");
           std::memcpy(into.data(), bytes_.data() + offset, into.size());
           return {};
         }));
@@ -45,7 +52,9 @@ class TreeImage {
   BlockTreeGeometry geometry_;
   std::vector<std::byte> bytes_;
   uint64_t root_ = 0;
+  uint64_t unreadable_block_ = UINT64_MAX / kBlockBytes - 1;  // of the body; behind its end: none
   std::atomic<int> reads_ = 0;
+  std::atomic<uint64_t> read_bytes_ = 0;
   std::atomic<bool> fails_ = false;
 };
 
@@ -111,6 +120,96 @@ TEST(BlockTree, RangesOutsideOfTheBodyAreRefused) {
   EXPECT_TRUE(tree->Touch(kBodyBytes, 0).has_value());
 }
 
+TEST(BlockTree, BlocksThatAreTouchedInOrderAreReadTogether) {
+  TreeImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 1024; ++block) {
+    ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+    ASSERT_LE(tree->loaded_bytes(), (block + 1) * 2 * kBlockBytes + kUpperSums) << "more than half is read for nothing";
+    ASSERT_LE(tree->loaded_bytes(), (block + 1) * kBlockBytes + (1 << 20) + kUpperSums);
+  }
+  // 1, 1, 2, 4, 8, and then 16 blocks at a time; a sum block of each level.
+  EXPECT_EQ(image.reads_, 5 + 1008 / 16 + 2);
+}
+
+TEST(BlockTree, RunsThatTakeTurnsAreReadTogether) {
+  TreeImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 256; ++block)
+    for (const uint64_t begin : {0, 1000, 3000, 5000})
+      ASSERT_TRUE(tree->Touch((begin + block) * kBlockBytes, 1).has_value());
+  EXPECT_EQ(image.reads_, 4 * (5 + 240 / 16) + 2);
+}
+
+TEST(BlockTree, WhatIsLoadedAlreadyEndsNoRun) {
+  TreeImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 10; block < 256; block += 20) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  const int before = image.reads_;
+  for (uint64_t block = 0; block < 256; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  EXPECT_LE(image.reads_ - before, 5 + 2 * 256 / 20);
+  EXPECT_EQ(image.read_bytes_, tree->loaded_bytes()) << "something was read twice";
+}
+
+TEST(BlockTree, NothingIsReadAlongWhereNothingIsInOrder) {
+  TreeImage image;
+  const auto tree = image.Open();
+  std::set<uint64_t> touched;
+  const auto touch = [&](uint64_t block) {
+    ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+    touched.insert(block);
+  };
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 300; ++i) touch(random() % 4000);
+  for (uint64_t block = 5000; block < 6000; block += 3) {  // neighbours, as a binary search meets them
+    touch(block);
+    touch(block + 1);
+  }
+  for (uint64_t block = 7000; block > 6500; --block) touch(block);
+  EXPECT_EQ(tree->loaded_bytes(), touched.size() * kBlockBytes + kBlockBytes + 16);
+  EXPECT_EQ(image.read_bytes_, tree->loaded_bytes());
+}
+
+TEST(BlockTree, DamageInWhatIsReadAlongHarmsItselfOnly) {
+  TreeImage image;
+  image.bytes_[20 * kBlockBytes + 77] ^= std::byte{1};
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 64; ++block) {
+    const auto touched = tree->Touch(block * kBlockBytes, 1);
+    ASSERT_EQ(touched.has_value(), block != 20) << block;
+    if (touched) continue;
+    EXPECT_NE(touched.error().message.find("index block 20 "), std::string::npos);
+  }
+  EXPECT_LT(image.reads_, 16) << "nothing was read along";
+  const int before = image.reads_;
+  EXPECT_FALSE(tree->Touch(20 * kBlockBytes, 1).has_value());
+  EXPECT_EQ(image.reads_, before + 1);
+  image.bytes_[20 * kBlockBytes + 77] ^= std::byte{1};
+  EXPECT_TRUE(tree->Touch(20 * kBlockBytes, 1).has_value());
+}
+
+TEST(BlockTree, ABlockThatCannotBeReadHarmsItselfOnly) {
+  TreeImage image;
+  image.unreadable_block_ = 20;
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 64; ++block) {
+    const auto touched = tree->Touch(block * kBlockBytes, 1);
+    ASSERT_EQ(touched.has_value(), block != 20) << block;
+    if (touched) continue;
+    EXPECT_EQ(touched.error().code, ErrorCode::kSystem);
+  }
+  EXPECT_LT(image.reads_, 30) << "nothing was read along";
+}
+
+TEST(BlockTree, TheLastBlockIsReadAlong) {
+  TreeImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = kBlocks - 40; block < kBlocks; ++block)
+    ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  EXPECT_EQ(tree->loaded_bytes(), 40 * kBlockBytes - 100 + kUpperSums);
+  EXPECT_LT(image.reads_, 12);
+}
+
 TEST(BlockTree, ThreadsThatTouchTheSameBlocksAllSeeThem) {
   TreeImage image;
   const auto tree = image.Open();
@@ -119,7 +218,7 @@ TEST(BlockTree, ThreadsThatTouchTheSameBlocksAllSeeThem) {
   threads.reserve(8);
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&] {
-      for (uint64_t block = 0; block < 200; ++block) {
+      for (uint64_t block = kBlocks - 200; block < kBlocks; ++block) {
         const uint64_t at = block * kBlockBytes + 4096;
         const auto touched = tree->Touch(at, 8);
         if (!touched || LoadUint<8>(*touched, 0) != at * 0x9E3779B97F4A7C15U) ++wrong;
@@ -127,7 +226,7 @@ TEST(BlockTree, ThreadsThatTouchTheSameBlocksAllSeeThem) {
     });
   threads.clear();
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(tree->loaded_bytes(), 200 * kBlockBytes + kBlockBytes + 16);
+  EXPECT_EQ(tree->loaded_bytes(), 200 * kBlockBytes - 100 + kUpperSums);  // all blocks to the end: none is read along
 }
 
 }  // namespace

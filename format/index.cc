@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <vector>
 
 #include "format/coding.h"
 
@@ -331,31 +332,25 @@ Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const 
   return hole_until(next->file_offset);
 }
 
-Result<std::vector<Segment>> Index::GetSegments(const Node& node) const {
-  std::vector<Segment> segments;
-  if (node.content == kMaxRecords) return segments;
+Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
+  if (node.kind == NodeKind::kFile) return node.size_bytes;
+  uint64_t stored_bytes = 0;
+  if (node.content == kMaxRecords) return stored_bytes;
   uint64_t end = 0;
+  uint64_t expected_following = 0;
   for (uint64_t i = 0;; ++i) {
     const auto segment = GetSegment(node.content + i);
     if (!segment) return std::unexpected(segment.error());
     if (segment->file_offset < end || segment->file_offset + segment->length_bytes > node.size_bytes)
       return Corrupt("segment {}: {} bytes at {} overlap another or the end of the sample", node.content + i,
                      segment->length_bytes, segment->file_offset);
-    if (!segments.empty() && segment->following + 1 != segments.back().following)
+    if (i > 0 && segment->following != expected_following)
       return Corrupt("segment {}: {} follow, the one before says otherwise", node.content + i, segment->following);
     end = segment->file_offset + segment->length_bytes;
-    segments.push_back(*segment);
-    if (segment->following == 0) return segments;
+    stored_bytes += segment->length_bytes;
+    if (segment->following == 0) return stored_bytes;
+    expected_following = segment->following - 1;
   }
-}
-
-Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
-  if (node.kind == NodeKind::kFile) return node.size_bytes;
-  const auto segments = GetSegments(node);
-  if (!segments) return std::unexpected(segments.error());
-  uint64_t bytes = 0;
-  for (const Segment& segment : *segments) bytes += segment.length_bytes;
-  return bytes;
 }
 
 Result<void> Index::ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const {

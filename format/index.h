@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "format/block_tree.h"
 #include "format/geometry.h"
@@ -73,10 +72,9 @@ class Index {
   // The run that holds byte `file_offset` of `node`, from there to its end. The run's extent has the length that the
   // node implies. REQUIRES: node.is_sample(), file_offset < node.size_bytes.
   Result<ContentRun> FindRun(const Node& node, uint64_t file_offset) const;
-  // Bytes of `node` that are not holes. REQUIRES: node.is_sample().
+  // Bytes of `node` that are not holes. All its segments are read, and checked against each other and its size.
+  // REQUIRES: node.is_sample().
   Result<uint64_t> GetStoredBytes(const Node& node) const;
-  // REQUIRES: node.kind is kSegmented. Empty for one that is all hole.
-  Result<std::vector<Segment>> GetSegments(const Node& node) const;
 
   // Calls `visit` for each extended attribute in name order until it returns false.
   Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;

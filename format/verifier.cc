@@ -203,9 +203,8 @@ class Verifier {
   }
 
   void CheckSample(NodeNumber number, const Node& node) {
-    if (node.kind == NodeKind::kSegmented)
-      if (const auto segments = index_.GetSegments(node); !segments)
-        return Report(Fault::Kind::kSample, PathOf(number), segments.error().message);
+    if (const auto stored = index_.GetStoredBytes(node); !stored)  // which checks the segments, where there are any
+      return Report(Fault::Kind::kSample, PathOf(number), stored.error().message);
     for (uint64_t at = 0; at < node.size_bytes;) {
       const auto run = index_.FindRun(node, at);
       if (!run) return Report(Fault::Kind::kSample, PathOf(number), run.error().message);

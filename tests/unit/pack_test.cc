@@ -10,6 +10,7 @@
 #include "format/path_resolver.h"
 #include "format/verifier.h"
 #include "format/worker_pool.h"
+#include "tests/support/allocation_count.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -102,6 +103,24 @@ TEST_F(PackTest, HolesReadAsZerosAndTakeNoSpace) {
   const ContentRun hole = pack->index().FindRun(NodeAt(*pack, "sparse"), 0).value();
   EXPECT_FALSE(hole.extent.has_value());
   EXPECT_EQ(hole.length_bytes, 10 * 4096U);
+}
+
+TEST_F(PackTest, StoredBytesAreCountedWithoutAllocating) {
+  if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
+  std::string content(64 * 8192, '\0');
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (uint64_t at = 0; at < content.size(); at += 8192) {
+    content.replace(at, 4096, Noise(4096, at));
+    ranges.emplace_back(at, 4096);
+  }
+  const auto pack = Write(MemoryTree().AddSparseFile("sparse", content, ranges));
+  const Node node = NodeAt(*pack, "sparse");
+  const uint64_t stored_bytes = pack->index().GetStoredBytes(node).value();  // and loads the blocks
+  StartCountingAllocations();
+  const auto again = pack->index().GetStoredBytes(node);
+  EXPECT_EQ(StopCountingAllocations(), 0U);
+  EXPECT_EQ(stored_bytes, 64U * 4096);
+  EXPECT_EQ(again.value(), stored_bytes);
 }
 
 TEST_F(PackTest, LookupFindsEveryNameAndNoOther) {

@@ -6,40 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <functional>
-#include <new>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "format/path_resolver.h"
+#include "tests/support/allocation_count.h"
 #include "tests/support/memory_tree.h"
-
-// Counts allocations of all threads while a test asks for it. Sanitizers bring allocators of their own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define QUIRE_COUNTS_ALLOCATIONS 0
-#else
-#define QUIRE_COUNTS_ALLOCATIONS 1
-#endif
-
-namespace {
-std::atomic<bool> is_counting = false;
-std::atomic<uint64_t> allocations = 0;
-}  // namespace
-
-#if QUIRE_COUNTS_ALLOCATIONS
-// Not inlined, or the compiler sees malloc's memory deleted and warns.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  if (is_counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-// NOLINTBEGIN(clang-analyzer-cplusplus.NewDelete): the analyzer takes free(3) in here for a second release.
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t /*bytes*/) noexcept { std::free(memory); }
-// NOLINTEND(clang-analyzer-cplusplus.NewDelete)
-#endif
 
 namespace quire {
 namespace {
@@ -151,7 +125,7 @@ TEST_P(SampleReaderOn, ServesSixtyFourThreadsFromFourSlots) {
 
 // Hits, bypasses, fills and evictions go on without a single allocation of the cache's or the engine's.
 TEST_P(SampleReaderOn, AllocatesNothingOnceItRuns) {
-  if (!QUIRE_COUNTS_ALLOCATIONS) GTEST_SKIP() << "sanitizers bring allocators of their own";
+  if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
   const Fixture& fixture = TheFixture();
   const auto reader = ValueOrDie(SampleReader::Open(
       fixture.pack(), {.cache_bytes = 12 * kPageBytes, .admission = AdmissionMode::kPage, .io = GetParam()}));
@@ -180,11 +154,10 @@ TEST_P(SampleReaderOn, AllocatesNothingOnceItRuns) {
   };
   read_some(1);
   const CacheStats before = reader->GetStats();
-  is_counting = true;
+  StartCountingAllocations();
   read_some(2);
-  is_counting = false;
+  EXPECT_EQ(StopCountingAllocations(), 0U);
   const CacheStats after = reader->GetStats();
-  EXPECT_EQ(allocations, 0);
   EXPECT_GT(after[Counter::kEvictedPages], before[Counter::kEvictedPages]);
   EXPECT_GT(after[Counter::kHits], before[Counter::kHits]);
   reader->Drain();

@@ -1,0 +1,37 @@
+#include "tests/support/allocation_count.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::atomic<bool> is_counting = false;
+std::atomic<uint64_t> allocations = 0;
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// Not inlined, or the compiler sees malloc's memory deleted and warns.
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  if (is_counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* const memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+// NOLINTBEGIN(clang-analyzer-cplusplus.NewDelete): the analyzer takes free(3) in here for a second release.
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t /*bytes*/) noexcept { std::free(memory); }
+// NOLINTEND(clang-analyzer-cplusplus.NewDelete)
+#endif
+
+namespace quire {
+
+void StartCountingAllocations() {
+  allocations = 0;
+  is_counting = true;
+}
+
+uint64_t StopCountingAllocations() {
+  is_counting = false;
+  return allocations;
+}
+
+}  // namespace quire

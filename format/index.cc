@@ -183,12 +183,18 @@ Result<NodeNumber> Index::Resolve(NodeNumber number) const {
   const auto node = GetNode(number);
   if (!node) return std::unexpected(node.error());
   if (node->kind != NodeKind::kHardLink) return number;
-  const auto target = GetNode(node->content);
+  const auto target = GetLinkedNode(number, *node);
   if (!target) return std::unexpected(target.error());
-  if (!target->is_sample() && target->kind != NodeKind::kSymlink)
-    return Corrupt("node {}: hard link to node {} of kind {}", number, node->content,
-                   static_cast<unsigned>(target->kind));
   return node->content;
+}
+
+Result<Node> Index::GetLinkedNode(NodeNumber number, const Node& link) const {
+  auto target = GetNode(link.content);
+  if (!target) return target;
+  if (!target->is_sample() && target->kind != NodeKind::kSymlink)
+    return Corrupt("node {}: hard link to node {} of kind {}", number, link.content,
+                   static_cast<unsigned>(target->kind));
+  return target;
 }
 
 // A binary search that damage cannot mislead: a probe that cannot be read gives way to its nearest readable neighbours,

@@ -61,6 +61,8 @@ class Index {
 
   // The node whose content `number` names: itself unless it is a hard link.
   Result<NodeNumber> Resolve(NodeNumber number) const;
+  // The node `link.content`, whose content `link` names. REQUIRES: `link` is node `number`, of kind kHardLink.
+  Result<Node> GetLinkedNode(NodeNumber number, const Node& link) const;
   // The child of `directory` named `name`, not resolved; empty when there is none. O(log children).
   Result<std::optional<NodeNumber>> Lookup(const Directory& directory, std::string_view name) const;
 

@@ -32,23 +32,27 @@ Result<struct stat> GetStat(const Index& index, NodeNumber number, const Attribu
   auto node = index.GetNode(number);
   if (!node) return Propagate(std::move(node));
   if (node->kind == NodeKind::kHardLink) return Corrupt("node {}: a hard link to a hard link", number);
-  auto attributes = index.GetAttributes(node->attributes);
+  return GetStat(index, *node, overrides);
+}
+
+Result<struct stat> GetStat(const Index& index, const Node& node, const AttributeOverrides& overrides) {
+  auto attributes = index.GetAttributes(node.attributes);
   if (!attributes) return Propagate(std::move(attributes));
   uint64_t stored_bytes = 0;
-  if (node->is_sample()) {
-    auto stored = index.GetStoredBytes(*node);
+  if (node.is_sample()) {
+    auto stored = index.GetStoredBytes(node);
     if (!stored) return Propagate(std::move(stored));
     stored_bytes = *stored;
   }
   struct stat status = {};
-  status.st_mode = TypeOf(node->kind) | ModeOf(node->kind, attributes->mode, overrides);
+  status.st_mode = TypeOf(node.kind) | ModeOf(node.kind, attributes->mode, overrides);
   status.st_nlink = attributes->nlink;
   status.st_uid = overrides.uid.value_or(attributes->uid);
   status.st_gid = overrides.gid.value_or(attributes->gid);
-  status.st_size = static_cast<off_t>(node->size_bytes);
+  status.st_size = static_cast<off_t>(node.size_bytes);
   status.st_blksize = kBlockSize;
   status.st_blocks = static_cast<blkcnt_t>((stored_bytes + kStatBlockBytes - 1) / kStatBlockBytes);
-  status.st_mtim = DecodeMtime(node->mtime);
+  status.st_mtim = DecodeMtime(node.mtime);
   status.st_atim = status.st_mtim;  // nothing that is mounted read-only is touched, and the pack keeps no other time
   status.st_ctim = status.st_mtim;
   return status;

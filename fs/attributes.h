@@ -41,7 +41,9 @@ struct AttributeOverrides {
 };
 
 // What stat(2) says of a node, but for its inode, which depends on the mount's root.
-// REQUIRES: `number` is resolved (Index::Resolve): the names of a hard-linked sample are one inode.
+// REQUIRES: `node` is resolved (Index::Resolve): the names of a hard-linked sample are one inode.
+Result<struct stat> GetStat(const Index& index, const Node& node, const AttributeOverrides& overrides);
+// The same of the node `number`, which is read for it.
 Result<struct stat> GetStat(const Index& index, NodeNumber number, const AttributeOverrides& overrides);
 
 }  // namespace quire

@@ -134,10 +134,10 @@ Result<Omissions> ControlFiles::List(ino_t folder, uint64_t cookie,
                                      const std::function<bool(const ListedEntry&)>& visit) {
   if (folder != kControlFolderInode) return NoSuchInode(folder);
   const std::array<ListedEntry, 4> entries = {{
-      {".", NodeOf(kControlFolderInode), S_IFDIR, false, 1},
-      {"..", 0, S_IFDIR, false, 2},
-      {kPlanName, NodeOf(kPlanInode), S_IFIFO, false, 3},
-      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, false, 4},
+      {".", NodeOf(kControlFolderInode), S_IFDIR, std::nullopt, 1},
+      {"..", 0, S_IFDIR, std::nullopt, 2},
+      {kPlanName, NodeOf(kPlanInode), S_IFIFO, std::nullopt, 3},
+      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, std::nullopt, 4},
   }};
   for (uint64_t i = cookie; i < entries.size(); ++i)
     if (!visit(entries[i])) break;

@@ -15,11 +15,10 @@ Result<ListedEntry> ReadEntry(const Index& index, NodeNumber number) {
   if (!node) return Propagate(std::move(node));
   auto name = index.GetName(*node);
   if (!name) return Propagate(std::move(name));
-  if (node->kind != NodeKind::kHardLink) return ListedEntry{*name, number, TypeOf(node->kind), true};
-  const auto resolved = index.Resolve(number);
-  const auto target = resolved ? index.GetNode(*resolved) : Propagate(Result<NodeNumber>(resolved));
+  if (node->kind != NodeKind::kHardLink) return ListedEntry{*name, number, TypeOf(node->kind), *node};
+  const auto target = index.GetLinkedNode(number, *node);
   if (!target) return ListedEntry{*name, number};
-  return ListedEntry{*name, *resolved, TypeOf(target->kind), true};
+  return ListedEntry{*name, node->content, TypeOf(target->kind), *target};
 }
 
 }  // namespace
@@ -34,12 +33,12 @@ Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64
 
   Omissions omissions;
   if (cookie == 0) {
-    if (!visit({".", directory, S_IFDIR, false, 1})) return omissions;
+    if (!visit({".", directory, S_IFDIR, std::nullopt, 1})) return omissions;
     cookie = 1;
   }
   if (cookie == 1) {
     // The kernel knows the parent by itself: a wrong inode here is seen only by those who print it.
-    if (!visit({"..", index.GetParent(directory).value_or(0), S_IFDIR, false, kDots})) return omissions;
+    if (!visit({"..", index.GetParent(directory).value_or(0), S_IFDIR, std::nullopt, kDots})) return omissions;
     cookie = kDots;
   }
   for (uint64_t child = cookie - kDots; child < record->child_count; ++child) {

@@ -16,9 +16,11 @@ namespace quire {
 
 struct ListedEntry {
   std::string_view name;
-  NodeNumber node = 0;       // whose inode it is: hard links are resolved
-  mode_t type = 0;           // S_IFMT bits; 0 where they cannot be known
-  bool has_status = false;   // worth asking for its attributes: neither a dot entry nor damaged
+  NodeNumber node = 0;  // whose inode it is: hard links are resolved
+  mode_t type = 0;      // S_IFMT bits; 0 where they cannot be known
+  // The record of `node`, from which its attributes come; empty for a dot entry, a control file, and where it cannot be
+  // read.
+  std::optional<Node> record = {};
   uint64_t next_cookie = 0;  // where to go on behind this entry
 };
 

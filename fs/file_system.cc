@@ -405,20 +405,32 @@ Result<struct stat> FileSystem::GetInodeStat(fuse_ino_t inode) const {
   return status;
 }
 
+double FileSystem::EntryTimeoutS(fuse_ino_t parent) const {
+  return parent == FUSE_ROOT_ID ? top_entries_s_ : kForeverS;
+}
+
 Result<fuse_entry_param> FileSystem::MakeEntry(fuse_ino_t parent, fuse_ino_t inode) const {
-  fuse_entry_param entry = {};
-  entry.entry_timeout = parent == FUSE_ROOT_ID ? top_entries_s_ : kForeverS;
-  if (inode == 0) return entry;
+  if (inode == 0) {
+    fuse_entry_param missing = {};
+    missing.entry_timeout = EntryTimeoutS(parent);
+    return missing;
+  }
   auto status = GetInodeStat(inode);
   if (!status) return Propagate(std::move(status));
-  entry.ino = inode;
-  entry.attr = *status;
+  return MakeEntry(parent, *status);
+}
+
+fuse_entry_param FileSystem::MakeEntry(fuse_ino_t parent, const struct stat& status) const {
+  fuse_entry_param entry = {};
+  entry.ino = status.st_ino;
+  entry.attr = status;
   entry.attr_timeout = kForeverS;
-  if (!IsControlInode(inode)) {
-    if (S_ISREG(status->st_mode)) feed_.Told(inodes_.NodeOf(inode));
-  } else if (inode == kPlanInode) {
+  entry.entry_timeout = EntryTimeoutS(parent);
+  if (!IsControlInode(entry.ino)) {
+    if (S_ISREG(status.st_mode)) feed_.Told(inodes_.NodeOf(entry.ino));
+  } else if (entry.ino == kPlanInode) {
     entry.entry_timeout = 0;  // so that every open is seen
-  } else if (S_ISREG(status->st_mode)) {
+  } else if (S_ISREG(status.st_mode)) {
     entry.entry_timeout = kControlFileS;
   }
   return entry;
@@ -458,11 +470,12 @@ size_t FileSystem::AddEntry(fuse_req_t request, fuse_ino_t parent, std::span<cha
   param.attr.st_ino = inodes_.InodeOf(node);
   param.attr.st_mode = entry.type;
   if (!plus) return fuse_add_direntry(request, buffer.data(), buffer.size(), name.data(), &param.attr, cookie);
-  if (entry.has_status) {
-    if (const auto made = MakeEntry(parent, inodes_.InodeOf(entry.node))) {
-      param = *made;
+  if (entry.record) {
+    if (auto status = GetStat(index_, *entry.record, options_.overrides)) {
+      status->st_ino = param.attr.st_ino;
+      param = MakeEntry(parent, *status);
     } else {
-      errors_.Report(Describe("stat", entry.node), made.error());
+      errors_.Report(Describe("stat", entry.node), status.error());
     }
   }
   return fuse_add_direntry_plus(request, buffer.data(), buffer.size(), name.data(), &param, cookie);

@@ -100,8 +100,12 @@ class FileSystem {
   [[nodiscard]] Result<fuse_ino_t> FindInode(fuse_ino_t parent, std::string_view name);
   Result<fuse_ino_t> FindNode(NodeNumber parent, std::string_view name) const;
   [[nodiscard]] Result<struct stat> GetInodeStat(fuse_ino_t inode) const;
+  // For how long the kernel keeps a name in `parent`.
+  [[nodiscard]] double EntryTimeoutS(fuse_ino_t parent) const;
   // Inode 0 makes the entry of a name that is not there, which the kernel remembers too.
   [[nodiscard]] Result<fuse_entry_param> MakeEntry(fuse_ino_t parent, fuse_ino_t inode) const;
+  // The entry of the inode that `status` tells of. The kernel will be told of it.
+  [[nodiscard]] fuse_entry_param MakeEntry(fuse_ino_t parent, const struct stat& status) const;
   [[nodiscard]] Result<off_t> FindDataOrHole(fuse_ino_t inode, off_t offset, int whence) const;
   // Adds an entry of `parent` to `buffer` in the form of the request; its bytes, which are more than the buffer's when
   // it does not fit.

@@ -1,4 +1,5 @@
-// Threads of the cache's own: they take no signal away from the program, and top(1) and debuggers show their name.
+// Threads of the cache's own: they take no signal away from the program, top(1) and debuggers show their name, and no
+// exception that leaves what they run ends the program.
 #pragma once
 
 #include <pthread.h>
@@ -14,8 +15,26 @@
 
 namespace quire {
 
-// Runs `body`, which may take a std::stop_token, in a new thread that blocks all signals. `name`: at most 15
-// characters. kSystem where there can be no further thread.
+// Logs the exception that is being handled, once for each `thread_name`, which must be a literal. Call it in a catch
+// clause only.
+void ReportThreadException(const char* thread_name) noexcept;
+
+// Runs `step`; false where an exception left it, which is logged. A thread that works in turns runs each of them so:
+// what one turn could not do for want of memory, another may.
+template <typename Step>
+bool RunStep(const char* thread_name, Step&& step) noexcept {
+  try {
+    std::forward<Step>(step)();
+    return true;
+  } catch (...) {
+    ReportThreadException(thread_name);
+    return false;
+  }
+}
+
+// Runs `body`, which may take a std::stop_token, in a new thread that blocks all signals. `name`: a literal of at most
+// 15 characters. An exception that leaves `body` ends the thread and is logged. kSystem where there can be no further
+// thread.
 template <typename Body>
 Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
   // A thread inherits its starter's mask. Blocked in itself it would be open to signals for a moment.
@@ -27,10 +46,12 @@ Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
   try {
     thread = std::jthread([name, body = std::move(body)](const std::stop_token& stop) mutable {
       pthread_setname_np(pthread_self(), name);
-      if constexpr (std::invocable<Body, const std::stop_token&>)
-        body(stop);
-      else
-        body();
+      RunStep(name, [&] {
+        if constexpr (std::invocable<Body, const std::stop_token&>)
+          body(stop);
+        else
+          body();
+      });
     });
   } catch (const std::system_error& error) {
     thread = SystemError(error.code().value(), "cannot start a thread");

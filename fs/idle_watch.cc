@@ -16,6 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kThreadName = "quire-idle";
+
 // Whether the mount is gone, by this call or another's.
 bool TryUnmount(const std::string& mount_point, dev_t device, std::chrono::seconds timeout) {
   const auto mount = FindMount(mount_point);
@@ -42,8 +44,8 @@ void IdleWatch::Stop() {
 
 Result<void> IdleWatch::Start(std::string mount_point, dev_t device, std::chrono::seconds timeout,
                               std::function<bool()> take_use) {
-  auto thread = StartBackgroundThread("quire-idle", [mount_point = std::move(mount_point), device, timeout,
-                                                     take_use = std::move(take_use)](const std::stop_token& stop) {
+  auto thread = StartBackgroundThread(kThreadName, [mount_point = std::move(mount_point), device, timeout,
+                                                    take_use = std::move(take_use)](const std::stop_token& stop) {
     const auto step = std::chrono::duration_cast<Clock::duration>(timeout) / kIdleChecks;
     std::mutex mutex;
     std::condition_variable_any stopped;
@@ -55,7 +57,9 @@ Result<void> IdleWatch::Start(std::string mount_point, dev_t device, std::chrono
       const auto now = Clock::now();
       if (take_use()) last_use = now;
       if (now - last_use < timeout + step) continue;
-      if (TryUnmount(mount_point, device, timeout)) return;
+      bool is_gone = false;
+      RunStep(kThreadName, [&] { is_gone = TryUnmount(mount_point, device, timeout); });
+      if (is_gone) return;
       last_use = now;  // somebody has it open
     }
   });

@@ -6,13 +6,17 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <thread>
 
 namespace quire {
 namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{10};  // after an error; a daemon ends within some of them
 
 struct Address {
   sockaddr_un name = {};
@@ -50,8 +54,16 @@ File WatchDaemon(dev_t device) {
 
 bool WaitForDaemonEnd(const File& watch, std::chrono::milliseconds timeout) {
   if (!watch.is_open()) return true;
-  pollfd hangup = {watch.fd(), POLLRDHUP, 0};
-  return poll(&hangup, 1, static_cast<int>(timeout.count())) != 0;
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd hangup = {watch.fd(), POLLRDHUP, 0};
+    const int events = poll(&hangup, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+    if (events > 0) return true;
+    if (std::chrono::steady_clock::now() >= until) return false;
+    // A signal, or a want of memory, which say nothing of the daemon.
+    if (events < 0) std::this_thread::sleep_for(kLookAgain);
+  }
 }
 
 }  // namespace quire

@@ -19,7 +19,8 @@ File AnnounceDaemon(dev_t device);
 // A connection to the daemon of `device`, taken before unmounting; not open when no daemon answers.
 File WatchDaemon(dev_t device);
 
-// Blocks until the daemon behind `watch` has ended; false after `timeout`. True when `watch` is not open.
+// Blocks until the daemon behind `watch` has ended; false after `timeout`, also where that could not be watched. True
+// when `watch` is not open.
 bool WaitForDaemonEnd(const File& watch, std::chrono::milliseconds timeout);
 
 }  // namespace quire

@@ -1,0 +1,76 @@
+// Goal: the end of a daemon is seen, and nothing else is taken for it.
+#include "fs/daemon_presence.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+namespace quire {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Of no mount: device numbers have 12 and 20 bits, this one is the test's own.
+dev_t OwnDevice() { return makedev(4000, static_cast<unsigned>(getpid())); }
+
+TEST(DaemonPresence, WithoutADaemonThereIsNothingToWaitFor) {
+  const File watch = WatchDaemon(OwnDevice());
+  EXPECT_FALSE(watch.is_open());
+  EXPECT_TRUE(WaitForDaemonEnd(watch, milliseconds(0)));
+}
+
+TEST(DaemonPresence, TheEndOfTheDaemonEndsTheWait) {
+  File daemon = AnnounceDaemon(OwnDevice());
+  ASSERT_TRUE(daemon.is_open());
+  const File watch = WatchDaemon(OwnDevice());
+  ASSERT_TRUE(watch.is_open());
+  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(20)));
+  std::jthread end([&daemon] {
+    std::this_thread::sleep_for(milliseconds(20));
+    daemon = File();
+  });
+  EXPECT_TRUE(WaitForDaemonEnd(watch, std::chrono::minutes(1)));
+}
+
+TEST(DaemonPresence, ASignalIsNotTheEnd) {
+  const File daemon = AnnounceDaemon(OwnDevice());
+  const File watch = WatchDaemon(OwnDevice());
+  struct sigaction nothing = {};
+  struct sigaction before = {};
+  nothing.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &nothing, &before);
+  std::atomic<bool> is_over = false;
+  std::jthread disturber([&is_over, waiting = pthread_self()] {
+    while (!is_over) {
+      pthread_kill(waiting, SIGUSR1);
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  });
+  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(100)));
+  is_over = true;
+  disturber.join();
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+// poll(2) fails with EINVAL where fewer descriptors are allowed than it is given.
+TEST(DaemonPresence, AnErrorIsNotTheEnd) {
+  const File daemon = AnnounceDaemon(OwnDevice());
+  const File watch = WatchDaemon(OwnDevice());
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none = {0, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(100)));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(100));
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+}  // namespace quire

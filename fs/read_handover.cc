@@ -22,10 +22,13 @@ void ReadHandover::Give(Result<SampleBytes> result) {
 
 std::optional<Result<SampleBytes>> ReadHandover::Await(const std::function<bool()>& is_over) {
   std::unique_lock lock(mutex_);
-  while (!is_given_.wait_for(lock, kPatience, [this] { return result_.has_value(); })) {
-    if (!is_over()) continue;
-    is_left_ = true;
-    return std::nullopt;
+  while (!result_) {
+    // Asked before the first wait too: one thread may have many such reads before it, one behind the other.
+    if (is_over()) {
+      is_left_ = true;
+      return std::nullopt;
+    }
+    is_given_.wait_for(lock, kPatience, [this] { return result_.has_value(); });
   }
   return std::exchange(result_, std::nullopt);
 }

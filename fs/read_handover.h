@@ -17,7 +17,8 @@ class ReadHandover {
   // Any thread; does not block. Where nobody waits any more the bytes are let go of.
   void Give(Result<SampleBytes> result);
 
-  // Blocks until Give; empty once `is_over`, which is asked every tenth of a second, says that nobody wants an answer.
+  // Blocks until Give; empty once `is_over`, which is asked at once and then every tenth of a second, says that nobody
+  // wants an answer.
   std::optional<Result<SampleBytes>> Await(const std::function<bool()>& is_over);
 
  private:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <thread>
 
@@ -33,6 +34,13 @@ TEST(ReadHandover, TheEndOfTheMountEndsTheWait) {
   EXPECT_FALSE(handover->Await(kAlways).has_value());
   handover->Give(SampleBytes());                       // comes too late
   EXPECT_FALSE(handover->Await(kAlways).has_value());  // and was not kept
+}
+
+// A thread that has many such reads before it leaves each of them at once.
+TEST(ReadHandover, NobodyBeginsToWaitForAMountThatHasEnded) {
+  const auto began = std::chrono::steady_clock::now();
+  for (int reads = 0; reads < 20; ++reads) EXPECT_FALSE(ReadHandover().Await(kAlways).has_value());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
 }
 
 }  // namespace

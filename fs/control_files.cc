@@ -64,6 +64,7 @@ Json PlanJson(const FeedFigures& feed) {
       {"forgotten_plans", plan.forgotten_plans},
       {"ahead", plan.ahead},
       {"left", plan.left},
+      {"memory_bytes", plan.memory_bytes},
   };
 }
 

@@ -37,6 +37,7 @@ struct PlanFigures {
   uint64_t forgotten_plans = 0;  // that the readers left
   uint64_t ahead = 0;            // as it is now: samples that were prefetched and lie ahead of the readers
   uint64_t left = 0;             // as it is now: samples that lie ahead of the prefetching
+  uint64_t memory_bytes = 0;     // as it is now: held for plans
 };
 
 struct FeedFigures {

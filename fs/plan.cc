@@ -7,22 +7,21 @@ namespace quire {
 void Plan::Begin() {
   const std::scoped_lock lock(mutex_);
   while (!beginnings_.empty() && beginnings_.front() < consumed_) beginnings_.pop_front();
-  if (beginnings_.size() >= 2) {
-    const uint64_t last = beginnings_.back();
-    next_ = std::max(next_, last);
-    MoveTo(std::max(consumed_, last));
-  }
-  beginnings_.push_back(end());
+  if (!beginnings_.empty() && beginnings_.back() == end()) return;  // the last plan told nothing
+  if (beginnings_.size() >= 2) GoOnAt(beginnings_.back());
+  last_beginning_ = end();
+  beginnings_.push_back(last_beginning_);
 }
 
 void Plan::Append(NodeNumber node) {
   const std::scoped_lock lock(mutex_);
   ++figures_.told;
-  if (nodes_.size() >= kMaxPlaces) {
+  if (end() - std::max(last_beginning_, base_) >= kMaxPlaces) {
     ++figures_.ignored;
     return;
   }
-  nodes_.push_back(node);
+  if (nodes_.size() >= kMaxPlacesOfAll) GoOnAt(last_beginning_);
+  nodes_.Append(node);
   is_active_.store(true, std::memory_order_relaxed);
 }
 
@@ -79,15 +78,21 @@ Plan::Verdict Plan::Read(NodeNumber node) {
   // What a later plan tells may still come, and some of it was prefetched, perhaps.
   const auto later = std::ranges::upper_bound(beginnings_, consumed_);
   const uint64_t beginning = later == beginnings_.end() ? end() : *later;
-  next_ = std::max(next_, beginning);
-  MoveTo(beginning);
+  GoOnAt(beginning);
   return Verdict::kForgotten;
 }
 
-std::vector<NodeNumber> Plan::Future() const {
+Plan::Stretch Plan::stretch() const {
   const std::scoped_lock lock(mutex_);
-  const auto from = std::clamp(consumed_, base_, end()) - base_;
-  return {nodes_.begin() + static_cast<ptrdiff_t>(from), nodes_.end()};
+  return {.readers = std::clamp(consumed_, base_, end()), .end = end()};
+}
+
+std::vector<NodeNumber> Plan::Future(uint64_t place, uint64_t at_most) const {
+  const std::scoped_lock lock(mutex_);
+  const uint64_t begin = std::clamp(std::max(place, consumed_), base_, end());
+  std::vector<NodeNumber> samples(std::min(at_most, end() - begin));
+  for (uint64_t i = 0; i < samples.size(); ++i) samples[i] = At(begin + i);
+  return samples;
 }
 
 PlanFigures Plan::figures() const {
@@ -95,24 +100,23 @@ PlanFigures Plan::figures() const {
   PlanFigures figures = figures_;
   figures.ahead = next_ - std::min(next_, consumed_);
   figures.left = end() - next_;
+  figures.memory_bytes =
+      nodes_.memory_bytes() + places_.memory_bytes() + follower_bytes_.load(std::memory_order_relaxed);
   return figures;
 }
 
 std::optional<uint64_t> Plan::PlaceOf(NodeNumber node) const {
-  const uint32_t low = place_of_[node];
-  // The places that entries may mean are far fewer than 2^32: the difference from the last of them is exact. What
-  // stands there tells an entry that was never made, or is of a place long gone.
-  const uint32_t back = static_cast<uint32_t>(registered_) - low;  // of registered_ - 1, 0
-  if (back >= registered_ - base_) return std::nullopt;
-  const uint64_t place = registered_ - 1 - back;
-  return At(place) == node ? std::optional(place) : std::nullopt;
+  const auto low = places_.FindLowPlace(node);
+  if (!low) return std::nullopt;
+  // All places in the table are among [base_, registered_): the difference from the last of them is exact.
+  return registered_ - 1 - ((registered_ - 1 - *low) & PlaceTable::kPlaceMask);
 }
 
 // Ahead of the prefetching, so that readers who overtake it are recognised; but not a sample's second place before the
 // readers have passed its first, all of them if possible: else a read of the first would look like one of the second
 // and move the plan there, and so the next, until it has run away.
 void Plan::Register() {
-  const uint64_t until = std::min(next_ + kLookahead, end());
+  const uint64_t until = std::min({next_ + kLookahead, end(), base_ + kMaxRegistered});
   for (; registered_ < until; ++registered_) {
     const NodeNumber node = At(registered_);
     if (const auto first = PlaceOf(node)) {
@@ -124,7 +128,7 @@ void Plan::Register() {
         return;
       }
     }
-    place_of_[node] = static_cast<uint32_t>(registered_ + 1);
+    places_.Set(node, registered_);
   }
 }
 
@@ -134,12 +138,17 @@ void Plan::MoveTo(uint64_t place) {
   is_active_.store(consumed_ < end(), std::memory_order_relaxed);
 }
 
+// What lies before is neither prefetched nor waited for any more.
+void Plan::GoOnAt(uint64_t beginning) {
+  next_ = std::max(next_, beginning);
+  MoveTo(std::max(consumed_, beginning));
+}
+
 void Plan::DropBefore(uint64_t place) {
-  const uint64_t until = std::min(place, end());
-  while (base_ < until) {
-    nodes_.pop_front();
-    ++base_;
-  }
+  const uint64_t until = std::clamp(place, base_, end());
+  for (uint64_t at = base_; at < std::min(until, registered_); ++at) places_.Erase(At(at), at);
+  nodes_.DropFirst(until - base_);
+  base_ = until;
   registered_ = std::max(registered_, base_);
 }
 

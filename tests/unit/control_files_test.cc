@@ -133,10 +133,12 @@ TEST(MountReport, TellsWhatPlansToldAndWhereTheyAre) {
                                        .unexpected_reads = 6,
                                        .forgotten_plans = 7,
                                        .ahead = 8,
-                                       .left = 9},
+                                       .left = 9,
+                                       .memory_bytes = 11},
                               .plan_unknown = 10})["plan"];
   EXPECT_EQ(plan, nlohmann::json::parse(R"({"told": 1, "ignored": 2, "prefetched": 3, "overtaken": 4,
-      "expected_reads": 5, "unexpected_reads": 6, "forgotten_plans": 7, "ahead": 8, "left": 9, "unknown": 10})"));
+      "expected_reads": 5, "unexpected_reads": 6, "forgotten_plans": 7, "ahead": 8, "left": 9, "memory_bytes": 11,
+      "unknown": 10})"));
 }
 
 }  // namespace

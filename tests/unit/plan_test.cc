@@ -151,6 +151,36 @@ TEST(Plan, HoldsEightMillionPlacesAndCountsWhatIsBeyond) {
   EXPECT_EQ(plan.Future().size(), Plan::kMaxPlaces);
 }
 
+TEST(Plan, TheFutureCanBeAskedForInPieces) {
+  Plan plan(1000);
+  Tell(plan, InOrder(0, 1000));
+  Prefetch(plan, 100);
+  plan.Read(9);
+  EXPECT_EQ(plan.stretch().readers, 10U);
+  EXPECT_EQ(plan.stretch().end, 1000U);
+  EXPECT_EQ(plan.Future(0, 5), InOrder(10, 5));
+  EXPECT_EQ(plan.Future(500, 5), InOrder(500, 5));
+  EXPECT_EQ(plan.Future(998, 5), InOrder(998, 2));
+  EXPECT_EQ(plan.Future(1000, 5), Order());
+}
+
+TEST(Plan, TakesFourBytesAPlaceHoweverManyNodesThereAre) {
+  constexpr uint64_t kMost = uint64_t{3} << 20;  // beside the places
+  Plan plan(400'000'000);
+  EXPECT_EQ(plan.figures().memory_bytes, 0U);
+  plan.Begin();
+  for (uint64_t i = 0; i < Plan::kMaxPlaces + 5; ++i) plan.Append(i * 47);
+  EXPECT_LE(plan.figures().memory_bytes, 4 * Plan::kMaxPlaces + kMost);
+  // Followed, and a little at a time, so that each of its nodes was looked for.
+  for (uint64_t place = 0; place < 500'000; place += 16) {
+    Prefetch(plan, 1000);
+    ASSERT_EQ(plan.Read(place * 47), Verdict::kExpected);
+  }
+  EXPECT_LE(plan.figures().memory_bytes, 4 * (Plan::kMaxPlaces - 490'000) + kMost);
+  for (NodeNumber node = 1; node < 4; ++node) Tell(plan, {node});
+  EXPECT_LE(plan.figures().memory_bytes, kMost) << "of a plan that was dropped";
+}
+
 // --- Readers side by side
 
 // Eight readers as data loaders have them: each takes the batches in turn and reads at its own pace; none begins a
@@ -413,6 +443,58 @@ TEST(Plan, PlansThatNobodyComesToDoNotPileUp) {
   const Order last = InOrder(800, 200);
   EXPECT_EQ(plan.Future(), last);
   EXPECT_EQ(Prefetch(plan, kWideWindow / 2), last);
+}
+
+TEST(Plan, PlansThatTellNothingDropNone) {
+  Plan plan(1000);
+  Tell(plan, InOrder(0, 100));
+  for (int times = 0; times < 5; ++times) plan.Begin();
+  EXPECT_EQ(plan.Future(), InOrder(0, 100));
+}
+
+TEST(Plan, TheNextPlanHasItsRoomWhereTheLastWasTooLong) {
+  Plan plan(1000);
+  plan.Begin();
+  for (uint64_t i = 0; i < Plan::kMaxPlaces + 5; ++i) plan.Append(i % 100);
+  Tell(plan, InOrder(500, 400));
+  EXPECT_EQ(plan.figures().ignored, 5U);
+  EXPECT_EQ(plan.Future(Plan::kMaxPlaces), InOrder(500, 400));
+  // Nobody follows the first: after so many reads the second is followed.
+  Prefetch(plan, 50);
+  for (NodeNumber node = 500; node < 756; ++node) plan.Read(node);
+  EXPECT_EQ(plan.figures().forgotten_plans, 1U);
+  EXPECT_EQ(plan.Read(756), Verdict::kExpected);
+  EXPECT_EQ(plan.Future(), InOrder(757, 143));
+}
+
+TEST(Plan, WhereAllPlacesAreTakenTheLastPlanWins) {
+  Plan plan(1000);
+  Tell(plan, InOrder(0, 100));
+  for (int times = 0; times < 3; ++times) {
+    plan.Begin();
+    for (uint64_t i = 0; i < Plan::kMaxPlaces; ++i) plan.Append(100 + i % 800);
+    if (times == 0) plan.Read(50);  // the first is followed, so that the others wait
+    EXPECT_LE(plan.figures().memory_bytes, 4 * Plan::kMaxPlacesOfAll + (uint64_t{3} << 20));
+  }
+  EXPECT_EQ(plan.figures().ignored, 0U);
+  EXPECT_EQ(plan.Future().size(), Plan::kMaxPlaces);
+  EXPECT_EQ(Prefetch(plan, 700), InOrder(100, 700));
+}
+
+// One who writes on and on, while readers follow, is never cut off.
+TEST(Plan, APlanMayGoOnWithoutEndWhileItIsRead) {
+  constexpr uint64_t kNodes = 1 << 20;
+  Plan plan(kNodes);
+  plan.Begin();
+  uint64_t place = 0;
+  for (uint64_t told = 0; told < Plan::kMaxPlaces + kNodes; ++told) {
+    plan.Append(told % kNodes);
+    if (told < place + 2000 || told % 16 != 0) continue;
+    Prefetch(plan, 3000);
+    place = told - 1000;
+    ASSERT_EQ(plan.Read(place % kNodes), Verdict::kExpected) << place;
+  }
+  EXPECT_EQ(plan.figures().ignored, 0U);
 }
 
 // Short epochs, each told while the one before is being read.

@@ -4,8 +4,8 @@
 // The kernel locks each page of the page cache while it copies, and so waits for a read of that page that is under way.
 // Three rules keep that from ever becoming a deadlock:
 // - only threads of their own store: no thread that answers requests or completes reads of the disk ever waits here;
-// - what is stored is a whole sample of one extent, pinned in memory meanwhile: so a read of it that is under way is
-//   answered from memory, and waits for nothing that this thread holds;
+// - those threads hold nothing meanwhile that the answer to a read may wait for: no lock, and no memory of the cache
+//   that a read may need. That the sample is in memory is not enough: its read may stand in a queue behind others;
 // - those threads are stopped while requests are still being answered, before the session ends.
 #pragma once
 

@@ -37,7 +37,11 @@ void PlanParser::End() {
   }
   if (form_ != Form::kBinary && !pending_.empty() && !is_skipping_) TakePath(pending_);
   if (form_ == Form::kBinary && !pending_.empty()) CountUnknown("an inode number that is cut short");
-  pending_.clear();
+  Abandon();
+}
+
+void PlanParser::Abandon() {
+  pending_ = std::string();  // its memory too: plans are few and far between
   is_skipping_ = false;
   form_ = Form::kUndecided;
 }

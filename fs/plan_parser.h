@@ -27,6 +27,8 @@ class PlanParser {
   void Feed(std::span<const char> bytes);
   // The plan's end: what was not ended counts as well. The next byte begins another one.
   void End();
+  // The same, but what was not ended is left out. Allocates nothing.
+  void Abandon();
 
   // Entries so far that name no sample of the pack, and how the first of them begins.
   [[nodiscard]] uint64_t unknown() const { return unknown_; }

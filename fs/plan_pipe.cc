@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -26,6 +27,10 @@ constexpr milliseconds kPatience{50};
 constexpr milliseconds kLongestBetweenLooks{64'000};
 constexpr milliseconds kPollEvery{20};
 constexpr size_t kReadBytes = 64 << 10;  // what a pipe holds
+// Taken at a time between two looks whether the mount ends: each entry is looked up in the index, which may wait for
+// the disk. Some ten paths, or 64 inode numbers.
+constexpr size_t kTakenBytes = 512;
+constexpr const char* kThreadName = "quire-plan";
 
 }  // namespace
 
@@ -40,7 +45,7 @@ PlanPipe::~PlanPipe() { Stop(); }
 
 Result<void> PlanPipe::Start(dev_t device) {
   device_ = device;
-  auto thread = StartBackgroundThread("quire-plan", [this](const std::stop_token& stop) { Run(stop); });
+  auto thread = StartBackgroundThread(kThreadName, [this](const std::stop_token& stop) { Run(stop); });
   if (!thread) return Propagate(std::move(thread));
   thread_ = *std::move(thread);
   return {};
@@ -66,7 +71,10 @@ void PlanPipe::Run(const std::stop_token& stop) {
     const bool is_new = WaitUntilLookedUp(between_looks, stop);
     if (stop.stop_requested()) return;
     between_looks = is_new ? 2 * kPatience : std::min(2 * between_looks, kLongestBetweenLooks);
-    if (const File pipe = Open(); pipe.is_open()) ReadPlans(pipe, is_new ? kPatience : milliseconds(0), stop);
+    const bool was_read = RunStep(kThreadName, [&] {
+      if (const File pipe = Open(); pipe.is_open()) ReadPlans(pipe, is_new ? kPatience : milliseconds(0), stop);
+    });
+    if (!was_read) AbandonPlan();
     // Ours was a look-up too. One that came in between found the pipe open, and was heard.
     const std::scoped_lock lock(mutex_);
     looked_up_ = false;
@@ -99,16 +107,14 @@ void PlanPipe::ReadPlans(const File& pipe, milliseconds patience, const std::sto
     const ssize_t count = read(pipe.fd(), bytes.data(), bytes.size());
     const auto now = std::chrono::steady_clock::now();
     if (count > 0) {
-      if (!std::exchange(is_in_plan_, true)) plan_.Begin();
-      parser_.Feed({bytes.data(), static_cast<size_t>(count)});
-      unknown_.store(parser_.unknown(), std::memory_order_relaxed);
-      changed_(false);
+      TakeBytes({bytes.data(), static_cast<size_t>(count)}, stop);
       idle_since = now;
     } else if (count < 0) {  // somebody has it open, and has written nothing new
       if (errno != EAGAIN && errno != EINTR) break;
       idle_since = now;
       pollfd ready = {pipe.fd(), POLLIN, 0};
-      poll(&ready, 1, static_cast<int>(kPollEvery.count()));
+      // An error, such as a want of memory, comes at once, and would come again at once.
+      if (poll(&ready, 1, static_cast<int>(kPollEvery.count())) < 0) std::this_thread::sleep_for(kPollEvery);
     } else {  // nobody has it open for writing
       EndPlan();
       if (now - idle_since >= patience) return;
@@ -118,6 +124,14 @@ void PlanPipe::ReadPlans(const File& pipe, milliseconds patience, const std::sto
   EndPlan();
 }
 
+void PlanPipe::TakeBytes(std::span<const char> bytes, const std::stop_token& stop) {
+  if (!std::exchange(is_in_plan_, true)) plan_.Begin();
+  for (; !bytes.empty() && !stop.stop_requested(); bytes = bytes.subspan(std::min(bytes.size(), kTakenBytes)))
+    parser_.Feed(bytes.first(std::min(bytes.size(), kTakenBytes)));
+  unknown_.store(parser_.unknown(), std::memory_order_relaxed);
+  changed_(false);
+}
+
 void PlanPipe::EndPlan() {
   if (!std::exchange(is_in_plan_, false)) return;
   parser_.End();
@@ -125,6 +139,12 @@ void PlanPipe::EndPlan() {
     spdlog::warn("plan: {} entries so far name no sample of the pack, the first of them '{}'", parser_.unknown(),
                  parser_.first_unknown());
   changed_(true);
+}
+
+// After a want of memory: what was told so far stays told, the rest is as if nobody had written it.
+void PlanPipe::AbandonPlan() {
+  parser_.Abandon();
+  is_in_plan_ = false;
 }
 
 }  // namespace quire

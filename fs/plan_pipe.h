@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -48,7 +49,9 @@ class PlanPipe {
   bool WaitUntilLookedUp(std::chrono::milliseconds at_most, const std::stop_token& stop);
   [[nodiscard]] File Open() const;
   void ReadPlans(const File& pipe, std::chrono::milliseconds patience, const std::stop_token& stop);
+  void TakeBytes(std::span<const char> bytes, const std::stop_token& stop);
   void EndPlan();
+  void AbandonPlan();
 
   Plan& plan_;
   const std::string mount_point_;

@@ -1,5 +1,6 @@
 #include "fs/session.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/statvfs.h>
@@ -18,6 +19,7 @@
 #include "fs/libfuse_log.h"
 #include "fs/mount_preflight.h"
 #include "fs/mount_table.h"
+#include "fs/unmount.h"
 
 namespace quire {
 namespace {
@@ -31,6 +33,36 @@ std::string EscapeOption(std::string_view value) {
   }
   return escaped;
 }
+
+// What a step of ending by a signal is called in the log, where it fails.
+constexpr const char* kSignalSteps = "quire-signals";
+
+// While it lives, SIGUSR1 interrupts what this thread waits for, and does nothing else: whatever the process inherited
+// from the one that started it. Threads that are started meanwhile inherit that.
+class Interruptible {
+ public:
+  Interruptible() {
+    struct sigaction nothing = {};
+    nothing.sa_handler = [](int) {};
+    sigaction(SIGUSR1, &nothing, &action_before_);
+    sigemptyset(&interrupt_);
+    sigaddset(&interrupt_, SIGUSR1);
+    sigset_t before;
+    pthread_sigmask(SIG_UNBLOCK, &interrupt_, &before);
+    was_blocked_ = sigismember(&before, SIGUSR1) == 1;
+  }
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+  ~Interruptible() {
+    if (was_blocked_) pthread_sigmask(SIG_BLOCK, &interrupt_, nullptr);
+    sigaction(SIGUSR1, &action_before_, nullptr);
+  }
+
+ private:
+  struct sigaction action_before_ = {};
+  sigset_t interrupt_;
+  bool was_blocked_ = false;
+};
 
 constexpr const char* kSelinuxFolder = "/sys/fs/selinux";
 
@@ -138,7 +170,7 @@ Result<void> Session::Start() {
 // disk from delaying that. Their answers then fail, and nobody misses them. Each holds a clone of the connection, and
 // gives it back when it is answered; the engine's threads do so whatever this thread waits for.
 void Session::Stop() {
-  if (mounted_) fuse_session_unmount(session_);
+  if (mounted_ && (!is_detached_ || Disconnect())) fuse_session_unmount(session_);
   mounted_ = false;
   signals_.reset();
   if (session_ == nullptr) return;
@@ -146,6 +178,37 @@ void Session::Stop() {
   fuse_session_destroy(session_);
   session_ = nullptr;
   if (greeter_.joinable()) greeter_.join();  // now that the connection is gone, nothing keeps it
+}
+
+// First of all the mount goes away. What comes then may wait for the disk: the feed's threads for an index block, or
+// for the kernel, which waits for a read; the loop's threads for an index block.
+void Session::StopBySignal(int signal, pthread_t loop_thread) {
+  signal_ = signal;
+  RunStep(kSignalSteps, [this] { Detach(); });
+  RunStep(kSignalSteps, [this] { feed_.Stop(); });  // while requests are still answered
+  EndLoop(loop_thread);
+}
+
+void Session::Detach() {
+  const auto mount = FindMount(mount_point_);
+  if (!mount || device_ == 0) return;  // what is there cannot be told: libfuse unmounts at the end
+  if (!*mount || (*mount)->device != device_) {
+    is_detached_ = true;  // somebody has done it, or another mount lies on ours, which nobody can take from below it
+    return;
+  }
+  const auto unmounted = Unmount(mount_point_, UnmountMode::kDetach);
+  is_detached_ = unmounted.has_value();
+  if (!unmounted) spdlog::warn("{}", unmounted.error().message);
+}
+
+// libfuse would unmount what is there now, which may be another mount. It does not where the connection tells of an
+// error, as one does whose mount is gone: so it gets a descriptor that does, and the connection is closed.
+bool Session::Disconnect() {
+  std::array<int, 2> ends = {};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+  const File output(ends[0]);
+  const File input(ends[1]);
+  return dup3(input.fd(), fuse_session_fd(session_), O_CLOEXEC) >= 0;
 }
 
 // libfuse's loop waits for a semaphore until a signal interrupts it, and looks at the flag; a signal that comes between
@@ -191,14 +254,10 @@ Result<void> Session::Serve(SessionEvents events) {
   if (auto started = feed_.Start(session_, device_); !started) return started;
   if (auto started = StartGreeting(std::move(events.answers)); !started) return started;
   if (auto started = StartIdleWatch(); !started) return started;
-  struct sigaction interrupt = {};
-  interrupt.sa_handler = [](int) {};
-  sigaction(SIGUSR1, &interrupt, nullptr);
+  const Interruptible interruptible;
   is_looping_ = true;
   const auto listening = signals_->Listen(std::move(events.hangup), [this, loop_thread = pthread_self()](int signal) {
-    signal_ = signal;
-    feed_.Stop();  // while requests are still answered
-    EndLoop(loop_thread);
+    StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
   fuse_loop_config* const config = fuse_loop_cfg_create();

@@ -48,7 +48,12 @@ class Session {
           MountOptions options, TransportChoice transport);
   Result<void> Start();
   void Stop();
-  // Ends the loop of Serve, from another thread.
+  // What a signal does, in a thread of its own: `loop_thread` is in the loop of Serve.
+  void StopBySignal(int signal, pthread_t loop_thread);
+  // Takes the mount from the tree, whoever uses it, while requests are still answered.
+  void Detach();
+  // Makes fuse_session_unmount end the connection and unmount nothing; false where that cannot be done.
+  bool Disconnect();
   void EndLoop(pthread_t loop_thread);
   // What is to be done once the mount answers.
   Result<void> StartGreeting(std::function<void()> answers);
@@ -64,6 +69,7 @@ class Session {
   fuse_session* session_ = nullptr;
   dev_t device_ = 0;
   bool mounted_ = false;
+  std::atomic<bool> is_detached_ = false;
   std::optional<StopSignals> signals_;
   std::atomic<int> signal_ = 0;  // that ended the session
   std::atomic<bool> is_looping_ = false;

@@ -11,6 +11,7 @@
 namespace quire {
 namespace {
 
+constexpr const char* kThreadName = "quire-signals";
 constexpr timespec kLookEvery = {.tv_sec = 0, .tv_nsec = 50'000'000};  // whether the thread shall end
 
 bool IsIgnored(int signal) {
@@ -28,10 +29,14 @@ StopSignals::StopSignals() {
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &pipe_before_);
+  struct sigaction usual = {};
+  usual.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &usual, &child_before_);
 }
 
 StopSignals::~StopSignals() {
   Ignore();
+  sigaction(SIGCHLD, &child_before_, nullptr);
   sigaction(SIGPIPE, &pipe_before_, nullptr);
   pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
@@ -39,7 +44,7 @@ StopSignals::~StopSignals() {
 Result<void> StopSignals::Listen(std::function<bool()> hangup, std::function<void(int signal)> stop) {
   hangup_ = std::move(hangup);
   stop_ = std::move(stop);
-  auto thread = StartBackgroundThread("quire-signals", [this](const std::stop_token& ended) { Run(ended); });
+  auto thread = StartBackgroundThread(kThreadName, [this](const std::stop_token& ended) { Run(ended); });
   if (!thread) return Propagate(std::move(thread));
   thread_ = *std::move(thread);
   return {};
@@ -54,7 +59,9 @@ void StopSignals::Ignore() {
 void StopSignals::Run(const std::stop_token& ended) {
   while (!ended.stop_requested()) {
     const int signal = sigtimedwait(&signals_, nullptr, &kLookEvery);
-    if (signal == SIGHUP && hangup_()) continue;
+    bool is_dealt_with = signal == SIGHUP;
+    if (signal == SIGHUP) RunStep(kThreadName, [&] { is_dealt_with = hangup_(); });
+    if (is_dealt_with) continue;
     if (signal > 0) return stop_(signal);
   }
 }

@@ -15,14 +15,15 @@ namespace quire {
 class StopSignals {
  public:
   // From now on the signals wait for Listen, whichever thread they come to. One that was ignored stays ignored, and
-  // SIGPIPE is ignored from now on. REQUIRES: no other thread runs, or all block these signals.
+  // SIGPIPE is ignored from now on. SIGCHLD is not: where it was, nobody would learn how a child of ours ended.
+  // REQUIRES: no other thread runs, or all block these signals.
   StopSignals();
   ~StopSignals();  // they are as they were before
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
   // In a thread of its own: calls `hangup` for each SIGHUP, which says whether it dealt with it, and `stop` with the
-  // number of the first signal that was not.
+  // number of the first signal that was not. Where an exception leaves `hangup`, it has dealt with it.
   Result<void> Listen(std::function<bool()> hangup, std::function<void(int signal)> stop);
   // Returns once neither is running or will be called.
   void Ignore();
@@ -33,6 +34,7 @@ class StopSignals {
   sigset_t signals_;
   sigset_t mask_before_;
   struct sigaction pipe_before_ = {};
+  struct sigaction child_before_ = {};
   std::function<bool()> hangup_;
   std::function<void(int signal)> stop_;
   std::jthread thread_;

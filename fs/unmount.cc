@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <ranges>
 #include <string_view>
@@ -56,16 +57,30 @@ Result<void> RunFusermount(const std::string& mount_point, UnmountMode mode) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input.fd(), STDERR_FILENO);
+  // Not the signals of the thread that calls: those of a daemon block all of them, and SIGPIPE is ignored.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  sigset_t usual;
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
   pid_t pid = 0;
-  const int spawned = posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
+  const int spawned = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (spawned != 0) return SystemError(spawned, "{}", program);
   input = File();  // else ReadAll never sees the end
 
   std::string said = ReadAll(output);
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  pid_t waited = 0;
+  while ((waited = waitpid(pid, &status, 0)) < 0 && errno == EINTR) continue;
+  // Where SIGCHLD is ignored, nobody learns how a child ended; but fusermount3 says what went wrong, and nothing else.
+  if (waited == pid ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : said.empty()) return {};
   if (said.contains("busy")) return Busy(mount_point);
   while (said.ends_with('\n')) said.pop_back();
   return MakeError(ErrorCode::kSystem, "'{}' was not unmounted: {}", mount_point, said);

@@ -92,6 +92,35 @@ for signal in TERM INT HUP; do
   ! is_mounted "$mnt" || fail "SIG$signal left the mount"
 done
 
+# Whatever the process that starts the daemon has blocked or ignored, SIGTERM ends it in order.
+for inherited in --block-signal=USR1 --ignore-signal=USR1 --block-signal=TERM --ignore-signal=CHLD --ignore-signal=PIPE; do
+  env --default-signal=INT "$inherited" "$QUIRE" mount -f "$pack" "$mnt" >"$scratch/log" 2>&1 &
+  daemon=$!
+  background+=("$daemon")
+  until_true 10 cmp -s "$scratch/tree/000/00000.bin" "$mnt/000/00000.bin" || { cat "$scratch/log"; fail "started with $inherited it does not answer"; }
+  kill -TERM "$daemon"
+  until_true 10 gone "$daemon" || fail "started with $inherited the daemon does not end"
+  status=0
+  wait "$daemon" || status=$?
+  assert_equal $status 0 "exit status of a daemon that was started with $inherited"
+  ! is_mounted "$mnt" || fail "started with $inherited it left the mount"
+done
+
+# SIGTERM takes away its own mount only: one that lies there by now stays.
+env --default-signal=INT "$QUIRE" mount -f "$pack" "$mnt" >"$scratch/log" 2>&1 &
+daemon=$!
+background+=("$daemon")
+until_true 10 cmp -s "$scratch/tree/000/00000.bin" "$mnt/000/00000.bin" || { cat "$scratch/log"; fail 'mount -f does not answer'; }
+exec 9<"$mnt/000/00001.bin"
+assert_exit 0 quire umount --lazy "$mnt"
+mount_pack "$pack" "$mnt" -o subdir=001
+kill -TERM "$daemon"
+until_true 10 gone "$daemon" || fail 'the daemon of a detached mount does not end'
+wait "$daemon" || fail 'the daemon of a detached mount fails'
+exec 9<&-
+cmp "$scratch/tree/001/00009.bin" "$mnt/00009.bin" || fail 'SIGTERM took the mount of another daemon away'
+umount_pack "$mnt"
+
 # A killed daemon leaves a dead mount, which umount clears away, and mount mounts over in its place.
 mount_pack "$pack" "$mnt"
 daemon=$(daemon_of "$pack")

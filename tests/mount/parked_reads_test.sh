@@ -73,4 +73,30 @@ wait "$daemon" || status=$?
 assert_equal $status 0 'exit status of the daemon'
 until_true 20 all_read || fail 'readers of a mount that is gone hang'
 give_disk_back
+
+# The same while a plan waits for the disk: of each of its samples the index is read, which is large here.
+"${SYNTHETIC_PACK:-$repository/build/release/bin/synthetic_pack}" "$scratch/holder/tree.quire" 200000
+pack --force "$scratch/holder" -o "$scratch/disk.quire"
+mount_pack "$scratch/disk.quire" "$disk" -o push=off,readahead=off
+disk_daemon=$(daemon_of "$scratch/disk.quire")
+"$QUIRE" mount -f "$disk/tree.quire" "$mnt" 2>"$scratch/log" &
+daemon=$!
+background+=("$daemon" "$disk_daemon")
+until_true 10 is_mounted "$mnt" || { cat "$scratch/log"; fail 'mount -f does not mount'; }
+stat "$mnt/.quire/plan" >/dev/null
+kill -STOP "$disk_daemon"
+python3 - "$mnt" <<'PYTHON'
+import random, struct, sys
+inodes = random.Random(1).sample(range(2, 200000), 8000)  # less than the pipe holds
+with open(sys.argv[1] + '/.quire/plan', 'wb') as pipe: pipe.write(b'\0inodes\n' + struct.pack(f'<{len(inodes)}Q', *inodes))
+PYTHON
+sleep 0.5
+kill -TERM "$daemon"
+until_true 10 eval "! is_mounted '$mnt'" || fail 'SIGTERM waits for the disk while a plan does'
+kill -CONT "$disk_daemon"
+until_true 20 gone "$daemon" || fail 'the daemon outlives its mount'
+status=0
+wait "$daemon" || status=$?
+assert_equal $status 0 'exit status of the daemon'
+give_disk_back
 pass

@@ -77,6 +77,34 @@ read_along < <(cd "$tree" && ls 00[89]/*)
 assert_equal "$(stat_of 'd["plan"]["forgotten_plans"], d["plan"]["left"]')" '(1, 0)'
 assert_equal "$(stat_of 'd["plan"]["expected_reads"] > 100')" True
 
+# A plan that is far too long: what it costs is bounded, it does not take the place of the next, and its memory is given
+# back. 32 MiB for its places and 2 to find them by; 12 while the cache is told of it.
+remount -o cache_size=16M,push=off
+resident_kib() { awk '$1 == "RssAnon:" {print $2}' "/proc/$(daemon_of_mount "$mnt")/status"; }
+before=$(resident_kib)
+python3 - "$mnt" <<'PYTHON'
+import array, os, sys
+mount = sys.argv[1]
+inodes = array.array('Q', [os.stat(os.path.join(folder, name)).st_ino for folder, _, names in os.walk(mount + '/000') for name in names])
+with open(mount + '/.quire/plan', 'wb') as pipe:
+    pipe.write(b'\0inodes\n')
+    for _ in range(95): pipe.write((inodes * 1000).tobytes())
+PYTHON
+assert_told 9500000 0
+assert_equal "$(stat_of 'd["plan"]["ignored"]')" $((9500000 - 8388608)) 'ignored'
+sleep 1
+grown=$(($(resident_kib) - before))
+[ $grown -lt 60000 ] || fail "a plan of 9.5 million samples takes $grown KiB"
+[ "$(stat_of 'd["plan"]["memory_bytes"]')" -lt 37000000 ] || fail "memory of the plan: $(stat_of 'd["plan"]')"
+(cd "$tree" && ls 00[1-9]/*) >"$plan"
+assert_told 9500900 0
+assert_equal "$(stat_of 'd["plan"]["ignored"]')" $((9500000 - 8388608)) 'ignored of the next plan'
+read_along < <(cd "$tree" && ls 00[1-9]/*)
+assert_equal "$(stat_of 'd["plan"]["forgotten_plans"]')" 1
+assert_equal "$(stat_of 'd["plan"]["left"], d["plan"]["expected_reads"] > 0')" '(0, True)'
+is_given_back() { [ $(($(resident_kib) - before)) -lt 16000 ]; }
+until_true 10 is_given_back || fail "of the plan $(($(resident_kib) - before)) KiB are left: $(stat_of 'd["plan"]')"
+
 # Writers side by side, garbage, and one that is killed: everything is served, nothing hangs.
 remount
 for i in 1 2 3; do list >"$plan" & background+=($!); done

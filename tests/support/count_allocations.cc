@@ -1,6 +1,7 @@
-#include "tests/support/allocation_count.h"
+#include "tests/support/count_allocations.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
@@ -24,14 +25,13 @@ std::atomic<uint64_t> allocations = 0;
 
 namespace quire {
 
-void StartCountingAllocations() {
+AllocationCounter::AllocationCounter() {
   allocations = 0;
   is_counting = true;
 }
 
-uint64_t StopCountingAllocations() {
-  is_counting = false;
-  return allocations;
-}
+AllocationCounter::~AllocationCounter() { is_counting = false; }
+
+uint64_t AllocationCounter::count() const { return allocations; }
 
 }  // namespace quire

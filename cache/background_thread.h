@@ -4,8 +4,10 @@
 
 #include <pthread.h>
 
+#include <cerrno>
 #include <concepts>
 #include <csignal>
+#include <new>
 #include <stop_token>
 #include <system_error>
 #include <thread>
@@ -55,6 +57,8 @@ Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
     });
   } catch (const std::system_error& error) {
     thread = SystemError(error.code().value(), "cannot start a thread");
+  } catch (const std::bad_alloc&) {
+    thread = SystemError(ENOMEM, "cannot start a thread");
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;

@@ -35,6 +35,17 @@ struct FillRead {
   uint32_t got_bytes = 0;
 };
 
+// A slot whose memory is to be given back. The caller owns it and keeps it in place until `done` was called.
+struct SlotRelease {
+  uint32_t slot = 0;
+
+  // Called once, from a thread of the engine, without any lock held; must not throw.
+  void (*done)(SlotRelease& release) = nullptr;
+
+  // The engine's, until `done` is called.
+  SlotRelease* next = nullptr;
+};
+
 class FillEngine {
  public:
   FillEngine() = default;
@@ -47,6 +58,16 @@ class FillEngine {
   // fails (errors come through `done`), never calls `done` itself, allocates nothing. Any number may be in flight:
   // what exceeds the engine's depth queues in order.
   virtual void Submit(FillRead* first) = 0;
+
+  // Lets go of a slot's memory, which a registered buffer pins: given back without this it would stay in use, and later
+  // reads into the slot would fill what was there before. True: the engine holds nothing of the slot, and `done` is not
+  // called. False: `done` will be. Then the memory may be given back, and once there is memory again, the slot may be
+  // read into again. Any thread; never waits, allocates nothing. REQUIRES: no read into the slot is in flight, and none
+  // is submitted before that.
+  virtual bool ReleaseSlot(SlotRelease& release) {
+    static_cast<void>(release);
+    return true;
+  }
 
   // Multiples of it are what offsets, lengths and addresses must be: 1 where reads are buffered, at most 4096.
   [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <latch>
 #include <mutex>
@@ -53,12 +54,20 @@ class UringRing {
 
   // Any thread. Takes all of `reads`.
   void Push(FillQueue& reads);
+  // Any thread. Drops the slot's registration, then calls `done`.
+  void Push(SlotRelease& release);
 
  private:
-  // All run by the owner.
+  // Why a ring cannot be used. Its owner must not allocate memory, which can throw, so others make the message.
+  struct Refusal {
+    int error = 0;  // an errno; 0: it can be used
+    const char* call = "";
+  };
+
+  // All run by the owner. None of them allocates: an exception would end the whole program.
   void Main();
-  Result<void> SetUp();
-  Result<void> TryRing();
+  Refusal SetUp();
+  Refusal TryRing();
   void SetUpBuffers();
   void Run();
   void TakeQueue();
@@ -67,6 +76,7 @@ class UringRing {
   void PrepareWakeRead();
   io_uring_sqe& NextEntry();
   bool IsRegistered(uint32_t slot);
+  void Unregister(uint32_t slot);
   void RefuseBuffers(int error);
   void TearDown();
 
@@ -75,14 +85,15 @@ class UringRing {
   UringBuffers& buffers_;
   const uint32_t first_slot_;
 
-  std::mutex mutex_;  // guards the three below; held for some instructions only
+  std::mutex mutex_;  // guards the four below; held for some instructions only
   FillQueue shared_queue_;
+  SlotRelease* shared_releases_ = nullptr;
   bool is_wake_needed_ = false;  // the owner sleeps, or is about to, and would take more
   bool stop_ = false;
 
   File wake_;  // an eventfd, always being read by the ring
 
-  Result<void> setup_;  // the owner's until is_set_up_
+  Refusal setup_;  // the owner's until is_set_up_
   std::latch is_set_up_{1};
 
   // The owner's alone.
@@ -90,7 +101,7 @@ class UringRing {
   uint64_t wake_count_ = 0;  // what the read of wake_ reads
   bool has_fixed_file_ = false;
   bool may_register_;
-  std::vector<bool> is_registered_;  // by slot
+  bool has_buffers_ = false;  // a table for them, in which slots may be entered
   FillQueue queue_;
   unsigned in_flight_ = 0;
   bool is_wake_armed_ = false;
@@ -114,7 +125,8 @@ Result<void> UringRing::Start() {
   if (!thread) return Propagate(std::move(thread));
   owner_ = std::move(*thread);
   is_set_up_.wait();
-  return setup_;
+  if (setup_.error != 0) return SystemError(setup_.error, "{}", setup_.call);
+  return {};
 }
 
 void UringRing::Push(FillQueue& reads) {
@@ -127,25 +139,34 @@ void UringRing::Push(FillQueue& reads) {
   if (wake) eventfd_write(wake_.fd(), 1);
 }
 
+void UringRing::Push(SlotRelease& release) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    release.next = std::exchange(shared_releases_, &release);
+    wake = std::exchange(is_wake_needed_, false);
+  }
+  if (wake) eventfd_write(wake_.fd(), 1);
+}
+
 void UringRing::Main() {
   // A ring with a single issuer belongs to the thread that sets it up.
-  auto result = SetUp();
-  const bool is_ready = result.has_value();
-  setup_ = std::move(result);
+  const Refusal refusal = SetUp();
+  setup_ = refusal;
   is_set_up_.count_down();
-  if (!is_ready) return;
+  if (refusal.error != 0) return;
   Run();
   TearDown();
 }
 
-Result<void> UringRing::SetUp() {
+UringRing::Refusal UringRing::SetUp() {
   int error = -EINVAL;
   for (const unsigned flags : kSetupFlags)
     if (error == -EINVAL) error = io_uring_queue_init(kRingEntries, &ring_, flags);
-  if (error < 0) return SystemError(-error, "io_uring_setup");
-  if (auto works = TryRing(); !works) {
+  if (error < 0) return {-error, "io_uring_setup"};
+  if (const Refusal refusal = TryRing(); refusal.error != 0) {
     io_uring_queue_exit(&ring_);
-    return works;
+    return refusal;
   }
   const int fd = file_.fd();
   has_fixed_file_ = io_uring_register_files(&ring_, &fd, 1) == 0;
@@ -154,15 +175,15 @@ Result<void> UringRing::SetUp() {
 }
 
 // A filter of system calls may permit a ring and refuse its use, and an old kernel may not know the operation.
-Result<void> UringRing::TryRing() {
+UringRing::Refusal UringRing::TryRing() {
   PrepareWakeRead();
   eventfd_write(wake_.fd(), 1);
-  if (const int error = io_uring_submit_and_wait(&ring_, 1); error < 0) return SystemError(-error, "io_uring_enter");
+  if (const int error = io_uring_submit_and_wait(&ring_, 1); error < 0) return {-error, "io_uring_enter"};
   io_uring_cqe* done = nullptr;
-  if (const int error = io_uring_wait_cqe(&ring_, &done); error < 0) return SystemError(-error, "io_uring_enter");
+  if (const int error = io_uring_wait_cqe(&ring_, &done); error < 0) return {-error, "io_uring_enter"};
   const int result = done->res;
   io_uring_cqe_seen(&ring_, done);
-  if (result < 0) return SystemError(-result, "a first read by io_uring");
+  if (result < 0) return {-result, "a first read by io_uring"};
   is_wake_armed_ = false;
   return {};
 }
@@ -174,7 +195,7 @@ void UringRing::SetUpBuffers() {
   const uint32_t slots = arena_.slot_count();
   if (slots > kMaxRegisteredSlots) return RefuseBuffers(-E2BIG);
   if (const int error = io_uring_register_buffers_sparse(&ring_, slots); error < 0) return RefuseBuffers(error);
-  is_registered_.resize(slots);
+  has_buffers_ = true;
   if (first_slot_ < arena_.populated()) IsRegistered(first_slot_);
 }
 
@@ -196,11 +217,18 @@ void UringRing::Run() {
 // Moves what was pushed into the ring, as far as there is room.
 void UringRing::TakeQueue() {
   bool stop = false;
+  SlotRelease* releases = nullptr;
   {
     const std::lock_guard lock(mutex_);
     queue_.Append(shared_queue_);
+    releases = std::exchange(shared_releases_, nullptr);
     is_wake_needed_ = in_flight_ + queue_.size() < kDepth;
     stop = stop_;
+  }
+  while (releases != nullptr) {
+    SlotRelease& release = *std::exchange(releases, releases->next);
+    Unregister(release.slot);
+    release.done(release);
   }
   if (!is_wake_armed_ && !stop) PrepareWakeRead();
   while (!queue_.empty() && in_flight_ < kDepth) {
@@ -258,36 +286,51 @@ void UringRing::PrepareWakeRead() {
 io_uring_sqe& UringRing::NextEntry() { return *io_uring_get_sqe(&ring_); }
 
 bool UringRing::IsRegistered(uint32_t slot) {
-  if (slot < is_registered_.size() && is_registered_[slot]) return true;
-  if (!may_register_) return false;
+  const SlotBuffer state = buffers_.of_slot[slot].load(std::memory_order_relaxed);
+  if (state == SlotBuffer::kRegistered) return true;
+  if (state == SlotBuffer::kStuck || !may_register_) return false;
   const auto memory = arena_.slot(slot);
   const iovec buffer = {memory.data(), memory.size()};
   if (const int error = io_uring_register_buffers_update_tag(&ring_, slot, &buffer, nullptr, 1); error < 0) {
     RefuseBuffers(error);
     return false;
   }
-  is_registered_[slot] = true;
+  buffers_.of_slot[slot].store(SlotBuffer::kRegistered, std::memory_order_relaxed);
   buffers_.slots.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
-// Once refused, refused for good: mostly RLIMIT_MEMLOCK is used up, and asking again for each slot would only cost.
+// REQUIRES: the slot is registered.
+void UringRing::Unregister(uint32_t slot) {
+  assert(buffers_.of_slot[slot].load(std::memory_order_relaxed) == SlotBuffer::kRegistered);
+  const iovec nothing = {};
+  const int error = io_uring_register_buffers_update_tag(&ring_, slot, &nothing, nullptr, 1);
+  buffers_.of_slot[slot].store(error < 0 ? SlotBuffer::kStuck : SlotBuffer::kUnregistered, std::memory_order_relaxed);
+  if (error < 0) return;
+  buffers_.slots.fetch_sub(1, std::memory_order_relaxed);
+  may_register_ = true;  // where locked memory is what was short, there is some again
+}
+
+// Once refused, refused until a slot is released: mostly RLIMIT_MEMLOCK is used up, and asking again for each slot
+// would only cost. The log gets a number: the text of it would have to be allocated.
 void UringRing::RefuseBuffers(int error) {
   may_register_ = false;
   int none = 0;
   if (buffers_.refusal.compare_exchange_strong(none, -error))
-    spdlog::debug("io_uring: reading without registered buffers: {}", std::generic_category().message(-error));
+    spdlog::debug("io_uring: reading without registered buffers: errno {}", -error);
 }
 
 // The kernel takes a ring apart some time after it was closed. Unregistered at once, the memory is free again when the
 // engine is gone.
 void UringRing::TearDown() {
-  if (!is_registered_.empty()) io_uring_unregister_buffers(&ring_);
+  if (has_buffers_) io_uring_unregister_buffers(&ring_);
   io_uring_queue_exit(&ring_);
 }
 
 UringFillEngine::UringFillEngine(FillFile file, const Arena& arena, bool registered)
-    : file_(std::move(file)), slots_(arena.slot_count()), buffers_{registered} {}
+    : file_(std::move(file)),
+      slots_(arena.slot_count()),
+      buffers_{registered, std::vector<std::atomic<SlotBuffer>>(slots_)} {}
 
 UringFillEngine::~UringFillEngine() = default;
 
@@ -316,6 +359,12 @@ void UringFillEngine::Submit(FillRead* first) {
   }
   for (size_t i = 0; i < rings_.size(); ++i)
     if (!queues[i].empty()) rings_[i]->Push(queues[i]);
+}
+
+bool UringFillEngine::ReleaseSlot(SlotRelease& release) {
+  if (buffers_.of_slot[release.slot].load(std::memory_order_relaxed) != SlotBuffer::kRegistered) return true;
+  rings_[release.slot % rings_.size()]->Push(release);
+  return false;
 }
 
 std::string UringFillEngine::Describe() const {

@@ -18,9 +18,19 @@ namespace quire {
 // four cores, so that the readers who wait for the bytes keep the others.
 inline constexpr unsigned kMaxFillRings = 16;  // that may be asked for; by itself the engine takes at most 4
 
+// What the kernel knows of a slot.
+enum class SlotBuffer : uint8_t {
+  kUnregistered,
+  kRegistered,
+  kStuck,  // registered, and the kernel could not take that back: never read through again
+};
+
 // What all rings together have registered.
 struct UringBuffers {
   const bool is_wanted;
+  // By slot. Changed by the slot's ring only, while a read into the slot or its release is under way: so everyone else
+  // who may ask sees it at rest.
+  std::vector<std::atomic<SlotBuffer>> of_slot;
   std::atomic<uint32_t> slots = 0;
   std::atomic<int> refusal = 0;  // the first one, an errno; 0 while there was none
 };
@@ -39,6 +49,7 @@ class UringFillEngine final : public FillEngine {
   // (and charged to RLIMIT_MEMLOCK) more than once. Slots are taken in turn by a cache that fills, so that the rings
   // share the load.
   void Submit(FillRead* first) override;
+  bool ReleaseSlot(SlotRelease& release) override;
   [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override;
 

@@ -1,4 +1,4 @@
-// Counts the allocations of a whole test program, for tests of what allocates nothing.
+// Counts the allocations of a whole test program, or lets them fail, for tests of what allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,15 @@ class AllocationCounter {
   AllocationCounter& operator=(const AllocationCounter&) = delete;
   ~AllocationCounter();
   [[nodiscard]] uint64_t count() const;
+};
+
+// Lets operator new throw in every other thread than the one that made it, while it lives. One at a time.
+class FailingAllocations {
+ public:
+  FailingAllocations();
+  FailingAllocations(const FailingAllocations&) = delete;
+  FailingAllocations& operator=(const FailingAllocations&) = delete;
+  ~FailingAllocations();
 };
 
 }  // namespace quire

@@ -9,6 +9,7 @@
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -33,6 +34,7 @@
 
 #include "cache/memory/arena.h"
 #include "format/file.h"
+#include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -414,6 +416,63 @@ TEST_F(UringFillEngineTest, ReadsWithoutRegisteredBuffersOnRequest) {
   EXPECT_TRUE(Says(engine->Describe(), ", unregistered buffers, 1 thread"));
 }
 
+// Lets go of `slot` and waits for it; false where the engine held nothing of it.
+bool Release(FillEngine& engine, uint32_t slot) {
+  struct Waiting : SlotRelease {
+    std::promise<void> finished;
+  };
+  Waiting release;
+  release.slot = slot;
+  release.done = [](SlotRelease& done) { static_cast<Waiting&>(done).finished.set_value(); };
+  if (engine.ReleaseSlot(release)) return false;
+  release.finished.get_future().wait();
+  return true;
+}
+
+TEST_F(UringFillEngineTest, AReleasedSlotIsNoLongerPinned) {
+  const uint64_t before = PinnedBytes();
+  const auto engine = Open({.threads = 2});
+  ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
+  ASSERT_EQ(PinnedBytes() - before, kSlots * kPageBytes);
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    EXPECT_TRUE(Release(*engine, slot));
+    EXPECT_FALSE(Release(*engine, slot)) << "there is nothing left to let go of";
+    EXPECT_EQ(PinnedBytes() - before, (kSlots - slot - 1) * kPageBytes);
+  }
+}
+
+// Fails where a read goes through a registration of the memory that was given back.
+TEST_F(UringFillEngineTest, AReleasedSlotIsReadIntoItsNewMemory) {
+  const uint64_t before = PinnedBytes();
+  const auto engine = Open({.threads = 2});
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
+    ASSERT_EQ(PinnedBytes() - before, kSlots * kPageBytes);
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      ASSERT_TRUE(Release(*engine, slot));
+      ASSERT_EQ(madvise(arena_->slot(slot).data(), kPageBytes, MADV_DONTNEED), 0);
+    }
+  }
+}
+
+TEST_F(UringFillEngineTest, WithoutRegistrationsThereIsNothingToLetGoOf) {
+  const auto engine = Open({.registered = false});
+  ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
+  EXPECT_FALSE(Release(*engine, 0));
+}
+
+TEST_P(FillEngineTest, ItsThreadsNeedNoMemoryFromTheHeap) {
+  if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
+  Reads reads(*arena_);
+  for (uint32_t i = 0; i < kSlots * kPageBytes / kPart; ++i)
+    reads.Add(uint64_t{i} * kPart % kPageBytes, kPart, i * kPart / kPageBytes, i * kPart % kPageBytes);
+  const FailingAllocations others_fail;
+  const auto engine = Open(file_.fd(), {.threads = 2});
+  reads.Run(*engine);
+  EXPECT_EQ(reads.Mistakes(content_), "");
+  Release(*engine, 0);
+}
+
 // Refusals.
 
 constexpr const char* kSkip = "skip: ";
@@ -559,6 +618,19 @@ TEST_F(FillEngineRefusalTest, BuffersThatCannotBeRegisteredAreReadUnregistered) 
     return Read({.io = IoKind::kUring});
   });
   EXPECT_TRUE(Says(update, "unregistered buffers (Operation not permitted)"));
+}
+
+TEST_F(FillEngineRefusalTest, NoRefusalNeedsMemoryFromTheHeap) {
+  if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
+  for (const unsigned call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
+    const std::string got = InChild([&] {
+      RefuseCall(call, EPERM);
+      spdlog::debug("a program's first message makes the logger");
+      const FailingAllocations others_fail;
+      return Read();
+    });
+    EXPECT_TRUE(Says(got, "Operation not permitted")) << "system call " << call;
+  }
 }
 
 TEST_F(FillEngineRefusalTest, NothingNeedsToBeRegistered) {

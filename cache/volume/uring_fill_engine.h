@@ -25,7 +25,10 @@ enum class SlotBuffer : uint8_t {
   kStuck,  // registered, and the kernel could not take that back: never read through again
 };
 
-// What all rings together have registered.
+// What all rings together have registered. Registered memory is pinned, and costs less: 0.0176 s of processor time a GB
+// instead of 0.0216 for pages of 8 x 256 KiB on transparent huge pages, 0.0179 instead of 0.0198 on hugetlb; nothing
+// for random reads of 128 KiB, where 0.06 s are spent otherwise (fill_engine_benchmark, medians of 5 interleaved
+// rounds).
 struct UringBuffers {
   const bool is_wanted;
   // By slot. Changed by the slot's ring only, while a read into the slot or its release is under way: so everyone else

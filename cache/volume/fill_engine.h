@@ -33,6 +33,7 @@ struct FillRead {
   // The engine's, while the read is in flight.
   FillRead* next = nullptr;
   uint32_t got_bytes = 0;
+  bool is_in_own_ring = false;
 };
 
 // A slot whose memory is to be given back. The caller owns it and keeps it in place until `done` was called.

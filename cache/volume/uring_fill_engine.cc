@@ -42,7 +42,7 @@ constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DE
 // One ring and the thread that owns it: nobody else ever touches the ring.
 class UringRing {
  public:
-  // `first_slot`: the lowest that the ring will be given.
+  // `first_slot`: the lowest that the ring will be given as its own.
   UringRing(const FillFile& file, const Arena& arena, UringBuffers& buffers, uint32_t first_slot)
       : file_(file), arena_(arena), buffers_(buffers), first_slot_(first_slot), may_register_(buffers.is_wanted) {}
   UringRing(const UringRing&) = delete;
@@ -52,7 +52,10 @@ class UringRing {
   // Starts the thread and returns once its ring works.
   Result<void> Start();
 
-  // Any thread. Takes all of `reads`.
+  // Any thread. Tells that a read will be pushed: it counts as the ring's load from now until it was answered.
+  void Expect() { load_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+  // Any thread. Takes all of `reads`, each of which was expected.
   void Push(FillQueue& reads);
   // Any thread. Drops the slot's registration, then calls `done`.
   void Push(SlotRelease& release);
@@ -84,6 +87,8 @@ class UringRing {
   const Arena& arena_;
   UringBuffers& buffers_;
   const uint32_t first_slot_;
+
+  std::atomic<uint32_t> load_ = 0;
 
   std::mutex mutex_;  // guards the four below; held for some instructions only
   FillQueue shared_queue_;
@@ -256,6 +261,7 @@ void UringRing::ReapBatch() {
     } else if (const auto settled = file_.Settle(*read, result); settled) {
       --in_flight_;
       read->done(*read, *settled);
+      load_.fetch_sub(1, std::memory_order_relaxed);
     } else {
       PrepareRead(*read);
     }
@@ -268,7 +274,7 @@ void UringRing::PrepareRead(FillRead& read) {
   const unsigned bytes = read.bytes - read.got_bytes;
   const uint64_t offset = read.offset + read.got_bytes;
   const int fd = has_fixed_file_ ? 0 : file_.fd();
-  if (IsRegistered(read.slot))
+  if (read.is_in_own_ring && IsRegistered(read.slot))
     io_uring_prep_read_fixed(&entry, fd, into, bytes, offset, static_cast<int>(read.slot));
   else
     io_uring_prep_read(&entry, fd, into, bytes, offset);
@@ -352,13 +358,29 @@ Result<std::unique_ptr<FillEngine>> UringFillEngine::Create(FillFile file, const
 
 void UringFillEngine::Submit(FillRead* first) {
   std::array<FillQueue, kMaxFillRings> queues;
+  const FillRead* previous = nullptr;
   while (first != nullptr) {
     FillRead& read = *std::exchange(first, first->next);
+    const bool is_alone =
+        (previous == nullptr || previous->slot != read.slot) && (first == nullptr || first->slot != read.slot);
+    const size_t own = read.slot % rings_.size();
+    const size_t chosen = is_alone ? LeastLoadedRing() : own;
     read.got_bytes = 0;
-    queues[read.slot % rings_.size()].Push(read);
+    read.is_in_own_ring = chosen == own;
+    rings_[chosen]->Expect();
+    queues[chosen].Push(read);
+    previous = &read;
   }
   for (size_t i = 0; i < rings_.size(); ++i)
     if (!queues[i].empty()) rings_[i]->Push(queues[i]);
+}
+
+// The first of several, so that one thread does the work as long as it keeps up.
+size_t UringFillEngine::LeastLoadedRing() const {
+  size_t least = 0;
+  for (size_t i = 1; i < rings_.size(); ++i)
+    if (rings_[i]->load() < rings_[least]->load()) least = i;
+  return least;
 }
 
 bool UringFillEngine::ReleaseSlot(SlotRelease& release) {

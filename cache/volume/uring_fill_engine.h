@@ -48,9 +48,12 @@ class UringFillEngine final : public FillEngine {
                                                     unsigned threads);
   ~UringFillEngine() override;
 
-  // A slot belongs to one ring, which alone registers it: the parts of a page stay together, and no slot is pinned
-  // (and charged to RLIMIT_MEMLOCK) more than once. Slots are taken in turn by a cache that fills, so that the rings
-  // share the load.
+  // A slot belongs to one ring, which alone registers it: no slot is pinned (and charged to RLIMIT_MEMLOCK) more than
+  // once. Neighbours in the list that go into the same slot, the parts of a page, stay together in its ring, and a
+  // cache that fills takes slots in turn, so that the rings share the load. A read that has no such neighbour, an
+  // extent alone, goes to the ring with the fewest reads: many of them go into one slot, and all in its ring would be
+  // checked and answered by one thread. In a ring that is not the slot's they are read unregistered, which costs them
+  // nothing.
   void Submit(FillRead* first) override;
   bool ReleaseSlot(SlotRelease& release) override;
   [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
@@ -59,6 +62,7 @@ class UringFillEngine final : public FillEngine {
  private:
   UringFillEngine(FillFile file, const Arena& arena, bool registered);
   [[nodiscard]] std::string DescribeBuffers() const;
+  [[nodiscard]] size_t LeastLoadedRing() const;
 
   const FillFile file_;
   const uint32_t slots_;

@@ -30,6 +30,7 @@
 #include <future>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "cache/memory/arena.h"
@@ -453,6 +454,47 @@ TEST_F(UringFillEngineTest, AReleasedSlotIsReadIntoItsNewMemory) {
       ASSERT_EQ(madvise(arena_->slot(slot).data(), kPageBytes, MADV_DONTNEED), 0);
     }
   }
+}
+
+// Extents that are read alone share a slot. Each read is answered only when all rings are at work, so that a ring too
+// few would hang: that is told after a while.
+TEST_F(UringFillEngineTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
+  constexpr size_t kRings = 3;
+  struct Meeting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::set<std::thread::id> threads;
+    size_t left = 0;
+  };
+  struct Single : FillRead {
+    Meeting* meeting = nullptr;
+  };
+  const auto engine = Open({.threads = kRings});
+  Meeting meeting;
+  std::deque<Single> reads(kRings);
+  meeting.left = reads.size();
+  for (size_t i = 0; i < reads.size(); ++i) {
+    Single& read = reads[i];
+    read.offset = i * kBlock;
+    read.into = arena_->slot(0).data() + i * kBlock;
+    read.bytes = kBlock;
+    read.meeting = &meeting;
+    read.done = [](FillRead& done, int64_t result) {
+      EXPECT_EQ(result, kBlock);
+      Meeting& meeting = *static_cast<Single&>(done).meeting;
+      std::unique_lock lock(meeting.mutex);
+      meeting.threads.insert(std::this_thread::get_id());
+      meeting.changed.notify_all();
+      meeting.changed.wait_for(lock, std::chrono::seconds(10), [&] { return meeting.threads.size() == kRings; });
+      --meeting.left;
+      meeting.changed.notify_all();
+    };
+    engine->Submit(&read);
+  }
+  std::unique_lock lock(meeting.mutex);
+  meeting.changed.wait(lock, [&] { return meeting.left == 0; });
+  EXPECT_EQ(meeting.threads.size(), kRings);
+  EXPECT_EQ(std::memcmp(arena_->slot(0).data(), content_.data(), reads.size() * kBlock), 0);
 }
 
 TEST_F(UringFillEngineTest, WithoutRegistrationsThereIsNothingToLetGoOf) {

@@ -26,13 +26,15 @@ struct FillRead {
   uint32_t slot = 0;          // of the arena, that holds all of it
 
   // Called once, from a thread of the engine, without any lock held; may submit further reads; must not throw.
-  // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno. Short reads, EINTR
-  // and EAGAIN are the engine's business and never come here.
+  // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
+  // bytes could not be read now, and nothing about whether they are right. What passes by itself is the engine's
+  // business: it completes short reads, and repeats a read that gives EINTR or EAGAIN, for a second at most.
   void (*done)(FillRead& read, int64_t result) = nullptr;
 
   // The engine's, while the read is in flight.
   FillRead* next = nullptr;
   uint32_t got_bytes = 0;
+  uint8_t failed_tries = 0;  // one after the other
   bool is_in_own_ring = false;
 };
 

@@ -66,14 +66,16 @@ Result<FillFile> FillFile::Open(int fd, bool direct) {
   return FillFile(std::move(copy), 1, "buffered reads" + why_buffered);
 }
 
-std::optional<int64_t> FillFile::Settle(FillRead& read, int64_t result) const {
-  if (result == -EINTR || result == -EAGAIN) return std::nullopt;
-  if (result < 0) return result;
+Settled FillFile::Settle(FillRead& read, int64_t result) const {
+  if ((result == -EINTR || result == -EAGAIN) && read.failed_tries < kMaxFailedTries)
+    return {.result = std::nullopt, .pause_ms = 1U << read.failed_tries++};
+  if (result < 0) return {.result = result};
+  read.failed_tries = 0;
   read.got_bytes += static_cast<uint32_t>(result);
   // A direct read that ends between two blocks has met the end of the file, and the rest could not be asked for.
   const bool at_end = result == 0 || read.got_bytes % alignment_bytes_ != 0;
-  if (at_end || read.got_bytes == read.bytes) return read.got_bytes;
-  return std::nullopt;
+  if (at_end || read.got_bytes == read.bytes) return {.result = read.got_bytes};
+  return {};
 }
 
 }  // namespace quire

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
+#include <chrono>
 #include <utility>
 
 #include "cache/background_thread.h"
@@ -34,6 +34,7 @@ void ThreadFillEngine::Submit(FillRead* first) {
   while (first != nullptr) {
     FillRead& read = *std::exchange(first, first->next);
     read.got_bytes = 0;
+    read.failed_tries = 0;
     reads.Push(read);
     ++count;
   }
@@ -65,13 +66,14 @@ void ThreadFillEngine::Work() {
 }
 
 void ThreadFillEngine::Read(FillRead& read) const {
-  std::optional<int64_t> result;
-  while (!result) {
+  Settled settled;
+  while (!settled.result) {
     const ssize_t got = pread(file_.fd(), read.into + read.got_bytes, read.bytes - read.got_bytes,
                               static_cast<off_t>(read.offset + read.got_bytes));
-    result = file_.Settle(read, got < 0 ? -errno : got);
+    settled = file_.Settle(read, got < 0 ? -errno : got);
+    if (settled.pause_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(settled.pause_ms));
   }
-  read.done(read, *result);
+  read.done(read, *settled.result);
 }
 
 }  // namespace quire

@@ -33,6 +33,19 @@ constexpr unsigned kBatch = 16;
 // The kernel's IORING_MAX_REG_BUFFERS.
 constexpr uint32_t kMaxRegisteredSlots = 1 << 14;
 
+// In what a completion carries, beside the address of the read: this was the pause before its next attempt.
+constexpr uint64_t kPauseMark = 1;
+static_assert(alignof(FillRead) > kPauseMark);
+
+// The pauses that FillFile::Settle asks for: 1 ms and its doubles.
+constexpr long long kNanosecondsPerMs = 1'000'000;
+constexpr auto kPauses = [] {
+  std::array<__kernel_timespec, kMaxFailedTries> pauses = {};
+  for (size_t i = 0; i < pauses.size(); ++i) pauses[i].tv_nsec = kNanosecondsPerMs << i;
+  return pauses;
+}();
+static_assert(kPauses.back().tv_nsec < 1000 * kNanosecondsPerMs);
+
 // From the best down; kernels older than 6.1 and 5.19 know not all of them and answer EINVAL.
 constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_COOP_TASKRUN,
                                     0U};
@@ -75,7 +88,9 @@ class UringRing {
   void Run();
   void TakeQueue();
   void ReapBatch();
+  void TakeResult(FillRead& read, int result);
   void PrepareRead(FillRead& read);
+  void PreparePause(FillRead& read, unsigned pause_ms);
   void PrepareWakeRead();
   io_uring_sqe& NextEntry();
   bool IsRegistered(uint32_t slot);
@@ -246,26 +261,49 @@ void UringRing::ReapBatch() {
   struct Completion {
     FillRead* read;
     int result;
+    bool is_pause;
   };
   std::array<io_uring_cqe*, kBatch> entries;
   std::array<Completion, kBatch> completions;
   const unsigned count = io_uring_peek_batch_cqe(&ring_, entries.data(), kBatch);
-  for (unsigned i = 0; i < count; ++i)
-    completions[i] = {static_cast<FillRead*>(io_uring_cqe_get_data(entries[i])), entries[i]->res};
+  for (unsigned i = 0; i < count; ++i) {
+    const uint64_t data = io_uring_cqe_get_data64(entries[i]);
+    completions[i] = {reinterpret_cast<FillRead*>(data & ~kPauseMark), entries[i]->res, (data & kPauseMark) != 0};
+  }
   io_uring_cq_advance(&ring_, count);
 
   for (unsigned i = 0; i < count; ++i) {
-    const auto [read, result] = completions[i];
-    if (read == nullptr) {
+    const auto [read, result, is_pause] = completions[i];
+    if (read == nullptr)
       is_wake_armed_ = false;
-    } else if (const auto settled = file_.Settle(*read, result); settled) {
-      --in_flight_;
-      read->done(*read, *settled);
-      load_.fetch_sub(1, std::memory_order_relaxed);
-    } else {
+    else if (is_pause)
       PrepareRead(*read);
-    }
+    else
+      TakeResult(*read, result);
   }
+}
+
+void UringRing::TakeResult(FillRead& read, int result) {
+  const Settled settled = file_.Settle(read, result);
+  if (settled.result) {
+    --in_flight_;
+    read.done(read, *settled.result);
+    load_.fetch_sub(1, std::memory_order_relaxed);
+  } else if (settled.pause_ms == 0) {
+    PrepareRead(read);
+  } else {
+    PreparePause(read, settled.pause_ms);
+  }
+}
+
+// The read keeps its place in the ring meanwhile, and others go on.
+void UringRing::PreparePause(FillRead& read, unsigned pause_ms) {
+  const auto pause = std::ranges::find(kPauses, pause_ms * kNanosecondsPerMs, &__kernel_timespec::tv_nsec);
+  assert(pause != kPauses.end());
+  io_uring_sqe& entry = NextEntry();
+  // The kernel takes the time when the entry is submitted, so that it has to stay where it is until then.
+  io_uring_prep_timeout(&entry, const_cast<__kernel_timespec*>(&*pause), 0, 0);
+  io_uring_sqe_set_data64(&entry, reinterpret_cast<uint64_t>(&read) | kPauseMark);
 }
 
 void UringRing::PrepareRead(FillRead& read) {
@@ -366,6 +404,7 @@ void UringFillEngine::Submit(FillRead* first) {
     const size_t own = read.slot % rings_.size();
     const size_t chosen = is_alone ? LeastLoadedRing() : own;
     read.got_bytes = 0;
+    read.failed_tries = 0;
     read.is_in_own_ring = chosen == own;
     rings_[chosen]->Expect();
     queues[chosen].Push(read);

@@ -34,6 +34,7 @@
 #include <thread>
 
 #include "cache/memory/arena.h"
+#include "cache/volume/fill_file.h"
 #include "format/file.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
@@ -503,6 +504,35 @@ TEST_F(UringFillEngineTest, WithoutRegistrationsThereIsNothingToLetGoOf) {
   EXPECT_FALSE(Release(*engine, 0));
 }
 
+TEST(FillFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
+  const ScratchFile scratch(kDisk, "bytes");
+  const auto file = ValueOrDie(FillFile::Open(scratch.fd(), false));
+  for (const int error : {EAGAIN, EINTR}) {
+    FillRead read;
+    read.bytes = kBlock;
+    unsigned paused_ms = 0;
+    Settled settled = file.Settle(read, -error);
+    for (; !settled.result; settled = file.Settle(read, -error)) {
+      EXPECT_GT(settled.pause_ms, paused_ms) << "each pause is longer than all before";
+      paused_ms += settled.pause_ms;
+      ASSERT_LT(paused_ms, 10'000U);
+    }
+    EXPECT_EQ(settled.result, -error);
+    EXPECT_EQ(paused_ms, 1023U);
+  }
+}
+
+TEST(FillFile, BytesThatCameEndARowOfFailedTries) {
+  const ScratchFile scratch(kDisk, "bytes");
+  const auto file = ValueOrDie(FillFile::Open(scratch.fd(), false));
+  FillRead read;
+  read.bytes = kBlock;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(file.Settle(read, -EAGAIN).result, std::nullopt);
+  EXPECT_EQ(file.Settle(read, 10).pause_ms, 0U);
+  EXPECT_EQ(read.got_bytes, 10U);
+  EXPECT_EQ(file.Settle(read, -EAGAIN).pause_ms, 1U);
+}
+
 TEST_P(FillEngineTest, ItsThreadsNeedNoMemoryFromTheHeap) {
   if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
   Reads reads(*arena_);
@@ -660,6 +690,17 @@ TEST_F(FillEngineRefusalTest, BuffersThatCannotBeRegisteredAreReadUnregistered) 
     return Read({.io = IoKind::kUring});
   });
   EXPECT_TRUE(Says(update, "unregistered buffers (Operation not permitted)"));
+}
+
+TEST_F(FillEngineRefusalTest, AReadThatIsRefusedForEverEndsWithItsError) {
+  const std::string got = InChild([&] {
+    RefuseCall(__NR_pread64, EAGAIN);
+    const auto arena = SmallPages();
+    const auto engine = ValueOrDie(OpenFillEngine(file_.fd(), *arena, {.io = IoKind::kThreads}));
+    const auto read = ReadIntoSlot(*engine, *arena, 0, 0, kPageBytes);
+    return read ? "bytes" : read.error().message;
+  });
+  EXPECT_TRUE(Says(got, "Resource temporarily unavailable"));
 }
 
 TEST_F(FillEngineRefusalTest, NoRefusalNeedsMemoryFromTheHeap) {

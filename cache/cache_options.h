@@ -20,7 +20,7 @@ enum class PolicyKind : uint8_t { kAuto, kLru, kFifo, kPin, kBelady };
 // admission.h.
 enum class AdmissionMode : uint8_t { kAuto, kPage, kExtent };
 
-// How the pack is read. kAuto: io_uring, or threads where it is refused. fill_engine.h.
+// How the pack is read. kAuto: io_uring, or threads where it is refused. volume/file_source.h.
 enum class IoKind : uint8_t { kAuto, kUring, kThreads };
 
 struct CacheOptions {

@@ -58,7 +58,7 @@ ExtentRead* PageCache::Answers::Pop() {
   return read;
 }
 
-PageCache::PageCache(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options)
+PageCache::PageCache(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options)
     : pack_(pack),
       arena_(arena),
       engine_(engine),
@@ -383,7 +383,7 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, const Extent* first, boo
   }
 }
 
-void PageCache::AddRead(FillRead& read) {
+void PageCache::AddRead(VolumeRead& read) {
   read.next = nullptr;
   *to_submit_end_ = &read;
   to_submit_end_ = &read.next;
@@ -392,7 +392,7 @@ void PageCache::AddRead(FillRead& read) {
 }
 
 void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers) {
-  FillRead* const submit = std::exchange(to_submit_, nullptr);
+  VolumeRead* const submit = std::exchange(to_submit_, nullptr);
   to_submit_end_ = &to_submit_;
   lock.unlock();
   if (submit != nullptr) engine_.Submit(submit);
@@ -406,7 +406,7 @@ Result<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
   return pin;
 }
 
-void PageCache::OnPartRead(FillRead& read, int64_t result) {
+void PageCache::OnPartRead(VolumeRead& read, int64_t result) {
   auto& part = static_cast<Part&>(read);
   part.cache->PartRead(part, result);
 }
@@ -502,7 +502,7 @@ void PageCache::Abandon(Fill& fill, uint32_t slot) {
   CountIfWasted(slots_[slot]);
 }
 
-void PageCache::OnExtentRead(FillRead& read, int64_t result) {
+void PageCache::OnExtentRead(VolumeRead& read, int64_t result) {
   auto& entry = static_cast<ExtentSlabs::Entry&>(read);
   entry.cache->ExtentAloneRead(entry, result);
 }

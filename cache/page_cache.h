@@ -25,7 +25,8 @@
 #include "cache/policy/cost_model.h"
 #include "cache/policy/eviction_policy.h"
 #include "cache/policy/readahead.h"
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/file_source.h"
+#include "cache/volume/volume_source.h"
 #include "format/pack.h"
 #include "format/result.h"
 
@@ -78,7 +79,7 @@ struct ExtentRead {
 class PageCache {
  public:
   // `pack`, `arena` and `engine` must outlive the cache. REQUIRES: the arena has at least kMinSlots slots.
-  PageCache(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options);
+  PageCache(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options);
   PageCache(const PageCache&) = delete;
   PageCache& operator=(const PageCache&) = delete;
   ~PageCache();  // waits for what readahead began. REQUIRES: no pin lives, no read waits
@@ -147,7 +148,7 @@ class PageCache {
     std::atomic<uint64_t> served_bytes = 0;
   };
 
-  struct Part : FillRead {
+  struct Part : VolumeRead {
     PageCache* cache = nullptr;
     uint8_t number = 0;
     uint32_t needed_bytes = 0;  // of the page's data; what is read beyond is the rest of a disk block
@@ -221,14 +222,14 @@ class PageCache {
   void TakeReady(Fill& fill, uint32_t slot, Answers& answers, ExtentRead*& retried);
   void Publish(Fill& fill, uint32_t slot);
   void Abandon(Fill& fill, uint32_t slot);
-  void AddRead(FillRead& read);
+  void AddRead(VolumeRead& read);
   void CountRead(int64_t result, uint64_t now_ns);
   void LearnCosts(uint64_t bytes, uint64_t now_ns);
   void Retry(ExtentRead* retried, Answers& answers);
 
   // Without the lock; what the engine calls.
-  static void OnPartRead(FillRead& read, int64_t result);
-  static void OnExtentRead(FillRead& read, int64_t result);
+  static void OnPartRead(VolumeRead& read, int64_t result);
+  static void OnExtentRead(VolumeRead& read, int64_t result);
   void PartRead(Part& part, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
   [[nodiscard]] bool VerifyPage(uint64_t page, std::span<const std::byte> bytes);
@@ -242,7 +243,7 @@ class PageCache {
 
   const Pack& pack_;
   const Arena& arena_;
-  FillEngine& engine_;
+  VolumeSource& engine_;
   const CacheOptions options_;
   const uint32_t alignment_bytes_;
   const Result<Volume> volume_;
@@ -269,10 +270,10 @@ class PageCache {
   uint32_t never_used_ = 0;  // slots from here on have held nothing yet
   uint32_t resident_pages_ = 0;
   uint32_t draining_slots_ = 0;
-  std::optional<Victim> victim_;   // found earlier, and still the one while nothing of it changed
-  uint64_t victim_sought_at_ = 0;  // in misses
-  FillRead* to_submit_ = nullptr;  // by whoever holds the lock, once it lets go
-  FillRead** to_submit_end_ = &to_submit_;
+  std::optional<Victim> victim_;     // found earlier, and still the one while nothing of it changed
+  uint64_t victim_sought_at_ = 0;    // in misses
+  VolumeRead* to_submit_ = nullptr;  // by whoever holds the lock, once it lets go
+  VolumeRead** to_submit_end_ = &to_submit_;
   ExtentRead* memory_queue_ = nullptr;  // those who wait for a slab, in order of arrival
   ExtentRead** memory_queue_end_ = &memory_queue_;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
+#include "cache/volume/file_source.h"
 #include "format/coding.h"
 
 namespace quire {
@@ -40,15 +41,15 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto engine = OpenFillEngine(pack.file().fd(), **arena, {.io = options.io});
+  auto engine = OpenFileSource(pack.file().fd(), **arena, {.io = options.io});
   if (!engine) return Propagate(std::move(engine));
   return std::unique_ptr<SampleReader>(new SampleReader(pack, *std::move(arena), *std::move(engine), options));
 }
 
-SampleReader::SampleReader(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options)
+SampleReader::SampleReader(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options)
     : pack_(pack), arena_(arena), engine_(engine), cache_(std::make_unique<PageCache>(pack, arena, engine, options)) {}
 
-SampleReader::SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine,
+SampleReader::SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<VolumeSource> engine,
                            const CacheOptions& options)
     : pack_(pack),
       own_arena_(std::move(arena)),

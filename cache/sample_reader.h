@@ -14,7 +14,7 @@
 #include "cache/cache_stats.h"
 #include "cache/memory/arena.h"
 #include "cache/page_cache.h"
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/volume_source.h"
 #include "format/pack.h"
 #include "format/result.h"
 
@@ -45,7 +45,7 @@ struct SampleRead {
   Node node;
   uint64_t offset = 0;
   uint64_t bytes = 0;
-  // Called exactly once, from Start itself or from a thread of the fill engine; no lock is held; must not throw.
+  // Called exactly once, from Start itself or from a thread of the volume source; no lock is held; must not throw.
   void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
 
   // The reader's, while the read is under way.
@@ -62,11 +62,11 @@ struct SampleRead {
 
 class SampleReader {
  public:
-  // Sets up arena, fill engine and cache. `pack` must outlive the reader. Errors: kInvalid for options that cannot be
+  // Sets up arena, volume source and cache. `pack` must outlive the reader. Errors: kInvalid for options that cannot be
   // (names the option), kSystem for resources that cannot be had.
   static Result<std::unique_ptr<SampleReader>> Open(const Pack& pack, const CacheOptions& options);
   // For tests: any engine. `arena` and `engine` must outlive the reader.
-  SampleReader(const Pack& pack, const Arena& arena, FillEngine& engine, const CacheOptions& options);
+  SampleReader(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options);
   ~SampleReader();  // REQUIRES: no read is under way
 
   // Bytes [offset, offset + bytes) of `node`, cut at the sample's end, when all of them are in memory; false when
@@ -78,7 +78,7 @@ class SampleReader {
   // of several pieces copies each as it comes, so that no read ever waits while it holds a page.
   void Start(SampleRead& read);
 
-  // The same, and waits: for tools. Any thread but those of the fill engine.
+  // The same, and waits: for tools. Any thread but those of the volume source.
   Result<SampleBytes> Read(const Node& node, uint64_t offset, uint64_t bytes);
 
   // Returns once no read is under way and nothing is in flight. Reads may not be started meanwhile or later.
@@ -91,7 +91,7 @@ class SampleReader {
   [[nodiscard]] PageCache& cache() { return *cache_; }
 
  private:
-  SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine,
+  SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<VolumeSource> engine,
                const CacheOptions& options);
   // Adds the slice at `offset`; its bytes, or nothing where it is not in memory.
   std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
@@ -103,9 +103,9 @@ class SampleReader {
 
   const Pack& pack_;
   const std::unique_ptr<Arena> own_arena_;
-  const std::unique_ptr<FillEngine> own_engine_;
+  const std::unique_ptr<VolumeSource> own_engine_;
   const Arena& arena_;
-  FillEngine& engine_;
+  VolumeSource& engine_;
   const std::unique_ptr<PageCache> cache_;
 };
 

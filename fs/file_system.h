@@ -29,7 +29,7 @@ namespace quire {
 inline constexpr int kIdleChecks = 4;
 
 // Requests may come from any number of threads. Each is answered exactly once, before its method returns; but a read
-// whose bytes are not in memory parks, and a thread of the fill engine answers it once they are. Where it came by
+// whose bytes are not in memory parks, and a thread of the volume source answers it once they are. Where it came by
 // io_uring its own thread waits and answers: transport.h. No lock is held while answering, and what an answer was made
 // of is let go of as soon as it is written.
 class FileSystem {

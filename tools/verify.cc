@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cache/memory/arena.h"
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/file_source.h"
 #include "format/coding.h"
 #include "format/pack.h"
 #include "format/verifier.h"
@@ -47,7 +47,7 @@ class DiskReader {
     // Not the reserved huge pages, which are meant for mounts.
     auto arena = Arena::Create(slots, HugePages::kThp);
     if (!arena) return Propagate(std::move(arena));
-    auto engine = OpenFillEngine(pack.file().fd(), **arena, FillEngineOptions());
+    auto engine = OpenFileSource(pack.file().fd(), **arena, FileSourceOptions());
     if (!engine) return Propagate(std::move(engine));
     return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), *std::move(engine)));
   }
@@ -62,7 +62,7 @@ class DiskReader {
   }
 
  private:
-  DiskReader(std::unique_ptr<Arena> arena, std::unique_ptr<FillEngine> engine)
+  DiskReader(std::unique_ptr<Arena> arena, std::unique_ptr<VolumeSource> engine)
       : arena_(std::move(arena)), engine_(std::move(engine)) {
     arena_->WaitPopulated();
     for (uint32_t slot = 0; slot < arena_->populated(); ++slot) free_.push_back(slot);
@@ -93,7 +93,7 @@ class DiskReader {
   }
 
   const std::unique_ptr<Arena> arena_;
-  const std::unique_ptr<FillEngine> engine_;
+  const std::unique_ptr<VolumeSource> engine_;
   std::mutex mutex_;  // guards free_
   std::condition_variable returned_;
   std::vector<uint32_t> free_;

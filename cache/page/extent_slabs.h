@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cache/memory/arena.h"
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/volume_source.h"
 #include "format/records.h"
 
 namespace quire {
@@ -21,8 +21,8 @@ struct ExtentRead;
 class ExtentSlabs {
  public:
   // Absent -> filling (Allocate) -> filled -> absent (its slab was emptied), or filling -> absent (Discard).
-  // The FillRead describes the aligned range around the extent.
-  struct Entry : FillRead {
+  // The VolumeRead describes the aligned range around the extent.
+  struct Entry : VolumeRead {
     PageCache* cache = nullptr;
     ExtentNumber number = 0;
     Extent extent;
@@ -41,7 +41,7 @@ class ExtentSlabs {
 
   // Null where there is none.
   [[nodiscard]] Entry* Find(ExtentNumber number) const;
-  // A new entry, filling, with memory and its FillRead set, pinned once. Null when there is no room: every slab that
+  // A new entry, filling, with memory and its VolumeRead set, pinned once. Null when there is no room: every slab that
   // could be emptied is pinned. REQUIRES: no entry of that number.
   Entry* Allocate(ExtentNumber number, const Extent& extent);
   // Forgets an entry whose read failed; its memory comes back with its slab.

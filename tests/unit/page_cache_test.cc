@@ -30,17 +30,17 @@ struct BadRange {
 };
 
 // A volume in memory with lasting faults, whose reads complete when the test says so.
-class ScriptedEngine : public FillEngine {
+class ScriptedEngine : public VolumeSource {
  public:
   ScriptedEngine(const std::string& bytes, uint32_t alignment) : bytes_(bytes), alignment_(alignment) {}
 
-  void Submit(FillRead* first) override {
+  void Submit(VolumeRead* first) override {
     while (first != nullptr) {
-      FillRead* const read = std::exchange(first, first->next);
+      VolumeRead* const read = std::exchange(first, first->next);
       EXPECT_EQ(read->offset % alignment_, 0);
       EXPECT_EQ(read->bytes % alignment_, 0);
       EXPECT_LE(read->offset % kPageBytes + read->bytes, kPageBytes);
-      for (const FillRead* other : in_flight_) {
+      for (const VolumeRead* other : in_flight_) {
         // Small extents side by side may lie in the same blocks of the disk; nothing else is read twice at a time.
         EXPECT_FALSE(other->offset == read->offset && other->bytes == read->bytes && read->bytes > 2 * kMaxAlignment)
             << "two reads of one range";
@@ -51,11 +51,13 @@ class ScriptedEngine : public FillEngine {
       bytes_read_ += read->bytes;
     }
   }
+  [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
+  [[nodiscard]] uint32_t depth() const override { return 16; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return alignment_; }
   [[nodiscard]] std::string Describe() const override { return "scripted"; }
 
   void Complete(size_t index) {
-    FillRead* const read = in_flight_[index];
+    VolumeRead* const read = in_flight_[index];
     in_flight_.erase(in_flight_.begin() + static_cast<ptrdiff_t>(index));
     std::memset(read->into, 0xEE, read->bytes);
     read->done(*read, Fill(*read));
@@ -64,13 +66,13 @@ class ScriptedEngine : public FillEngine {
     while (!in_flight_.empty()) Complete(0);
   }
 
-  [[nodiscard]] const std::vector<FillRead*>& in_flight() const { return in_flight_; }
+  [[nodiscard]] const std::vector<VolumeRead*>& in_flight() const { return in_flight_; }
   [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
   std::vector<BadRange> bad;
   uint64_t volume_end = ~uint64_t{0};  // the volume was cut there
 
  private:
-  int64_t Fill(FillRead& read) const {
+  int64_t Fill(VolumeRead& read) const {
     for (const BadRange& range : bad)
       if (range.kind == BadRange::Kind::kUnreadable && read.offset < range.end &&
           range.begin < read.offset + read.bytes)
@@ -88,7 +90,7 @@ class ScriptedEngine : public FillEngine {
 
   const std::string& bytes_;
   const uint32_t alignment_;
-  std::vector<FillRead*> in_flight_;
+  std::vector<VolumeRead*> in_flight_;
   uint64_t bytes_read_ = 0;
 };
 

@@ -16,6 +16,7 @@
 #include <set>
 #include <thread>
 
+#include "cache/volume/file_source.h"
 #include "format/path_resolver.h"
 #include "tests/support/memory_tree.h"
 #include "tests/support/recording_store.h"
@@ -36,12 +37,12 @@ bool Becomes(const auto& is_so) {
 }
 
 // The engine of a pack, which begins no read while it is held.
-class HeldEngine : public FillEngine {
+class HeldEngine : public VolumeSource {
  public:
   HeldEngine(const Pack& pack, const Arena& arena)
-      : engine_(ValueOrDie(OpenFillEngine(pack.file().fd(), arena, {.io = IoKind::kThreads}))) {}
+      : engine_(ValueOrDie(OpenFileSource(pack.file().fd(), arena, {.io = IoKind::kThreads}))) {}
 
-  void Submit(FillRead* first) override {
+  void Submit(VolumeRead* first) override {
     {
       const std::scoped_lock lock(mutex_);
       if (is_held_) {
@@ -51,6 +52,8 @@ class HeldEngine : public FillEngine {
     }
     engine_->Submit(first);
   }
+  [[nodiscard]] uint32_t request_bytes() const override { return engine_->request_bytes(); }
+  [[nodiscard]] uint32_t depth() const override { return engine_->depth(); }
   [[nodiscard]] uint32_t alignment_bytes() const override { return engine_->alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override { return "held"; }
 
@@ -59,23 +62,23 @@ class HeldEngine : public FillEngine {
     is_held_ = true;
   }
   void Resume() {
-    std::vector<FillRead*> reads;
+    std::vector<VolumeRead*> reads;
     {
       const std::scoped_lock lock(mutex_);
       is_held_ = false;
       reads.swap(held_);
     }
-    for (FillRead* const read : reads) {
+    for (VolumeRead* const read : reads) {
       read->next = nullptr;
       engine_->Submit(read);
     }
   }
 
  private:
-  const std::unique_ptr<FillEngine> engine_;
+  const std::unique_ptr<VolumeSource> engine_;
   std::mutex mutex_;  // guards all below
   bool is_held_ = false;
-  std::vector<FillRead*> held_;
+  std::vector<VolumeRead*> held_;
 };
 
 // A pack on disk, and what its samples hold.

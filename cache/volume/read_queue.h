@@ -5,16 +5,16 @@
 #include <cstddef>
 #include <utility>
 
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/volume_source.h"
 
 namespace quire {
 
-class FillQueue {
+class ReadQueue {
  public:
   [[nodiscard]] bool empty() const { return first_ == nullptr; }
   [[nodiscard]] size_t size() const { return size_; }
 
-  void Push(FillRead& read) {
+  void Push(VolumeRead& read) {
     read.next = nullptr;
     (empty() ? first_ : last_->next) = &read;
     last_ = &read;
@@ -22,7 +22,7 @@ class FillQueue {
   }
 
   // Moves all of `other` behind what is here.
-  void Append(FillQueue& other) {
+  void Append(ReadQueue& other) {
     if (other.empty()) return;
     (empty() ? first_ : last_->next) = other.first_;
     last_ = other.last_;
@@ -31,14 +31,14 @@ class FillQueue {
   }
 
   // REQUIRES: not empty.
-  FillRead& Pop() {
+  VolumeRead& Pop() {
     --size_;
     return *std::exchange(first_, first_->next);
   }
 
  private:
-  FillRead* first_ = nullptr;
-  FillRead* last_ = nullptr;  // of no meaning while empty
+  VolumeRead* first_ = nullptr;
+  VolumeRead* last_ = nullptr;  // of no meaning while empty
   size_t size_ = 0;
 };
 

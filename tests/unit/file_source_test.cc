@@ -1,7 +1,7 @@
-// Goal: a fill engine gives the bytes of the file or the kernel's error, once for each read, whatever the kernel
+// Goal: a file source gives the bytes of the file or the kernel's error, once for each read, whatever the kernel
 // permits. Method: both engines through the same tests, on tmpfs and on disk; each refusal (io_uring, its buffers,
 // locked memory, O_DIRECT, /proc) is made real in a child process that shuts itself in.
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/file_source.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -34,7 +34,6 @@
 #include <thread>
 
 #include "cache/memory/arena.h"
-#include "cache/volume/fill_file.h"
 #include "format/file.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
@@ -80,7 +79,7 @@ class Reads {
   }
 
   // Submits the reads [first, first + count) as one list.
-  void Submit(FillEngine& engine, size_t first, size_t count) {
+  void Submit(VolumeSource& engine, size_t first, size_t count) {
     {
       const std::lock_guard lock(mutex_);
       left_ += count;
@@ -92,7 +91,7 @@ class Reads {
     std::unique_lock lock(mutex_);
     finished_.wait(lock, [this] { return left_ == 0; });
   }
-  void Run(FillEngine& engine) {
+  void Run(VolumeSource& engine) {
     Submit(engine, 0, all_.size());
     Wait();
   }
@@ -114,12 +113,12 @@ class Reads {
   }
 
  private:
-  struct One : FillRead {
+  struct One : VolumeRead {
     Reads* owner = nullptr;
     int64_t result = 0;
     int times = 0;
   };
-  static void Done(FillRead& read, int64_t result) {
+  static void Done(VolumeRead& read, int64_t result) {
     auto& one = static_cast<One&>(read);
     Reads& reads = *one.owner;
     const std::lock_guard lock(reads.mutex_);
@@ -136,7 +135,7 @@ class Reads {
 };
 
 // Pages of `content` through `engine`, each into a slot of its own; "" if all bytes came.
-std::string ReadAll(FillEngine& engine, const Arena& arena, std::string_view content) {
+std::string ReadAll(VolumeSource& engine, const Arena& arena, std::string_view content) {
   Reads reads(arena);
   for (uint64_t offset = 0; offset < content.size(); offset += kPart)
     reads.Add(offset, kPart, offset / kPageBytes, offset % kPageBytes);
@@ -149,21 +148,21 @@ std::unique_ptr<Arena> SmallPages() { return ValueOrDie(Arena::Create(kSlots, Hu
 const std::string kDisk = "/var/tmp";
 const std::string kMemory = "/dev/shm";
 
-class FillEngineTest : public testing::TestWithParam<std::tuple<IoKind, std::string>> {
+class FileSourceTest : public testing::TestWithParam<std::tuple<IoKind, std::string>> {
  protected:
   void SetUp() override { engine_ = Open(file_.fd()); }
-  std::unique_ptr<FillEngine> Open(int fd, FillEngineOptions options = {}) {
+  std::unique_ptr<VolumeSource> Open(int fd, FileSourceOptions options = {}) {
     options.io = std::get<IoKind>(GetParam());
-    return ValueOrDie(OpenFillEngine(fd, *arena_, options));
+    return ValueOrDie(OpenFileSource(fd, *arena_, options));
   }
 
   const std::string content_ = Noise(5 * kPageBytes + 1234, 7);
   const ScratchFile file_{std::get<std::string>(GetParam()), content_};
   const std::unique_ptr<Arena> arena_ = SmallPages();
-  std::unique_ptr<FillEngine> engine_;
+  std::unique_ptr<VolumeSource> engine_;
 };
 
-INSTANTIATE_TEST_SUITE_P(All, FillEngineTest,
+INSTANTIATE_TEST_SUITE_P(All, FileSourceTest,
                          testing::Combine(testing::Values(IoKind::kUring, IoKind::kThreads),
                                           testing::Values(kDisk, kMemory)),
                          [](const auto& info) {
@@ -171,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(All, FillEngineTest,
                                               std::get<std::string>(info.param) == kDisk ? "disk" : "memory");
                          });
 
-TEST_P(FillEngineTest, RandomListsGiveTheBytesOfTheFile) {
+TEST_P(FileSourceTest, RandomListsGiveTheBytesOfTheFile) {
   std::mt19937 random(1);
   const auto below = [&](uint64_t limit) { return static_cast<uint32_t>(random() % limit); };
   for (int round = 0; round < 100; ++round) {
@@ -187,7 +186,7 @@ TEST_P(FillEngineTest, RandomListsGiveTheBytesOfTheFile) {
   }
 }
 
-TEST_P(FillEngineTest, BufferedReadsNeedNoAlignment) {
+TEST_P(FileSourceTest, BufferedReadsNeedNoAlignment) {
   const auto buffered = Open(file_.fd(), {.direct = false});
   EXPECT_EQ(buffered->alignment_bytes(), 1U);
   EXPECT_TRUE(Says(buffered->Describe(), "buffered reads"));
@@ -198,14 +197,14 @@ TEST_P(FillEngineTest, BufferedReadsNeedNoAlignment) {
   EXPECT_EQ(reads.Mistakes(content_), "");
 }
 
-TEST_P(FillEngineTest, AReadMayBeAsLongAsAPage) {
+TEST_P(FileSourceTest, AReadMayBeAsLongAsAPage) {
   Reads reads(*arena_);
   reads.Add(kPageBytes, kPageBytes, 3);
   reads.Run(*engine_);
   EXPECT_EQ(reads.Mistakes(content_), "");
 }
 
-TEST_P(FillEngineTest, ReadsEndWhereTheFileEnds) {
+TEST_P(FileSourceTest, ReadsEndWhereTheFileEnds) {
   Reads reads(*arena_);
   reads.Add(5 * kPageBytes, kPart, 0);           // ends 1234 bytes on
   reads.Add(5 * kPageBytes - kBlock, kPart, 1);  // a block, and these
@@ -219,7 +218,7 @@ TEST_P(FillEngineTest, ReadsEndWhereTheFileEnds) {
   EXPECT_EQ(reads.Mistakes(content_), "");
 }
 
-TEST_P(FillEngineTest, AFileTruncatedWhileOpenEndsEarlier) {
+TEST_P(FileSourceTest, AFileTruncatedWhileOpenEndsEarlier) {
   const size_t size = kPageBytes + kBlock + 100;
   ASSERT_EQ(ftruncate(file_.fd(), size), 0);
   Reads reads(*arena_);
@@ -229,7 +228,7 @@ TEST_P(FillEngineTest, AFileTruncatedWhileOpenEndsEarlier) {
   EXPECT_EQ(reads.Mistakes(std::string_view(content_).substr(0, size)), "");
 }
 
-TEST_P(FillEngineTest, AnEndOnABlockIsFoundToo) {
+TEST_P(FileSourceTest, AnEndOnABlockIsFoundToo) {
   ASSERT_EQ(ftruncate(file_.fd(), kPageBytes + kBlock), 0);
   Reads reads(*arena_);
   reads.Add(kPageBytes, kPart, 0);
@@ -237,7 +236,7 @@ TEST_P(FillEngineTest, AnEndOnABlockIsFoundToo) {
   EXPECT_EQ(reads.result(0), kBlock);
 }
 
-TEST_P(FillEngineTest, ThousandsOfReadsMayBeInFlight) {
+TEST_P(FileSourceTest, ThousandsOfReadsMayBeInFlight) {
   constexpr size_t kReads = kSlots * kPageBytes / kBlock;
   for (const size_t list : {kReads, size_t{1}, size_t{7}}) {
     Reads reads(*arena_);
@@ -249,9 +248,9 @@ TEST_P(FillEngineTest, ThousandsOfReadsMayBeInFlight) {
   }
 }
 
-TEST_P(FillEngineTest, AReadThatIsDoneMaySubmitTheNext) {
-  struct Chain : FillRead {
-    FillEngine* engine = nullptr;
+TEST_P(FileSourceTest, AReadThatIsDoneMaySubmitTheNext) {
+  struct Chain : VolumeRead {
+    VolumeSource* engine = nullptr;
     std::string_view content;
     int right = 0;
     std::promise<int> finished;
@@ -261,7 +260,7 @@ TEST_P(FillEngineTest, AReadThatIsDoneMaySubmitTheNext) {
   chain.bytes = kBlock;
   chain.engine = engine_.get();
   chain.content = content_;
-  chain.done = [](FillRead& read, int64_t result) {
+  chain.done = [](VolumeRead& read, int64_t result) {
     auto& chain = static_cast<Chain&>(read);
     const bool is_right = result == kBlock && std::memcmp(read.into, chain.content.data() + read.offset, kBlock) == 0;
     chain.right += is_right ? 1 : 0;
@@ -273,7 +272,7 @@ TEST_P(FillEngineTest, AReadThatIsDoneMaySubmitTheNext) {
   EXPECT_EQ(chain.finished.get_future().get(), 1000);
 }
 
-TEST_P(FillEngineTest, ManyThreadsMaySubmit) {
+TEST_P(FileSourceTest, ManyThreadsMaySubmit) {
   std::array<std::jthread, kSlots> threads;
   std::array<std::string, kSlots> mistakes;
   for (uint32_t slot = 0; slot < kSlots; ++slot)
@@ -291,14 +290,14 @@ TEST_P(FillEngineTest, ManyThreadsMaySubmit) {
   for (const auto& mistake : mistakes) EXPECT_EQ(mistake, "");
 }
 
-TEST_P(FillEngineTest, SeveralThreadsShareTheSlots) {
+TEST_P(FileSourceTest, SeveralThreadsShareTheSlots) {
   const auto engine = Open(file_.fd(), {.threads = 3});
   EXPECT_TRUE(Says(engine->Describe(), "3 threads"));
   for (int round = 0; round < 20; ++round) ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
 }
 
 // /proc/self/mem gives memory, and EIO where a mapping reaches behind the end of its file: a short read, then an error.
-TEST_P(FillEngineTest, AnErrorOfTheKernelComesThroughDone) {
+TEST_P(FileSourceTest, AnErrorOfTheKernelComesThroughDone) {
   const ScratchFile block(kMemory, std::string(kBlock, 'x'));
   void* const memory = mmap(nullptr, kPageBytes, PROT_READ, MAP_SHARED, block.fd(), 0);
   ASSERT_NE(memory, MAP_FAILED);
@@ -323,7 +322,7 @@ TEST_P(FillEngineTest, AnErrorOfTheKernelComesThroughDone) {
 }
 
 // Files of /proc give a few kilobytes at a time.
-TEST_P(FillEngineTest, ShortReadsAreCompleted) {
+TEST_P(FileSourceTest, ShortReadsAreCompleted) {
   const File symbols = ValueOrDie(File::Open("/proc/kallsyms", O_RDONLY));
   std::string wanted(100'000, ' ');
   ASSERT_LT(pread(symbols.fd(), wanted.data(), wanted.size(), 0), 100'000) << "no short read here";
@@ -336,7 +335,7 @@ TEST_P(FillEngineTest, ShortReadsAreCompleted) {
   EXPECT_EQ(reads.Mistakes(wanted), "");
 }
 
-TEST_P(FillEngineTest, ReadIntoSlotGivesAPageAndWhereTheFileEnds) {
+TEST_P(FileSourceTest, ReadIntoSlotGivesAPageAndWhereTheFileEnds) {
   const std::string_view content = content_;
   for (uint64_t offset = 0; offset < content.size(); offset += kPageBytes) {
     const auto got = ReadIntoSlot(*engine_, *arena_, 2, offset, kPageBytes);
@@ -347,7 +346,7 @@ TEST_P(FillEngineTest, ReadIntoSlotGivesAPageAndWhereTheFileEnds) {
   EXPECT_EQ(ValueOrDie(ReadIntoSlot(*engine_, *arena_, 2, kPageBytes, kPart + kBlock)), kPart + kBlock);
 }
 
-TEST_P(FillEngineTest, ItsThreadsTakeNoSignals) {
+TEST_P(FileSourceTest, ItsThreadsTakeNoSignals) {
   ASSERT_TRUE(ReadIntoSlot(*engine_, *arena_, 0, 0, kBlock).has_value());  // by now a thread runs, under its own name
   size_t threads = 0;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
@@ -363,7 +362,7 @@ TEST_P(FillEngineTest, ItsThreadsTakeNoSignals) {
 }
 
 // Closed long before the engine reads, and named no more: the engine has its own descriptor.
-TEST_P(FillEngineTest, TheFileMayBeClosedAfterOpening) {
+TEST_P(FileSourceTest, TheFileMayBeClosedAfterOpening) {
   auto file = std::make_unique<ScratchFile>(std::get<std::string>(GetParam()), content_);
   const auto engine = Open(file->fd());
   file.reset();
@@ -377,18 +376,18 @@ uint64_t PinnedBytes() {
   return std::stoull(text.substr(text.find("VmPin:") + 6)) << 10;
 }
 
-class UringFillEngineTest : public testing::Test {
+class UringFileSourceTest : public testing::Test {
  protected:
-  std::unique_ptr<FillEngine> Open(FillEngineOptions options) {
+  std::unique_ptr<VolumeSource> Open(FileSourceOptions options) {
     options.io = IoKind::kUring;
-    return ValueOrDie(OpenFillEngine(file_.fd(), *arena_, options));
+    return ValueOrDie(OpenFileSource(file_.fd(), *arena_, options));
   }
   const std::string content_ = Noise(kSlots * kPageBytes, 8);
   const ScratchFile file_{kDisk, content_};
   const std::unique_ptr<Arena> arena_ = SmallPages();
 };
 
-TEST_F(UringFillEngineTest, RegistersEachSlotOnceWhateverTheNumberOfRings) {
+TEST_F(UringFileSourceTest, RegistersEachSlotOnceWhateverTheNumberOfRings) {
   const uint64_t before = PinnedBytes();
   const auto engine = Open({.threads = 3});
   for (int round = 0; round < 3; ++round) ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
@@ -396,7 +395,7 @@ TEST_F(UringFillEngineTest, RegistersEachSlotOnceWhateverTheNumberOfRings) {
   EXPECT_TRUE(Says(engine->Describe(), ", registered buffers, 3 threads"));
 }
 
-TEST_F(UringFillEngineTest, RegistersASlotWhenItIsFirstRead) {
+TEST_F(UringFileSourceTest, RegistersASlotWhenItIsFirstRead) {
   const uint64_t before = PinnedBytes();
   const auto engine = Open({.threads = 1});
   EXPECT_EQ(PinnedBytes() - before, kPageBytes);  // the first one, as a trial
@@ -404,13 +403,13 @@ TEST_F(UringFillEngineTest, RegistersASlotWhenItIsFirstRead) {
   EXPECT_EQ(PinnedBytes() - before, 2 * kPageBytes);
 }
 
-TEST_F(UringFillEngineTest, PinsNothingOnceItIsGone) {
+TEST_F(UringFileSourceTest, PinsNothingOnceItIsGone) {
   const uint64_t before = PinnedBytes();
   ASSERT_EQ(ReadAll(*Open({.threads = 2}), *arena_, content_), "");
   EXPECT_EQ(PinnedBytes(), before);
 }
 
-TEST_F(UringFillEngineTest, ReadsWithoutRegisteredBuffersOnRequest) {
+TEST_F(UringFileSourceTest, ReadsWithoutRegisteredBuffersOnRequest) {
   const uint64_t before = PinnedBytes();
   const auto engine = Open({.registered = false});
   EXPECT_EQ(ReadAll(*engine, *arena_, content_), "");
@@ -419,7 +418,7 @@ TEST_F(UringFillEngineTest, ReadsWithoutRegisteredBuffersOnRequest) {
 }
 
 // Lets go of `slot` and waits for it; false where the engine held nothing of it.
-bool Release(FillEngine& engine, uint32_t slot) {
+bool Release(VolumeSource& engine, uint32_t slot) {
   struct Waiting : SlotRelease {
     std::promise<void> finished;
   };
@@ -431,7 +430,7 @@ bool Release(FillEngine& engine, uint32_t slot) {
   return true;
 }
 
-TEST_F(UringFillEngineTest, AReleasedSlotIsNoLongerPinned) {
+TEST_F(UringFileSourceTest, AReleasedSlotIsNoLongerPinned) {
   const uint64_t before = PinnedBytes();
   const auto engine = Open({.threads = 2});
   ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
@@ -444,7 +443,7 @@ TEST_F(UringFillEngineTest, AReleasedSlotIsNoLongerPinned) {
 }
 
 // Fails where a read goes through a registration of the memory that was given back.
-TEST_F(UringFillEngineTest, AReleasedSlotIsReadIntoItsNewMemory) {
+TEST_F(UringFileSourceTest, AReleasedSlotIsReadIntoItsNewMemory) {
   const uint64_t before = PinnedBytes();
   const auto engine = Open({.threads = 2});
   for (int round = 0; round < 3; ++round) {
@@ -459,7 +458,7 @@ TEST_F(UringFillEngineTest, AReleasedSlotIsReadIntoItsNewMemory) {
 
 // Extents that are read alone share a slot. Each read is answered only when all rings are at work, so that a ring too
 // few would hang: that is told after a while.
-TEST_F(UringFillEngineTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
+TEST_F(UringFileSourceTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
   constexpr size_t kRings = 3;
   struct Meeting {
     std::mutex mutex;
@@ -467,7 +466,7 @@ TEST_F(UringFillEngineTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
     std::set<std::thread::id> threads;
     size_t left = 0;
   };
-  struct Single : FillRead {
+  struct Single : VolumeRead {
     Meeting* meeting = nullptr;
   };
   const auto engine = Open({.threads = kRings});
@@ -480,7 +479,7 @@ TEST_F(UringFillEngineTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
     read.into = arena_->slot(0).data() + i * kBlock;
     read.bytes = kBlock;
     read.meeting = &meeting;
-    read.done = [](FillRead& done, int64_t result) {
+    read.done = [](VolumeRead& done, int64_t result) {
       EXPECT_EQ(result, kBlock);
       Meeting& meeting = *static_cast<Single&>(done).meeting;
       std::unique_lock lock(meeting.mutex);
@@ -498,17 +497,17 @@ TEST_F(UringFillEngineTest, SingleReadsIntoOneSlotAreAnsweredByAllRings) {
   EXPECT_EQ(std::memcmp(arena_->slot(0).data(), content_.data(), reads.size() * kBlock), 0);
 }
 
-TEST_F(UringFillEngineTest, WithoutRegistrationsThereIsNothingToLetGoOf) {
+TEST_F(UringFileSourceTest, WithoutRegistrationsThereIsNothingToLetGoOf) {
   const auto engine = Open({.registered = false});
   ASSERT_EQ(ReadAll(*engine, *arena_, content_), "");
   EXPECT_FALSE(Release(*engine, 0));
 }
 
-TEST(FillFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
+TEST(VolumeFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
   const ScratchFile scratch(kDisk, "bytes");
-  const auto file = ValueOrDie(FillFile::Open(scratch.fd(), false));
+  const auto file = ValueOrDie(VolumeFile::Open(scratch.fd(), false));
   for (const int error : {EAGAIN, EINTR}) {
-    FillRead read;
+    VolumeRead read;
     read.bytes = kBlock;
     unsigned paused_ms = 0;
     Settled settled = file.Settle(read, -error);
@@ -522,10 +521,10 @@ TEST(FillFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
   }
 }
 
-TEST(FillFile, BytesThatCameEndARowOfFailedTries) {
+TEST(VolumeFile, BytesThatCameEndARowOfFailedTries) {
   const ScratchFile scratch(kDisk, "bytes");
-  const auto file = ValueOrDie(FillFile::Open(scratch.fd(), false));
-  FillRead read;
+  const auto file = ValueOrDie(VolumeFile::Open(scratch.fd(), false));
+  VolumeRead read;
   read.bytes = kBlock;
   for (int i = 0; i < 5; ++i) EXPECT_EQ(file.Settle(read, -EAGAIN).result, std::nullopt);
   EXPECT_EQ(file.Settle(read, 10).pause_ms, 0U);
@@ -533,7 +532,7 @@ TEST(FillFile, BytesThatCameEndARowOfFailedTries) {
   EXPECT_EQ(file.Settle(read, -EAGAIN).pause_ms, 1U);
 }
 
-TEST_P(FillEngineTest, ItsThreadsNeedNoMemoryFromTheHeap) {
+TEST_P(FileSourceTest, ItsThreadsNeedNoMemoryFromTheHeap) {
   if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
   Reads reads(*arena_);
   for (uint32_t i = 0; i < kSlots * kPageBytes / kPart; ++i)
@@ -618,23 +617,23 @@ void ForgetSetupFlags(unsigned known_flags) {
   listener.set_value(InstallFilter(filter, SECCOMP_FILTER_FLAG_NEW_LISTENER));
 }
 
-class FillEngineRefusalTest : public testing::Test {
+class FileSourceRefusalTest : public testing::Test {
  protected:
   // The engine's description after it gave all bytes, or what went wrong.
-  std::string Read(int fd, const FillEngineOptions& options = {}) {
+  std::string Read(int fd, const FileSourceOptions& options = {}) {
     const auto arena = SmallPages();  // of the child: a parent keeps its arena to itself
-    const auto engine = OpenFillEngine(fd, *arena, options);
+    const auto engine = OpenFileSource(fd, *arena, options);
     if (!engine) return "error: " + engine.error().message;
     const std::string mistakes = ReadAll(**engine, *arena, content_);
     return mistakes.empty() ? (*engine)->Describe() : mistakes;
   }
-  std::string Read(const FillEngineOptions& options = {}) { return Read(file_.fd(), options); }
+  std::string Read(const FileSourceOptions& options = {}) { return Read(file_.fd(), options); }
 
   const std::string content_ = Noise(3 * kPageBytes + 99, 9);
   const ScratchFile file_{kDisk, content_};
 };
 
-TEST_F(FillEngineRefusalTest, ThreadsReadWhereIoUringIsRefused) {
+TEST_F(FileSourceRefusalTest, ThreadsReadWhereIoUringIsRefused) {
   for (const int error : {EPERM, ENOSYS, ENOMEM}) {
     const std::string got = InChild([&] {
       RefuseCall(__NR_io_uring_setup, error);
@@ -645,7 +644,7 @@ TEST_F(FillEngineRefusalTest, ThreadsReadWhereIoUringIsRefused) {
   }
 }
 
-TEST_F(FillEngineRefusalTest, ThreadsReadWhereTheRingCannotBeUsed) {
+TEST_F(FileSourceRefusalTest, ThreadsReadWhereTheRingCannotBeUsed) {
   const std::string got = InChild([&] {
     RefuseCall(__NR_io_uring_enter, EPERM);
     return Read();
@@ -654,7 +653,7 @@ TEST_F(FillEngineRefusalTest, ThreadsReadWhereTheRingCannotBeUsed) {
   EXPECT_TRUE(Says(got, "io_uring_enter: Operation not permitted"));
 }
 
-TEST_F(FillEngineRefusalTest, IoUringAloneIsAnErrorThatTellsTheReason) {
+TEST_F(FileSourceRefusalTest, IoUringAloneIsAnErrorThatTellsTheReason) {
   const std::string got = InChild([&] {
     RefuseCall(__NR_io_uring_setup, EPERM);
     return Read({.io = IoKind::kUring});
@@ -664,7 +663,7 @@ TEST_F(FillEngineRefusalTest, IoUringAloneIsAnErrorThatTellsTheReason) {
 
 // Kernels before 6.1 know no deferred task work, those before 5.19 no cooperative one; they learnt flags in the order
 // of their bits.
-TEST_F(FillEngineRefusalTest, ARingWithoutNewFeaturesReadsAsWell) {
+TEST_F(FileSourceRefusalTest, ARingWithoutNewFeaturesReadsAsWell) {
   for (const unsigned first_unknown : {IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_COOP_TASKRUN}) {
     const std::string got = InChild([&] {
       ForgetSetupFlags(first_unknown - 1);
@@ -679,7 +678,7 @@ TEST_F(FillEngineRefusalTest, ARingWithoutNewFeaturesReadsAsWell) {
   EXPECT_TRUE(got.starts_with("pread, ")) << got;
 }
 
-TEST_F(FillEngineRefusalTest, BuffersThatCannotBeRegisteredAreReadUnregistered) {
+TEST_F(FileSourceRefusalTest, BuffersThatCannotBeRegisteredAreReadUnregistered) {
   const std::string table = InChild([&] {
     RefuseCall(__NR_io_uring_register, EPERM, IORING_REGISTER_BUFFERS2, IORING_REGISTER_BUFFERS2);
     return Read({.io = IoKind::kUring});
@@ -692,18 +691,18 @@ TEST_F(FillEngineRefusalTest, BuffersThatCannotBeRegisteredAreReadUnregistered) 
   EXPECT_TRUE(Says(update, "unregistered buffers (Operation not permitted)"));
 }
 
-TEST_F(FillEngineRefusalTest, AReadThatIsRefusedForEverEndsWithItsError) {
+TEST_F(FileSourceRefusalTest, AReadThatIsRefusedForEverEndsWithItsError) {
   const std::string got = InChild([&] {
     RefuseCall(__NR_pread64, EAGAIN);
     const auto arena = SmallPages();
-    const auto engine = ValueOrDie(OpenFillEngine(file_.fd(), *arena, {.io = IoKind::kThreads}));
+    const auto engine = ValueOrDie(OpenFileSource(file_.fd(), *arena, {.io = IoKind::kThreads}));
     const auto read = ReadIntoSlot(*engine, *arena, 0, 0, kPageBytes);
     return read ? "bytes" : read.error().message;
   });
   EXPECT_TRUE(Says(got, "Resource temporarily unavailable"));
 }
 
-TEST_F(FillEngineRefusalTest, NoRefusalNeedsMemoryFromTheHeap) {
+TEST_F(FileSourceRefusalTest, NoRefusalNeedsMemoryFromTheHeap) {
   if (!kCountsAllocations) GTEST_SKIP() << "sanitizers bring allocators of their own";
   for (const unsigned call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
     const std::string got = InChild([&] {
@@ -716,7 +715,7 @@ TEST_F(FillEngineRefusalTest, NoRefusalNeedsMemoryFromTheHeap) {
   }
 }
 
-TEST_F(FillEngineRefusalTest, NothingNeedsToBeRegistered) {
+TEST_F(FileSourceRefusalTest, NothingNeedsToBeRegistered) {
   const std::string got = InChild([&] {
     RefuseCall(__NR_io_uring_register, EPERM);
     return Read({.io = IoKind::kUring});
@@ -724,7 +723,7 @@ TEST_F(FillEngineRefusalTest, NothingNeedsToBeRegistered) {
   EXPECT_TRUE(Says(got, "unregistered buffers (Operation not permitted)"));
 }
 
-class LockedMemoryTest : public FillEngineRefusalTest {
+class LockedMemoryTest : public FileSourceRefusalTest {
  protected:
   // Reads as an ordinary user who may lock `bytes` of memory.
   std::string ReadAsUser(rlim_t bytes, IoKind io) {
@@ -759,7 +758,7 @@ TEST_F(LockedMemoryTest, WithLittleSomeSlotsAreRegistered) {
   EXPECT_TRUE(Says(got, "registered buffers for 2 of 8 slots (Cannot allocate memory)"));
 }
 
-class MountNamespaceTest : public FillEngineRefusalTest {
+class MountNamespaceTest : public FileSourceRefusalTest {
  protected:
   // `body` in a child with mounts of its own.
   static std::string WithOwnMounts(const std::function<std::string()>& body) {
@@ -795,13 +794,13 @@ TEST_F(MountNamespaceTest, WithoutProcTheDescriptorIsShared) {
   EXPECT_TRUE(Says(got, "buffered reads (O_DIRECT: open: No such file or directory)"));
 }
 
-TEST_F(FillEngineRefusalTest, OnDiskReadsAreDirect) {
+TEST_F(FileSourceRefusalTest, OnDiskReadsAreDirect) {
   const std::string got = Read();
   if (got.find("O_DIRECT: ") != std::string::npos) GTEST_SKIP() << kDisk << " has no direct reads: " << got;
   EXPECT_TRUE(Says(got, "direct reads ("));
 }
 
-TEST_F(FillEngineRefusalTest, ABadDescriptorIsAnError) {
+TEST_F(FileSourceRefusalTest, ABadDescriptorIsAnError) {
   EXPECT_TRUE(Says(Read(-1), "error: descriptor -1: Bad file descriptor"));
 }
 

@@ -1,6 +1,6 @@
-// How fast the fill engines read a file, and what processor time a gigabyte costs, by engine and by kind of memory. To
+// How fast the sources read a file, and what processor time a gigabyte costs, by engine and by kind of memory. To
 // be compared with fio at the same block size and depth:
-//   QUIRE_BENCH_FILE=FILE fill_engine_benchmark --benchmark_repetitions=5
+//   QUIRE_BENCH_FILE=FILE file_source_benchmark --benchmark_repetitions=5
 //   fio --name=x --filename=FILE --readonly --direct=1 --ioengine=io_uring --rw=read --bs=256k --iodepth=16
 // Memory of HugePages::kHugetlb needs 128 free pages: sysctl vm.nr_hugepages=128.
 #include <benchmark/benchmark.h>
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "cache/memory/arena.h"
-#include "cache/volume/fill_engine.h"
+#include "cache/volume/file_source.h"
 #include "format/file.h"
 
 namespace quire {
@@ -51,7 +51,7 @@ double ProcessorSeconds() {
 // Keeps `depth` lists in flight until `total` bytes were read: every list that is done becomes the next one.
 class Reader {
  public:
-  Reader(FillEngine& engine, const Arena& arena, const Pattern& pattern, uint64_t file_bytes)
+  Reader(VolumeSource& engine, const Arena& arena, const Pattern& pattern, uint64_t file_bytes)
       : engine_(engine), arena_(arena), pattern_(pattern), lists_(pattern.depth) {
     const uint64_t list_bytes = uint64_t{pattern.parts} * pattern.bytes;
     for (uint64_t offset = 0; offset + list_bytes <= file_bytes; offset += list_bytes) offsets_.push_back(offset);
@@ -72,7 +72,7 @@ class Reader {
 
  private:
   struct List;
-  struct Part : FillRead {
+  struct Part : VolumeRead {
     List* list = nullptr;
   };
   struct List {
@@ -102,13 +102,13 @@ class Reader {
     }
     engine_.Submit(list.parts.data());
   }
-  static void Done(FillRead& read, int64_t result) {
+  static void Done(VolumeRead& read, int64_t result) {
     List& list = *static_cast<Part&>(read).list;
     if (result != read.bytes) list.reader->has_failed_ = true;
     if (list.left.fetch_sub(1) == 1) list.reader->Next(list);
   }
 
-  FillEngine& engine_;
+  VolumeSource& engine_;
   const Arena& arena_;
   const Pattern& pattern_;
   std::vector<uint64_t> offsets_;
@@ -121,9 +121,9 @@ class Reader {
 };
 
 constexpr std::array kEngines = {
-    FillEngineOptions{.io = IoKind::kUring},
-    FillEngineOptions{.io = IoKind::kUring, .registered = false},
-    FillEngineOptions{.io = IoKind::kThreads},
+    FileSourceOptions{.io = IoKind::kUring},
+    FileSourceOptions{.io = IoKind::kUring, .registered = false},
+    FileSourceOptions{.io = IoKind::kThreads},
 };
 constexpr std::array kMemory = {HugePages::kHugetlb, HugePages::kThp, HugePages::kOff};
 
@@ -139,7 +139,7 @@ void ReadFile(benchmark::State& state, const Pattern& pattern) {
   if (!arena) return state.SkipWithError(arena.error().message.c_str());
   (*arena)->WaitPopulated();
   if ((*arena)->populated() < kSlots) return state.SkipWithError("too little memory for the arena");
-  const auto engine = OpenFillEngine(file->fd(), **arena, kEngines[state.range(0)]);
+  const auto engine = OpenFileSource(file->fd(), **arena, kEngines[state.range(0)]);
   if (!engine) return state.SkipWithError(engine.error().message.c_str());
 
   Reader reader(**engine, **arena, pattern, static_cast<uint64_t>(file_bytes));

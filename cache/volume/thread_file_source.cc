@@ -1,4 +1,4 @@
-#include "cache/volume/thread_fill_engine.h"
+#include "cache/volume/thread_file_source.h"
 
 #include <unistd.h>
 
@@ -10,29 +10,29 @@
 
 namespace quire {
 
-Result<std::unique_ptr<FillEngine>> ThreadFillEngine::Create(FillFile file, unsigned threads, std::string remark) {
-  const unsigned wanted = threads == 0 ? kFillPoolThreads : std::min(threads, kMaxFillPoolThreads);
-  std::unique_ptr<ThreadFillEngine> engine(new ThreadFillEngine(std::move(file), std::move(remark)));
-  while (engine->threads_.size() < wanted) {
-    auto thread = StartBackgroundThread("quire-fill", [engine = engine.get()] { engine->Work(); });
-    if (!thread && engine->threads_.empty()) return Propagate(std::move(thread));
+Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(VolumeFile file, unsigned threads, std::string remark) {
+  const unsigned wanted = threads == 0 ? kPoolThreads : std::min(threads, kMaxPoolThreads);
+  std::unique_ptr<ThreadFileSource> source(new ThreadFileSource(std::move(file), std::move(remark)));
+  while (source->threads_.size() < wanted) {
+    auto thread = StartBackgroundThread("quire-fill", [source = source.get()] { source->Work(); });
+    if (!thread && source->threads_.empty()) return Propagate(std::move(thread));
     if (!thread) break;
-    engine->threads_.push_back(std::move(*thread));
+    source->threads_.push_back(std::move(*thread));
   }
-  return engine;
+  return source;
 }
 
-ThreadFillEngine::~ThreadFillEngine() {
+ThreadFileSource::~ThreadFileSource() {
   const std::lock_guard lock(mutex_);
   stop_ = true;
   changed_.notify_all();
 }
 
-void ThreadFillEngine::Submit(FillRead* first) {
-  FillQueue reads;
+void ThreadFileSource::Submit(VolumeRead* first) {
+  ReadQueue reads;
   size_t count = 0;
   while (first != nullptr) {
-    FillRead& read = *std::exchange(first, first->next);
+    VolumeRead& read = *std::exchange(first, first->next);
     read.got_bytes = 0;
     read.failed_tries = 0;
     reads.Push(read);
@@ -46,26 +46,26 @@ void ThreadFillEngine::Submit(FillRead* first) {
   for (; count > 0; --count) changed_.notify_one();
 }
 
-std::string ThreadFillEngine::Describe() const {
+std::string ThreadFileSource::Describe() const {
   return fmt::format("pread, {}, {} thread{}{}", file_.description(), threads_.size(), threads_.size() == 1 ? "" : "s",
                      remark_);
 }
 
-void ThreadFillEngine::Work() {
+void ThreadFileSource::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;
     changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
     --idle_;
     if (queue_.empty()) return;
-    FillRead& read = queue_.Pop();
+    VolumeRead& read = queue_.Pop();
     lock.unlock();
     Read(read);
     lock.lock();
   }
 }
 
-void ThreadFillEngine::Read(FillRead& read) const {
+void ThreadFileSource::Read(VolumeRead& read) const {
   Settled settled;
   while (!settled.result) {
     const ssize_t got = pread(file_.fd(), read.into + read.got_bytes, read.bytes - read.got_bytes,

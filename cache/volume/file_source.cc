@@ -1,4 +1,4 @@
-#include "cache/volume/fill_file.h"
+#include "cache/volume/file_source.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,6 +8,9 @@
 #include <array>
 #include <bit>
 #include <system_error>
+
+#include "cache/volume/thread_file_source.h"
+#include "cache/volume/uring_file_source.h"
 
 namespace quire {
 namespace {
@@ -45,13 +48,13 @@ Result<std::pair<File, uint32_t>> OpenDirect(const std::string& path) {
 
 }  // namespace
 
-Result<FillFile> FillFile::Open(int fd, bool direct) {
+Result<VolumeFile> VolumeFile::Open(int fd, bool direct) {
   const std::string path = fmt::format("/proc/self/fd/{}", fd);
   std::string why_buffered;
   if (direct) {
     if (auto opened = OpenDirect(path); opened) {
       auto& [file, align] = *opened;
-      return FillFile(std::move(file), align, fmt::format("direct reads ({} B)", align));
+      return VolumeFile(std::move(file), align, fmt::format("direct reads ({} B)", align));
     } else {
       why_buffered = fmt::format(" (O_DIRECT: {})", opened.error().message);
     }
@@ -59,14 +62,14 @@ Result<FillFile> FillFile::Open(int fd, bool direct) {
   if (auto file = File::Open(path, O_RDONLY); file) {
     // The cache knows better than the kernel what to read ahead: what is not asked for would be read for nothing.
     posix_fadvise(file->fd(), 0, 0, POSIX_FADV_RANDOM);
-    return FillFile(std::move(*file), 1, "buffered reads" + why_buffered);
+    return VolumeFile(std::move(*file), 1, "buffered reads" + why_buffered);
   }
   File copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy.is_open()) return SystemError(errno, "descriptor {}", fd);
-  return FillFile(std::move(copy), 1, "buffered reads" + why_buffered);
+  return VolumeFile(std::move(copy), 1, "buffered reads" + why_buffered);
 }
 
-Settled FillFile::Settle(FillRead& read, int64_t result) const {
+Settled VolumeFile::Settle(VolumeRead& read, int64_t result) const {
   if ((result == -EINTR || result == -EAGAIN) && read.failed_tries < kMaxFailedTries)
     return {.result = std::nullopt, .pause_ms = 1U << read.failed_tries++};
   if (result < 0) return {.result = result};
@@ -76,6 +79,20 @@ Settled FillFile::Settle(FillRead& read, int64_t result) const {
   const bool at_end = result == 0 || read.got_bytes % alignment_bytes_ != 0;
   if (at_end || read.got_bytes == read.bytes) return {.result = read.got_bytes};
   return {};
+}
+
+Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const Arena& arena, const FileSourceOptions& options) {
+  std::string remark;
+  if (options.io != IoKind::kThreads) {
+    auto file = VolumeFile::Open(fd, options.direct);
+    if (!file) return Propagate(std::move(file));
+    auto source = UringFileSource::Create(std::move(*file), arena, options.registered, options.threads);
+    if (source || options.io == IoKind::kUring) return source;
+    remark = fmt::format(" (io_uring refused: {})", source.error().message);
+  }
+  auto file = VolumeFile::Open(fd, options.direct);
+  if (!file) return Propagate(std::move(file));
+  return ThreadFileSource::Create(std::move(*file), options.threads, std::move(remark));
 }
 
 }  // namespace quire

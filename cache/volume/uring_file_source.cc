@@ -1,4 +1,4 @@
-#include "cache/volume/uring_fill_engine.h"
+#include "cache/volume/uring_file_source.h"
 
 #include <liburing.h>
 #include <spdlog/spdlog.h>
@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "cache/background_thread.h"
-#include "cache/volume/fill_queue.h"
+#include "cache/volume/read_queue.h"
 #include "format/file.h"
 
 namespace quire {
@@ -35,9 +35,9 @@ constexpr uint32_t kMaxRegisteredSlots = 1 << 14;
 
 // In what a completion carries, beside the address of the read: this was the pause before its next attempt.
 constexpr uint64_t kPauseMark = 1;
-static_assert(alignof(FillRead) > kPauseMark);
+static_assert(alignof(VolumeRead) > kPauseMark);
 
-// The pauses that FillFile::Settle asks for: 1 ms and its doubles.
+// The pauses that VolumeFile::Settle asks for: 1 ms and its doubles.
 constexpr long long kNanosecondsPerMs = 1'000'000;
 constexpr auto kPauses = [] {
   std::array<__kernel_timespec, kMaxFailedTries> pauses = {};
@@ -56,7 +56,7 @@ constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DE
 class UringRing {
  public:
   // `first_slot`: the lowest that the ring will be given as its own.
-  UringRing(const FillFile& file, const Arena& arena, UringBuffers& buffers, uint32_t first_slot)
+  UringRing(const VolumeFile& file, const Arena& arena, UringBuffers& buffers, uint32_t first_slot)
       : file_(file), arena_(arena), buffers_(buffers), first_slot_(first_slot), may_register_(buffers.is_wanted) {}
   UringRing(const UringRing&) = delete;
   UringRing& operator=(const UringRing&) = delete;
@@ -69,7 +69,7 @@ class UringRing {
   void Expect() { load_.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   // Any thread. Takes all of `reads`, each of which was expected.
-  void Push(FillQueue& reads);
+  void Push(ReadQueue& reads);
   // Any thread. Drops the slot's registration, then calls `done`.
   void Push(SlotRelease& release);
 
@@ -88,9 +88,9 @@ class UringRing {
   void Run();
   void TakeQueue();
   void ReapBatch();
-  void TakeResult(FillRead& read, int result);
-  void PrepareRead(FillRead& read);
-  void PreparePause(FillRead& read, unsigned pause_ms);
+  void TakeResult(VolumeRead& read, int result);
+  void PrepareRead(VolumeRead& read);
+  void PreparePause(VolumeRead& read, unsigned pause_ms);
   void PrepareWakeRead();
   io_uring_sqe& NextEntry();
   bool IsRegistered(uint32_t slot);
@@ -98,7 +98,7 @@ class UringRing {
   void RefuseBuffers(int error);
   void TearDown();
 
-  const FillFile& file_;
+  const VolumeFile& file_;
   const Arena& arena_;
   UringBuffers& buffers_;
   const uint32_t first_slot_;
@@ -106,7 +106,7 @@ class UringRing {
   std::atomic<uint32_t> load_ = 0;
 
   std::mutex mutex_;  // guards the four below; held for some instructions only
-  FillQueue shared_queue_;
+  ReadQueue shared_queue_;
   SlotRelease* shared_releases_ = nullptr;
   bool is_wake_needed_ = false;  // the owner sleeps, or is about to, and would take more
   bool stop_ = false;
@@ -122,7 +122,7 @@ class UringRing {
   bool has_fixed_file_ = false;
   bool may_register_;
   bool has_buffers_ = false;  // a table for them, in which slots may be entered
-  FillQueue queue_;
+  ReadQueue queue_;
   unsigned in_flight_ = 0;
   bool is_wake_armed_ = false;
 
@@ -149,7 +149,7 @@ Result<void> UringRing::Start() {
   return {};
 }
 
-void UringRing::Push(FillQueue& reads) {
+void UringRing::Push(ReadQueue& reads) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -209,7 +209,7 @@ UringRing::Refusal UringRing::TryRing() {
 }
 
 // The table is sparse: slots are entered as they are used, since registering pins memory that may not be there yet. The
-// first one is entered at once, so that a refusal is known before anyone asks how the engine works.
+// first one is entered at once, so that a refusal is known before anyone asks how the source works.
 void UringRing::SetUpBuffers() {
   if (!may_register_) return;
   const uint32_t slots = arena_.slot_count();
@@ -259,7 +259,7 @@ void UringRing::TakeQueue() {
 
 void UringRing::ReapBatch() {
   struct Completion {
-    FillRead* read;
+    VolumeRead* read;
     int result;
     bool is_pause;
   };
@@ -268,7 +268,7 @@ void UringRing::ReapBatch() {
   const unsigned count = io_uring_peek_batch_cqe(&ring_, entries.data(), kBatch);
   for (unsigned i = 0; i < count; ++i) {
     const uint64_t data = io_uring_cqe_get_data64(entries[i]);
-    completions[i] = {reinterpret_cast<FillRead*>(data & ~kPauseMark), entries[i]->res, (data & kPauseMark) != 0};
+    completions[i] = {reinterpret_cast<VolumeRead*>(data & ~kPauseMark), entries[i]->res, (data & kPauseMark) != 0};
   }
   io_uring_cq_advance(&ring_, count);
 
@@ -283,7 +283,7 @@ void UringRing::ReapBatch() {
   }
 }
 
-void UringRing::TakeResult(FillRead& read, int result) {
+void UringRing::TakeResult(VolumeRead& read, int result) {
   const Settled settled = file_.Settle(read, result);
   if (settled.result) {
     --in_flight_;
@@ -297,7 +297,7 @@ void UringRing::TakeResult(FillRead& read, int result) {
 }
 
 // The read keeps its place in the ring meanwhile, and others go on.
-void UringRing::PreparePause(FillRead& read, unsigned pause_ms) {
+void UringRing::PreparePause(VolumeRead& read, unsigned pause_ms) {
   const auto pause = std::ranges::find(kPauses, pause_ms * kNanosecondsPerMs, &__kernel_timespec::tv_nsec);
   assert(pause != kPauses.end());
   io_uring_sqe& entry = NextEntry();
@@ -306,7 +306,7 @@ void UringRing::PreparePause(FillRead& read, unsigned pause_ms) {
   io_uring_sqe_set_data64(&entry, reinterpret_cast<uint64_t>(&read) | kPauseMark);
 }
 
-void UringRing::PrepareRead(FillRead& read) {
+void UringRing::PrepareRead(VolumeRead& read) {
   io_uring_sqe& entry = NextEntry();
   std::byte* const into = read.into + read.got_bytes;
   const unsigned bytes = read.bytes - read.got_bytes;
@@ -365,40 +365,40 @@ void UringRing::RefuseBuffers(int error) {
 }
 
 // The kernel takes a ring apart some time after it was closed. Unregistered at once, the memory is free again when the
-// engine is gone.
+// source is gone.
 void UringRing::TearDown() {
   if (has_buffers_) io_uring_unregister_buffers(&ring_);
   io_uring_queue_exit(&ring_);
 }
 
-UringFillEngine::UringFillEngine(FillFile file, const Arena& arena, bool registered)
+UringFileSource::UringFileSource(VolumeFile file, const Arena& arena, bool registered)
     : file_(std::move(file)),
       slots_(arena.slot_count()),
       buffers_{registered, std::vector<std::atomic<SlotBuffer>>(slots_)} {}
 
-UringFillEngine::~UringFillEngine() = default;
+UringFileSource::~UringFileSource() = default;
 
-Result<std::unique_ptr<FillEngine>> UringFillEngine::Create(FillFile file, const Arena& arena, bool registered,
-                                                            unsigned threads) {
+Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, const Arena& arena, bool registered,
+                                                              unsigned threads) {
   const unsigned by_cores = std::clamp(std::thread::hardware_concurrency() / 4, 1U, 4U);
-  const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxFillRings);
-  std::unique_ptr<UringFillEngine> engine(new UringFillEngine(std::move(file), arena, registered));
-  auto& rings = engine->rings_;
+  const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxRings);
+  std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(file), arena, registered));
+  auto& rings = source->rings_;
   while (rings.size() < wanted) {
-    auto ring = std::make_unique<UringRing>(engine->file_, arena, engine->buffers_, rings.size());
+    auto ring = std::make_unique<UringRing>(source->file_, arena, source->buffers_, rings.size());
     auto started = ring->Start();
     if (!started && rings.empty()) return Propagate(std::move(started));
     if (!started) break;
     rings.push_back(std::move(ring));
   }
-  return engine;
+  return source;
 }
 
-void UringFillEngine::Submit(FillRead* first) {
-  std::array<FillQueue, kMaxFillRings> queues;
-  const FillRead* previous = nullptr;
+void UringFileSource::Submit(VolumeRead* first) {
+  std::array<ReadQueue, kMaxRings> queues;
+  const VolumeRead* previous = nullptr;
   while (first != nullptr) {
-    FillRead& read = *std::exchange(first, first->next);
+    VolumeRead& read = *std::exchange(first, first->next);
     const bool is_alone =
         (previous == nullptr || previous->slot != read.slot) && (first == nullptr || first->slot != read.slot);
     const size_t own = read.slot % rings_.size();
@@ -415,25 +415,27 @@ void UringFillEngine::Submit(FillRead* first) {
 }
 
 // The first of several, so that one thread does the work as long as it keeps up.
-size_t UringFillEngine::LeastLoadedRing() const {
+size_t UringFileSource::LeastLoadedRing() const {
   size_t least = 0;
   for (size_t i = 1; i < rings_.size(); ++i)
     if (rings_[i]->load() < rings_[least]->load()) least = i;
   return least;
 }
 
-bool UringFillEngine::ReleaseSlot(SlotRelease& release) {
+bool UringFileSource::ReleaseSlot(SlotRelease& release) {
   if (buffers_.of_slot[release.slot].load(std::memory_order_relaxed) != SlotBuffer::kRegistered) return true;
   rings_[release.slot % rings_.size()]->Push(release);
   return false;
 }
 
-std::string UringFillEngine::Describe() const {
+uint32_t UringFileSource::depth() const { return static_cast<uint32_t>(rings_.size()) * kDepth; }
+
+std::string UringFileSource::Describe() const {
   return fmt::format("io_uring, {}, {}, {} thread{}", file_.description(), DescribeBuffers(), rings_.size(),
                      rings_.size() == 1 ? "" : "s");
 }
 
-std::string UringFillEngine::DescribeBuffers() const {
+std::string UringFileSource::DescribeBuffers() const {
   const int refusal = buffers_.refusal.load(std::memory_order_relaxed);
   if (!buffers_.is_wanted) return "unregistered buffers";
   if (refusal == 0) return "registered buffers";

@@ -1,0 +1,54 @@
+// A file read on machines that refuse io_uring: a pool of threads, each with one positional read at a time.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cache/volume/file_source.h"
+#include "cache/volume/read_queue.h"
+#include "cache/volume/volume_source.h"
+#include "format/result.h"
+
+namespace quire {
+
+// A thread sleeps while its read is under way, so that their number is the depth of the queue that the device sees, and
+// more than cores make sense: 16 reads of 256 KiB keep a drive of 4 GB/s busy for a millisecond.
+inline constexpr unsigned kPoolThreads = 16;
+inline constexpr unsigned kMaxPoolThreads = 64;
+
+class ThreadFileSource final : public VolumeSource {
+ public:
+  // `threads`: cut to kMaxPoolThreads, 0 for kPoolThreads; fewer where the machine gives fewer. `remark` ends
+  // the description. An error where not even one thread can be started.
+  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, std::string remark);
+  ~ThreadFileSource() override;
+
+  void Submit(VolumeRead* first) override;
+  [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
+  [[nodiscard]] uint32_t depth() const override { return static_cast<uint32_t>(threads_.size()); }
+  [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
+  [[nodiscard]] std::string Describe() const override;
+
+ private:
+  ThreadFileSource(VolumeFile file, std::string remark) : file_(std::move(file)), remark_(std::move(remark)) {}
+  void Work();
+  void Read(VolumeRead& read) const;
+
+  const VolumeFile file_;
+  const std::string remark_;
+
+  std::mutex mutex_;  // guards what follows; not held while anything is read or told
+  std::condition_variable changed_;
+  ReadQueue queue_;
+  size_t idle_ = 0;  // threads that wait for changed_
+  bool stop_ = false;
+
+  std::vector<std::jthread> threads_;  // last: they use all above
+};
+
+}  // namespace quire

@@ -1,0 +1,99 @@
+// Where a volume's bytes come from: many reads in flight, no thread waiting for any one of them. The cache knows
+// volumes through this alone.
+//
+// What every source keeps, whether its bytes lie in a file, behind a web server or in a tier on the node's own disk:
+// - Offsets and lengths are bytes of the volume, and multiples of alignment_bytes(). What lies behind the end reads as
+// a
+//   shorter result; where the end is the index says, not the source.
+// - Identity: all reads of one source are reads of one state of the volume. A source whose volume can be replaced under
+//   its name (an object with an ETag, a tier's entry) asks for that state with each request, and a read of another one
+//   is a final error. A file has identity by being open.
+// - Errors: what passes by itself (EINTR and EAGAIN of a file; a lost connection, a timeout, 429 and 5xx of a server)
+// is
+//   transient, and the source repeats the request, with pauses that grow and up to a limit that it states. What `done`
+//   is told is final for this read: the limit was reached, or asking again cannot help (EIO, 403, 404, another state).
+//   It says that the bytes could not be read, which is not that they are wrong: only sums find that, and above here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "cache/memory/arena.h"
+#include "format/result.h"
+
+namespace quire {
+
+// One read of volume bytes into a slot. The caller owns it and keeps it in place until `done` was called.
+struct VolumeRead {
+  uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
+  std::byte* into = nullptr;  // inside the slot; aligned likewise
+  uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
+  uint32_t slot = 0;          // of the arena, that holds all of it
+
+  // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
+  // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
+  // bytes could not be read now, and nothing about whether they are right. The source completes short reads itself, and
+  // repeats what failed and may pass.
+  void (*done)(VolumeRead& read, int64_t result) = nullptr;
+
+  // The source's, while the read is in flight.
+  VolumeRead* next = nullptr;
+  uint32_t got_bytes = 0;
+  uint8_t failed_tries = 0;  // one after the other
+  bool is_in_own_ring = false;
+};
+
+// A slot whose memory is to be given back. The caller owns it and keeps it in place until `done` was called.
+struct SlotRelease {
+  uint32_t slot = 0;
+
+  // Called once, from a thread of the source, without any lock held; must not throw.
+  void (*done)(SlotRelease& release) = nullptr;
+
+  // The source's, until `done` is called.
+  SlotRelease* next = nullptr;
+};
+
+class VolumeSource {
+ public:
+  VolumeSource() = default;
+  VolumeSource(const VolumeSource&) = delete;
+  VolumeSource& operator=(const VolumeSource&) = delete;
+  // REQUIRES: nothing is in flight.
+  virtual ~VolumeSource() = default;
+
+  // Starts all reads of the list that begins at `first` and is linked by `next`. Any thread; never waits for I/O, never
+  // fails (errors come through `done`), never calls `done` itself, allocates nothing. Any number may be in flight:
+  // what exceeds the source's depth queues in order.
+  virtual void Submit(VolumeRead* first) = 0;
+
+  // Lets go of a slot's memory, which a registered buffer pins: given back without this it would stay in use, and later
+  // reads into the slot would fill what was there before. True: the source holds nothing of the slot, and `done` is not
+  // called. False: `done` will be. Then the memory may be given back, and once there is memory again, the slot may be
+  // read into again. Any thread; never waits, allocates nothing. REQUIRES: no read into the slot is in flight, and none
+  // is submitted before that.
+  virtual bool ReleaseSlot(SlotRelease& release) {
+    static_cast<void>(release);
+    return true;
+  }
+
+  // The best size of one request: what is longer is better asked for in pieces of it, so that early bytes answer early.
+  // A power of two, at most kPageBytes and at least alignment_bytes().
+  [[nodiscard]] virtual uint32_t request_bytes() const = 0;
+  // How many requests of that size in flight keep the source busy.
+  [[nodiscard]] virtual uint32_t depth() const = 0;
+  // Multiples of it are what offsets, lengths and addresses must be: 1 where reads are buffered, at most 4096.
+  [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;
+  // One line for the log: "io_uring, direct reads (512 B), registered buffers, 1 thread". Where something better was
+  // refused, the kernel's reason stands behind it in brackets. Buffers may still be refused later, as slots come into
+  // use.
+  [[nodiscard]] virtual std::string Describe() const = 0;
+};
+
+// Reads `bytes` at `offset` into the start of `slot` and waits: for tools that read in order. Any thread that is not
+// the source's. Returns the bytes read, fewer only at the end of the volume. Alignment as of VolumeRead. Cut into parts
+// of request_bytes(), which are in flight together.
+Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint64_t offset, uint32_t bytes);
+
+}  // namespace quire

@@ -80,6 +80,48 @@ umount_pack() {
   ! is_mounted "$1" || fail "quire umount returned, but $1 is still mounted"
 }
 
+# is_sanitized KIND...: whether $QUIRE was built with one of these sanitizers (asan, tsan).
+is_sanitized() {
+  local kind
+  for kind in "$@"; do ! grep -qa "__${kind}_init" "$QUIRE" || return 0; done
+  return 1
+}
+
+# start_slow_disk FILE DIR: shows FILE as $slow_pack, a file below DIR on a disk that obeys the rules in $slow_rules
+# (support/slow_file.cc says how), a file that is empty at first.
+start_slow_disk() {
+  local program=${SLOW_FILE:-$(dirname "$QUIRE")/slow_file}
+  [ -x "$program" ] || skip "no $program: build the target slow_file"
+  slow_rules=$scratch/slow-rules
+  slow_pack=$2/${1##*/}
+  : >"$slow_rules"
+  mkdir -p "$2"
+  mounts+=("$2")
+  "$program" "$1" "$slow_rules" "$2" &
+  background+=($!)
+  disown  # bash need not tell how it ends
+  until_true 10 is_mounted "$2" || fail 'the slow disk is not mounted'
+}
+
+# make_memory_group LIMIT: a control group, $memory_group, whose processes and their page cache get so much memory. False
+# where none can be made. in_memory_group COMMAND... runs a command in it, whose daemons stay there.
+make_memory_group() {
+  local top=/sys/fs/cgroup file=memory.max
+  is_root || return 1
+  if [ -e "$top/memory/memory.limit_in_bytes" ]; then
+    top=$top/memory file=memory.limit_in_bytes
+  else
+    { echo +memory >"$top/cgroup.subtree_control"; } 2>/dev/null || return 1
+  fi
+  memory_group=$top/quire-test-$$-${#groups[@]}
+  mkdir "$memory_group" 2>/dev/null || return 1
+  groups+=("$memory_group")
+  { echo "$1" >"$memory_group/$file"; } 2>/dev/null
+}
+in_memory_group() { (echo "$BASHPID" >"$memory_group/cgroup.procs" && exec "$@"); }
+# How many of its processes the kernel has killed, since memory ran out.
+killed_in_memory_group() { cat "$memory_group"/memory.{oom_control,events} 2>/dev/null | awk '$1 == "oom_kill" {print $2}'; }
+
 # The daemon that serves the mounts of a pack: its process id.
 daemon_of() { pgrep -f -- "quire mount .*$1" || fail "no daemon serves $1"; }
 

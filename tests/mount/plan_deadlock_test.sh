@@ -26,4 +26,10 @@ mount_in_group() {
 mount_in_group cache_size=16M,push=on
 python3 "$support/plan_deadlock.py" run "$tree" "$tree.quire" "$mnt" "$slow_rules"
 umount_pack "$mnt"
+
+# By chance: readers, plans of what they read at this moment, and caches that are dropped, on a disk that takes its time.
+echo 'delay 1000 400000' >"$slow_rules"
+mount_in_group cache_size=16M,admit=page,push=on
+python3 "$support/soak.py" "$tree" "$mnt" --seconds 40 --readers 48 --drop-caches
+umount_pack "$mnt"
 pass

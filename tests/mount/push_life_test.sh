@@ -59,12 +59,12 @@ assert_readers_end() {
   done
   assert_equal "$(cat "$scratch/wrong")" '' "what readers saw ($1)"
 }
-# mount_here OPTIONS WHAT_WAS_BEFORE [TASKS_FILE_OF_A_GROUP]
+# mount_here OPTIONS WHAT_WAS_BEFORE ['in_group']
 mount_here() {
   mkdir -p "$mnt"
   rm -f "$scratch/log"
   (
-    [ $# -lt 3 ] || echo "$BASHPID" >"$3"
+    [ $# -lt 3 ] || join_memory_group "$BASHPID"
     exec "$QUIRE" mount -f -o "$1" "$tree.quire" "$mnt" 2>"$scratch/log"
   ) &
   daemon=$!
@@ -98,13 +98,10 @@ for ((round = 0; round < rounds; ++round)); do
 done
 
 # Memory that runs out: readers and daemon in a group that holds a part of the samples.
-group=/sys/fs/cgroup/memory/quire-test-$$
-if is_root && mkdir "$group" 2>/dev/null; then
-  groups+=("$group")
-  echo 150M >"$group/memory.limit_in_bytes"
-  mount_here huge=thp,cache_size=16M,push=on "$before" "$group/tasks"
+if make_memory_group 150M; then
+  mount_here huge=thp,cache_size=16M,push=on "$before" in_group
   start_readers
-  for pid in "${readers[@]}"; do echo "$pid" >"$group/tasks"; done
+  for pid in "${readers[@]}"; do join_memory_group "$pid"; done
   sleep $((2 * rounds))
   assert_equal "$(cat "$scratch/wrong")" '' 'what readers saw in little memory'
   for pid in "${readers[@]}"; do ! gone "$pid" || fail 'a reader ended in little memory'; done
@@ -113,6 +110,6 @@ if is_root && mkdir "$group" 2>/dev/null; then
   umount_pack "$mnt"
   until_true 20 gone $daemon || fail 'the daemon hangs in little memory'
 else
-  leave_out 'little memory: needs root and cgroup v1'
+  leave_out 'little memory: needs root and control groups that limit memory'
 fi
 pass

@@ -104,7 +104,8 @@ start_slow_disk() {
 }
 
 # make_memory_group LIMIT: a control group, $memory_group, whose processes and their page cache get so much memory. False
-# where none can be made. in_memory_group COMMAND... runs a command in it, whose daemons stay there.
+# where none can be made. in_memory_group COMMAND... runs a command in it, whose daemons stay there; join_memory_group PID moves a
+# process.
 make_memory_group() {
   local top=/sys/fs/cgroup file=memory.max
   is_root || return 1
@@ -118,9 +119,14 @@ make_memory_group() {
   groups+=("$memory_group")
   { echo "$1" >"$memory_group/$file"; } 2>/dev/null
 }
-in_memory_group() { (echo "$BASHPID" >"$memory_group/cgroup.procs" && exec "$@"); }
+join_memory_group() { echo "$1" >"$memory_group/cgroup.procs"; }
+in_memory_group() { (join_memory_group "$BASHPID" && exec "$@"); }
 # How many of its processes the kernel has killed, since memory ran out.
-killed_in_memory_group() { cat "$memory_group"/memory.{oom_control,events} 2>/dev/null | awk '$1 == "oom_kill" {print $2}'; }
+killed_in_memory_group() {
+  local file=$memory_group/memory.events
+  [ -e "$file" ] || file=$memory_group/memory.oom_control
+  awk '$1 == "oom_kill" {print $2}' "$file"
+}
 
 # The daemon that serves the mounts of a pack: its process id.
 daemon_of() { pgrep -f -- "quire mount .*$1" || fail "no daemon serves $1"; }

@@ -100,7 +100,12 @@ class Mount:
     def stats_or_none(self, seconds=5):
         """For a mount that may hang."""
         found = []
-        reader = threading.Thread(target=lambda: found.append(content(self.folder + '/.quire/stats').decode()), daemon=True)
+
+        def read():
+            with contextlib.suppress(OSError):
+                found.append(content(self.folder + '/.quire/stats').decode())
+
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         reader.join(seconds)
         return found[0] if found else None

@@ -165,7 +165,7 @@ int Serve(Disk& disk, const char* program, const char* folder) {
   operations.getattr = GetAttributes;
   operations.open = Open;
   operations.read = Read;
-  std::vector<std::string> words = {program, "-o", "allow_other,default_permissions,ro,fsname=slow_file"};
+  std::vector<std::string> words = {program, "-o", "ro,fsname=slow_file"};
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(pointers.size()), pointers.data());

@@ -255,7 +255,7 @@ def main():
     if arguments.drop_caches:
         works['dropper'] = drop_caches
     if remounter:
-        works['remounter'] = remounter
+        works['remounter'] = remounter  # the last one
     workers = [Worker(soak, place, name, work) for place, (name, work) in enumerate(works.items())]
     for worker in workers:
         worker.process.start()
@@ -267,6 +267,9 @@ def main():
         return 0
     print(mount.stats_or_none() or 'the mount does not tell its stats')
     describe_daemons(arguments.mount)
+    soak.is_over.set()
+    if remounter:
+        workers[-1].process.join(REMOUNT_EVERY_S + STANDSTILL_S)  # what it is mounting must not come after the end
     connections = {mount.connection}
     while remounter and not remounter.connections.empty():
         connections.add(remounter.connections.get())

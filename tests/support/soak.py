@@ -14,6 +14,7 @@ import mmap
 import multiprocessing
 import os
 import random
+import signal
 import stat
 import subprocess
 import sys
@@ -27,6 +28,8 @@ STANDSTILL_S = 30
 DROP_SHARE = 0.8
 DROP_EVERY_S = 0.5
 REMOUNT_EVERY_S = 3
+# Writing a plan waits for the daemon to read 64 KiB at a time (fs/PLANS.md), and never for the disk.
+PLAN_S = 10
 CHUNKS = (4096, 65536, 131072, 1 << 20)
 # What a mount tells that is gone, or not there yet. Only while it is being made anew is that no fault.
 GONE = (errno.ENOENT, errno.ENOTCONN)
@@ -50,15 +53,23 @@ class Soak:
         self.steps = multiprocessing.Array('q', workers, lock=False)
         self.reading = multiprocessing.Array('q', arguments.readers, lock=False)  # the sample of each reader
         self.mounts = multiprocessing.Value('q', 0)  # odd while it is made anew
+        self.lost_plans = multiprocessing.Value('q', 0)
         self.is_over = multiprocessing.Event()
         self.faults = multiprocessing.SimpleQueue()
 
     def path(self, number):
         return f'{self.mount}/{self.names[number]}'
 
+    def is_stuck(self, worker):
+        return worker.process.is_alive() and time.monotonic() - self.got_on_at[worker.place] > STANDSTILL_S
+
     def was_mounted_since(self, mounts):
         """Whether it was mounted all the time since `self.mounts` had that value."""
         return mounts % 2 == 0 and mounts == self.mounts.value
+
+
+def raise_timeout(*_):
+    raise TimeoutError('it still waits')
 
 
 class Worker:
@@ -79,6 +90,7 @@ class Worker:
         self.get_on()
 
     def run(self):
+        signal.signal(signal.SIGALRM, raise_timeout)
         try:
             while not self.soak.is_over.is_set():
                 mounts = self.soak.mounts.value
@@ -147,8 +159,18 @@ def tell_plans(worker):
     chance.shuffle(pending)
     order = chance.sample(soak.large, min(len(soak.large), chance.randrange(2, 6))) + pending
     order += chance.sample(range(len(soak.names)), 40 if chance.random() < 0.9 else len(soak.names))
-    with open(soak.mount + '/.quire/plan', 'w') as pipe:
-        pipe.writelines(soak.names[number] + '\n' for number in order)
+    mounts = soak.mounts.value
+    signal.setitimer(signal.ITIMER_REAL, PLAN_S)
+    try:
+        with open(soak.mount + '/.quire/plan', 'w') as pipe:
+            pipe.writelines(soak.names[number] + '\n' for number in order)
+    except (BrokenPipeError, TimeoutError):
+        # The daemon opens the pipe by its path, so it does not find that of a mount which was taken away in between.
+        if soak.was_mounted_since(mounts):
+            raise
+        soak.lost_plans.value += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     worker.pause(chance.random() * 2)
 
 
@@ -206,14 +228,12 @@ class Remounter:
 def watch(soak, workers, until):
     """The first fault, or none."""
     while True:
-        now = time.monotonic()
         if not soak.faults.empty():
             return soak.faults.get()
         alive = [worker for worker in workers if worker.process.is_alive()]
-        stuck = [worker.name for worker in alive if now - soak.got_on_at[worker.place] > STANDSTILL_S]
-        if stuck:
+        if stuck := [worker.name for worker in alive if soak.is_stuck(worker)]:
             return f'no progress for {STANDSTILL_S} s: {", ".join(stuck)}'
-        if now > until:
+        if time.monotonic() > until:
             soak.is_over.set()
             if not alive:
                 return None
@@ -222,17 +242,16 @@ def watch(soak, workers, until):
         time.sleep(0.2)
 
 
-def describe_daemons(folder):
-    """Where the threads wait of the daemons that serve, or served, a folder."""
-    for process in subprocess.run(['pgrep', '-f', f'quire mount.*{folder}'], capture_output=True, text=True).stdout.split():
-        print(f'daemon {process}')
-        tasks = f'/proc/{process}/task'
+def describe(process, what):
+    """Where the threads of a process wait."""
+    print(f'{what}, process {process}')
+    tasks = f'/proc/{process}/task'
+    try:
         for task in sorted(os.listdir(tasks), key=int):
-            try:
-                print(f'  {content(f"{tasks}/{task}/comm").decode().strip()}: ' +
-                      ' '.join(line.split()[-1] for line in content(f'{tasks}/{task}/stack').decode().splitlines()[:4]))
-            except OSError:
-                pass  # it has ended, or only root may see
+            print(f'  {content(f"{tasks}/{task}/comm").decode().strip()}: ' +
+                  ' '.join(line.split()[-1] for line in content(f'{tasks}/{task}/stack').decode().splitlines()[:4]))
+    except OSError:
+        pass  # it has ended, or only root may see
 
 
 def main():
@@ -261,12 +280,17 @@ def main():
         worker.process.start()
     fault = watch(soak, workers, time.monotonic() + arguments.seconds)
 
-    done = f'{sum(soak.steps[:arguments.readers])} steps of {arguments.readers} readers, {soak.mounts.value // 2} mounts made anew'
+    done = f'{sum(soak.steps[:arguments.readers])} steps of {arguments.readers} readers, {soak.mounts.value // 2} mounts made anew, ' \
+        f'{soak.lost_plans.value} plans lost to a mount that was taken away'
     if fault is None:
         print(f'{done}: all bytes right')
         return 0
     print(mount.stats_or_none() or 'the mount does not tell its stats')
-    describe_daemons(arguments.mount)
+    for worker in workers:
+        if soak.is_stuck(worker):
+            describe(worker.process.pid, worker.name)
+    for process in subprocess.run(['pgrep', '-f', f'quire mount.*{arguments.mount}'], capture_output=True, text=True).stdout.split():
+        describe(process, 'daemon')
     soak.is_over.set()
     if remounter:
         workers[-1].process.join(REMOUNT_EVERY_S + STANDSTILL_S)  # what it is mounting must not come after the end

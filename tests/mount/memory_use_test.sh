@@ -1,13 +1,14 @@
 #!/bin/bash
-# Goal: the memory of a mount follows its use: next to nothing while nobody reads, a limited part of a machine while somebody does, and
-# given back afterwards; ten mounts together do not fill a machine of 1 GiB.
+# Goal: the memory of a mount follows its use: next to nothing while nobody reads, a limited part of a machine while
+# somebody does, and given back afterwards; ten mounts together do not fill a machine of 1 GiB.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"
 need_fuse
 ! is_sanitized asan tsan || skip 'a sanitizer needs memory of its own'
 
 kib_in_mib=1024
-# The program and its libraries take 6 MiB (14 were resident with cache_size=8M); the rest is for first slots and buffers.
+# The program and its libraries take 6 MiB (14 were resident with cache_size=8M); the rest is for first slots and
+# buffers.
 idle_kib=$((16 * kib_in_mib))
 # Three quarters of the data: the kernel's page cache holds all of them, the mount what is on its way there.
 peak_kib=$((300 * kib_in_mib))
@@ -28,7 +29,8 @@ mnt=$scratch/mnt
 make_samples "$tree" $folders $files $sample_bytes
 pack "$tree" -o "$tree.quire"
 
-# memory_of PROCESS FIELD: what is resident, or was at most (VmRSS, VmHWM), in KiB. Pages of hugetlbfs are counted beside.
+# memory_of PROCESS FIELD: what is resident, or was at most (VmRSS, VmHWM), in KiB. Pages of hugetlbfs are counted
+# beside.
 memory_of() { awk -v field="$2:" '$1 == field || $1 == "HugetlbPages:" {sum += $2} END {print sum}' "/proc/$1/status"; }
 is_settled() { [ "$(json 'd["slots_settled"]' <"$mnt/.quire/stats")" = True ]; }
 read_share() { python3 "$support/read_share.py" "$tree" "$@"; }

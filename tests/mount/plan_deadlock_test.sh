@@ -5,8 +5,8 @@ need_fuse
 
 tree=$scratch/tree
 mnt=$scratch/mnt
-# The samples must not fit into half of what is available, or the mount gives the kernel only what it has not been asked for yet:
-# the tree has 285 MB. Beside the cache 64 MiB have to be available, or nothing is stored at all.
+# The samples must not fit into half of what is available, or the mount gives the kernel only what it has not been asked
+# for yet: the tree has 285 MB. Beside the cache 64 MiB have to be available, or nothing is stored at all.
 memory=300M
 make_memory_group $memory || skip 'needs root and control groups that limit memory'
 
@@ -27,7 +27,8 @@ mount_in_group cache_size=16M,push=on
 python3 "$support/plan_deadlock.py" run "$tree" "$tree.quire" "$mnt" "$slow_rules"
 umount_pack "$mnt"
 
-# By chance: readers, plans of what they read at this moment, and caches that are dropped, on a disk that takes its time.
+# By chance: readers, plans of what they read at this moment, and caches that are dropped, on a disk that takes its
+# time.
 echo 'delay 1000 400000' >"$slow_rules"
 mount_in_group cache_size=16M,admit=page,push=on
 python3 "$support/soak.py" "$tree" "$mnt" --seconds 40 --readers 48 --drop-caches

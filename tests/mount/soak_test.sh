@@ -1,7 +1,7 @@
 #!/bin/bash
-# Goal: 64 readers of the smallest cache get the right bytes and get on, whatever plans, pushes, listings, dropped caches, lazy
-# unmounts and new mounts happen beside them.
-# QUIRE_SOAK_S=N does it for N seconds. With a QUIRE that was built with a sanitizer, its reports are failures too.
+# Goal: 64 readers of the smallest cache get the right bytes and get on, whatever plans, pushes, listings, dropped
+# caches, lazy unmounts and new mounts happen beside them. QUIRE_SOAK_S=N does it for N seconds. With a QUIRE that was
+# built with a sanitizer, its reports are failures too.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"
 need_fuse
@@ -18,12 +18,14 @@ pack "$tree" -o "$tree.quire"
 
 # Each daemon writes its own, when there is something to say.
 reports=$scratch/sanitizer
-export TSAN_OPTIONS=halt_on_error=0:log_path=$reports ASAN_OPTIONS=log_path=$reports UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports
-options=(cache_size=8M,push=on cache_size=8M,push=auto cache_size=8M,push=on,admit=page cache_size=8M,push=auto,io=threads)
+export TSAN_OPTIONS=halt_on_error=0:log_path=$reports
+export ASAN_OPTIONS=log_path=$reports UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports
+smallest=cache_size=8M
+options=("$smallest,push=on" "$smallest,push=auto" "$smallest,push=on,admit=page" "$smallest,push=auto,io=threads")
 mount_pack "$tree.quire" "$mnt" -o "${options[0]}"
 status=0
-QUIRE=$QUIRE python3 "$support/soak.py" "$tree" "$mnt" --seconds "$seconds" --drop-caches --remount "$tree.quire" --options "${options[@]}" ||
-  status=$?
+QUIRE=$QUIRE python3 "$support/soak.py" "$tree" "$mnt" --seconds "$seconds" --drop-caches \
+  --remount "$tree.quire" --options "${options[@]}" || status=$?
 
 # The daemons of the mounts that were taken away have ended with their last reader.
 daemons() { pgrep -f -- "quire mount.*$mnt" | wc -l; }

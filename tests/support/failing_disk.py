@@ -1,16 +1,20 @@
 #!/usr/bin/python3
-"""What a mount remembers of a disk that failed: nothing, once it reads again; and of bytes that were wrong: which page it was.
+"""What a mount remembers of a disk that failed: nothing, once it reads again; and of bytes that were wrong: which page
+it was.
 
-    failing_disk.py TREE PACK MOUNT RULES      the mount reads PACK by a disk that obeys RULES, with push=off,readahead=off,admit=page
+    failing_disk.py TREE PACK MOUNT RULES      the mount reads PACK by a disk that obeys RULES
 
-Each case has pages of its own, which nobody has read before. With push=off and readahead=off the mount reads what it is asked for, and
-with admit=page the whole page of it, if it takes the page for whole."""
+MOUNT has the options push=off,readahead=off,admit=page.
+
+Each case has pages of its own, which nobody has read before. With push=off and readahead=off the mount reads what it is
+asked for, and with admit=page the whole page of it, if it takes the page for whole."""
 import errno
 import sys
 
 from scenario import Mount, SlowDisk, aborted_on_failure, content, place_samples, rule, sample_names
 
-# A page whose disk reads again may be found out by reads of its samples alone: one, or one more that came at the same time.
+# A page whose disk reads again may be found out by reads of its samples alone: one, or one more that came at the same
+# time.
 READS_TO_FIND_OUT = 2
 
 
@@ -58,7 +62,7 @@ def heals(case, disk, word):
 
 
 def stays_wrong(case, pack):
-    """A byte of the pack is wrong: only the sample that it belongs to is harmed, and the page is not read whole in vain for each other."""
+    """A byte of the pack is wrong: its sample alone is harmed, and the page is not read whole in vain for each other."""
     def flip():
         with open(pack, 'r+b') as file:
             file.seek(case.hit.begin)

@@ -104,8 +104,8 @@ start_slow_disk() {
 }
 
 # make_memory_group LIMIT: a control group, $memory_group, whose processes and their page cache get so much memory. False
-# where none can be made. in_memory_group COMMAND... runs a command in it, whose daemons stay there; join_memory_group PID moves a
-# process.
+# where none can be made. in_memory_group COMMAND... runs a command in it, whose daemons stay there; join_memory_group PID
+# moves a process.
 make_memory_group() {
   local top=/sys/fs/cgroup file=memory.max
   is_root || return 1

@@ -4,9 +4,10 @@
     plan_deadlock.py tree DIR                           makes the tree
     plan_deadlock.py run TREE PACK MOUNT RULES          the mount reads PACK by a disk that obeys RULES
 
-A read of one sample (`queued`) waits for memory; a read of another (`asked`) waits behind it, while the kernel keeps the folios of that
-sample locked. Then the page of `asked` comes into memory by reads of its neighbours, and a plan names `asked`: to store it into the
-kernel's page cache means to wait for those folios. Whatever waits there must not hold what the first read waits for."""
+A read of one sample (`queued`) waits for memory; a read of another (`asked`) waits behind it, while the kernel keeps
+the folios of that sample locked. Then the page of `asked` comes into memory by reads of its neighbours, and a plan
+names `asked`: to store it into the kernel's page cache means to wait for those folios. Whatever waits there must not
+hold what the first read waits for."""
 import os
 import random
 import sys
@@ -27,12 +28,13 @@ NEIGHBOUR_BYTES = 100_000
 NEIGHBOURS = 1500
 # Beside the five samples of the scenario, samples of these sizes for the random load.
 OTHERS = 40
-# What is left to read then is 5 MB from a disk that answers at once. A machine that is busy with other things gets its time.
+# What is left to read then is 5 MB from a disk that answers at once. A machine that is busy with other things gets its
+# time.
 END_S = 30
 
 
 def make_tree(tree):
-    """In the order of the pack: each of SIZES among neighbours, so that none is close to another and looks like a run of reads."""
+    """In the order of the pack: each of SIZES among neighbours, so that no two look like a run of reads."""
     data = random.Random(1)
     parts = len(SIZES) + 1
     for part in range(parts):

@@ -1,8 +1,8 @@
-"""What the programs behind the tests of mounts share: where samples lie, what a mount counts, what the slow disk does, and how a
-mount whose daemon may hang is ended.
+"""What the programs behind the tests of mounts share: where samples lie, what a mount counts, what the slow disk does,
+and how a mount whose daemon may hang is ended.
 
-A program that finds a mount hanging must end its connection before it ends itself: a process with a read that the daemon has taken and
-never answers cannot be killed."""
+A program that finds a mount hanging must end its connection before it ends itself: a process with a read that the
+daemon has taken and never answers cannot be killed."""
 import contextlib
 import json
 import mmap
@@ -15,13 +15,15 @@ PAGE_BYTES = 2 << 20
 CONNECTIONS = '/sys/fs/fuse/connections'
 # The kernel keeps the name .quire/stats for a tenth of a second (fs/SEMANTICS.md): sooner it shows the same numbers.
 STATS_AGE_S = 0.11
-# A mount whose counters have not moved for so many looks has done what it can: 0.4 s, hundreds of times what a read takes.
+# A mount whose counters have not moved for so many looks has done what it can: 0.4 s, hundreds of times what a read
+# takes.
 LOOKS_AT_REST = 4
 
 
 def sample_names(tree):
     """The paths of all regular files below `tree`, in the order of the pack."""
-    return sorted(os.path.relpath(os.path.join(folder, name), tree) for folder, _, names in os.walk(tree) for name in names)
+    paths = (os.path.join(folder, name) for folder, _, names in os.walk(tree) for name in names)
+    return sorted(os.path.relpath(path, tree) for path in paths)
 
 
 def content(path):

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Many readers and everything that disturbs them, for a while; every byte is compared with the tree, and nobody may come to a standstill.
+"""Many readers and everything that disturbs them, for a while; every byte is compared with the tree, and nobody may
+come to a standstill.
 
     soak.py TREE MOUNT [--seconds N] [--readers N] [--seed N] [--drop-caches] [--remount PACK --options OPTIONS...]
 
-Each worker is a process that tells when it gets on. One that does not for STANDSTILL_S seconds ends the run: what the mount counted and
-where its threads wait is printed, and all its connections are ended, since nothing else ends a read that is never answered.
-With --remount the mount is taken away lazily and made anew, with the next of the options, again and again; $QUIRE is the program.
+Each worker is a process that tells when it gets on. One that does not for STANDSTILL_S seconds ends the run: what the
+mount counted and where its threads wait is printed, and all its connections are ended, since nothing else ends a read
+that is never answered. With --remount the mount is taken away lazily and made anew, with the next of the options, again
+and again; $QUIRE is the program.
 0: all went well. 1: something did not, and the output says what."""
 import argparse
 import errno
@@ -46,9 +48,10 @@ class Soak:
         self.tree, self.mount = arguments.tree, arguments.mount
         self.seed, self.readers = arguments.seed, arguments.readers
         self.names = sample_names(self.tree)
-        self.contents = [content(f'{self.tree}/{name}') for name in self.names]  # shared by fork, so no disk is asked again
-        # A sample of half a slab is what memory for single reads is soon full of.
-        self.large = [n for n, data in enumerate(self.contents) if 300_000 < len(data) < 1_900_000] or range(len(self.names))
+        # Shared by fork, so no disk is asked again.
+        self.contents = [content(f'{self.tree}/{name}') for name in self.names]
+        # Memory for reads of single samples is soon full of these. REQUIRES: the tree has five of them.
+        self.large = [number for number, data in enumerate(self.contents) if 300_000 < len(data) < 1_900_000]
         self.got_on_at = multiprocessing.Array('d', [time.monotonic()] * workers, lock=False)
         self.steps = multiprocessing.Array('q', workers, lock=False)
         self.reading = multiprocessing.Array('q', arguments.readers, lock=False)  # the sample of each reader
@@ -153,11 +156,11 @@ def read_samples(worker):
 
 
 def tell_plans(worker):
-    """Plans of what is read at this moment, behind a few samples that fill the memory of plans; now and then a whole epoch."""
+    """Plans of what is read at this moment, behind a few samples that fill the memory of plans; now and then an epoch."""
     soak, chance = worker.soak, worker.chance
     pending = list(dict.fromkeys(soak.reading))
     chance.shuffle(pending)
-    order = chance.sample(soak.large, min(len(soak.large), chance.randrange(2, 6))) + pending
+    order = chance.sample(soak.large, chance.randrange(2, 6)) + pending
     order += chance.sample(range(len(soak.names)), 40 if chance.random() < 0.9 else len(soak.names))
     mounts = soak.mounts.value
     signal.setitimer(signal.ITIMER_REAL, PLAN_S)
@@ -176,7 +179,8 @@ def tell_plans(worker):
 
 def read_stats(worker):
     stats = json.loads(content(worker.soak.mount + '/.quire/stats'))
-    faults = {name: stats['counters'][name] for name in ('verify_failures', 'read_errors')} | {'failed_requests': stats['failed_requests']}
+    counts = stats | stats['counters']
+    faults = {name: counts[name] for name in ('verify_failures', 'read_errors', 'failed_requests')}
     if any(faults.values()):
         raise Wrong(f'the mount counts {faults}')
     worker.pause(STATS_AGE_S)
@@ -191,8 +195,9 @@ def list_all(worker):
 
     for folder, _, names in os.walk(soak.mount, onerror=refuse):
         for name in names:
-            status = os.lstat(f'{folder}/{name}')
-            found[os.path.relpath(f'{folder}/{name}', soak.mount)] = status.st_size if stat.S_ISREG(status.st_mode) else None
+            path = f'{folder}/{name}'
+            status = os.lstat(path)
+            found[os.path.relpath(path, soak.mount)] = status.st_size if stat.S_ISREG(status.st_mode) else None
         worker.get_on()
     # Between two mounts there is an empty folder.
     if found != dict(zip(soak.names, map(len, soak.contents))) and soak.was_mounted_since(mounts):
@@ -280,8 +285,8 @@ def main():
         worker.process.start()
     fault = watch(soak, workers, time.monotonic() + arguments.seconds)
 
-    done = f'{sum(soak.steps[:arguments.readers])} steps of {arguments.readers} readers, {soak.mounts.value // 2} mounts made anew, ' \
-        f'{soak.lost_plans.value} plans lost to a mount that was taken away'
+    done = f'{sum(soak.steps[:arguments.readers])} steps of {arguments.readers} readers, {soak.mounts.value // 2} mounts ' \
+        f'made anew, {soak.lost_plans.value} plans lost to a mount that was taken away'
     if fault is None:
         print(f'{done}: all bytes right')
         return 0
@@ -289,7 +294,8 @@ def main():
     for worker in workers:
         if soak.is_stuck(worker):
             describe(worker.process.pid, worker.name)
-    for process in subprocess.run(['pgrep', '-f', f'quire mount.*{arguments.mount}'], capture_output=True, text=True).stdout.split():
+    daemons = subprocess.run(['pgrep', '-f', f'quire mount.*{arguments.mount}'], capture_output=True, text=True)
+    for process in daemons.stdout.split():
         describe(process, 'daemon')
     soak.is_over.set()
     if remounter:

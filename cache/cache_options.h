@@ -20,7 +20,11 @@ enum class PolicyKind : uint8_t { kAuto, kLru, kFifo, kPin, kBelady };
 // admission.h.
 enum class AdmissionMode : uint8_t { kAuto, kPage, kExtent };
 
-// How the pack is read. kAuto: io_uring, or threads where it is refused. volume/file_source.h.
+// Whether samples are pushed on into the kernel's page cache; policy/residency.h. kAuto: while it fits and pays. kOn:
+// whenever a page is there and memory left. kOff: never.
+enum class PushMode : uint8_t { kAuto, kOn, kOff };
+
+// How the pack is read. kAuto: io_uring, or threads where it is refused. fill_engine.h.
 enum class IoKind : uint8_t { kAuto, kUring, kThreads };
 
 struct CacheOptions {
@@ -30,6 +34,9 @@ struct CacheOptions {
   AdmissionMode admission = AdmissionMode::kAuto;
   IoKind io = IoKind::kAuto;
   bool readahead = true;
+  // Who reads, and so not said by users of the cache alone.
+  PushMode push = PushMode::kOff;
+  bool readers_keep = true;  // a page that was read whole is of no more use: the kernel has it, or the tool is done
 
   bool operator==(const CacheOptions&) const = default;
 };
@@ -54,6 +61,11 @@ inline constexpr ChoiceNames<AdmissionMode, 3> kAdmissionNames = {{
     {"auto", AdmissionMode::kAuto},
     {"page", AdmissionMode::kPage},
     {"extent", AdmissionMode::kExtent},
+}};
+inline constexpr ChoiceNames<PushMode, 3> kPushNames = {{
+    {"auto", PushMode::kAuto},
+    {"on", PushMode::kOn},
+    {"off", PushMode::kOff},
 }};
 inline constexpr ChoiceNames<IoKind, 3> kIoNames = {{
     {"auto", IoKind::kAuto},

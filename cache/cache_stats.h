@@ -25,6 +25,7 @@ enum class Counter : uint8_t {
   kPrefetchedPages,   // fills that readahead began
   kPrefetchedUsed,    // of these: read by somebody later
   kPrefetchedWasted,  // of these: gone before anyone read them
+  kSweptPages,        // fills of pages that nobody had asked for, of a volume that is read as a whole
   kEvictedPages,
   kVerifyFailures,  // sums of pages and extents that did not match
   kReadErrors,      // reads of the volume that failed or ended early
@@ -44,8 +45,7 @@ struct CacheStats {
   std::array<uint64_t, kCounters> counters = {};
   std::array<uint64_t, kLatencyBuckets> fill_latency_us = {};
   // As things stand now.
-  uint64_t slots = 0;       // populated
-  bool is_settled = false;  // and no further one will be
+  uint64_t slots = 0;  // that have memory
   uint64_t resident_pages = 0;
   uint64_t ns_per_byte_x1000 = 0;  // what the cost model believes
   uint64_t ns_per_request = 0;

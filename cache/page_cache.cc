@@ -3,8 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
+#include <utility>
 
 #include "format/checksum.h"
 #include "format/coding.h"
@@ -19,15 +19,17 @@ constexpr uint32_t kMinSlabs = 2;
 constexpr uint32_t kMaxSlabs = 16;
 // Of the page slots, those that prefetched pages may occupy before anyone reads them.
 constexpr uint32_t kReadaheadShare = 4;
-// Prefetch gives way: beside a read that somebody waits for, two pages keep the volume busy between two of those.
-constexpr uint32_t kPrefetchesBesideDemand = 2;
-constexpr uint32_t kPrefetchesAlone = 16;
-constexpr uint32_t kMaxBandwidthDelayPages = 64;
-// The cost model hears of as much as averages out single reads, and soon enough to follow a volume that changes.
-constexpr uint64_t kWindowRequests = 16;
-constexpr uint64_t kWindowNs = 20'000'000;
-// Where no page may go, looking again at each miss would be for nothing.
-constexpr uint64_t kMissesBetweenVainSearches = 16;
+// Pages that readahead has in flight at a time: beyond what the volume needs to stay busy they would only queue.
+constexpr uint32_t kMaxPrefetches = 16;
+constexpr uint32_t kMaxSweeps = 4;
+// Sweeping leaves slots to those who ask.
+constexpr size_t kSlotsForDemand = 8;
+// Of so many slots the one that ranks lowest goes: with 64 of them, on average, one of the lowest 1.5 % of all, for
+// less than two microseconds whatever the arena's size.
+constexpr uint32_t kVictimsLookedAt = 64;
+// A page that could not be read is tried again as a whole when an extent of it was read, at most so often: where a
+// pack was cut in the middle of a page, each try is for nothing.
+constexpr uint64_t kRetryUnreadableNs = 1'000'000'000;
 
 uint64_t NowNs() {
   return static_cast<uint64_t>(
@@ -39,51 +41,36 @@ uint32_t SlabsOf(const Arena& arena) { return std::clamp(arena.slot_count() / kS
 
 uint64_t PageOf(const Extent& extent) { return extent.offset / kPageBytes; }
 
+Residency::Data DataOf(const Pack& pack, uint64_t pages, const CacheOptions& options) {
+  return {.bytes = pack.superblock().stored_bytes,
+          .samples = pack.superblock().samples,
+          .pages = pages,
+          .is_arena_asked_for = options.cache_bytes.has_value()};
+}
+
 }  // namespace
 
-void PageCache::Answers::Add(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, bool is_verified) {
-  read.slot = slot;
-  read.bytes = bytes;
-  read.is_verified = is_verified;
-  read.next = nullptr;
-  *end = &read;
-  end = &read.next;
-}
-
-ExtentRead* PageCache::Answers::Pop() {
-  ExtentRead* const read = first;
-  if (read == nullptr) return nullptr;
-  first = read->next;
-  if (first == nullptr) end = &first;
-  return read;
-}
-
-PageCache::PageCache(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options)
+PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const CacheOptions& options,
+                     Residency::Environment environment)
     : pack_(pack),
       arena_(arena),
-      engine_(engine),
+      source_(source),
       options_(options),
-      alignment_bytes_(engine.alignment_bytes()),
       volume_(pack.index().GetVolume(0)),
       page_count_(volume_ ? CeilDiv(volume_->data_end, kPageBytes) : 0),
-      slot_of_page_(page_count_),
-      slots_(arena.slot_count()),
-      slabs_(arena, SlabsOf(arena), alignment_bytes_),
-      fills_(arena.slot_count()),
+      residency_(options.push, DataOf(pack, page_count_, options), std::move(environment)),
+      slabs_(arena, SlabsOf(arena), source.alignment_bytes()),
+      slots_(page_count_, slabs_.slab_count(), arena.slot_count(), options.readers_keep),
+      fills_(arena.slot_count(), source, to_submit_, this, OnPartRead),
       policy_(MakeEvictionPolicy(options.policy)),
-      admission_(options.admission, page_count_, arena.slot_count() - SlabsOf(arena)),
-      readahead_(page_count_, (arena.slot_count() - SlabsOf(arena)) / kReadaheadShare),
-      never_used_(SlabsOf(arena)),
+      admission_(options.admission, page_count_, arena.slot_count() - slabs_.slab_count()),
+      readahead_(page_count_, (arena.slot_count() - slabs_.slab_count()) / kReadaheadShare),
+      hand_(slabs_.slab_count()),
+      end_of_used_(slabs_.slab_count()),
       prefetch_queue_(std::max<size_t>(1, arena.slot_count() / kReadaheadShare)) {
-  for (uint32_t slot = 0; slot < fills_.size(); ++slot) {
-    for (size_t number = 0; number < kParts; ++number) {
-      Part& part = fills_[slot].parts[number];
-      part.cache = this;
-      part.number = static_cast<uint8_t>(number);
-      part.slot = slot;
-      part.done = OnPartRead;
-    }
-  }
+  draining_.reserve(arena.slot_count());
+  to_populate_.reserve(arena.slot_count());
+  for (uint32_t slot = arena.slot_count(); slot > slots_.first_slot(); --slot) ReleaseSlot(slot - 1);
 }
 
 PageCache::~PageCache() { Drain(); }
@@ -96,7 +83,7 @@ void PageCache::Drain() {
     --prefetch_count_;
     readahead_.PrefetchDeclined();
   }
-  idle_.wait(lock, [this] { return outstanding_ == 0 && memory_queue_ == nullptr; });
+  idle_.wait(lock, [this] { return outstanding_ == 0 && memory_queue_.empty(); });
 }
 
 void PageCache::SetFuture(std::span<const uint64_t> pages) {
@@ -106,52 +93,30 @@ void PageCache::SetFuture(std::span<const uint64_t> pages) {
   const std::scoped_lock lock(mutex_);
   policy_.swap(policy);
   wants_accesses_ = policy_->wants_accesses();
-  victim_.reset();
 }
 
 // --- Hits
 
-std::optional<uint32_t> PageCache::PinSlotOf(uint64_t page) {
-  if (page >= page_count_) return std::nullopt;
-  const uint32_t held = slot_of_page_[page].load(std::memory_order_acquire);
-  if (held == kAbsent || held == kDamaged) return std::nullopt;
-  Slot& slot = slots_[held - 1];
-  // First pin, then look: a slot that is open and pinned stays as it is.
-  if ((slot.pins.fetch_add(1, std::memory_order_acquire) & kClosed) != 0 ||
-      slot.page.load(std::memory_order_relaxed) != page) {
-    slot.pins.fetch_sub(1, std::memory_order_release);
-    return std::nullopt;
-  }
-  return held - 1;
-}
-
 std::optional<ExtentPin> PageCache::PinPage(uint64_t page) {
-  const auto slot = PinSlotOf(page);
+  const auto slot = slots_.TryPin(page);
   if (!slot) return std::nullopt;
   return ExtentPin(this, *slot, arena_.slot(*slot));
-}
-
-void PageCache::CountServed(const ExtentPin& pin, uint64_t bytes) {
-  slots_[pin.slot_].served_bytes.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
   const uint64_t page = PageOf(extent);
   if (extent.volume != 0) return std::nullopt;
-  const auto number = PinSlotOf(page);
-  if (!number) return std::nullopt;
-  Slot& slot = slots_[*number];
-  ExtentPin pin(this, *number, BytesIn(arena_.slot(*number), extent));
-  const uint64_t now = misses_.load(std::memory_order_relaxed);
-  if (slot.used_at.load(std::memory_order_relaxed) != now) slot.used_at.store(now, std::memory_order_relaxed);
-  slot.served_bytes.fetch_add(wanted_bytes, std::memory_order_relaxed);
+  const auto slot = slots_.TryPin(page);
+  if (!slot) return std::nullopt;
+  ExtentPin pin(this, *slot, BytesIn(arena_.slot(*slot), extent));
+  slots_.Use(*slot, misses_.load(std::memory_order_relaxed), wanted_bytes);
   counters_.Add(Counter::kHits);
   counters_.Add(Counter::kHitBytes, wanted_bytes);
   const bool wants_accesses = wants_accesses_.load(std::memory_order_relaxed);
-  if (slot.is_unused.load(std::memory_order_relaxed) || wants_accesses) [[unlikely]] {
+  if (slots_.is_unused(*slot) || wants_accesses) [[unlikely]] {
     std::unique_lock lock(mutex_);
     if (wants_accesses) policy_->Access(page);
-    UseFirstTime(slot, extent);
+    UseFirstTime(*slot, extent);
     Answers none;
     SubmitAndAnswer(lock, none);
   }
@@ -160,25 +125,33 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
 
 void PageCache::Unpin(uint32_t slot) {
   if (slot >= slabs_.slab_count()) {
-    slots_[slot].pins.fetch_sub(1, std::memory_order_release);
+    slots_.Unpin(slot);
   } else if (slabs_.Unpin(slot) && waiting_for_memory_.load(std::memory_order_seq_cst) > 0) {
     LastUnpin();
   }
 }
 
 void PageCache::LastUnpin() {
-  // An answer given below lets go of its pin in turn, and would come here again and again, each time deeper.
-  static thread_local bool is_within = false;
-  if (std::exchange(is_within, true)) return;
+  // An answer given below lets go of its pin in turn, and would come here again and again, each time deeper. It may
+  // let go of pins of other caches too, so the caches that this thread is serving are in a list.
+  struct Frame {
+    const PageCache* cache;
+    const Frame* outer;
+  };
+  static thread_local const Frame* innermost = nullptr;
+  for (const Frame* frame = innermost; frame != nullptr; frame = frame->outer)
+    if (frame->cache == this) return;
+  const Frame own = {this, innermost};
+  innermost = &own;
   while (waiting_for_memory_.load(std::memory_order_seq_cst) > 0) {
     std::unique_lock lock(mutex_);
     Answers answers;
     ServeWaitingForMemory(answers);
-    const bool is_stuck = answers.first == nullptr && to_submit_ == nullptr;
+    const bool is_stuck = answers.empty() && to_submit_.empty();
     SubmitAndAnswer(lock, answers);
     if (is_stuck) break;
   }
-  is_within = false;
+  innermost = own.outer;
 }
 
 // --- Reads that may wait
@@ -189,6 +162,7 @@ std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
   if (!volume_) return std::unexpected(volume_.error());
   Answers answers;
   std::unique_lock lock(mutex_);
+  read.page = PageOf(read.extent);
   read.is_counted = false;
   const Outcome outcome = ServeNew(read, answers);
   if (outcome == Outcome::kNoMemory) WaitForMemory(read, answers);
@@ -196,29 +170,24 @@ std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
     SubmitAndAnswer(lock, answers);  // perhaps `read` itself: it is no longer ours
     return std::nullopt;
   }
-  Answers none;
-  SubmitAndAnswer(lock, none);
+  answers.Pop();
+  SubmitAndAnswer(lock, answers);
   return TakeAnswer(read);
 }
 
 PageCache::Outcome PageCache::ServeNew(ExtentRead& read, Answers& answers) {
-  const uint64_t page = PageOf(read.extent);
-  if (wants_accesses_.load(std::memory_order_relaxed)) policy_->Access(page);
+  if (wants_accesses_.load(std::memory_order_relaxed)) policy_->Access(read.page);
   if (const auto outcome = ServeFromMemory(read, answers)) return *outcome;
 
   misses_.fetch_add(1, std::memory_order_relaxed);
   const auto advice =
       options_.readahead ? readahead_.Access(read.extent.offset, read.extent.length_bytes) : Readahead::Advice();
-  const auto slot = Decide(read, advice.in_run) == Admit::kPage ? AcquireSlot() : std::nullopt;
   Outcome outcome = Outcome::kParked;
-  if (slot) {
+  if (const auto slot = AdmittedSlot(read, advice.in_run)) {
     Count(read, Counter::kFillMisses);
-    StartFill(*slot, page, &read.extent, false);
-    slots_[*slot].served_bytes.store(read.wanted_bytes, std::memory_order_relaxed);
-    read.next = nullptr;
-    fills_[*slot].waiters = &read;
+    StartFill(*slot, read.page, &read, FillKind::kDemand);
   } else {
-    outcome = memory_queue_ == nullptr ? Bypass(read) : Outcome::kNoMemory;
+    outcome = memory_queue_.empty() ? Bypass(read) : Outcome::kNoMemory;
   }
   FollowRun(advice);
   StartPrefetches();
@@ -235,20 +204,12 @@ std::optional<PageCache::Outcome> PageCache::ServeFromMemory(ExtentRead& read, A
   return ServeFromSlabs(read, answers);
 }
 
-Admit PageCache::Decide(const ExtentRead& read, bool in_run) {
-  const uint64_t page = PageOf(read.extent);
-  if (slot_of_page_[page].load(std::memory_order_relaxed) != kAbsent) return Admit::kExtent;  // damaged
-  const PageRange range = RangeOf(page);
-  const bool has_free_slot = HasFreeSlot();
-  const auto victim = has_free_slot ? std::nullopt : FindVictim();
-  return admission_.Decide({.page = page,
-                            .page_bytes = static_cast<uint32_t>(range.end - range.begin),
-                            .extent_bytes = read.extent.length_bytes,
-                            .in_run = in_run,
-                            .has_free_slot = has_free_slot,
-                            .has_victim = victim.has_value(),
-                            .victim_used_at = victim ? victim->used_at : 0},
-                           misses_.load(std::memory_order_relaxed), costs_);
+void PageCache::Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, bool is_verified,
+                       Answers& answers) {
+  read.slot = slot;
+  read.bytes = bytes;
+  read.is_verified = is_verified;
+  answers.Push(read);
 }
 
 void PageCache::Count(ExtentRead& read, Counter counter) {
@@ -260,24 +221,19 @@ void PageCache::Count(ExtentRead& read, Counter counter) {
 }
 
 std::optional<PageCache::Outcome> PageCache::ServeFromPage(ExtentRead& read, Answers& answers) {
-  const uint32_t held = slot_of_page_[PageOf(read.extent)].load(std::memory_order_relaxed);
-  if (held == kAbsent || held == kDamaged) return std::nullopt;
-  const uint32_t number = held - 1;
-  Fill& fill = fills_[number];
-  Slot& slot = slots_[number];
-  const uint32_t parts = PartsOf(read.extent);
-  if ((parts & fill.failed) != 0) return std::nullopt;
+  if (slots_.presence(read.page) != SlotTable::Presence::kHeld) return std::nullopt;
+  const uint32_t slot = slots_.slot_of(read.page);
+  if (fills_.HasFailed(slot, read.extent)) return std::nullopt;
 
-  const bool is_resident = fill.state == State::kResident;
+  const bool is_resident = slots_.is_open(slot);
   Count(read, is_resident ? Counter::kHits : Counter::kJoined);
-  slot.used_at.store(misses_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  slot.served_bytes.fetch_add(read.wanted_bytes, std::memory_order_relaxed);
-  const bool is_there = (parts & fill.pending) == 0;
+  slots_.Use(slot, misses_.load(std::memory_order_relaxed), read.wanted_bytes);
+  const bool is_there = fills_.IsThere(slot, read.extent);
   if (is_there) {
-    slot.pins.fetch_add(1, std::memory_order_relaxed);
-    answers.Add(read, number, BytesIn(arena_.slot(number), read.extent), is_resident);
+    slots_.PinMore(slot);
+    Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), is_resident, answers);
   } else {
-    read.next = std::exchange(fill.waiters, &read);
+    fills_.Join(slot, read);
   }
   // Not before: what it prefetches may take the slot of any page that nobody has pinned, this one's as well.
   UseFirstTime(slot, read.extent);
@@ -289,47 +245,234 @@ std::optional<PageCache::Outcome> PageCache::ServeFromSlabs(ExtentRead& read, An
   if (entry == nullptr) return std::nullopt;
   Count(read, entry->is_filled ? Counter::kHits : Counter::kJoined);
   if (!entry->is_filled) {
-    read.next = std::exchange(entry->waiters, &read);
+    entry->waiters.Push(read);
     return Outcome::kParked;
   }
   slabs_.Pin(entry->slot);
-  answers.Add(read, entry->slot, arena_.slot(entry->slot).subspan(entry->begin, read.extent.length_bytes), true);
+  Answer(read, entry->slot, arena_.slot(entry->slot).subspan(entry->begin, read.extent.length_bytes), true, answers);
   return Outcome::kAnswered;
 }
 
 PageCache::Outcome PageCache::Bypass(ExtentRead& read) {
   ExtentSlabs::Entry* const entry = slabs_.Allocate(read.number, read.extent);
-  if (entry == nullptr) return Outcome::kNoMemory;
+  if (entry == nullptr) {
+    // One slab more, for those who come next, where memory permits.
+    if (const auto slab = is_out_of_memory_ || arena_.populated() >= residency_.SlotLimit(arena_.populated())
+                              ? std::nullopt
+                              : slabs_.TakeBare())
+      to_populate_.push_back(*slab);
+    return Outcome::kNoMemory;
+  }
   Count(read, Counter::kBypasses);
   entry->cache = this;
   entry->done = OnExtentRead;
-  read.next = nullptr;
-  entry->waiters = &read;
-  ++demand_in_flight_;
-  AddRead(*entry);
+  entry->waiters.Push(read);
+  to_submit_.Push(*entry);
   return Outcome::kParked;
 }
 
 void PageCache::WaitForMemory(ExtentRead& read, Answers& answers) {
   counters_.Add(Counter::kParked);
-  read.next = nullptr;
-  *memory_queue_end_ = &read;
-  memory_queue_end_ = &read.next;
+  memory_queue_.Push(read);
   waiting_for_memory_.fetch_add(1, std::memory_order_seq_cst);
   // Whoever let go of the last pin before the line above did not know that somebody waits.
   ServeWaitingForMemory(answers);
 }
 
 void PageCache::ServeWaitingForMemory(Answers& answers) {
-  while (memory_queue_ != nullptr) {
-    ExtentRead& read = *memory_queue_;
-    ExtentRead* const behind = read.next;
-    if (ServeAgain(read, answers) == Outcome::kNoMemory) return;
-    memory_queue_ = behind;
-    if (behind == nullptr) memory_queue_end_ = &memory_queue_;
+  while (ExtentRead* const read = memory_queue_.first()) {
+    memory_queue_.Pop();
+    if (ServeAgain(*read, answers) == Outcome::kNoMemory) {
+      memory_queue_.PushFront(*read);
+      return;
+    }
     waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed);
   }
   idle_.notify_all();
+}
+
+// --- Slots
+
+std::optional<uint32_t> PageCache::TakeConsumed() {
+  // Where the kernel has no room for all, it will let go of the page, which is then as good as any.
+  const bool is_free = residency_.IsStream() && policy_->prefers_consumed();
+  const auto slot = is_free ? slots_.TakeConsumed() : std::nullopt;
+  if (slot) Evicted(*slot);
+  return slot;
+}
+
+std::optional<PageCache::Place> PageCache::FindFree() {
+  std::erase_if(draining_, [this](uint32_t slot) {
+    if (!slots_.is_abandoned(slot)) return false;
+    ReleaseSlot(slot);
+    return true;
+  });
+  if (const auto slot = slots_.TakeFree()) {
+    least_free_ = std::min(least_free_, slots_.free_count());
+    return Place{.slot = *slot};
+  }
+  if (const auto slot = TakeConsumed()) return Place{.slot = *slot};
+  const bool may_grow =
+      !is_out_of_memory_ && arena_.populated() + to_populate_.size() <
+                                std::min(residency_.SlotLimit(arena_.populated()), arena_.slot_count());
+  if (const auto slot = may_grow ? slots_.TakeBare() : std::nullopt) return Place{.slot = *slot};
+  return std::nullopt;
+}
+
+// The lowest rank of those that are looked at: all of a small arena's, of a large one's the next kVictimsLookedAt.
+std::optional<PageCache::Place> PageCache::FindVictim() {
+  const uint32_t first_slot = slots_.first_slot();
+  const uint32_t used = end_of_used_ - first_slot;
+  if (used <= kVictimsLookedAt) hand_ = first_slot;
+  std::optional<Place> victim;
+  uint64_t least = 0;
+  for (uint32_t looks = std::min(used, kVictimsLookedAt); looks > 0; --looks) {
+    if (hand_ >= end_of_used_) hand_ = first_slot;
+    const uint32_t slot = hand_++;
+    if (!slots_.is_unpinned(slot)) continue;
+    const uint64_t used_at = slots_.used_at(slot);
+    const auto rank = policy_->Rank({.page = slots_.page_of(slot),
+                                     .filled_at = fills_[slot].filled_at,
+                                     .used_at = used_at,
+                                     .is_consumed = slots_.is_consumed(slot)});
+    if (!rank || (victim && *rank >= least)) continue;
+    least = *rank;
+    victim = Place{.slot = slot, .kind = Place::Kind::kVictim, .used_at = used_at};
+  }
+  return victim;
+}
+
+bool PageCache::Take(const Place& place) {
+  if (place.kind == Place::Kind::kVictim) {
+    if (!slots_.Evict(place.slot)) return false;
+    Evicted(place.slot);
+  }
+  end_of_used_ = std::max(end_of_used_, place.slot + 1);
+  return true;
+}
+
+void PageCache::PutBack(const Place& place) {
+  if (place.kind != Place::Kind::kVictim) ReleaseSlot(place.slot);
+}
+
+void PageCache::ReleaseSlot(uint32_t slot) {
+  if (arena_.is_populated(slot))
+    slots_.Release(slot);
+  else
+    slots_.ReleaseBare(slot);
+}
+
+void PageCache::Evicted(uint32_t slot) {
+  --resident_pages_;
+  counters_.Add(Counter::kEvictedPages);
+  CountIfWasted(slot);
+}
+
+std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_run) {
+  const bool is_bad = !IsAbsent(read.page);  // or it is being filled, in vain
+  const PageRange range = RangeOf(read.page);
+  const auto free = is_bad ? std::nullopt : FindFree();
+  const auto place = free || is_bad ? free : FindVictim();
+  const Admission::Miss miss = {.page = read.page,
+                                .page_bytes = static_cast<uint32_t>(range.end - range.begin),
+                                .extent_bytes = read.extent.length_bytes,
+                                .in_run = in_run,
+                                .has_free_slot = free.has_value(),
+                                .has_victim = place && !free,
+                                .victim_used_at = place ? place->used_at : 0,
+                                .is_handed_on = slots_.presence(read.page) == SlotTable::Presence::kHandedOn,
+                                .may_fill = free && residency_.MayFill()};
+  residency_.Missed(read.page, Admission::RentOf(miss, meter_.costs()));
+  const Admit admit = admission_.Decide(miss, misses_.load(std::memory_order_relaxed), meter_.costs());
+  if (!place) return std::nullopt;
+  if (admit == Admit::kPage && Take(*place)) {
+    if (miss.may_fill) residency_.Filled();
+    return place->slot;
+  }
+  PutBack(*place);
+  return std::nullopt;
+}
+
+std::optional<uint32_t> PageCache::AnySlot() {
+  auto place = FindFree();
+  if (!place) place = FindVictim();
+  return place && Take(*place) ? std::optional(place->slot) : std::nullopt;
+}
+
+// Handed on counts as absent for a run: had the kernel the page, nobody would ask here.
+bool PageCache::IsAbsent(uint64_t page) const {
+  const auto presence = slots_.presence(page);
+  return presence == SlotTable::Presence::kAbsent || presence == SlotTable::Presence::kHandedOn;
+}
+
+PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
+  std::unique_lock lock(mutex_);
+  if (is_draining_ || page >= page_count_ || slots_.presence(page) != SlotTable::Presence::kAbsent)
+    return SweepOutcome::kNotNeeded;
+  // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
+  if (fills_.filling(FillKind::kSweep) >= kMaxSweeps) return SweepOutcome::kNoSlot;
+  const auto place = FindFree();
+  if (!place) return SweepOutcome::kNoSlot;
+  // The last slots are for those who ask.
+  const uint32_t limit = residency_.SlotLimit(arena_.populated());
+  if (slots_.free_count() + limit - std::min(limit, arena_.populated()) < kSlotsForDemand) {
+    PutBack(*place);
+    return SweepOutcome::kNoSlot;
+  }
+  Take(*place);
+  StartFill(place->slot, page, nullptr, FillKind::kSweep);
+  counters_.Add(Counter::kSweptPages);
+  residency_.Swept();
+  Answers none;
+  SubmitAndAnswer(lock, none);
+  return SweepOutcome::kBegun;
+}
+
+// --- Memory
+
+void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
+  --outstanding_;
+  if (slot < slabs_.slab_count()) {
+    slabs_.GotMemory(slot);
+    ServeWaitingForMemory(answers);
+  } else if (is_there) {
+    fills_.HasMemory(slot);
+  } else {
+    fills_.HasNoMemory(slot);
+    EndFill(slot, answers);
+  }
+  if (!is_there) is_out_of_memory_ = true;
+  if (outstanding_ == 0) idle_.notify_all();
+}
+
+void PageCache::Trim(bool is_idle) {
+  constexpr size_t kSlotsAtATime = 8;  // a slot costs some 20 us, and readers wait for the lock
+  is_idle = is_idle && options_.readers_keep;
+  std::unique_lock lock(mutex_);
+  is_out_of_memory_ = false;
+  if (is_idle) {
+    for (uint32_t slot = slots_.first_slot(); slot < end_of_used_; ++slot) {
+      if (!slots_.is_unpinned(slot) || !slots_.Evict(slot)) continue;
+      Evicted(slot);
+      ReleaseSlot(slot);
+    }
+    slabs_.ReleaseMemory(arena_);
+  }
+  size_t unneeded = is_idle ? slots_.free_count() : least_free_ / 2;
+  const uint32_t limit = residency_.SlotLimit(arena_.populated());
+  for (size_t released = 1; unneeded > 0 || arena_.populated() > limit; ++released) {
+    auto slot = slots_.TakeFree();
+    if (!slot) slot = TakeConsumed();
+    if (const auto victim = slot ? std::nullopt : FindVictim(); victim && Take(*victim)) slot = victim->slot;
+    if (!slot) break;
+    arena_.Release(*slot);
+    ReleaseSlot(*slot);
+    unneeded -= unneeded > 0 ? 1 : 0;
+    if (released % kSlotsAtATime != 0) continue;
+    lock.unlock();
+    lock.lock();
+  }
+  least_free_ = slots_.free_count();
 }
 
 // --- Fills
@@ -342,61 +485,56 @@ std::span<const std::byte> PageCache::BytesIn(std::span<const std::byte> page, c
   return page.subspan(extent.offset % kPageBytes, extent.length_bytes);
 }
 
-uint32_t PageCache::PartsOf(const Extent& extent) {
-  const uint64_t begin = extent.offset % kPageBytes;
-  const uint64_t first = begin / kFillPartBytes;
-  const uint64_t last = (begin + std::max(extent.length_bytes, 1U) - 1) / kFillPartBytes;
-  return (uint32_t{2} << last) - (uint32_t{1} << first);
-}
-
-void PageCache::StartFill(uint32_t slot, uint64_t page, const Extent* first, bool is_prefetch) {
+void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillKind kind) {
   const PageRange range = RangeOf(page);
-  Fill& fill = fills_[slot];
-  fill.state = State::kFilling;
-  fill.pending = 0;
-  fill.failed = 0;
-  fill.is_prefetch = is_prefetch;
-  fill.began_ns = NowNs();
-  fill.read_bytes = 0;
-  fill.waiters = nullptr;
-  slots_[slot].page.store(page, std::memory_order_relaxed);
-  slots_[slot].served_bytes.store(0, std::memory_order_relaxed);
-  slots_[slot].used_at.store(misses_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  slots_[slot].is_unused.store(is_prefetch, std::memory_order_relaxed);
-  slot_of_page_[page].store(slot + 1, std::memory_order_release);
-  ++(is_prefetch ? prefetches_in_flight_ : demand_in_flight_);
-  if (is_prefetch) counters_.Add(Counter::kPrefetchedPages);
-
-  const size_t first_part = first == nullptr ? 0 : first->offset % kPageBytes / kFillPartBytes;
-  for (size_t i = 0; i < kParts; ++i) {
-    Part& part = fill.parts[(first_part + i) % kParts];
-    const uint64_t part_begin = page * kPageBytes + part.number * kFillPartBytes;
-    const uint64_t begin = std::max(part_begin, range.begin / alignment_bytes_ * alignment_bytes_);
-    const uint64_t needed_end = std::min(part_begin + kFillPartBytes, range.end);
-    if (begin >= needed_end) continue;
-    part.offset = begin;
-    part.into = arena_.slot(slot).data() + begin % kPageBytes;
-    part.needed_bytes = static_cast<uint32_t>(needed_end - begin);
-    part.bytes = static_cast<uint32_t>(CeilDiv(part.needed_bytes, alignment_bytes_) * alignment_bytes_);
-    fill.pending |= uint32_t{1} << part.number;
-    AddRead(part);
+  const uint64_t now = misses_.load(std::memory_order_relaxed);
+  const bool is_readahead = kind == FillKind::kReadahead;
+  slots_.Enter(slot, page, static_cast<uint32_t>(range.end - range.begin), now, is_readahead);
+  fills_.Begin(slot, kind, range.begin, range.end, arena_.base_of(slot), NowNs());
+  if (is_readahead) counters_.Add(Counter::kPrefetchedPages);
+  if (first != nullptr) {
+    slots_.Use(slot, now, first->wanted_bytes);
+    fills_.Join(slot, *first);
+  }
+  // Reads that wait for memory need none any more: nothing that comes resident may be behind a read that waits.
+  memory_queue_.TakeIf([page](const ExtentRead& read) { return read.page == page; },
+                       [&](ExtentRead& read) {
+                         waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed);
+                         Count(read, Counter::kJoined);
+                         slots_.Use(slot, now, read.wanted_bytes);
+                         fills_.Join(slot, read);
+                       });
+  if (arena_.is_populated(slot)) {
+    fills_.HasMemory(slot);
+  } else {
+    to_populate_.push_back(slot);
   }
 }
 
-void PageCache::AddRead(VolumeRead& read) {
-  read.next = nullptr;
-  *to_submit_end_ = &read;
-  to_submit_end_ = &read.next;
-  ++outstanding_;
-  if (busy_reads_++ == 0) busy_since_ns_ = NowNs();
-}
-
 void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers) {
-  VolumeRead* const submit = std::exchange(to_submit_, nullptr);
-  to_submit_end_ = &to_submit_;
-  lock.unlock();
-  if (submit != nullptr) engine_.Submit(submit);
-  while (ExtentRead* const read = answers.Pop()) read->done(*read, TakeAnswer(*read));
+  while (true) {
+    fills_.Pump();
+    const size_t reads = to_submit_.size();
+    outstanding_ += reads;
+    if (reads > 0) meter_.Began(reads, NowNs());
+    VolumeRead* const submit = to_submit_.TakeAll();
+    std::optional<uint32_t> bare;
+    if (!to_populate_.empty()) {
+      bare = to_populate_.back();
+      to_populate_.pop_back();
+      ++outstanding_;
+    }
+    lock.unlock();
+    if (submit != nullptr) source_.Submit(submit);
+    while (ExtentRead* const read = answers.Pop()) read->done(*read, TakeAnswer(*read));
+    if (!bare) return;
+    residency_.LookAtMemory();
+    const auto populated = arena_.Populate(*bare);
+    lock.lock();
+    if (!populated && !is_out_of_memory_)
+      spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+    GotMemory(*bare, populated.has_value(), answers);
+  }
 }
 
 Result<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
@@ -407,99 +545,98 @@ Result<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
 }
 
 void PageCache::OnPartRead(VolumeRead& read, int64_t result) {
-  auto& part = static_cast<Part&>(read);
-  part.cache->PartRead(part, result);
+  auto& request = static_cast<PageFills::Request&>(read);
+  request.cache->PartRead(request, result);
 }
 
-void PageCache::PartRead(Part& part, int64_t result) {
-  const uint32_t number = part.slot;
-  Fill& fill = fills_[number];
-  const uint64_t page = slots_[number].page.load(std::memory_order_relaxed);
+void PageCache::PartRead(PageFills::Request& request, int64_t result) {
+  const uint32_t slot = request.slot;
+  PageFills::Fill& fill = fills_[slot];
+  const uint64_t page = slots_.page_of(slot);
+  const FillKind kind = fill.kind;
   Answers answers;
-  ExtentRead* retried = nullptr;
   std::unique_lock lock(mutex_);
-  const uint64_t now_ns = NowNs();
-  CountRead(result, now_ns);
+  CountRead(result, NowNs());
   if (result > 0) fill.read_bytes += static_cast<uint32_t>(result);
-  if (result < part.needed_bytes) {
-    fill.failed |= uint32_t{1} << part.number;
-    counters_.Add(Counter::kReadErrors);
-  }
-  const bool is_last = std::popcount(fill.pending) == 1;
+  const bool is_complete = result >= request.needed_bytes;
+  if (!is_complete) counters_.Add(Counter::kReadErrors);
+  const bool is_last = fills_.Came(request, is_complete);
+  bool is_wrong = false;
   if (is_last && fill.failed == 0) {
     // Still pending while it is verified, so that those who come meanwhile wait for it as well.
     const PageRange range = RangeOf(page);
     lock.unlock();
-    const bool is_good =
-        VerifyPage(page, arena_.slot(number).subspan(range.begin % kPageBytes, range.end - range.begin));
+    is_wrong = !VerifyPage(page, arena_.slot(slot).subspan(range.begin % kPageBytes, range.end - range.begin));
     lock.lock();
-    if (!is_good) fill.failed = ~uint32_t{0};
+    if (is_wrong) fill.failed = ~uint32_t{0};
   }
-  fill.pending &= ~(uint32_t{1} << part.number);
-  if (is_last) {
-    LearnCosts(fill.read_bytes, NowNs());  // not the time from before the check: others have counted meanwhile
-    --(fill.is_prefetch ? prefetches_in_flight_ : demand_in_flight_);
-    if (fill.failed == 0) Publish(fill, number);
-  }
-  TakeReady(fill, number, answers, retried);
-  if (is_last && fill.failed != 0) Abandon(fill, number);
+  fills_.TakeIn(request);
   const bool is_published = is_last && fill.failed == 0;
-  const bool is_prefetch = fill.is_prefetch;
-  Retry(retried, answers);
+  if (is_last) {
+    meter_.Completed(fill.read_bytes, NowNs());  // not the time from before the check: others have counted meanwhile
+    fill.is_wrong = is_wrong;
+    EndFill(slot, answers);
+  } else {
+    ExtentReadQueue retried;
+    TakeReady(slot, answers, retried);
+    Retry(retried, answers);
+  }
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
-  if (is_published && page_listener_) page_listener_(page, is_prefetch);  // behind those who wait
+  if (is_published && page_listener_) page_listener_(page, kind == FillKind::kReadahead);  // behind those who wait
   EndRead();
 }
 
-// Those whose parts are there, or will never be.
-void PageCache::TakeReady(Fill& fill, uint32_t slot, Answers& answers, ExtentRead*& retried) {
-  for (ExtentRead** link = &fill.waiters; *link != nullptr;) {
-    ExtentRead& read = **link;
-    const uint32_t parts = PartsOf(read.extent);
-    const bool has_failed = (parts & fill.failed) != 0;
-    if (!has_failed && (parts & fill.pending) != 0) {
-      link = &read.next;
-      continue;
-    }
-    *link = read.next;
-    if (has_failed) {
-      read.next = std::exchange(retried, &read);
-    } else {
-      slots_[slot].pins.fetch_add(1, std::memory_order_relaxed);
-      answers.Add(read, slot, BytesIn(arena_.slot(slot), read.extent), fill.state == State::kResident);
-    }
+// All of the page has come, or failed.
+void PageCache::EndFill(uint32_t slot, Answers& answers) {
+  PageFills::Fill& fill = fills_[slot];
+  if (fill.failed == 0) Publish(slot);
+  ExtentReadQueue retried;
+  TakeReady(slot, answers, retried);
+  fills_.Ended(slot);
+  if (fill.failed != 0) {
+    // Slots without memory have not read anything: nothing is known of the page.
+    const auto then = fill.is_wrong      ? SlotTable::Presence::kWrong
+                      : !fill.has_memory ? SlotTable::Presence::kAbsent
+                                         : SlotTable::Presence::kUnreadable;
+    if (then == SlotTable::Presence::kUnreadable) unreadable_at_ns_ = NowNs();
+    slots_.Leave(slot, then);
+    CountIfWasted(slot);
+    if (fill.has_memory)
+      draining_.push_back(slot);
+    else
+      ReleaseSlot(slot);
   }
+  Retry(retried, answers);
 }
 
-void PageCache::Retry(ExtentRead* retried, Answers& answers) {
-  while (retried != nullptr) {
-    ExtentRead& read = *std::exchange(retried, retried->next);
-    if (ServeAgain(read, answers) == Outcome::kNoMemory) WaitForMemory(read, answers);
-  }
+// Those whose bytes are there, or will never be.
+void PageCache::TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried) {
+  const bool is_resident = slots_.is_open(slot);
+  fills_[slot].waiters.TakeIf(
+      [&](const ExtentRead& read) { return fills_.HasFailed(slot, read.extent) || fills_.IsThere(slot, read.extent); },
+      [&](ExtentRead& read) {
+        if (fills_.HasFailed(slot, read.extent)) return retried.Push(read);
+        slots_.PinMore(slot);
+        Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), is_resident, answers);
+      });
 }
 
-void PageCache::Publish(Fill& fill, uint32_t slot) {
-  fill.state = State::kResident;
+void PageCache::Retry(ExtentReadQueue& retried, Answers& answers) {
+  while (ExtentRead* const read = retried.Pop())
+    if (ServeAgain(*read, answers) == Outcome::kNoMemory) WaitForMemory(*read, answers);
+}
+
+void PageCache::Publish(uint32_t slot) {
+  PageFills::Fill& fill = fills_[slot];
   fill.filled_at = misses_.load(std::memory_order_relaxed);
-  slots_[slot].used_at.store(fill.filled_at, std::memory_order_relaxed);
-  slots_[slot].pins.fetch_and(~kClosed, std::memory_order_release);
+  slots_.Open(slot, fill.filled_at);
   ++resident_pages_;
   counters_.Add(Counter::kFilledPages);
   const uint64_t latency_ns = NowNs() - fill.began_ns;
   counters_.AddFillLatency(latency_ns);
-  // The least of late: what queues behind other fills says nothing of the volume.
-  least_fill_ns_ = least_fill_ns_ == 0 ? latency_ns : std::min(least_fill_ns_ + least_fill_ns_ / 64, latency_ns);
-  const double delivered_ns = costs_.ns_per_byte() * kPageBytes;
-  const double pages = 2 * static_cast<double>(least_fill_ns_) / std::max(delivered_ns, 1.0);
-  readahead_.SetBandwidthDelay(static_cast<uint32_t>(std::clamp(pages, 2.0, double{kMaxBandwidthDelayPages})));
-}
-
-void PageCache::Abandon(Fill& fill, uint32_t slot) {
-  slot_of_page_[slots_[slot].page.load(std::memory_order_relaxed)].store(kDamaged, std::memory_order_relaxed);
-  fill.state = State::kDraining;
-  ++draining_slots_;
-  CountIfWasted(slots_[slot]);
+  meter_.FillTook(latency_ns);
+  readahead_.SetBandwidthDelay(meter_.bandwidth_delay_pages());
 }
 
 void PageCache::OnExtentRead(VolumeRead& read, int64_t result) {
@@ -509,14 +646,14 @@ void PageCache::OnExtentRead(VolumeRead& read, int64_t result) {
 
 void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   const Extent extent = entry.extent;
+  const uint64_t page = PageOf(extent);
   const auto needed_bytes = static_cast<int64_t>(extent.offset - entry.offset + extent.length_bytes);
   Result<void> good;
   if (result < 0)
-    good = SystemError(static_cast<int>(-result), "{} bytes at {} (page {})", extent.length_bytes, extent.offset,
-                       PageOf(extent));
+    good = SystemError(static_cast<int>(-result), "{} bytes at {} (page {})", extent.length_bytes, extent.offset, page);
   else if (result < needed_bytes)
     good = Corrupt("{} bytes at {} (page {}): the pack ends before them; it was truncated", extent.length_bytes,
-                   extent.offset, PageOf(extent));
+                   extent.offset, page);
   if (!good)
     counters_.Add(Counter::kReadErrors);
   else
@@ -525,27 +662,28 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   std::unique_lock lock(mutex_);
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
-  if (result > 0) LearnCosts(static_cast<uint64_t>(result), now_ns);
-  --demand_in_flight_;
+  if (result > 0) meter_.Completed(static_cast<uint64_t>(result), now_ns);
   Answers answers;
-  ExtentRead* waiters = std::exchange(entry.waiters, nullptr);
+  ExtentReadQueue failed;
   const uint32_t slot = entry.slot;
-  if (good) {
-    entry.is_filled = true;
-    while (waiters != nullptr) {
-      ExtentRead& read = *std::exchange(waiters, waiters->next);
-      slabs_.Pin(slot);
-      answers.Add(read, slot, arena_.slot(slot).subspan(entry.begin, extent.length_bytes), true);
+  while (ExtentRead* const read = entry.waiters.Pop()) {
+    if (!good) {
+      failed.Push(*read);
+      continue;
     }
-  } else {
-    slabs_.Discard(entry);
+    slabs_.Pin(slot);
+    Answer(*read, slot, arena_.slot(slot).subspan(entry.begin, extent.length_bytes), true, answers);
   }
+  if (good)
+    entry.is_filled = true;
+  else
+    slabs_.Discard(entry);
+  if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable &&
+      now_ns - unreadable_at_ns_ > kRetryUnreadableNs)
+    slots_.SetAbsent(page);
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
-  while (waiters != nullptr) {
-    ExtentRead& read = *std::exchange(waiters, waiters->next);
-    read.done(read, std::unexpected(good.error()));
-  }
+  while (ExtentRead* const read = failed.Pop()) read->done(*read, std::unexpected(good.error()));
   Unpin(slot);  // the read's own
   EndRead();
 }
@@ -553,6 +691,12 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
 void PageCache::EndRead() {
   const std::scoped_lock lock(mutex_);
   if (--outstanding_ == 0) idle_.notify_all();
+}
+
+void PageCache::CountRead(int64_t result, uint64_t now_ns) {
+  counters_.Add(Counter::kVolumeReads);
+  if (result > 0) counters_.Add(Counter::kVolumeBytes, static_cast<uint64_t>(result));
+  meter_.Ended(now_ns);
 }
 
 bool PageCache::VerifyPage(uint64_t page, std::span<const std::byte> bytes) {
@@ -570,46 +714,26 @@ Result<void> PageCache::VerifyExtent(const Extent& extent, std::span<const std::
   return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset, PageOf(extent));
 }
 
-// --- What reads cost
-
-void PageCache::CountRead(int64_t result, uint64_t now_ns) {
-  counters_.Add(Counter::kVolumeReads);
-  if (result > 0) counters_.Add(Counter::kVolumeBytes, static_cast<uint64_t>(result));
-  if (--busy_reads_ == 0) busy_ns_ += now_ns - busy_since_ns_;
-}
-
-void PageCache::LearnCosts(uint64_t bytes, uint64_t now_ns) {
-  ++window_requests_;
-  window_bytes_ += bytes;
-  const uint64_t busy_ns = busy_ns_ + (busy_reads_ > 0 ? now_ns - busy_since_ns_ : 0);
-  if (window_requests_ < kWindowRequests && busy_ns < kWindowNs) return;
-  costs_.Learn(static_cast<double>(busy_ns), static_cast<double>(window_requests_), static_cast<double>(window_bytes_));
-  busy_ns_ = 0;
-  busy_since_ns_ = now_ns;
-  window_requests_ = 0;
-  window_bytes_ = 0;
-}
-
 // --- Readahead
 
-void PageCache::UseFirstTime(Slot& slot, const Extent& extent) {
-  if (!slot.is_unused.exchange(false, std::memory_order_relaxed)) return;
+void PageCache::UseFirstTime(uint32_t slot, const Extent& extent) {
+  if (!slots_.TakeUnused(slot)) return;
   counters_.Add(Counter::kPrefetchedUsed);
   readahead_.PrefetchUsed();
   FollowRun(readahead_.Access(extent.offset, extent.length_bytes));
   StartPrefetches();
 }
 
-void PageCache::CountIfWasted(Slot& slot) {
-  if (!slot.is_unused.exchange(false, std::memory_order_relaxed)) return;
+void PageCache::CountIfWasted(uint32_t slot) {
+  if (!slots_.TakeUnused(slot)) return;
   counters_.Add(Counter::kPrefetchedWasted);
   readahead_.PrefetchWasted();
 }
 
 void PageCache::FollowRun(const Readahead::Advice& advice) {
   for (uint64_t page = advice.first_page; page < advice.first_page + advice.pages; ++page) {
-    const bool is_wanted = !is_draining_ && prefetch_count_ < prefetch_queue_.size() && page < page_count_ &&
-                           slot_of_page_[page].load(std::memory_order_relaxed) == kAbsent;
+    const bool is_wanted =
+        !is_draining_ && prefetch_count_ < prefetch_queue_.size() && page < page_count_ && IsAbsent(page);
     if (!is_wanted) {
       readahead_.PrefetchDeclined();
       continue;
@@ -620,116 +744,41 @@ void PageCache::FollowRun(const Readahead::Advice& advice) {
 }
 
 void PageCache::StartPrefetches() {
-  const uint32_t limit = demand_in_flight_ > 0 ? kPrefetchesBesideDemand : kPrefetchesAlone;
-  while (prefetch_count_ > 0 && prefetches_in_flight_ < limit) {
+  while (prefetch_count_ > 0 && fills_.filling(FillKind::kReadahead) < kMaxPrefetches) {
     const uint64_t page = prefetch_queue_[prefetch_first_];
     prefetch_first_ = (prefetch_first_ + 1) % prefetch_queue_.size();
     --prefetch_count_;
-    const bool is_absent = slot_of_page_[page].load(std::memory_order_relaxed) == kAbsent;
-    if (const auto slot = is_absent ? AcquireSlot() : std::nullopt)
-      StartFill(*slot, page, nullptr, true);
+    if (const auto slot = IsAbsent(page) ? AnySlot() : std::nullopt)
+      StartFill(*slot, page, nullptr, FillKind::kReadahead);
     else
       readahead_.PrefetchDeclined();
   }
 }
 
-// --- Slots
-
-bool PageCache::HasFreeSlot() {
-  if (draining_slots_ > 0) {
-    for (uint32_t slot = slabs_.slab_count(); slot < never_used_; ++slot) {
-      if (fills_[slot].state != State::kDraining || slots_[slot].pins.load(std::memory_order_acquire) != kClosed)
-        continue;
-      --draining_slots_;
-      ReleaseSlot(slot);
-    }
-  }
-  return free_ != 0 || never_used_ < arena_.populated();
-}
-
-uint32_t PageCache::TakeFreeSlot() {
-  if (free_ == 0) return never_used_++;
-  const uint32_t slot = free_ - 1;
-  free_ = fills_[slot].next_free;
-  return slot;
-}
-
-void PageCache::ReleaseSlot(uint32_t slot) {
-  fills_[slot].state = State::kFree;
-  fills_[slot].next_free = std::exchange(free_, slot + 1);
-}
-
-bool PageCache::IsEvictable(uint32_t slot) const {
-  return fills_[slot].state == State::kResident && slots_[slot].pins.load(std::memory_order_acquire) == 0;
-}
-
-std::optional<PageCache::Victim> PageCache::FindVictim() {
-  if (!arena_.is_settled()) return std::nullopt;  // soon there will be free slots
-  const bool rank_changes = wants_accesses_.load(std::memory_order_relaxed);
-  const uint64_t now = misses_.load(std::memory_order_relaxed);
-  // The least of all stays the least while it is not used, since the others' times only grow.
-  if (victim_ && !rank_changes && IsEvictable(victim_->slot) &&
-      slots_[victim_->slot].page.load(std::memory_order_relaxed) == victim_->page &&
-      slots_[victim_->slot].used_at.load(std::memory_order_relaxed) == victim_->used_at)
-    return victim_;
-  if (!victim_ && now - victim_sought_at_ < kMissesBetweenVainSearches && victim_sought_at_ != 0) return std::nullopt;
-  victim_sought_at_ = now;
-  victim_.reset();
-  uint64_t least = 0;
-  for (uint32_t slot = slabs_.slab_count(); slot < never_used_; ++slot) {
-    if (!IsEvictable(slot)) continue;
-    const uint64_t page = slots_[slot].page.load(std::memory_order_relaxed);
-    const uint64_t used_at = slots_[slot].used_at.load(std::memory_order_relaxed);
-    const PageRange range = RangeOf(page);
-    const auto rank = policy_->Rank(
-        {.page = page,
-         .filled_at = fills_[slot].filled_at,
-         .used_at = used_at,
-         .is_consumed = slots_[slot].served_bytes.load(std::memory_order_relaxed) >= range.end - range.begin});
-    if (!rank || (victim_ && *rank >= least)) continue;
-    least = *rank;
-    victim_ = {.slot = slot, .page = page, .used_at = used_at};
-  }
-  return victim_;
-}
-
-std::optional<uint32_t> PageCache::AcquireSlot() {
-  if (HasFreeSlot()) return TakeFreeSlot();
-  while (const auto victim = FindVictim()) {
-    victim_.reset();
-    victim_sought_at_ = 0;
-    Slot& slot = slots_[victim->slot];
-    uint32_t unpinned = 0;
-    // Somebody may pin it at this moment: then it is not the least used any more.
-    if (!slot.pins.compare_exchange_strong(unpinned, kClosed, std::memory_order_acq_rel)) continue;
-    slot_of_page_[victim->page].store(kAbsent, std::memory_order_relaxed);
-    --resident_pages_;
-    counters_.Add(Counter::kEvictedPages);
-    CountIfWasted(slot);
-    return victim->slot;
-  }
-  return std::nullopt;
-}
-
 // --- What others may know
+
+uint64_t PageCache::uses() const {
+  CacheStats stats;
+  counters_.Sum(stats);
+  return stats.reads() + stats[Counter::kVolumeReads];
+}
 
 CacheStats PageCache::GetStats() const {
   CacheStats stats;
   counters_.Sum(stats);
   const std::scoped_lock lock(mutex_);
-  stats.is_settled = arena_.is_settled();
   stats.slots = arena_.populated();
   stats.resident_pages = resident_pages_;
-  stats.ns_per_byte_x1000 = static_cast<uint64_t>(costs_.ns_per_byte() * 1000);
-  stats.ns_per_request = static_cast<uint64_t>(costs_.ns_per_request());
+  stats.ns_per_byte_x1000 = static_cast<uint64_t>(meter_.costs().ns_per_byte() * 1000);
+  stats.ns_per_request = static_cast<uint64_t>(meter_.costs().ns_per_request());
   return stats;
 }
 
 std::string PageCache::Describe() const {
   const uint32_t page_slots = arena_.slot_count() - slabs_.slab_count();
-  return fmt::format("policy {}, admission {}: {} pages, slots for {}{}", NameOf(kPolicyNames, options_.policy),
-                     NameOf(kAdmissionNames, options_.admission), page_count_, page_slots,
-                     options_.readahead ? "" : ", no readahead");
+  return fmt::format("policy {}, admission {}: {} pages, up to {} of them in memory{}",
+                     NameOf(kPolicyNames, options_.policy), NameOf(kAdmissionNames, options_.admission), page_count_,
+                     page_slots, options_.readahead ? "" : ", no readahead");
 }
 
 }  // namespace quire

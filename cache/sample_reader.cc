@@ -41,22 +41,36 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto engine = OpenFileSource(pack.file().fd(), **arena, {.io = options.io});
-  if (!engine) return Propagate(std::move(engine));
-  return std::unique_ptr<SampleReader>(new SampleReader(pack, *std::move(arena), *std::move(engine), options));
+  auto source = OpenFileSource(pack.file().fd(), **arena, {.io = options.io, .registered = false});
+  if (!source) return Propagate(std::move(source));
+  auto gauge = MemoryGauge::Create();
+  if (!gauge) return Propagate(std::move(gauge));
+  std::unique_ptr<SampleReader> reader(
+      new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source), options));
+  if (auto started = reader->watch_.Start(); !started) return Propagate(std::move(started));
+  return reader;
 }
 
-SampleReader::SampleReader(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options)
-    : pack_(pack), arena_(arena), engine_(engine), cache_(std::make_unique<PageCache>(pack, arena, engine, options)) {}
-
-SampleReader::SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<VolumeSource> engine,
-                           const CacheOptions& options)
+SampleReader::SampleReader(const Pack& pack, Arena& arena, VolumeSource& source, const CacheOptions& options,
+                           Residency::Environment environment)
     : pack_(pack),
+      arena_(arena),
+      source_(source),
+      cache_(std::make_unique<PageCache>(pack, arena, source, options, std::move(environment))) {}
+
+SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
+                           std::unique_ptr<VolumeSource> source, const CacheOptions& options)
+    : pack_(pack),
+      own_gauge_(std::move(gauge)),
       own_arena_(std::move(arena)),
-      own_engine_(std::move(engine)),
+      own_source_(std::move(source)),
       arena_(*own_arena_),
-      engine_(*own_engine_),
-      cache_(std::make_unique<PageCache>(pack, arena_, engine_, options)) {}
+      source_(*own_source_),
+      cache_(std::make_unique<PageCache>(
+          pack, arena_, source_, options,
+          Residency::Environment{
+              .available_bytes = [gauge = own_gauge_.get()] { return gauge->ReadAvailable(); },
+              .is_under_pressure = [gauge = own_gauge_.get()] { return gauge->IsUnderPressure(); }})) {}
 
 SampleReader::~SampleReader() = default;
 
@@ -113,7 +127,7 @@ void SampleReader::Advance(SampleRead& read) {
     const uint64_t wanted_bytes = std::min(run->length_bytes, read.end - read.at);
     const bool is_whole = read.at == read.offset && wanted_bytes == read.end - read.at;
     if ((!is_whole || !run->extent) && read.copy == nullptr) {
-      // No exception: it would leave by a thread of the engine, and the reader waiting for good.
+      // No exception: it would leave by a thread of the source, and the reader waiting for good.
       read.copy.reset(new (std::nothrow) std::byte[read.end - read.offset]);
       if (read.copy == nullptr) return read.done(read, SystemError(ENOMEM, "{} bytes", read.end - read.offset));
     }
@@ -193,7 +207,7 @@ void SampleReader::Drain() { cache_->Drain(); }
 CacheStats SampleReader::GetStats() const { return cache_->GetStats(); }
 
 std::vector<std::string> SampleReader::Describe() const {
-  return {arena_.Describe(), engine_.Describe(), cache_->Describe()};
+  return {arena_.Describe(), source_.Describe(), cache_->Describe()};
 }
 
 }  // namespace quire

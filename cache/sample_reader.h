@@ -13,6 +13,8 @@
 #include "cache/cache_options.h"
 #include "cache/cache_stats.h"
 #include "cache/memory/arena.h"
+#include "cache/memory/memory_gauge.h"
+#include "cache/memory_watch.h"
 #include "cache/page_cache.h"
 #include "cache/volume/volume_source.h"
 #include "format/pack.h"
@@ -62,11 +64,12 @@ struct SampleRead {
 
 class SampleReader {
  public:
-  // Sets up arena, volume source and cache. `pack` must outlive the reader. Errors: kInvalid for options that cannot be
+  // Sets up arena, fill engine and cache. `pack` must outlive the reader. Errors: kInvalid for options that cannot be
   // (names the option), kSystem for resources that cannot be had.
   static Result<std::unique_ptr<SampleReader>> Open(const Pack& pack, const CacheOptions& options);
-  // For tests: any engine. `arena` and `engine` must outlive the reader.
-  SampleReader(const Pack& pack, const Arena& arena, VolumeSource& engine, const CacheOptions& options);
+  // For tests: any engine. `arena` and `source` must outlive the reader.
+  SampleReader(const Pack& pack, Arena& arena, VolumeSource& source, const CacheOptions& options,
+               Residency::Environment environment = {});
   ~SampleReader();  // REQUIRES: no read is under way
 
   // Bytes [offset, offset + bytes) of `node`, cut at the sample's end, when all of them are in memory; false when
@@ -91,8 +94,8 @@ class SampleReader {
   [[nodiscard]] PageCache& cache() { return *cache_; }
 
  private:
-  SampleReader(const Pack& pack, std::unique_ptr<Arena> arena, std::unique_ptr<VolumeSource> engine,
-               const CacheOptions& options);
+  SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
+               std::unique_ptr<VolumeSource> source, const CacheOptions& options);
   // Adds the slice at `offset`; its bytes, or nothing where it is not in memory.
   std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
   // Goes on with the bytes at read.at until it must wait or is done.
@@ -102,11 +105,13 @@ class SampleReader {
   static void PieceDone(ExtentRead& piece, Result<ExtentPin> pin);
 
   const Pack& pack_;
+  const std::unique_ptr<MemoryGauge> own_gauge_;
   const std::unique_ptr<Arena> own_arena_;
-  const std::unique_ptr<VolumeSource> own_engine_;
-  const Arena& arena_;
-  VolumeSource& engine_;
+  const std::unique_ptr<VolumeSource> own_source_;
+  Arena& arena_;
+  VolumeSource& source_;
   const std::unique_ptr<PageCache> cache_;
+  MemoryWatch watch_{*cache_};  // last: it uses the cache
 };
 
 }  // namespace quire

@@ -338,6 +338,21 @@ Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const 
   return hole_until(next->file_offset);
 }
 
+Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNumber number) const {
+  if (node.kind == NodeKind::kFile) return node.content == number ? std::optional<uint64_t>(0) : std::nullopt;
+  if (node.content == kMaxRecords) return std::nullopt;
+  for (uint64_t i = 0; i < kSegmentsLookedAt; ++i) {
+    const auto segment = GetSegment(node.content + i);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
+      return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + i, node.size_bytes);
+    if (number >= segment->first_extent && number - segment->first_extent < CeilDiv(segment->length_bytes, kPageBytes))
+      return segment->file_offset + (number - segment->first_extent) * kPageBytes;
+    if (segment->following == 0) break;
+  }
+  return std::nullopt;
+}
+
 Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
   if (node.kind == NodeKind::kFile) return node.size_bytes;
   uint64_t stored_bytes = 0;

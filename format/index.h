@@ -77,6 +77,10 @@ class Index {
   // Bytes of `node` that are not holes. All its segments are read, and checked against each other and its size.
   // REQUIRES: node.is_sample().
   Result<uint64_t> GetStoredBytes(const Node& node) const;
+  // Where in `node` the bytes of extent `number` begin; empty where it is none of the node's. Looks at the first
+  // kSegmentsLookedAt segments of a node only, which are all unless it has holes. REQUIRES: node.is_sample().
+  Result<std::optional<uint64_t>> FindFileOffset(const Node& node, ExtentNumber number) const;
+  static constexpr uint64_t kSegmentsLookedAt = 8;
 
   // Calls `visit` for each extended attribute in name order until it returns false.
   Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;

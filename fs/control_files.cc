@@ -30,7 +30,7 @@ timespec Now() {
 
 using Json = nlohmann::ordered_json;
 
-// The share of what was pushed that was read, as far as the control group tells.
+// read_share: of what was pushed, as far as the control group tells.
 Json PushJson(const FeedFigures& feed) {
   const PushFigures& push = feed.push;
   return {
@@ -40,11 +40,13 @@ Json PushJson(const FeedFigures& feed) {
       {"bytes", feed.pushed_bytes},
       {"refused", feed.refused_pushes},
       {"dropped_samples", push.dropped_samples},
+      {"pages", push.pages},
+      {"handed_on_pages", push.handed_on_pages},
       {"control_pages", push.control_pages},
       {"control_pages_read", push.control_pages_read},
-      {"read_share", push.pushed_page_bytes == 0 ? Json()
-                                                 : Json(static_cast<double>(push.read_page_bytes) /
-                                                        static_cast<double>(push.pushed_page_bytes))},
+      {"read_share", push.control_pages == 0 ? Json()
+                                             : Json(static_cast<double>(push.control_pages_read) /
+                                                    static_cast<double>(push.control_pages))},
       {"pauses", push.pauses},
       {"is_paused", push.is_paused},
       {"available_bytes", push.available_bytes},
@@ -165,7 +167,6 @@ std::string FormatReport(const MountReport& report) {
       {"failed_requests", report.failed_requests},
       {"cache", report.cache_lines},
       {"slots", cache.slots},
-      {"slots_settled", cache.is_settled},
       {"resident_pages", cache.resident_pages},
       {"hit_ratio", reads == 0 ? Json() : Json(static_cast<double>(cache[Counter::kHits]) / reads)},
       {"counters", std::move(counters)},

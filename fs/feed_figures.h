@@ -4,28 +4,9 @@
 #include <cstdint>
 
 #include "cache/cache_options.h"
+#include "cache/policy/residency.h"
 
 namespace quire {
-
-// kAuto: while it fits and pays. kOn: whenever a page is there and memory left. kOff: never.
-enum class PushMode : uint8_t { kAuto, kOn, kOff };
-
-inline constexpr ChoiceNames<PushMode, 3> kPushNames = {{
-    {"auto", PushMode::kAuto},
-    {"on", PushMode::kOn},
-    {"off", PushMode::kOff},
-}};
-
-struct PushFigures {
-  uint64_t control_pages = 0;       // pages that were pushed but for one sample
-  uint64_t control_pages_read = 0;  // of these: that sample was read
-  uint64_t pushed_page_bytes = 0;   // with those pages
-  uint64_t read_page_bytes = 0;     // of these: with pages whose control was read
-  uint64_t dropped_samples = 0;     // pushed, and asked for all the same
-  uint64_t pauses = 0;              // times that pushing backed off
-  bool is_paused = false;           // as it is now
-  uint64_t available_bytes = 0;     // memory that could still be used, when that was last looked at
-};
 
 struct PlanFigures {
   uint64_t told = 0;        // samples that plans named

@@ -199,7 +199,7 @@ void FileSystem::Read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t 
     fuse_reply_err(request, EINVAL);
     return;
   }
-  feed_.ReadBegun(inodes_.NodeOf(inode), *node);
+  feed_.ReadBegun(inodes_.NodeOf(inode), *node, static_cast<uint64_t>(offset), bytes);
   SampleBytes ready;
   if (samples_.TryRead(*node, static_cast<uint64_t>(offset), bytes, ready)) {
     ReplySamples(request, ready);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,8 @@
 #include "fs/plan.h"
 #include "fs/plan_pipe.h"
 #include "fs/plan_runner.h"
-#include "fs/push_budget.h"
 #include "fs/pusher.h"
+#include "fs/sweeper.h"
 
 namespace quire {
 
@@ -32,10 +33,10 @@ class KernelFeed {
 
   // What the kernel does. Any thread; does not block; allocates nothing.
   void Told(NodeNumber number) { view_.Told(number); }
-  void Forgotten(NodeNumber number) { view_.Forgotten(number); }
+  void Forgotten(NodeNumber number);
   void PlanLookedUp() { pipe_.LookedUp(); }
-  // It asks for bytes of `node`, a sample.
-  void ReadBegun(NodeNumber number, const Node& node);
+  // It asks for bytes [offset, offset + bytes) of `node`, a sample.
+  void ReadBegun(NodeNumber number, const Node& node, uint64_t offset, uint64_t bytes);
   // And was answered from memory at once.
   void ReadAnswered(const Node& node);
 
@@ -44,16 +45,20 @@ class KernelFeed {
  private:
   // Of a sample that lies in one extent of the pack.
   [[nodiscard]] std::optional<uint64_t> PageOf(const Node& node) const;
+  void PieceRead(NodeNumber number, ExtentNumber extent);
 
   const Index& index_;
   const PushMode mode_;
   KernelView view_;
   KernelStore store_;
-  PushBudget budget_;
+  Residency& residency_;
+  PageCache& cache_;
+  Sweeper sweeper_;
   Pusher pusher_;
   Plan plan_;
   PlanRunner runner_;
   PlanPipe pipe_;
+  std::atomic<uint64_t> forgotten_ = 0;
 };
 
 }  // namespace quire

@@ -15,18 +15,18 @@ constexpr size_t kStoreBytes = 128 << 10;
 
 }  // namespace
 
-bool KernelStore::Store(NodeNumber node, std::span<const std::byte> bytes) {
+bool KernelStore::Store(const SamplePiece& piece, std::span<const std::byte> bytes) {
   if (!is_supported()) return false;
   for (size_t offset = 0; offset < bytes.size(); offset += kStoreBytes) {
-    const auto piece = bytes.subspan(offset, std::min(kStoreBytes, bytes.size() - offset));
-    const int result = Notify(node, offset, piece);
+    const auto part = bytes.subspan(offset, std::min(kStoreBytes, bytes.size() - offset));
+    const int result = Notify(piece.node, piece.file_offset + offset, part);
     if (result == 0) continue;
     refused_.fetch_add(1, std::memory_order_relaxed);
     if ((result == -ENOSYS || result == -EINVAL) && is_supported_.exchange(false))
       spdlog::info("no pushing: the kernel does not take what it did not ask for");
     return false;
   }
-  view_.Pushed(node);
+  view_.Pushed(piece.node, piece.extent);
   samples_.fetch_add(1, std::memory_order_relaxed);
   bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
   return true;

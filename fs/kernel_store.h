@@ -4,8 +4,10 @@
 // The kernel locks each page of the page cache while it copies, and so waits for a read of that page that is under way.
 // Three rules keep that from ever becoming a deadlock:
 // - only threads of their own store: no thread that answers requests or completes reads of the disk ever waits here;
-// - those threads hold nothing meanwhile that the answer to a read may wait for: no lock, and no memory of the cache
-//   that a read may need. That the sample is in memory is not enough: its read may stand in a queue behind others;
+// - what such a thread holds meanwhile is a pin on a page of the cache, or memory of its own, and never a lock, a slab
+//   or a place in a queue: a read under way that it waits for needs none of that to be answered, since a read that
+//   finds no slot is read into a slab, and slabs are pinned only by reads of the disk and by answers, which end by
+//   themselves;
 // - those threads are stopped while requests are still being answered, before the session ends.
 #pragma once
 
@@ -29,11 +31,11 @@ class KernelStore {
   // REQUIRES: before the first Store; the session lives until the last one has returned.
   void Attach(fuse_session* session) { session_ = session; }
 
-  // Stores all bytes of `node`, which stay where they are meanwhile. False where the kernel does not take them: it does
-  // not know the inode, any more or yet (the reply that names it is still under way), or the mount ends. Blocks, as
-  // said above; allocates nothing. Any thread of those above. REQUIRES: `bytes` is all of a sample of one extent,
-  // verified.
-  bool Store(NodeNumber node, std::span<const std::byte> bytes);
+  // Stores the bytes of a piece, which stay where they are meanwhile. False where the kernel does not take them: it
+  // does not know the inode, any more or yet (the reply that names it is still under way), or the mount ends. Blocks,
+  // as said above; allocates nothing. Any thread of those above. REQUIRES: `bytes` is all of the piece's extent,
+  // verified, and lies inside the sample.
+  bool Store(const SamplePiece& piece, std::span<const std::byte> bytes);
 
   // False once the kernel has said that it cannot do this at all.
   [[nodiscard]] bool is_supported() const { return is_supported_.load(std::memory_order_relaxed); }

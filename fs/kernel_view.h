@@ -11,50 +11,84 @@
 
 namespace quire {
 
-// Thread-safe, no lock. A byte for each node, used as it is touched.
+// Where bytes of a sample lie that can be pushed: an extent, and its place in the file.
+struct SamplePiece {
+  NodeNumber node = 0;
+  ExtentNumber extent = 0;
+  uint64_t file_offset = 0;
+};
+
+// Thread-safe, no lock. A byte for each node and one for each extent, used as they are touched.
+//
+// An inode that the kernel lets go of takes the bytes of all its extents along. So a node counts how often that
+// happened, and what is known of an extent holds for one such count.
 class KernelView {
  public:
-  explicit KernelView(uint64_t nodes) : flags_(nodes) {}
+  KernelView(uint64_t nodes, uint64_t extents) : nodes_(nodes), extents_(extents) {}
 
   // A reply names the node's inode: from now on its page cache can be stored into.
   void Told(NodeNumber node) {
-    if ((Get(node) & kKnown) == 0) flags_[node].fetch_or(kKnown, std::memory_order_relaxed);
+    if ((NodeByte(node) & kKnown) == 0) nodes_[node].fetch_or(kKnown, std::memory_order_relaxed);
   }
-  // The inode is gone, and its page cache with it.
-  void Forgotten(NodeNumber node) { flags_[node].store(0, std::memory_order_relaxed); }
+  // The inode is gone, and its page cache with it. Whether it was known.
+  bool Forgotten(NodeNumber node) {
+    const uint8_t before = NodeByte(node);
+    nodes_[node].store(static_cast<uint8_t>((before & ~kKnown) + kOneLife), std::memory_order_relaxed);
+    return (before & kKnown) != 0;
+  }
 
   struct ReadEvent {
     bool was_pushed = false;   // and dropped again before this read
     bool was_control = false;  // the first read of a sample that was left out of a push on purpose
   };
-  // The kernel asks for bytes of the sample.
-  ReadEvent BeginRead(NodeNumber node) {
-    uint8_t before = Get(node);
-    if ((before & (kRead | kPushed | kControl)) != kRead)
-      before = flags_[node].exchange(kKnown | kRead, std::memory_order_relaxed);
+  // The kernel asks for bytes of the piece.
+  ReadEvent BeginRead(NodeNumber node, ExtentNumber extent) {
+    Told(node);
+    const uint8_t life = LifeOf(node);
+    uint8_t before = extents_[extent].load(std::memory_order_relaxed);
+    if (before == (life | kRead)) return {};
+    before = extents_[extent].exchange(life | kRead, std::memory_order_relaxed);
+    if ((before & kLifeMask) != life) return {};
     return {.was_pushed = (before & kPushed) != 0, .was_control = (before & kControl) != 0};
   }
 
-  // What the kernel was given of the sample is long ago: it will have dropped it, and shall be given it again.
-  void Renew(NodeNumber node) { flags_[node].fetch_and(kKnown, std::memory_order_relaxed); }
+  // What the kernel was given of the extent is long ago: it will have dropped it, and shall be given it again.
+  void Renew(ExtentNumber extent) { extents_[extent].store(0, std::memory_order_relaxed); }
 
-  void Pushed(NodeNumber node) { flags_[node].fetch_or(kPushed, std::memory_order_relaxed); }
+  void Pushed(NodeNumber node, ExtentNumber extent) { Add(node, extent, kPushed); }
   // Left out of a push, so that its read is seen: one of a control group.
-  void LeftOut(NodeNumber node) { flags_[node].fetch_or(kControl, std::memory_order_relaxed); }
+  void LeftOut(NodeNumber node, ExtentNumber extent) { Add(node, extent, kControl); }
 
-  [[nodiscard]] bool IsKnown(NodeNumber node) const { return (Get(node) & kKnown) != 0; }
-  // Whether the kernel was given the sample, or shall not be.
-  [[nodiscard]] bool IsSettled(NodeNumber node) const { return (Get(node) & (kRead | kPushed | kControl)) != 0; }
+  [[nodiscard]] bool IsKnown(NodeNumber node) const { return (NodeByte(node) & kKnown) != 0; }
+  // Whether the kernel was given the extent, or shall not be.
+  [[nodiscard]] bool IsSettled(NodeNumber node, ExtentNumber extent) const {
+    const uint8_t byte = extents_[extent].load(std::memory_order_relaxed);
+    return (byte & kLifeMask) == LifeOf(node) && (byte & (kRead | kPushed | kControl)) != 0;
+  }
 
  private:
+  // Of a node: the lowest bit, and above it the count of its lives.
   static constexpr uint8_t kKnown = 1;
-  static constexpr uint8_t kRead = 2;     // asked for by the kernel
-  static constexpr uint8_t kPushed = 4;   // and not asked for since
-  static constexpr uint8_t kControl = 8;  // left out of a push
+  static constexpr uint8_t kOneLife = 2;
+  // Of an extent: three bits, and above them the lowest bits of its node's count.
+  static constexpr uint8_t kRead = 1;     // asked for by the kernel
+  static constexpr uint8_t kPushed = 2;   // and not asked for since
+  static constexpr uint8_t kControl = 4;  // left out of a push
+  static constexpr uint8_t kLifeMask = 0xF8;
 
-  [[nodiscard]] uint8_t Get(NodeNumber node) const { return flags_[node].load(std::memory_order_relaxed); }
+  [[nodiscard]] uint8_t NodeByte(NodeNumber node) const { return nodes_[node].load(std::memory_order_relaxed); }
+  [[nodiscard]] uint8_t LifeOf(NodeNumber node) const { return static_cast<uint8_t>(NodeByte(node) / kOneLife << 3); }
+  void Add(NodeNumber node, ExtentNumber extent, uint8_t flag) {
+    const uint8_t life = LifeOf(node);
+    uint8_t before = extents_[extent].load(std::memory_order_relaxed);
+    uint8_t after = 0;
+    do {
+      after = static_cast<uint8_t>((before & kLifeMask) == life ? before | flag : life | flag);
+    } while (!extents_[extent].compare_exchange_weak(before, after, std::memory_order_relaxed));
+  }
 
-  ZeroedArray<std::atomic<uint8_t>> flags_;
+  ZeroedArray<std::atomic<uint8_t>> nodes_;
+  ZeroedArray<std::atomic<uint8_t>> extents_;
 };
 
 }  // namespace quire

@@ -34,13 +34,13 @@ constexpr uint64_t kPiecePlaces = 4096;
 }  // namespace
 
 PlanRunner::PlanRunner(const Index& index, SampleReader& samples, Plan& plan, KernelView& view, KernelStore& store,
-                       PushBudget& budget)
+                       Residency& residency)
     : index_(index),
       samples_(samples),
       plan_(plan),
       view_(view),
       store_(store),
-      budget_(budget),
+      residency_(residency),
       mean_sample_bytes_(
           std::max<uint64_t>(1, index.superblock().stored_bytes / std::max<uint64_t>(1, index.superblock().samples))),
       // The other half is for those who did not know what they would read.
@@ -106,7 +106,7 @@ void PlanRunner::TakeTurn(const std::stop_token& stop) {
   const bool has_room = free_ != nullptr && in_flight_bytes_ < max_in_flight_bytes_;
   lock.unlock();
   const bool is_active = plan_.is_active();
-  budget_.SetPlanActive(is_active);
+  residency_.SetPlanActive(is_active);
   const uint64_t window = is_active ? WindowPlaces() : 0;
   KeepRing(is_active);
   if (!is_active) ForgetFuture();
@@ -127,9 +127,9 @@ void PlanRunner::StoreFirst(std::unique_lock<std::mutex>& lock) {
   if (waiting_ == nullptr) waiting_end_ = &waiting_;
   lock.unlock();
   // Its reader may have been quicker.
-  if (IsToBeStored(planned.number, planned.is_marker) && budget_.PlanBytes() > 0 &&
-      store_.Store(planned.number, planned.copy))
-    budget_.SamplePushed();
+  if (IsToBeStored(planned.node, planned.number, planned.is_marker) && residency_.PlanBytes() > 0 &&
+      store_.Store({.node = planned.number, .extent = planned.node.content}, planned.copy))
+    residency_.SamplePushed();
   lock.lock();
   ring_->Return(planned.copy);
   Free(planned);
@@ -163,28 +163,30 @@ void PlanRunner::KeepRing(bool is_active) {
 
 // Without pushing, as much as stays in memory until it is read.
 uint64_t PlanRunner::WindowPlaces() {
-  const uint64_t push_bytes = store_.is_supported() ? budget_.PlanBytes() : 0;
+  const uint64_t push_bytes = store_.is_supported() ? residency_.PlanBytes() : 0;
   is_pushing_.store(push_bytes > 0, std::memory_order_relaxed);
-  pushes_again_ = !budget_.DataFits();
+  pushes_again_ = !residency_.HasRoom();
   const uint64_t bytes = push_bytes > 0 ? push_bytes : half_of_slabs_bytes_ / 2;
   return std::clamp(bytes / mean_sample_bytes_, push_bytes > 0 ? kMinWindowPlaces : 1, kMaxWindowPlaces);
 }
 
-bool PlanRunner::IsToBeStored(NodeNumber number, bool is_marker) const {
-  return !is_marker && is_pushing_.load(std::memory_order_relaxed) && view_.IsKnown(number) && !view_.IsSettled(number);
+bool PlanRunner::IsToBeStored(const Node& node, NodeNumber number, bool is_marker) const {
+  return !is_marker && is_pushing_.load(std::memory_order_relaxed) && view_.IsKnown(number) &&
+         !view_.IsSettled(number, node.content);
 }
 
 // Samples of several extents are left to the kernel's readahead, which asks for what comes next in a file by itself.
 void PlanRunner::Prefetch(const Plan::Step& step) {
   const auto node = index_.GetNode(step.node);
   if (!node || node->kind != NodeKind::kFile || node->size_bytes == 0) return;
+  if (node->content >= index_.extent_count()) return;
   if (pushes_again_)
-    view_.Renew(step.node);
-  else if (view_.IsSettled(step.node))
+    view_.Renew(node->content);
+  else if (view_.IsSettled(step.node, node->content))
     return;
   SampleBytes ready;
   const bool is_ready = samples_.TryRead(*node, 0, node->size_bytes, ready);
-  if (is_ready && !IsToBeStored(step.node, step.is_marker)) return;
+  if (is_ready && !IsToBeStored(*node, step.node, step.is_marker)) return;
   std::unique_lock lock(mutex_);
   Planned& planned = *std::exchange(free_, free_->next);
   in_flight_bytes_ += node->size_bytes;
@@ -208,7 +210,7 @@ void PlanRunner::Arrived(SampleRead& read, Result<SampleBytes> result) {
 // Copies what is to be stored, and lets go of what was read. Other reads that waited for that memory may be answered
 // meanwhile, by this thread: so no lock is held. What cannot be read is told to whoever reads it.
 void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
-  const bool is_wanted = result && result->slices().size() == 1 && IsToBeStored(planned.number, planned.is_marker);
+  const bool is_wanted = result && result->slices().size() == 1 && IsToBeStored(planned.node, planned.number, planned.is_marker);
   std::span<std::byte> copy;
   {
     const std::scoped_lock lock(mutex_);

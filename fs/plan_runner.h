@@ -15,13 +15,13 @@
 #include <thread>
 #include <vector>
 
+#include "cache/policy/residency.h"
 #include "cache/sample_reader.h"
 #include "format/index.h"
 #include "fs/copy_ring.h"
 #include "fs/kernel_store.h"
 #include "fs/kernel_view.h"
 #include "fs/plan.h"
-#include "fs/push_budget.h"
 
 namespace quire {
 
@@ -29,7 +29,7 @@ class PlanRunner {
  public:
   // All must outlive the runner.
   PlanRunner(const Index& index, SampleReader& samples, Plan& plan, KernelView& view, KernelStore& store,
-             PushBudget& budget);
+             Residency& residency);
   ~PlanRunner();  // stops
 
   Result<void> Start();
@@ -63,7 +63,7 @@ class PlanRunner {
   void Prefetch(const Plan::Step& step);
   static void Arrived(SampleRead& read, Result<SampleBytes> result);
   void Keep(Planned& planned, Result<SampleBytes> result);
-  [[nodiscard]] bool IsToBeStored(NodeNumber number, bool is_marker) const;
+  [[nodiscard]] bool IsToBeStored(const Node& node, NodeNumber number, bool is_marker) const;
   void TellFuture(const std::stop_token& stop);
   void ForgetFuture();
   [[nodiscard]] uint64_t WindowPlaces();
@@ -77,7 +77,7 @@ class PlanRunner {
   Plan& plan_;
   KernelView& view_;
   KernelStore& store_;
-  PushBudget& budget_;
+  Residency& residency_;
   const uint64_t mean_sample_bytes_;
   const uint64_t half_of_slabs_bytes_;
   const size_t ring_bytes_;

@@ -15,15 +15,19 @@ namespace {
 constexpr uint64_t kMaxQueuedPages = 4096;
 constexpr uint16_t kMaxPatience = 4096;
 constexpr int kNice = -10;
+// A page of which the kernel lacks no more than an eighth has been handed on.
+constexpr uint64_t kLeftShare = 8;
 
 }  // namespace
 
-Pusher::Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store, PushBudget& budget)
+Pusher::Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store,
+               std::function<void()> handed_on)
     : index_(index),
       cache_(cache),
       view_(view),
       store_(store),
-      budget_(budget),
+      residency_(cache.residency()),
+      handed_on_(std::move(handed_on)),
       pages_(cache.page_count()),
       ring_(std::clamp<uint64_t>(cache.page_count(), 1, kMaxQueuedPages)) {}
 
@@ -88,37 +92,55 @@ void Pusher::Run(const std::stop_token& stop) {
 
 void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
   Page& state = pages_[page];
-  const auto pin = cache_.PinPage(page);
+  auto pin = cache_.PinPage(page);
   const auto first = index_.FindExtentFrom(page * kPageBytes);
   if (!pin || !first) return;
+  const bool in_run = state.in_run.load(std::memory_order_relaxed);
   uint64_t pushed_bytes = 0;
+  uint64_t left_bytes = 0;  // that the kernel does not have
+  uint64_t all_bytes = 0;
   bool has_new_control = false;
   for (ExtentNumber number = *first; number < index_.extent_count() && !stop.stop_requested(); ++number) {
     const auto extent = index_.GetExtent(number);
     if (!extent || extent->volume != 0 || extent->offset / kPageBytes != page) break;
-    if (!view_.IsKnown(extent->node) || view_.IsSettled(extent->node) || !IsWholeSample(number, *extent)) continue;
-    if (!budget_.AllowsPage(state.in_run.load(std::memory_order_relaxed))) break;
-    if (!state.has_control.exchange(true, std::memory_order_relaxed)) {
-      view_.LeftOut(extent->node);
+    all_bytes += extent->length_bytes;
+    if (extent->node >= index_.node_count()) continue;
+    if (view_.IsSettled(extent->node, number)) continue;
+    left_bytes += extent->length_bytes;
+    if (!view_.IsKnown(extent->node)) continue;
+    const auto pushable = PieceOf(number, *extent);
+    if (!pushable || !residency_.AllowsPush(in_run)) continue;
+    const bool leaves_control = page % Residency::kControlSpacing == 0 && pushable->is_whole;
+    if (leaves_control && !state.has_control.exchange(true, std::memory_order_relaxed)) {
+      view_.LeftOut(extent->node, number);
       has_new_control = true;
+    } else if (store_.Store(pushable->piece, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) {
+      residency_.SamplePushed();
+      pushed_bytes += extent->length_bytes;
+    } else {
       continue;
     }
-    if (!store_.Store(extent->node, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) continue;
-    budget_.SamplePushed();
-    pushed_bytes += extent->length_bytes;
+    left_bytes -= extent->length_bytes;
   }
-  state.pushed_bytes.fetch_add(static_cast<uint32_t>(pushed_bytes), std::memory_order_relaxed);
-  budget_.PagePushed(pushed_bytes, has_new_control);
-  cache_.CountServed(*pin, pushed_bytes);
+  const bool is_handed_on = left_bytes <= all_bytes / kLeftShare;
+  residency_.PageLookedThrough(pushed_bytes, has_new_control, is_handed_on);
   const uint16_t patience = state.patience.load(std::memory_order_relaxed);
   const auto next = static_cast<uint16_t>(pushed_bytes > 0 ? 1 : std::min(patience * 2 + 1, int{kMaxPatience}));
   state.patience.store(next, std::memory_order_relaxed);
   state.reads_to_wait.store(next, std::memory_order_relaxed);
+  if (!is_handed_on) return;
+  cache_.MarkHandedOn(*pin);
+  pin.reset();
+  handed_on_();
 }
 
-bool Pusher::IsWholeSample(ExtentNumber number, const Extent& extent) const {
+std::optional<Pusher::Pushable> Pusher::PieceOf(ExtentNumber number, const Extent& extent) const {
   const auto node = index_.GetNode(extent.node);
-  return node && node->kind == NodeKind::kFile && node->content == number && node->size_bytes == extent.length_bytes;
+  if (!node || !node->is_sample()) return std::nullopt;
+  const auto offset = index_.FindFileOffset(*node, number);
+  if (!offset || !*offset || extent.length_bytes > node->size_bytes - **offset) return std::nullopt;
+  return Pushable{.piece = {.node = extent.node, .extent = number, .file_offset = **offset},
+                  .is_whole = extent.length_bytes == node->size_bytes};
 }
 
 }  // namespace quire

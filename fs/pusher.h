@@ -4,7 +4,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -14,15 +16,15 @@
 #include "format/index.h"
 #include "fs/kernel_store.h"
 #include "fs/kernel_view.h"
-#include "fs/push_budget.h"
 
 namespace quire {
 
 // Any thread may tell of pages; nothing blocks but Stop, and nothing allocates after Start.
 class Pusher {
  public:
-  // All must outlive the pusher.
-  Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store, PushBudget& budget);
+  // All must outlive the pusher. `handed_on` is called, by a thread of the pusher, when a page's slot is free again.
+  Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store,
+         std::function<void()> handed_on = [] {});
   ~Pusher();  // stops
 
   Result<void> Start(unsigned threads);
@@ -35,12 +37,9 @@ class Pusher {
   // were not known to the kernel then, and may be by now: it is looked through again, ever more seldom while that is
   // for nothing.
   void PageRead(uint64_t page);
-  // The sample that was left out of the page was read.
-  void ControlRead(uint64_t page) { budget_.ControlRead(pages_[page].pushed_bytes.load(std::memory_order_relaxed)); }
 
  private:
   struct Page {
-    std::atomic<uint32_t> pushed_bytes = 0;
     std::atomic<uint16_t> reads_to_wait = 0;  // until it is looked through again
     std::atomic<uint16_t> patience = 0;       // what that was last
     std::atomic<bool> is_queued = false;
@@ -51,14 +50,19 @@ class Pusher {
   void Enqueue(uint64_t page);
   void Run(const std::stop_token& stop);
   void PushSamples(uint64_t page, const std::stop_token& stop);
-  // Whether the sample that the extent holds is one that can be pushed whole.
-  [[nodiscard]] bool IsWholeSample(ExtentNumber number, const Extent& extent) const;
+  // Where in its sample the extent lies, if it can be pushed; `is_whole`: it is all of the sample.
+  struct Pushable {
+    SamplePiece piece;
+    bool is_whole = false;
+  };
+  [[nodiscard]] std::optional<Pushable> PieceOf(ExtentNumber number, const Extent& extent) const;
 
   const Index& index_;
   PageCache& cache_;
   KernelView& view_;
   KernelStore& store_;
-  PushBudget& budget_;
+  Residency& residency_;
+  const std::function<void()> handed_on_;
   ZeroedArray<Page> pages_;
 
   std::mutex mutex_;  // guards the ring

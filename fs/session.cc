@@ -117,7 +117,10 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   if (!root) return Propagate(std::move(root));
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
   if (!transport) return Propagate(std::move(transport));
-  auto samples = SampleReader::Open(**pack, options.cache);
+  CacheOptions cache = options.cache;
+  cache.push = options.push;
+  cache.readers_keep = !options.direct_io;
+  auto samples = SampleReader::Open(**pack, cache);
   if (!samples) return Propagate(std::move(samples));
   std::unique_ptr<Session> session(
       new Session(*std::move(pack), *root, *std::move(samples), mount_point, options, *std::move(transport)));

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/memfd.h>
-#include <spdlog/spdlog.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,8 +16,6 @@
 #include <sstream>
 #include <string_view>
 #include <utility>
-
-#include "cache/background_thread.h"
 
 namespace quire {
 namespace {
@@ -94,15 +91,15 @@ Result<std::span<std::byte>> MapHugetlb(uint32_t slots, const File& memfd) {
   rlimit file_limit = {};
   if (getrlimit(RLIMIT_FSIZE, &file_limit) == 0 && bytes > file_limit.rlim_cur)  // ftruncate would raise SIGXFSZ
     return SystemError(EFBIG, "hugetlb: {} are more than RLIMIT_FSIZE (ulimit -f)", Rounded(bytes));
+  // Nothing is reserved, so that other mounts may use what this one does not. Populate takes each page by a call that
+  // fails where the pool is empty by then.
+  const uint64_t free_pages = FreeHugetlbPages();
+  errno = ENOMEM;
   void* mapped = MAP_FAILED;
-  // A shared mapping reserves its pages, so that a pool which is too small is known now and not at some access.
-  if (memfd.is_open() && ftruncate(memfd.fd(), static_cast<off_t>(bytes)) == 0)
-    mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd.fd(), 0);
-  if (mapped == MAP_FAILED) {
-    const int error = errno;  // before the files of the pool are read
-    return SystemError(error, "hugetlb: {} of {} pages of 2 MiB are free, raise vm.nr_hugepages", FreeHugetlbPages(),
-                       slots);
-  }
+  if (free_pages >= slots && memfd.is_open() && ftruncate(memfd.fd(), static_cast<off_t>(bytes)) == 0)
+    mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd.fd(), 0);
+  if (mapped == MAP_FAILED)
+    return SystemError(errno, "hugetlb: {} of {} pages of 2 MiB are free, raise vm.nr_hugepages", free_pages, slots);
   return std::span(static_cast<std::byte*>(mapped), bytes);
 }
 
@@ -168,16 +165,11 @@ Result<std::unique_ptr<Arena>> Arena::CreateAs(uint32_t slots, HugePages kind, s
   madvise(arena->base_, slots * kPageBytes, MADV_DONTDUMP);
   madvise(arena->base_, slots * kPageBytes, MADV_DONTFORK);
 
-  const uint32_t first_slots = std::min(slots, kFirstSlots);
-  for (uint32_t slot = 0; slot < first_slots; ++slot) {
+  // As many as a cache cannot do without: where there are fewer, memory of another kind is better.
+  for (uint32_t slot = 0; slot < std::min(slots, kMinSlots); ++slot) {
     if (auto populated = arena->Populate(slot); !populated) return Propagate(std::move(populated));
   }
-  arena->populated_ = first_slots;
-  if (first_slots == slots) {
-    arena->settled_.count_down();
-  } else if (auto started = arena->StartPopulator(); !started) {
-    return Propagate(std::move(started));
-  }
+  for (uint32_t slot = kFirstSlots; slot < std::min(slots, kMinSlots); ++slot) arena->Release(slot);
   return arena;
 }
 
@@ -187,50 +179,57 @@ Arena::Arena(uint32_t slots, HugePages kind, std::span<std::byte> mapping, File 
       mapping_(mapping),
       base_(AlignUp(mapping.data())),
       note_(std::move(note)),
-      memfd_(std::move(memfd)) {}
+      memfd_(std::move(memfd)),
+      is_populated_(slots) {}
 
-Arena::~Arena() {
-  populator_ = std::jthread();  // stops it and waits: it must not outlive the memory
-  munmap(mapping_.data(), mapping_.size());
-}
+Arena::~Arena() { munmap(mapping_.data(), mapping_.size()); }
 
-Result<void> Arena::Populate(uint32_t slot) const {
+Result<void> Arena::Populate(uint32_t slot) {
+  if (is_populated(slot)) return {};
   std::byte* const begin = base_ + slot * kPageBytes;
   if (memfd_.is_open()) {
-    // The pool has reserved the page, but a control group may still refuse it: an error here, SIGBUS at an access.
+    // The pool may be empty, or a control group refuse the page: an error here, SIGBUS at an access.
     while (fallocate(memfd_.fd(), 0, static_cast<off_t>(slot * kPageBytes), kPageBytes) != 0) {
       if (errno != EINTR)
-        return SystemError(errno, "hugetlb: slot {} of {} (does a control group limit huge pages?)", slot, slot_count_);
+        return SystemError(errno, "hugetlb: slot {} of {} (is the pool used up, or does a control group limit it?)",
+                           slot, slot_count_);
     }
   }
-  if (madvise(begin, kPageBytes, MADV_POPULATE_WRITE) == 0) return {};
-  if (errno != EINVAL) return SystemError(errno, "arena: slot {} of {}", slot, slot_count_);
-  // Before Linux 5.14. Nothing can fail any more: huge pages are allocated above, and others raise no SIGBUS.
-  constexpr size_t kSmallPageBytes = 4096;
-  for (size_t at = 0; at < kPageBytes; at += kSmallPageBytes)
-    *static_cast<volatile std::byte*>(begin + at) = std::byte{0};
+  if (madvise(begin, kPageBytes, MADV_POPULATE_WRITE) != 0) {
+    if (errno != EINVAL) {
+      const int error = errno;
+      Discard(slot);  // what it got of the slot
+      return SystemError(error, "arena: slot {} of {}", slot, slot_count_);
+    }
+    // Before Linux 5.14. Nothing can fail any more: huge pages are allocated above, and others raise no SIGBUS.
+    constexpr size_t kSmallPageBytes = 4096;
+    for (size_t at = 0; at < kPageBytes; at += kSmallPageBytes)
+      *static_cast<volatile std::byte*>(begin + at) = std::byte{0};
+  }
+  is_populated_[slot].store(true, std::memory_order_release);
+  populated_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
-Result<void> Arena::StartPopulator() {
-  auto started = StartBackgroundThread("quire-populate", [this](const std::stop_token& stop) { PopulateOthers(stop); });
-  if (!started) return Propagate(std::move(started));
-  populator_ = *std::move(started);
-  return {};
+void Arena::Release(uint32_t slot) {
+  if (!is_populated_[slot].exchange(false, std::memory_order_relaxed)) return;
+  populated_.fetch_sub(1, std::memory_order_relaxed);
+  Discard(slot);
 }
 
-void Arena::PopulateOthers(const std::stop_token& stop) {
-  for (uint32_t slot = populated(); slot < slot_count_ && !stop.stop_requested(); ++slot) {
-    if (auto done = Populate(slot); !done) {
-      spdlog::warn("the cache stays at {} of {} slots: {}", slot, slot_count_, done.error().message);
-      break;
-    }
-    populated_.store(slot + 1, std::memory_order_release);
-  }
-  settled_.count_down();
+void Arena::Discard(uint32_t slot) const {
+  if (memfd_.is_open())
+    fallocate(memfd_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(slot * kPageBytes),
+              kPageBytes);
+  else
+    madvise(base_ + slot * kPageBytes, kPageBytes, MADV_DONTNEED);
 }
 
-void Arena::WaitPopulated() const { settled_.wait(); }
+uint32_t Arena::PopulateAll() {
+  uint32_t slot = 0;
+  while (slot < slot_count_ && Populate(slot)) ++slot;
+  return slot;
+}
 
 uint64_t Arena::CountHugeBytes() const {
   constexpr std::array<std::string_view, 3> kHugeFields = {"AnonHugePages:", "Shared_Hugetlb:", "Private_Hugetlb:"};

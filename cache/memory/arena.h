@@ -1,18 +1,17 @@
-// The memory of the cache: slots of one page each, huge pages where the machine gives them. All of it is populated
-// before anyone uses it, with checks, so that no access to it ever raises SIGBUS; the first slots at once, the others
-// in the background, so that a mount does not wait while a gigabyte is zeroed. It is left out of core dumps, and a
-// child process does not get it: copy on write would part a slot from the buffer that io_uring has registered.
+// The memory of the cache: addresses for slots of one page each, and memory behind those that are in use, huge pages
+// where the machine gives them. A slot gets its memory before anyone uses it, by calls that return errors, so that no
+// access to it ever raises SIGBUS, and gives it back when nobody needs it any more. It is left out of core dumps, and a
+// child process does not get it: copy on write would part a slot from the buffer that the kernel reads into.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <latch>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "cache/cache_options.h"
 #include "cache/memory/memory_limit.h"
@@ -23,8 +22,8 @@
 namespace quire {
 
 inline constexpr uint32_t kMinSlots = 4;
-// Populated by Create; the rest follows in the background.
-inline constexpr uint32_t kFirstSlots = 8;
+// Populated by Create: what the first reads need.
+inline constexpr uint32_t kFirstSlots = 2;
 // Slots are numbered by 32 bits, and one value means none: 2^20 slots are 2 TiB, more than any machine's memory.
 inline constexpr uint32_t kMaxSlots = 1 << 20;
 
@@ -35,26 +34,34 @@ Result<uint32_t> ChooseSlotCount(std::optional<uint64_t> asked_bytes, uint64_t u
 
 class Arena {
  public:
-  // Maps memory for `slots` slots, aligned to kPageBytes, populates the first and starts populating the others.
+  // Maps addresses for `slots` slots, aligned to kPageBytes, and populates the first kFirstSlots. That kMinSlots of them
+  // can be populated is tried.
   // HugePages::kHugetlb: a memfd of huge pages (memfd_create(2), MFD_HUGETLB | MFD_HUGE_2MB), which needs
-  // vm.nr_hugepages; the error says so, and how many are free. kThp: anonymous memory with MADV_HUGEPAGE. kOff: 4 KiB
-  // pages, MADV_NOHUGEPAGE. kAuto: the first of them that can be had. Errors: kSystem. The thread that it starts blocks
-  // all signals. REQUIRES: 1 <= slots <= kMaxSlots.
+  // vm.nr_hugepages for all slots; the error says so, and how many are free. kThp: anonymous memory with MADV_HUGEPAGE.
+  // kOff: 4 KiB pages, MADV_NOHUGEPAGE. kAuto: the first of them that can be had. Errors: kSystem.
+  // REQUIRES: 1 <= slots <= kMaxSlots.
   static Result<std::unique_ptr<Arena>> Create(uint32_t slots, HugePages wanted);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
-  // What was asked for; populated() says how many are there by now.
   [[nodiscard]] uint32_t slot_count() const { return slot_count_; }
-  // Slots [0, populated()) may be used. Only grows; ends below slot_count() where memory ran out, which is logged once.
-  [[nodiscard]] uint32_t populated() const { return populated_.load(std::memory_order_acquire); }
-  // Whether populated() has reached its final value.
-  [[nodiscard]] bool is_settled() const { return settled_.try_wait(); }
-  // Blocks until no further slot will be populated: for tests and benchmarks.
-  void WaitPopulated() const;
+  // How many slots have memory now.
+  [[nodiscard]] uint32_t populated() const { return populated_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_populated(uint32_t slot) const { return is_populated_[slot].load(std::memory_order_acquire); }
 
-  // REQUIRES: slot < populated().
+  // Gives the slot memory, zeroed, if it has none: 100 to 200 us. Error: kSystem where there is none to be had. Any
+  // thread. REQUIRES: no other thread populates, releases or uses the slot meanwhile.
+  Result<void> Populate(uint32_t slot);
+  // Gives the slot's memory back to the machine. REQUIRES: as above.
+  void Release(uint32_t slot);
+  // Populates slots from the first on until all are or memory has run out. Returns how many from the first on are: for
+  // those who use all of an arena at once. REQUIRES: nobody else uses the arena.
+  uint32_t PopulateAll();
+
+  // Where the slot's memory is, or will be.
+  [[nodiscard]] std::byte* base_of(uint32_t slot) const { return base_ + slot * kPageBytes; }
+  // REQUIRES: is_populated(slot).
   [[nodiscard]] std::span<std::byte, kPageBytes> slot(uint32_t slot) const {
     return std::span<std::byte, kPageBytes>(base_ + slot * kPageBytes, kPageBytes);
   }
@@ -71,9 +78,7 @@ class Arena {
   Arena(uint32_t slots, HugePages kind, std::span<std::byte> mapping, File memfd, std::string note);
 
   static Result<std::unique_ptr<Arena>> CreateAs(uint32_t slots, HugePages kind, std::string note);
-  Result<void> Populate(uint32_t slot) const;
-  Result<void> StartPopulator();
-  void PopulateOthers(const std::stop_token& stop);
+  void Discard(uint32_t slot) const;
 
   const uint32_t slot_count_;
   const HugePages huge_;
@@ -81,9 +86,8 @@ class Arena {
   std::byte* const base_;
   const std::string note_;  // why not something better; may be empty
   const File memfd_;        // open for kHugetlb only
+  std::vector<std::atomic<bool>> is_populated_;  // by slot
   std::atomic<uint32_t> populated_ = 0;
-  std::latch settled_{1};  // opens when `populated_` has grown for the last time
-  std::jthread populator_;
 };
 
 }  // namespace quire

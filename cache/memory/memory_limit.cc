@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "cache/memory/control_groups.h"
-#include "cache/memory/memory_gauge.h"
 
 namespace quire {
 namespace {
@@ -43,12 +42,6 @@ Result<MemoryLimit> FindMemoryLimit(const std::string& root) {
   }
   NarrowByResourceLimits(limit);
   return limit;
-}
-
-Result<uint64_t> FindAvailableMemory(const std::string& root) {
-  auto gauge = MemoryGauge::Create(root);
-  if (!gauge) return Propagate(std::move(gauge));
-  return (*gauge)->available();
 }
 
 }  // namespace quire

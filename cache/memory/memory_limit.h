@@ -20,7 +20,4 @@ struct MemoryLimit {
 // prepended to /proc and /sys/fs/cgroup, for tests. cgroups(7), proc(5).
 Result<MemoryLimit> FindMemoryLimit(const std::string& root = "");
 
-// What a MemoryGauge (cache/memory/memory_gauge.h) made for this one call reads: for callers that ask once.
-Result<uint64_t> FindAvailableMemory(const std::string& root = "");
-
 }  // namespace quire

@@ -1,6 +1,7 @@
 #include "cache/page/extent_slabs.h"
 
 #include <bit>
+#include <optional>
 
 #include "format/geometry.h"
 
@@ -34,7 +35,7 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   const uint64_t begin = RoundDown(extent.offset, alignment_bytes_);
   const uint64_t end = RoundUp(extent.offset + extent.length_bytes, alignment_bytes_);
   const auto room_bytes = static_cast<uint32_t>(RoundUp(end - begin, kUnitBytes));
-  if (current_ >= arena_.populated() || slabs_[current_].used_bytes + room_bytes > kPageBytes)
+  if (!arena_.is_populated(current_) || slabs_[current_].used_bytes + room_bytes > kPageBytes)
     if (!Rotate()) return nullptr;
 
   Slab& slab = slabs_[current_];
@@ -48,7 +49,6 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   entry->extent = extent;
   entry->begin = slab.used_bytes + static_cast<uint32_t>(extent.offset - begin);
   entry->is_filled = false;
-  entry->waiters = nullptr;
   entry->next_in_bucket = Bucket(number);
   Bucket(number) = entry;
   entry->next_in_slab = slab.entries;
@@ -62,19 +62,42 @@ bool ExtentSlabs::Rotate() {
   for (uint32_t step = 1; step <= slabs_.size(); ++step) {
     const uint32_t next = (current_ + step) % slabs_.size();
     Slab& slab = slabs_[next];
-    if (next >= arena_.populated() || slab.pins.load(std::memory_order_seq_cst) != 0) continue;
-    while (slab.entries != nullptr) {
-      Entry* const entry = slab.entries;
-      slab.entries = entry->next_in_slab;
-      Forget(*entry);
-      entry->next_in_slab = unused_;
-      unused_ = entry;
-    }
-    slab.used_bytes = 0;
+    if (!arena_.is_populated(next) || slab.is_coming || slab.pins.load(std::memory_order_seq_cst) != 0) continue;
+    Empty(slab);
     current_ = next;
     return true;
   }
   return false;
+}
+
+void ExtentSlabs::Empty(Slab& slab) {
+  while (slab.entries != nullptr) {
+    Entry* const entry = slab.entries;
+    slab.entries = entry->next_in_slab;
+    Forget(*entry);
+    entry->next_in_slab = unused_;
+    unused_ = entry;
+  }
+  slab.used_bytes = 0;
+}
+
+std::optional<uint32_t> ExtentSlabs::TakeBare() {
+  for (uint32_t slab = 0; slab < slabs_.size(); ++slab) {
+    if (arena_.is_populated(slab) || slabs_[slab].is_coming) continue;
+    slabs_[slab].is_coming = true;
+    return slab;
+  }
+  return std::nullopt;
+}
+
+void ExtentSlabs::ReleaseMemory(Arena& arena) {
+  for (uint32_t slab = kFirstSlots; slab < slabs_.size(); ++slab) {
+    const bool is_used = slabs_[slab].is_coming || slabs_[slab].pins.load(std::memory_order_seq_cst) != 0;
+    if (is_used || !arena.is_populated(slab)) continue;
+    Empty(slabs_[slab]);
+    arena.Release(slab);
+    if (current_ == slab) current_ = 0;
+  }
 }
 
 void ExtentSlabs::Discard(Entry& entry) { Forget(entry); }

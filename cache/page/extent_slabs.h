@@ -1,22 +1,22 @@
 // Where extents are that were read alone: a few slots of the arena, filled from front to back and emptied as a whole,
 // the oldest first. So an extent that the kernel asks for in several requests is read once, memory never fragments, and
-// it lies in the same registered, huge memory as pages do.
+// it lies in the same huge memory as pages do. The first slabs have memory from the start; further ones get it when
+// those do not suffice.
 // Not thread-safe, but for Unpin: the cache's lock guards it. Allocates in its constructor only.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "cache/memory/arena.h"
+#include "cache/page/extent_read.h"
 #include "cache/volume/volume_source.h"
 #include "format/records.h"
 
 namespace quire {
-
-class PageCache;
-struct ExtentRead;
 
 class ExtentSlabs {
  public:
@@ -28,7 +28,7 @@ class ExtentSlabs {
     Extent extent;
     uint32_t begin = 0;  // of the extent's first byte, in the slot
     bool is_filled = false;
-    ExtentRead* waiters = nullptr;
+    ExtentReadQueue waiters;
 
     Entry* next_in_bucket = nullptr;
     Entry* next_in_slab = nullptr;  // or in the list of unused entries
@@ -47,6 +47,13 @@ class ExtentSlabs {
   // Forgets an entry whose read failed; its memory comes back with its slab.
   void Discard(Entry& entry);
 
+  // A slab without memory, which the caller is to get some for; nothing where there is none.
+  std::optional<uint32_t> TakeBare();
+  // What came of it.
+  void GotMemory(uint32_t slab) { slabs_[slab].is_coming = false; }
+  // Gives the memory of all but the first slabs back, where nobody uses it.
+  void ReleaseMemory(Arena& arena);
+
   void Pin(uint32_t slot) { slabs_[slot].pins.fetch_add(1, std::memory_order_relaxed); }
   // Returns whether that was the last pin. Any thread, without the lock.
   bool Unpin(uint32_t slot) { return slabs_[slot].pins.fetch_sub(1, std::memory_order_seq_cst) == 1; }
@@ -58,11 +65,13 @@ class ExtentSlabs {
   struct Slab {
     std::atomic<uint32_t> pins = 0;
     uint32_t used_bytes = 0;
+    bool is_coming = false;  // somebody gets memory for it
     Entry* entries = nullptr;
   };
 
   // Makes an empty slab the current one; false when each is pinned.
   bool Rotate();
+  void Empty(Slab& slab);
   void Forget(Entry& entry);
   [[nodiscard]] Entry*& Bucket(ExtentNumber number) { return buckets_[number & (buckets_.size() - 1)]; }
 

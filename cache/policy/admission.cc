@@ -38,13 +38,19 @@ Admission::Admission(AdmissionMode mode, uint64_t pages, uint32_t slots)
 Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) {
   assert(miss.page < pages_);
   if (mode_ == AdmissionMode::kExtent || (!miss.has_free_slot && !miss.has_victim)) return Admit::kExtent;
-  if (mode_ == AdmissionMode::kPage || miss.in_run || fits()) return Admit::kPage;
-  if (miss.has_free_slot && slots_ * kLargeVolume >= pages_) return Admit::kPage;
+  if (mode_ == AdmissionMode::kPage) return Admit::kPage;
+  if (miss.is_handed_on) return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
+  if (miss.in_run || fits()) return Admit::kPage;
+  if (miss.has_free_slot && (miss.may_fill || slots_ * kLargeVolume >= pages_)) return Admit::kPage;
   return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
 }
 
+double Admission::RentOf(const Miss& miss, const CostModel& costs) {
+  return std::min(costs.CostNs(1, miss.extent_bytes) / costs.CostNs(1, miss.page_bytes), 1.0);
+}
+
 bool Admission::Buys(const Miss& miss, uint64_t now, const CostModel& costs) {
-  const double rent = std::min(costs.CostNs(1, miss.extent_bytes) / costs.CostNs(1, miss.page_bytes), 1.0);
+  const double rent = RentOf(miss, costs);
   typical_share_ = typical_share_ == 0 ? rent : typical_share_ + (rent - typical_share_) / kTypicalInertia;
 
   // A neighbour's rents count in a short window only: in a long one a shuffle pays twice as much to two pages.

@@ -30,13 +30,19 @@ class Admission {
     // Without a free slot: when the page that would go was last used, in misses, and whether there is one at all.
     bool has_victim = false;
     uint64_t victim_used_at = 0;
+    bool is_handed_on = false;  // the kernel has most of the page, or had it
+    bool may_fill = false;      // residency.h: the rest of the page will be read, and has room
   };
+  // What the bypass of a miss costs, as a share of the price of its page: at most 1.
+  [[nodiscard]] static double RentOf(const Miss& miss, const CostModel& costs);
 
   // Decides about the miss number `now` (they count up from 1), and remembers what a bypass was charged. kPage only
   // where there is a free slot or a victim. REQUIRES: miss.page < pages.
+  //   handed on             rent or buy, below: what is missing of a page that the kernel was given is a sample or two.
   //   sequential run        kPage: all of the page will be read, and as one read it never costs more than as many.
   //   the volume fits, or   kPage while there is a free slot: a page that stays is a part of the data set that later
   //   an eighth of it       epochs do not read. At worst, a reader of few samples makes the cache read the volume once.
+  //   may_fill              kPage while there is a free slot: the page streams through it into the kernel.
   //   otherwise             rent or buy (the ski-rental rule): each bypass pays rent, its cost, into its page's
   //   account;
   //                         kPage when the rents of this page and of the better of its neighbours reach the price, the

@@ -34,6 +34,7 @@ class Fifo final : public EvictionPolicy {
 
 class Pin final : public EvictionPolicy {
  public:
+  [[nodiscard]] bool prefers_consumed() const override { return true; }
   [[nodiscard]] std::optional<uint64_t> Rank(const EvictionCandidate& candidate) const override {
     if (!candidate.is_consumed) return std::nullopt;
     return RankByUse(candidate);
@@ -44,6 +45,10 @@ class Belady final : public EvictionPolicy {
  public:
   using RankWithoutFuture = uint64_t (*)(const EvictionCandidate&);
   explicit Belady(RankWithoutFuture rank_without_future) : rank_without_future_(rank_without_future) {}
+
+  [[nodiscard]] bool prefers_consumed() const override {
+    return places_.empty() && rank_without_future_ == RankConsumedFirst;
+  }
 
   [[nodiscard]] bool wants_accesses() const override { return !places_.empty(); }
 

@@ -1,6 +1,6 @@
 // Which page gives up its slot. A policy ranks the candidates by what the cache knows of them; it keeps no list of its
-// own, so that a hit writes nothing but its slot's own cache line, and a victim costs one pass over the slots, which is
-// little beside the read that needed it (500 slots: less than ten microseconds; a page: a millisecond or more).
+// own, so that a hit writes nothing but its slot's own cache line. The cache ranks all slots of a small arena, and some
+// of a large one at a time.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,9 @@ class EvictionPolicy {
   // The candidate with the lowest rank is evicted; one without a rank never. Among equals the cache takes the lowest
   // slot. Of pages last used at one time the one that was filled then is the older: the fill came first, hits after it.
   [[nodiscard]] virtual std::optional<uint64_t> Rank(const EvictionCandidate& candidate) const = 0;
+
+  // Whether consumed pages go before all others, whatever their ranks: the cache finds those without a look at ranks.
+  [[nodiscard]] virtual bool prefers_consumed() const { return false; }
 
   // Policies that know the future are told of every access to a page, hits included, from SetFuture on; others are not
   // asked to pay for it.

@@ -20,6 +20,8 @@ namespace quire {
 // A file's request_bytes(): 256 KiB keep a disk at its full rate with few requests (16 of them: 2.7 GB/s here, as fio),
 // and eight of them are a page.
 inline constexpr size_t kFillPartBytes = 256 << 10;
+// Its depth(): those 16. They keep a drive of 4 GB/s busy for a millisecond.
+inline constexpr uint32_t kFileDepth = 16;
 
 struct FileSourceOptions {
   IoKind io = IoKind::kAuto;

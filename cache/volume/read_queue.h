@@ -30,6 +30,13 @@ class ReadQueue {
     other = {};
   }
 
+  // All of them, linked by `next`; null when there is none.
+  VolumeRead* TakeAll() {
+    VolumeRead* const first = empty() ? nullptr : first_;
+    *this = {};
+    return first;
+  }
+
   // REQUIRES: not empty.
   VolumeRead& Pop() {
     --size_;

@@ -30,7 +30,7 @@ class ThreadFileSource final : public VolumeSource {
 
   void Submit(VolumeRead* first) override;
   [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
-  [[nodiscard]] uint32_t depth() const override { return static_cast<uint32_t>(threads_.size()); }
+  [[nodiscard]] uint32_t depth() const override { return kFileDepth; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override;
 

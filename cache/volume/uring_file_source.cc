@@ -216,7 +216,7 @@ void UringRing::SetUpBuffers() {
   if (slots > kMaxRegisteredSlots) return RefuseBuffers(-E2BIG);
   if (const int error = io_uring_register_buffers_sparse(&ring_, slots); error < 0) return RefuseBuffers(error);
   has_buffers_ = true;
-  if (first_slot_ < arena_.populated()) IsRegistered(first_slot_);
+  if (arena_.is_populated(first_slot_)) IsRegistered(first_slot_);
 }
 
 void UringRing::Run() {
@@ -427,8 +427,6 @@ bool UringFileSource::ReleaseSlot(SlotRelease& release) {
   rings_[release.slot % rings_.size()]->Push(release);
   return false;
 }
-
-uint32_t UringFileSource::depth() const { return static_cast<uint32_t>(rings_.size()) * kDepth; }
 
 std::string UringFileSource::Describe() const {
   return fmt::format("io_uring, {}, {}, {} thread{}", file_.description(), DescribeBuffers(), rings_.size(),

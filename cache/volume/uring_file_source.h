@@ -57,7 +57,7 @@ class UringFileSource final : public VolumeSource {
   void Submit(VolumeRead* first) override;
   bool ReleaseSlot(SlotRelease& release) override;
   [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
-  [[nodiscard]] uint32_t depth() const override;
+  [[nodiscard]] uint32_t depth() const override { return kFileDepth; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override;
 

@@ -137,8 +137,7 @@ void ReadFile(benchmark::State& state, const Pattern& pattern) {
   const HugePages huge = kMemory[state.range(1)];
   const auto arena = Arena::Create(kSlots, huge);
   if (!arena) return state.SkipWithError(arena.error().message.c_str());
-  (*arena)->WaitPopulated();
-  if ((*arena)->populated() < kSlots) return state.SkipWithError("too little memory for the arena");
+  if ((*arena)->PopulateAll() < kSlots) return state.SkipWithError("too little memory for the arena");
   const auto engine = OpenFileSource(file->fd(), **arena, kEngines[state.range(0)]);
   if (!engine) return state.SkipWithError(engine.error().message.c_str());
 

@@ -7,8 +7,6 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -28,6 +26,8 @@
 #include <iostream>
 #include <sstream>
 #include <vector>
+
+#include "tests/support/memory_tree.h"
 
 namespace quire {
 namespace {
@@ -143,7 +143,7 @@ TEST_P(ArenaOfKind, EverySlotIsAlignedWritableAndApart) {
   ASSERT_NE(arena, nullptr);
   EXPECT_EQ(arena->huge(), GetParam());
   EXPECT_EQ(arena->slot_count(), 12U);
-  arena->WaitPopulated();
+  ASSERT_EQ(arena->PopulateAll(), 12U);
   ASSERT_EQ(arena->populated(), 12U);
   for (uint32_t slot = 0; slot < 12; ++slot) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(arena->slot(slot).data()) % kPageBytes, 0U);
@@ -153,18 +153,45 @@ TEST_P(ArenaOfKind, EverySlotIsAlignedWritableAndApart) {
     EXPECT_EQ(std::ranges::count(arena->slot(slot), std::byte{static_cast<unsigned char>(slot)}), kPageBytes);
 }
 
-TEST_P(ArenaOfKind, TheFirstSlotsAreThereAtOnceAndAllInTheEnd) {
+TEST_P(ArenaOfKind, TheFirstSlotsHaveMemoryAtOnceAndOthersWhenTheyAreAskedTo) {
   const MorePages pool(GetParam() == HugePages::kHugetlb ? 40 : 0);
   if (!pool.added()) GTEST_SKIP() << kNeedsPool;
+  const uint64_t whole = kPageBytes / static_cast<uint64_t>(getpagesize());
   const auto arena = MakeArena(40, GetParam());
   ASSERT_NE(arena, nullptr);
-  EXPECT_GE(arena->populated(), kFirstSlots);
-  for (uint32_t slot = 0; slot < kFirstSlots; ++slot)
-    EXPECT_EQ(ResidentPages(arena->slot(slot)), kPageBytes / static_cast<uint64_t>(getpagesize()));
-  arena->WaitPopulated();
-  EXPECT_EQ(arena->populated(), 40U);
-  for (uint32_t slot = 0; slot < 40; ++slot)
-    EXPECT_EQ(ResidentPages(arena->slot(slot)), kPageBytes / static_cast<uint64_t>(getpagesize()));
+  EXPECT_EQ(arena->populated(), kFirstSlots);
+  for (uint32_t slot = 0; slot < 40; ++slot) {
+    EXPECT_EQ(arena->is_populated(slot), slot < kFirstSlots) << slot;
+    EXPECT_EQ(ResidentPages({arena->base_of(slot), kPageBytes}), slot < kFirstSlots ? whole : 0) << slot;
+  }
+  OkOrDie(arena->Populate(17));
+  OkOrDie(arena->Populate(17));
+  EXPECT_TRUE(arena->is_populated(17));
+  EXPECT_EQ(arena->populated(), kFirstSlots + 1);
+  EXPECT_EQ(ResidentPages(arena->slot(17)), whole);
+  EXPECT_EQ(ResidentPages({arena->base_of(16), kPageBytes}), 0U);
+}
+
+TEST_P(ArenaOfKind, AReleasedSlotGivesItsMemoryBackAndMayGetSomeAgain) {
+  const MorePages pool(GetParam() == HugePages::kHugetlb ? 8 : 0);
+  if (!pool.added()) GTEST_SKIP() << kNeedsPool;
+  const auto arena = MakeArena(8, GetParam());
+  ASSERT_NE(arena, nullptr);
+  ASSERT_EQ(arena->PopulateAll(), 8U);
+  for (uint32_t slot = 0; slot < 8; ++slot) std::ranges::fill(arena->slot(slot), std::byte{1});
+  const uint64_t free_before = ReadPool("free_hugepages");
+  arena->Release(5);
+  arena->Release(5);
+  EXPECT_EQ(arena->populated(), 7U);
+  EXPECT_FALSE(arena->is_populated(5));
+  if (GetParam() == HugePages::kHugetlb)
+    EXPECT_EQ(ReadPool("free_hugepages"), free_before + 1);
+  else
+    EXPECT_EQ(ResidentPages({arena->base_of(5), kPageBytes}), 0U);
+  OkOrDie(arena->Populate(5));
+  EXPECT_EQ(arena->slot(5)[0], std::byte{0});
+  EXPECT_EQ(arena->slot(4)[kPageBytes - 1], std::byte{1});
+  EXPECT_EQ(arena->slot(6)[0], std::byte{1});
 }
 
 TEST_P(ArenaOfKind, AnArenaOfOneSlotIsPopulatedByCreate) {
@@ -173,7 +200,6 @@ TEST_P(ArenaOfKind, AnArenaOfOneSlotIsPopulatedByCreate) {
   const auto arena = MakeArena(1, GetParam());
   ASSERT_NE(arena, nullptr);
   EXPECT_EQ(arena->populated(), 1U);
-  arena->WaitPopulated();
 }
 
 TEST_P(ArenaOfKind, IsNotInheritedAndNotDumped) {
@@ -196,7 +222,8 @@ TEST(Arena, HugetlbPagesAreAllHuge) {
   const auto arena = MakeArena(10, HugePages::kHugetlb);
   const auto neighbour = MakeArena(3, HugePages::kHugetlb);
   ASSERT_TRUE(arena != nullptr && neighbour != nullptr);
-  arena->WaitPopulated();
+  arena->PopulateAll();
+  neighbour->PopulateAll();
   EXPECT_EQ(arena->CountHugeBytes(), 10 * kPageBytes);
   EXPECT_EQ(neighbour->CountHugeBytes(), 3 * kPageBytes);
   EXPECT_EQ(arena->Describe(), "20 MiB (10 slots) of huge pages (hugetlb)");
@@ -211,7 +238,8 @@ TEST(Arena, ThpAsksForHugePages) {
   const auto arena = MakeArena(16, HugePages::kThp);
   const auto neighbour = MakeArena(3, HugePages::kThp);  // the kernel must not merge them to one mapping
   ASSERT_TRUE(arena != nullptr && neighbour != nullptr);
-  arena->WaitPopulated();
+  arena->PopulateAll();
+  neighbour->PopulateAll();
   // The kernel decides for each; that it gives none at all would be our mistake, unless memory is in pieces.
   EXPECT_GT(arena->CountHugeBytes(), 0U);
   EXPECT_LE(arena->CountHugeBytes(), 16 * kPageBytes);
@@ -223,7 +251,7 @@ TEST(Arena, ThpAsksForHugePages) {
 TEST(Arena, OffGetsNoHugePages) {
   const auto arena = MakeArena(16, HugePages::kOff);
   ASSERT_NE(arena, nullptr);
-  arena->WaitPopulated();
+  arena->PopulateAll();
   EXPECT_EQ(arena->CountHugeBytes(), 0U);
   EXPECT_EQ(arena->Describe(), "32 MiB (16 slots) of 4 KiB pages");
 }
@@ -253,34 +281,6 @@ TEST(Arena, AutoFallsBackAndTellsWhy) {
   EXPECT_TRUE(arena->huge() == HugePages::kThp || arena->huge() == HugePages::kOff);
   EXPECT_TRUE(arena->Describe().contains("; hugetlb: ")) << arena->Describe();
   EXPECT_TRUE(arena->Describe().contains(" pages free")) << arena->Describe();
-}
-
-TEST(Arena, DestroyingDoesNotWaitForAllSlots) {
-  constexpr uint32_t kSlots = 2048;
-  ASSERT_NE(MakeArena(kSlots, HugePages::kOff), nullptr);  // and gone
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  EXPECT_LT(static_cast<uint64_t>(usage.ru_maxrss) << 10, kSlots * kPageBytes / 2) << "as much was once populated";
-}
-
-TEST(Arena, ThePopulatorBlocksAllSignals) {
-  const auto arena = MakeArena(2048, HugePages::kOff);
-  ASSERT_NE(arena, nullptr);
-  std::string status;
-  while (status.empty() && arena->populated() < arena->slot_count()) {
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::ostringstream text;
-      text << std::ifstream(task.path() / "status").rdbuf();
-      if (text.str().contains("quire-populate")) status = text.str();
-    }
-  }
-  if (status.empty()) GTEST_SKIP() << "it was done before we looked";
-  const uint64_t blocked = std::stoull(status.substr(status.find("SigBlk:") + 7), nullptr, 16);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE})
-    EXPECT_NE(blocked & (uint64_t{1} << (signal - 1)), 0U) << signal;
-  sigset_t ours;
-  pthread_sigmask(SIG_SETMASK, nullptr, &ours);
-  EXPECT_EQ(sigismember(&ours, SIGTERM), 0);
 }
 
 TEST(Arena, AFileSizeLimitIsAnErrorAndNoSignal) {
@@ -321,7 +321,7 @@ TEST(ArenaDeathTest, AKernelWithoutPopulateWriteGetsItsPagesTouched) {
         RefusePopulateWrite(EINVAL);
         const auto arena = Arena::Create(12, HugePages::kOff);
         if (!arena) Tell(arena.error().message);
-        (*arena)->WaitPopulated();
+        (*arena)->PopulateAll();
         Tell(fmt::format("{} slots, {} of the last one's bytes", (*arena)->populated(),
                          ResidentPages((*arena)->slot(11)) * static_cast<uint64_t>(getpagesize())));
       },
@@ -404,7 +404,7 @@ class HugePageGroup {
 
 constexpr const char* kNeedsGroup = "needs root and the hugetlb controller";
 
-TEST(ArenaDeathTest, AGroupsLimitOfHugePagesEndsPopulationWithOneWarning) {
+TEST(ArenaDeathTest, AGroupsLimitOfHugePagesIsAnErrorOfTheSlotAndNoSignal) {
   const MorePages pool(16);
   if (!pool.added()) GTEST_SKIP() << kNeedsPool;
   const HugePageGroup group(10);
@@ -412,16 +412,13 @@ TEST(ArenaDeathTest, AGroupsLimitOfHugePagesEndsPopulationWithOneWarning) {
   EXPECT_EXIT(
       {
         group.Enter();
-        spdlog::set_default_logger(spdlog::stderr_logger_st("test"));
-        spdlog::set_pattern("%l: %v");
         const auto arena = Arena::Create(16, HugePages::kHugetlb);
         if (!arena) Tell(arena.error().message);
-        (*arena)->WaitPopulated();
-        for (uint32_t slot = 0; slot < (*arena)->populated(); ++slot)
-          memset((*arena)->slot(slot).data(), 1, kPageBytes);
-        Tell(fmt::format("{} of {}", (*arena)->populated(), (*arena)->slot_count()));
+        const uint32_t populated = (*arena)->PopulateAll();
+        for (uint32_t slot = 0; slot < populated; ++slot) memset((*arena)->slot(slot).data(), 1, kPageBytes);
+        Tell(fmt::format("{} of {}: {}", populated, (*arena)->slot_count(), (*arena)->Populate(10).error().message));
       },
-      testing::ExitedWithCode(0), "^warning: the cache stays at 10 of 16 slots: [^\n]*\n10 of 16\n$");
+      testing::ExitedWithCode(0), "^10 of 16: hugetlb: slot 10 of 16 [^\n]*\n$");
 }
 
 TEST(ArenaDeathTest, AutoFallsBackWhereAGroupAllowsTooFewHugePages) {

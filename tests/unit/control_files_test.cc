@@ -107,17 +107,18 @@ TEST(MountReport, TellsWhatWasPushedAndWhatCameOfIt) {
                               .pushed_samples = 1,
                               .pushed_bytes = 2,
                               .refused_pushes = 3,
-                              .push = {.control_pages = 4,
-                                       .control_pages_read = 5,
+                              .push = {.pages = 9,
+                                       .handed_on_pages = 10,
+                                       .control_pages = 4,
+                                       .control_pages_read = 1,
                                        .pushed_page_bytes = 80,
-                                       .read_page_bytes = 20,
                                        .dropped_samples = 6,
                                        .pauses = 7,
                                        .is_paused = true,
                                        .available_bytes = 8},
                               .plan = {}})["push"];
   EXPECT_EQ(push, nlohmann::json::parse(R"({"mode": "on", "is_pushing": true, "samples": 1, "bytes": 2, "refused": 3,
-      "control_pages": 4, "control_pages_read": 5, "read_share": 0.25, "dropped_samples": 6, "pauses": 7,
+      "pages": 9, "handed_on_pages": 10, "control_pages": 4, "control_pages_read": 1, "read_share": 0.25, "dropped_samples": 6, "pauses": 7,
       "is_paused": true, "available_bytes": 8})"));
 }
 

@@ -41,7 +41,7 @@
 namespace quire {
 namespace {
 
-constexpr uint32_t kSlots = kFirstSlots;  // so that all are there at once
+constexpr uint32_t kSlots = 8;
 constexpr uint32_t kBlock = 4096;         // a multiple of whatever alignment an engine wants
 constexpr uint32_t kPart = kFillPartBytes;
 
@@ -143,7 +143,11 @@ std::string ReadAll(VolumeSource& engine, const Arena& arena, std::string_view c
   return reads.Mistakes(content);
 }
 
-std::unique_ptr<Arena> SmallPages() { return ValueOrDie(Arena::Create(kSlots, HugePages::kOff)); }
+std::unique_ptr<Arena> SmallPages() {
+  auto arena = ValueOrDie(Arena::Create(kSlots, HugePages::kOff));
+  EXPECT_EQ(arena->PopulateAll(), kSlots);
+  return arena;
+}
 
 const std::string kDisk = "/var/tmp";
 const std::string kMemory = "/dev/shm";

@@ -15,12 +15,13 @@ namespace quire {
 namespace {
 
 constexpr NodeNumber kNode = 3;
+constexpr SamplePiece kPiece = {.node = kNode, .extent = 3};
 
 class KernelStoreTest : public testing::Test {
  protected:
-  bool Store(const std::string& bytes) { return store_.Store(kNode, std::as_bytes(std::span(bytes))); }
+  bool Store(const std::string& bytes) { return store_.Store(kPiece, std::as_bytes(std::span(bytes))); }
 
-  KernelView view_{10};
+  KernelView view_{10, 10};
   RecordingStore store_{view_};
 };
 
@@ -32,7 +33,7 @@ TEST_F(KernelStoreTest, StoresAllBytesInPiecesOf128KiB) {
   EXPECT_EQ(store_.samples(), 1U);
   EXPECT_EQ(store_.bytes(), 300'000U);
   EXPECT_EQ(store_.refused(), 0U);
-  EXPECT_TRUE(view_.IsSettled(kNode));
+  EXPECT_TRUE(view_.IsSettled(kNode, kPiece.extent));
 }
 
 TEST_F(KernelStoreTest, ASampleThatIsRefusedIsNotBelievedStored) {
@@ -41,7 +42,7 @@ TEST_F(KernelStoreTest, ASampleThatIsRefusedIsNotBelievedStored) {
   EXPECT_EQ(store_.calls(), 1U) << "what comes behind a refused piece is of no use";
   EXPECT_EQ(store_.samples(), 0U);
   EXPECT_EQ(store_.refused(), 1U);
-  EXPECT_FALSE(view_.IsSettled(kNode));
+  EXPECT_FALSE(view_.IsSettled(kNode, kPiece.extent));
 }
 
 TEST_F(KernelStoreTest, AnUnknownInodeDoesNotEndPushing) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "cache/memory/memory_gauge.h"
 #include "tests/support/fake_root.h"
 
 namespace quire {
@@ -244,6 +245,12 @@ TEST(MemoryLimitDeathTest, ARealGroupOfThisMachineIsFound) {
         std::_Exit(0);
       },
       testing::ExitedWithCode(0), fmt::format("^{} cgroup {}\n$", 512 << 20, group.name()));
+}
+
+Result<uint64_t> FindAvailableMemory(const std::string& root) {
+  auto gauge = MemoryGauge::Create(root);
+  if (!gauge) return Propagate(std::move(gauge));
+  return (*gauge)->available();
 }
 
 // What could still be used: cached files count as free, whoever limits them.

@@ -15,6 +15,7 @@
 #include <random>
 #include <vector>
 
+#include "cache/volume/file_source.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -95,12 +96,12 @@ class ScriptedEngine : public VolumeSource {
 };
 
 // One of each size, for one cache after the other: populating it takes longer than most runs.
-const Arena& ArenaOf(uint32_t slots) {
+Arena& ArenaOf(uint32_t slots) {
   static std::map<uint32_t, std::unique_ptr<Arena>> arenas;
   auto& arena = arenas[slots];
   if (arena == nullptr) {
     arena = ValueOrDie(Arena::Create(slots, HugePages::kOff));
-    arena->WaitPopulated();
+    EXPECT_EQ(arena->PopulateAll(), slots);
   }
   return *arena;
 }
@@ -149,7 +150,7 @@ class RandomRun {
     options.policy = kPolicyNames[random_() % kPolicyNames.size()].second;
     options.admission = kAdmissionNames[random_() % kAdmissionNames.size()].second;
     options.readahead = random_() % 4 != 0;
-    const Arena& arena = ArenaOf(kMinSlots + random_() % 10);
+    Arena& arena = ArenaOf(kMinSlots + random_() % 10);
     engine_ = std::make_unique<ScriptedEngine>(source_.bytes, std::array{1U, 512U, kMaxAlignment}[random_() % 3]);
     if (random_() % 2 == 0) AddFaults();
     cache_ = std::make_unique<PageCache>(*source_.pack, arena, *engine_, options);
@@ -336,7 +337,7 @@ TEST(PageCache, HitsAsTheTextbookSaysForEachPolicy) {
   const PackInMemory source = OneSampleAPage(5);
   const std::vector<uint64_t> reference = {0, 1, 2, 3, 0, 1, 4, 0, 1, 2, 3, 4};
   const auto count_hits = [&](PolicyKind policy, uint32_t page_slots) {
-    const Arena& arena = ArenaOf(page_slots + 2);  // and two slabs
+    Arena& arena = ArenaOf(page_slots + 2);  // and two slabs
     ScriptedEngine engine(source.bytes, 512);
     PageCache cache(*source.pack, arena, engine,
                     {.policy = policy, .admission = AdmissionMode::kPage, .readahead = false});
@@ -376,7 +377,7 @@ uint64_t ShuffledEpoch(PageCache& cache, ScriptedEngine& engine, const PackInMem
 
 TEST(PageCache, ReadsAPackThatFitsOnceHoweverItIsRead) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {});
   const uint64_t first = ShuffledEpoch(cache, engine, source, 1);
@@ -386,7 +387,7 @@ TEST(PageCache, ReadsAPackThatFitsOnceHoweverItIsRead) {
 
 TEST(PageCache, ShufflesOfTwiceTheArenaReadOnlyWhatIsNotResident) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(22);  // 20 pages of 40
+  Arena& arena = ArenaOf(22);  // 20 pages of 40
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {});
   EXPECT_LE(ShuffledEpoch(cache, engine, source, 1), source.bytes.size() * 101 / 100);
@@ -396,7 +397,7 @@ TEST(PageCache, ShufflesOfTwiceTheArenaReadOnlyWhatIsNotResident) {
 
 TEST(PageCache, WholePageLruReadsTheDataSetSeveralTimesInAShuffle) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(22);
+  Arena& arena = ArenaOf(22);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {.policy = PolicyKind::kLru, .admission = AdmissionMode::kPage});
   ShuffledEpoch(cache, engine, source, 1);
@@ -405,7 +406,7 @@ TEST(PageCache, WholePageLruReadsTheDataSetSeveralTimesInAShuffle) {
 
 TEST(PageCache, PathOrderReadsEachPageOnceAndAheadWithAnArenaThatIsTooSmall) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(18);
+  Arena& arena = ArenaOf(18);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {});
   for (int pass = 0; pass < 2; ++pass) {
@@ -422,7 +423,7 @@ TEST(PageCache, PathOrderReadsEachPageOnceAndAheadWithAnArenaThatIsTooSmall) {
 // The first use of a prefetched page moves readahead on, which takes slots: never the one that is being used.
 TEST(PageCache, KeepsAPrefetchedPageThatGetFindsWhileReadaheadTakesSlots) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(18);  // 16 pages
+  Arena& arena = ArenaOf(18);  // 16 pages
   for (size_t filled_since = 0; filled_since < 16; ++filled_since) {
     SCOPED_TRACE(fmt::format("{} filled since", filled_since));
     ScriptedEngine engine(source.bytes, 512);
@@ -453,7 +454,7 @@ TEST(PageCache, KeepsAPrefetchedPageThatGetFindsWhileReadaheadTakesSlots) {
 
 TEST(PageCache, ServesTheGoodSamplesOfADamagedPageAndNamesTheBadOne) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   const Extent& bad = source.extents[13];
   engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset + 100, bad.offset + 101});
@@ -482,7 +483,7 @@ TEST(PageCache, ServesTheGoodSamplesOfADamagedPageAndNamesTheBadOne) {
 // A reader of a small sample is not kept waiting by the rest of its page.
 TEST(PageCache, AnswersWhenTheOwnPartIsThere) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
   struct Reading : ExtentRead {
@@ -510,7 +511,7 @@ TEST(PageCache, AnswersWhenTheOwnPartIsThere) {
 
 TEST(PageCache, PinsAResidentPageWholeAndNoOther) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
   EXPECT_FALSE(cache.PinPage(0).has_value());
@@ -527,7 +528,7 @@ TEST(PageCache, PinsAResidentPageWholeAndNoOther) {
 
 TEST(PageCache, APageThatIsStillBeingReadIsNotPinned) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
   ExtentRead reading;
@@ -543,7 +544,7 @@ TEST(PageCache, APageThatIsStillBeingReadIsNotPinned) {
 
 TEST(PageCache, PinningAPageCountsNeitherAsAHitNorAsAUse) {
   const PackInMemory source = OneSampleAPage(5);
-  const Arena& arena = ArenaOf(5);  // three pages, two slabs
+  Arena& arena = ArenaOf(5);  // three pages, two slabs
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine,
                   {.policy = PolicyKind::kLru, .admission = AdmissionMode::kPage, .readahead = false});
@@ -558,7 +559,7 @@ TEST(PageCache, PinningAPageCountsNeitherAsAHitNorAsAUse) {
 
 TEST(PageCache, APinnedPageStays) {
   const PackInMemory source = OneSampleAPage(5);
-  const Arena& arena = ArenaOf(5);
+  Arena& arena = ArenaOf(5);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine,
                   {.policy = PolicyKind::kLru, .admission = AdmissionMode::kPage, .readahead = false});
@@ -572,7 +573,7 @@ TEST(PageCache, APinnedPageStays) {
 
 TEST(PageCache, APrefetchedPageThatIsOnlyPinnedCountsAsUnused) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(18);
+  Arena& arena = ArenaOf(18);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {.policy = PolicyKind::kFifo, .admission = AdmissionMode::kPage});
   ExtentNumber number = 0;
@@ -588,15 +589,15 @@ TEST(PageCache, APrefetchedPageThatIsOnlyPinnedCountsAsUnused) {
 }
 
 // A page of which the kernel was given everything is the first that a policy for shuffles lets go.
-TEST(PageCache, BytesThatWereServedUnaskedCountAsConsumed) {
+TEST(PageCache, APageThatWasHandedOnIsTheFirstToGo) {
   const PackInMemory source = OneSampleAPage(5);
-  const Arena& arena = ArenaOf(5);
+  Arena& arena = ArenaOf(5);
   for (const bool is_served : {false, true}) {
     ScriptedEngine engine(source.bytes, 512);
     PageCache cache(*source.pack, arena, engine,
                     {.policy = PolicyKind::kPin, .admission = AdmissionMode::kPage, .readahead = false});
     for (const ExtentNumber number : {0, 1, 2}) ReadNow(cache, engine, source, number);
-    if (is_served) cache.CountServed(cache.PinPage(1).value(), kPageBytes);
+    if (is_served) cache.MarkHandedOn(cache.PinPage(1).value());
     ReadNow(cache, engine, source, 3);
     EXPECT_TRUE(cache.PinPage(0).has_value());
     EXPECT_EQ(cache.PinPage(1).has_value(), !is_served);
@@ -606,7 +607,7 @@ TEST(PageCache, BytesThatWereServedUnaskedCountAsConsumed) {
 
 TEST(PageCache, TheListenerHearsOfEachPageOnceWhenItIsResident) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {});
   std::map<uint64_t, int> heard;
@@ -627,7 +628,7 @@ TEST(PageCache, TheListenerHearsOfEachPageOnceWhenItIsResident) {
 
 TEST(PageCache, TheListenerDoesNotHearOfADamagedPage) {
   const PackInMemory& source = ManySamplesAPage();
-  const Arena& arena = ArenaOf(60);
+  Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
   engine.bad.push_back({BadRange::Kind::kCorrupt, source.extents[13].offset, source.extents[13].offset + 1});
   PageCache cache(*source.pack, arena, engine, {.readahead = false});

@@ -135,8 +135,7 @@ struct Mount {
                  uint64_t data_bytes = 1000)
       : source(on_disk),
         arena(ValueOrDie(Arena::Create(slots, HugePages::kOff))),
-        budget(mode, data_bytes, {.available_bytes = [] { return uint64_t{1} << 32; }}) {
-    arena->WaitPopulated();
+        residency(mode, {.bytes = data_bytes}, {.available_bytes = [] { return uint64_t{1} << 32; }}) {
     for (NodeNumber node = 0; node < source.index().node_count(); ++node) view.Told(node);
   }
   ~Mount() {
@@ -156,6 +155,7 @@ struct Mount {
     const Node record = ValueOrDie(source.index().GetNode(node));
     return ValueOrDie(reader.Read(record, 0, record.size_bytes));
   }
+  void BeginRead(NodeNumber node) { view.BeginRead(node, ValueOrDie(source.index().GetNode(node)).content); }
   [[nodiscard]] bool IsInMemory(NodeNumber node) {
     const Node record = ValueOrDie(source.index().GetNode(node));
     SampleBytes bytes;
@@ -176,9 +176,9 @@ struct Mount {
   const PackOnDisk& source;
   std::unique_ptr<Arena> arena;
   HeldEngine engine{source.pack(), *arena};
-  KernelView view{source.index().node_count()};
+  KernelView view{source.index().node_count(), source.index().extent_count()};
   RecordingStore store{view};
-  PushBudget budget;
+  Residency residency;
   Plan plan{source.index().node_count()};
 
  private:
@@ -188,7 +188,7 @@ struct Mount {
  public:
   // The runner must live until the reader is at rest, and no longer than the reader: Drain comes before both.
   SampleReader reader{source.pack(), *arena, engine, kOptions};
-  PlanRunner runner{source.index(), reader, plan, view, store, budget};
+  PlanRunner runner{source.index(), reader, plan, view, store, residency};
 };
 
 Nodes Shuffled(const PackOnDisk& source, uint64_t seed) {
@@ -248,7 +248,7 @@ TEST(PlanRunner, OnlyKnownSamplesAreStored) {
 TEST(PlanRunner, WhatTheKernelHasIsNotReadAgainWhileDataFits) {
   Mount mount(SmallPack());
   const Nodes order = Shuffled(SmallPack(), 4);
-  for (size_t place = 0; place < 200; ++place) mount.view.BeginRead(order[place]);
+  for (size_t place = 0; place < 200; ++place) mount.BeginRead(order[place]);
   mount.Follow(order);
   EXPECT_TRUE(Becomes([&] { return mount.store.stored().size() == WithoutMarkers(order, 200).size(); }));
   EXPECT_EQ(Sorted(mount.store.stored()), Sorted(WithoutMarkers(order, 200)));
@@ -258,7 +258,7 @@ TEST(PlanRunner, WhatTheKernelHasIsNotReadAgainWhileDataFits) {
 TEST(PlanRunner, WhatTheKernelHadIsStoredAgainWhereItWillHaveDroppedIt) {
   Mount mount(SmallPack(), 18, PushMode::kAuto, uint64_t{1} << 40);
   const Nodes order = Shuffled(SmallPack(), 4);
-  for (size_t place = 0; place < 200; ++place) mount.view.BeginRead(order[place]);
+  for (size_t place = 0; place < 200; ++place) mount.BeginRead(order[place]);
   mount.Follow(order);
   EXPECT_TRUE(Becomes([&] { return mount.store.stored().size() == WithoutMarkers(order).size(); }));
 }
@@ -416,7 +416,7 @@ TEST(PlanRunner, GivesItsMemoryBackWhenThePlanIsOver) {
   EXPECT_TRUE(Becomes([&] { return mount.plan.figures().memory_bytes < kLeastRingBytes; }));
   // And takes it anew for the next.
   mount.plan.Begin();
-  mount.view.Renew(order[1]);
+  mount.view.Renew(ValueOrDie(mount.source.index().GetNode(order[1])).content);
   for (const NodeNumber node : {order[0], order[1]}) mount.plan.Append(node);
   mount.runner.Wake();
   EXPECT_TRUE(mount.store.WaitForCalls(WithoutMarkers(order).size() + 1));

@@ -160,6 +160,7 @@ TEST_P(SampleReaderOn, AllocatesNothingOnceItRuns) {
     read_some(2);
     allocations = counter.count();
   }
+  EXPECT_EQ(allocations, 0U);
   const CacheStats after = reader->GetStats();
   EXPECT_GT(after[Counter::kEvictedPages], before[Counter::kEvictedPages]);
   EXPECT_GT(after[Counter::kHits], before[Counter::kHits]);

@@ -1,0 +1,74 @@
+#include "cache/memory_watch.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "cache/background_thread.h"
+
+namespace quire {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// While the cache is used. Memory may become short within a second.
+constexpr milliseconds kActiveInterval{100};
+// While it is not, a look at a few counters, ever more seldom.
+constexpr milliseconds kLongestInterval{2000};
+// Slots that stayed free for a second are given back, half of them at a time.
+constexpr seconds kTrimEvery{1};
+// A stream's slots are of no use to anyone who comes later. A store's are: it keeps them over the pause between two
+// epochs.
+constexpr seconds kStreamIdle{5};
+constexpr seconds kStoreIdle{60};
+
+}  // namespace
+
+MemoryWatch::~MemoryWatch() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+Result<void> MemoryWatch::Start() {
+  auto thread = StartBackgroundThread("quire-memory", [this](const std::stop_token& stop) { Run(stop); });
+  if (!thread) return Propagate(std::move(thread));
+  thread_ = *std::move(thread);
+  return {};
+}
+
+void MemoryWatch::Run(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  auto used_at = Clock::now();
+  auto trimmed_at = used_at;
+  uint64_t uses = 0;
+  bool is_empty = false;  // nothing is left to give back since the last use
+  milliseconds interval = kActiveInterval;
+  while (true) {
+    stopped.wait_for(lock, stop, interval, [] { return false; });
+    if (stop.stop_requested()) return;
+    const auto now = Clock::now();
+    const uint64_t uses_now = cache_.uses();
+    if (std::exchange(uses, uses_now) != uses_now) {
+      used_at = now;
+      is_empty = false;
+    }
+    if (is_empty) {
+      interval = std::min(2 * interval, kLongestInterval);
+      continue;
+    }
+    interval = kActiveInterval;
+    cache_.residency().LookAtMemory();
+    if (now - trimmed_at < kTrimEvery) continue;
+    trimmed_at = now;
+    is_empty = now - used_at >= (cache_.residency().HasRoom() ? kStreamIdle : kStoreIdle);
+    cache_.Trim(is_empty);
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,29 @@
+// Keeps the cache's memory in step with what readers and the machine need: looks at the memory that is available while
+// the cache is used, and has the cache give back what it does not need.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+#include <thread>
+
+#include "cache/page_cache.h"
+#include "format/result.h"
+
+namespace quire {
+
+class MemoryWatch {
+ public:
+  explicit MemoryWatch(PageCache& cache) : cache_(cache) {}
+  ~MemoryWatch();  // stops
+
+  Result<void> Start();
+
+ private:
+  void Run(const std::stop_token& stop);
+
+  PageCache& cache_;
+  std::jthread thread_;
+};
+
+}  // namespace quire

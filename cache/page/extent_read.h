@@ -1,0 +1,111 @@
+// A read of one extent, from the one who asks to the one who answers, and lists of such reads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "format/records.h"
+#include "format/result.h"
+
+namespace quire {
+
+class PageCache;
+
+// The verified bytes of one extent, which stay where they are while this lives. Move-only. Any thread may let it go.
+class ExtentPin {
+ public:
+  ExtentPin() = default;
+  ExtentPin(ExtentPin&& other) noexcept
+      : cache_(std::exchange(other.cache_, nullptr)), slot_(other.slot_), bytes_(other.bytes_) {}
+  ExtentPin& operator=(ExtentPin&& other) noexcept {
+    std::swap(cache_, other.cache_);
+    std::swap(slot_, other.slot_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  inline ~ExtentPin();  // page_cache.h
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  friend class PageCache;
+  ExtentPin(PageCache* cache, uint32_t slot, std::span<const std::byte> bytes)
+      : cache_(cache), slot_(slot), bytes_(bytes) {}
+
+  PageCache* cache_ = nullptr;
+  uint32_t slot_ = 0;
+  std::span<const std::byte> bytes_;
+};
+
+// A read of an extent that may have to wait. The caller owns it and keeps it in place until `done` was called.
+struct ExtentRead {
+  Extent extent;
+  ExtentNumber number = 0;
+  uint32_t wanted_bytes = 0;  // of the extent's bytes, those that the reader will use: for the counters
+  // Called once, without a lock held; must not throw; may begin other reads.
+  void (*done)(ExtentRead& read, Result<ExtentPin> pin) = nullptr;
+
+  // The cache owns these while the read is in flight.
+  ExtentRead* next = nullptr;
+  uint64_t page = 0;
+  uint32_t slot = 0;  // where the answer is, pinned
+  std::span<const std::byte> bytes;
+  bool is_verified = false;
+  bool is_counted = false;
+};
+
+// Reads in order of arrival, linked through themselves: nothing allocates. Not thread-safe.
+class ExtentReadQueue {
+ public:
+  [[nodiscard]] bool empty() const { return first_ == nullptr; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] ExtentRead* first() const { return first_; }
+
+  void Push(ExtentRead& read) {
+    read.next = nullptr;
+    *end_ = &read;
+    end_ = &read.next;
+    ++size_;
+  }
+  void PushFront(ExtentRead& read) {
+    read.next = first_;
+    if (first_ == nullptr) end_ = &read.next;
+    first_ = &read;
+    ++size_;
+  }
+  // The first one; null when there is none.
+  ExtentRead* Pop() {
+    ExtentRead* const read = first_;
+    if (read != nullptr) Unlink(&first_);
+    return read;
+  }
+  // Takes out each read for which `is_wanted` is true, in order, and hands it to `take`, which may push it elsewhere.
+  void TakeIf(const auto& is_wanted, const auto& take) {
+    for (ExtentRead** link = &first_; *link != nullptr;) {
+      ExtentRead& read = **link;
+      if (!is_wanted(read)) {
+        link = &read.next;
+        continue;
+      }
+      Unlink(link);
+      take(read);
+    }
+  }
+
+  ExtentReadQueue() = default;
+  ExtentReadQueue(const ExtentReadQueue&) = delete;  // `end_` may point into the queue itself
+  ExtentReadQueue& operator=(const ExtentReadQueue&) = delete;
+
+ private:
+  void Unlink(ExtentRead** link) {
+    *link = (*link)->next;
+    if (*link == nullptr) end_ = link;
+    --size_;
+  }
+
+  ExtentRead* first_ = nullptr;
+  ExtentRead** end_ = &first_;
+  size_t size_ = 0;
+};
+
+}  // namespace quire

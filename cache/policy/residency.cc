@@ -1,0 +1,197 @@
+#include "cache/policy/residency.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "format/geometry.h"
+
+namespace quire {
+namespace {
+
+// Beside what is cached, programs want memory in a hurry.
+constexpr uint64_t kReserveBytes = 64 << 20;
+// A stream's slots are those being filled (16 reads of 256 KiB and what readers wait for: some 10 pages), those that
+// wait to be pushed, and those being pushed. With 112 of them the daemon stays below 256 MiB, and whoever pushes may
+// lag by a tenth of a second at 2 GB/s.
+constexpr uint32_t kStreamSlots = 112;
+// Of the memory that is left and what the arena has of it already, the arena's share: ten mounts that all read come to
+// 10/18 of it, since each leaves eight ninths of what the others have not taken.
+constexpr uint64_t kArenaShareOfAvailable = 8;
+// Where its size was asked for, somebody has thought about the others.
+constexpr uint64_t kAskedShareOfAvailable = 2;
+// Below that the cache cannot work: arena.h, kMinSlots.
+constexpr uint32_t kLeastSlots = 4;
+// The kernel keeps as much on its inactive list as on the active one. A sample that was pushed and then read moves to
+// the active list, and for each another comes back from there: so what is pushed stays for a quarter of the memory to
+// go by before it is dropped. Half of that, to be safe: with all of it a third was dropped unread.
+constexpr uint64_t kPlanShareOfAvailable = 8;
+// A quarter of a second of reading at 1 GB/s; further ahead than that nothing becomes quicker.
+constexpr uint64_t kMaxPlanBytes = 256 << 20;
+
+// Pages that are filled on trust, before anything shows that they are worth it: a gigabyte, a second of most disks.
+constexpr double kTrustPages = 512;
+// Beyond, so many times what readers have paid. A shuffled epoch over images of 110 KB, 19 a page, fills 11 times at
+// first what reading alone would cost, and half of the pages by the time that it has paid for 6 % of them: with 8 it
+// soon fills every page that it meets. Somebody who reads samples at random and never comes back pays 9 times as much
+// as without pages, and not before a gigabyte.
+constexpr double kTrustTimesPaid = 8;
+// Reads are spread over the volume when 12 of its 16 regions were missed in within the last 64 misses. A shuffle of all
+// misses 15.7 of them on average in that time, and 12 within the first 23; a class of a hundred, in path order, 1 or 2.
+constexpr uint64_t kSpreadRegions = 12;
+constexpr uint64_t kSpreadMisses = 64;
+// For each page that a reader asked for since then, as many are swept: so a volume that is swept for nothing costs five
+// times the pages that were asked for, and a shuffle has a fifth of its pages read by those who ask.
+constexpr uint64_t kSweptForEachMiss = 4;
+
+// Pushing is to no purpose where this share of pages cannot be handed on: the kernel does not know their inodes.
+constexpr uint64_t kLookedThroughWindow = 256;
+constexpr uint64_t kHandedOnShare = 2;
+
+// One in eight dropped before it was read: a push costs a third of what a read saves, so it still pays, but memory is
+// short, and pushing makes it shorter.
+constexpr uint64_t kDroppedShare = 8;
+constexpr uint64_t kMinDropped = 64;
+constexpr uint64_t kWindowSamples = 4096;
+constexpr std::chrono::seconds kLongestPause{64};
+
+}  // namespace
+
+Residency::Residency(PushMode mode, const Data& data, Environment environment)
+    : mode_(mode), data_(data), environment_(std::move(environment)) {
+  LookAtMemory();
+}
+
+void Residency::LookAtMemory() {
+  available_bytes_.store(environment_.available_bytes(), std::memory_order_relaxed);
+  is_under_pressure_.store(environment_.is_under_pressure(), std::memory_order_relaxed);
+}
+
+uint32_t Residency::SlotLimit(uint32_t populated) const {
+  const uint64_t own_bytes = populated * kPageBytes;
+  const uint64_t share = data_.is_arena_asked_for ? kAskedShareOfAvailable : kArenaShareOfAvailable;
+  const uint64_t by_memory = (available_bytes() / share + own_bytes / share) / kPageBytes;
+  uint64_t limit = std::clamp<uint64_t>(by_memory, kLeastSlots, std::numeric_limits<uint32_t>::max());
+  const std::scoped_lock lock(mutex_);
+  const bool is_handing_on = looked_through_ < kLookedThroughWindow / 4 || handed_on_ * kHandedOnShare >= looked_through_;
+  if (IsStream() && is_handing_on) limit = std::min<uint64_t>(limit, kStreamSlots);
+  return static_cast<uint32_t>(limit);
+}
+
+bool Residency::IsShortLocked() const {
+  return available_bytes() < kReserveBytes || is_under_pressure_.load(std::memory_order_relaxed);
+}
+
+void Residency::Missed(uint64_t page, double rent) {
+  const std::scoped_lock lock(mutex_);
+  missed_at_[page * kRegions / std::max<uint64_t>(data_.pages, 1) % kRegions] = ++misses_;
+  rents_ += rent;
+  mean_rent_ += (rent - mean_rent_) / static_cast<double>(std::min<uint64_t>(misses_, kWindowSamples));
+}
+
+// A control that was read stands for all samples of kControlSpacing pages: a share of them as large as that of the
+// controls that were read has been read.
+double Residency::PaidLocked() const {
+  const double samples_a_page = static_cast<double>(data_.samples) / static_cast<double>(std::max<uint64_t>(data_.pages, 1));
+  return rents_ + static_cast<double>(figures_.control_pages_read * kControlSpacing) * samples_a_page * mean_rent_;
+}
+
+bool Residency::MayFill() const {
+  if (!IsStream()) return false;
+  const std::scoped_lock lock(mutex_);
+  if (IsShortLocked() || IsPausedLocked()) return false;
+  return static_cast<double>(filled_pages_) <= kTrustPages + kTrustTimesPaid * PaidLocked();
+}
+
+void Residency::Filled() {
+  const std::scoped_lock lock(mutex_);
+  ++filled_pages_;
+}
+
+uint64_t Residency::SweepAllowance() const {
+  if (!MayFill()) return 0;
+  const std::scoped_lock lock(mutex_);
+  uint64_t regions = 0;
+  for (const uint64_t at : missed_at_) regions += at != 0 && misses_ - at < kSpreadMisses ? 1 : 0;
+  // What was spread once is being read: its misses become fewer as the sweep proceeds.
+  if (figures_.swept_pages == 0 && regions < kSpreadRegions) return 0;
+  const uint64_t controls = figures_.control_pages_read * kControlSpacing;
+  const uint64_t allowed = kSweptForEachMiss * (misses_ + controls);
+  return allowed - std::min(allowed, figures_.swept_pages);
+}
+
+void Residency::Swept() {
+  const std::scoped_lock lock(mutex_);
+  ++figures_.swept_pages;
+  ++filled_pages_;
+}
+
+bool Residency::AllowsPush(bool in_run) const {
+  if (mode_ == PushMode::kOff) return false;
+  const bool has_room = HasRoom();
+  const std::scoped_lock lock(mutex_);
+  if (available_bytes() < kReserveBytes) return false;
+  if (!has_room && is_plan_active_.load(std::memory_order_relaxed)) return false;
+  if (mode_ == PushMode::kOn) return true;
+  if (IsShortLocked() || IsPausedLocked()) return false;
+  return in_run || has_room;
+}
+
+uint64_t Residency::PlanBytes() const {
+  if (mode_ == PushMode::kOff) return 0;
+  const uint64_t available = available_bytes();
+  const std::scoped_lock lock(mutex_);
+  if (available < kReserveBytes || (mode_ == PushMode::kAuto && IsPausedLocked())) return 0;
+  return std::min(kMaxPlanBytes, available / kPlanShareOfAvailable);
+}
+
+void Residency::PageLookedThrough(uint64_t pushed_bytes, bool has_new_control, bool is_handed_on) {
+  const std::scoped_lock lock(mutex_);
+  figures_.pushed_page_bytes += pushed_bytes;
+  figures_.control_pages += has_new_control ? 1 : 0;
+  ++figures_.pages;
+  figures_.handed_on_pages += is_handed_on ? 1 : 0;
+  if (looked_through_ >= kLookedThroughWindow) {
+    looked_through_ /= 2;
+    handed_on_ /= 2;
+  }
+  ++looked_through_;
+  handed_on_ += is_handed_on ? 1 : 0;
+}
+
+void Residency::ControlRead() {
+  const std::scoped_lock lock(mutex_);
+  ++figures_.control_pages_read;
+}
+
+void Residency::SamplePushed() {
+  const std::scoped_lock lock(mutex_);
+  if (++window_pushed_ < kWindowSamples) return;
+  window_pushed_ = 0;
+  window_dropped_ = 0;
+  next_pause_ = std::chrono::seconds(1);
+}
+
+bool Residency::SampleDropped() {
+  const std::scoped_lock lock(mutex_);
+  ++figures_.dropped_samples;
+  // What memory pressure drops at one time comes to light one by one: that is no reason for a second pause.
+  if (IsPausedLocked()) return false;
+  if (++window_dropped_ < std::max(kMinDropped, window_pushed_ / kDroppedShare)) return false;
+  ++figures_.pauses;
+  paused_until_ = environment_.now() + next_pause_;
+  next_pause_ = std::min(next_pause_ * 2, kLongestPause);
+  window_pushed_ = 0;
+  window_dropped_ = 0;
+  return true;
+}
+
+PushFigures Residency::figures() const {
+  const std::scoped_lock lock(mutex_);
+  PushFigures figures = figures_;
+  figures.is_paused = IsPausedLocked();
+  figures.available_bytes = available_bytes();
+  return figures;
+}
+
+}  // namespace quire

@@ -18,6 +18,7 @@ constexpr size_t kStoreBytes = 128 << 10;
 bool KernelStore::Store(const SamplePiece& piece, std::span<const std::byte> bytes) {
   if (!is_supported()) return false;
   for (size_t offset = 0; offset < bytes.size(); offset += kStoreBytes) {
+    if (view_.IsSettled(piece.node, piece.extent)) return false;  // its reader is there
     const auto part = bytes.subspan(offset, std::min(kStoreBytes, bytes.size() - offset));
     const int result = Notify(piece.node, piece.file_offset + offset, part);
     if (result == 0) continue;

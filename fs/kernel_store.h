@@ -9,6 +9,9 @@
 //   finds no slot is read into a slab, and slabs are pinned only by reads of the disk and by answers, which end by
 //   themselves;
 // - those threads are stopped while requests are still being answered, before the session ends.
+// A daemon that is killed in that moment answers no more, and the thread that waits keeps the connection open, so that
+// the read waits for ever, until somebody aborts the connection. So a sample that the kernel begins to read is left to
+// its reader, also in the middle of a store.
 #pragma once
 
 #include <atomic>
@@ -34,7 +37,7 @@ class KernelStore {
   // Stores the bytes of a piece, which stay where they are meanwhile. False where the kernel does not take them: it
   // does not know the inode, any more or yet (the reply that names it is still under way), or the mount ends. Blocks,
   // as said above; allocates nothing. Any thread of those above. REQUIRES: `bytes` is all of the piece's extent,
-  // verified, and lies inside the sample.
+  // verified, and lies inside the sample. A piece that the kernel asks for meanwhile is not stored to its end.
   bool Store(const SamplePiece& piece, std::span<const std::byte> bytes);
 
   // False once the kernel has said that it cannot do this at all.

@@ -33,7 +33,7 @@ class KernelView {
   // The inode is gone, and its page cache with it. Whether it was known.
   bool Forgotten(NodeNumber node) {
     const uint8_t before = NodeByte(node);
-    nodes_[node].store(static_cast<uint8_t>((before & ~kKnown) + kOneLife), std::memory_order_relaxed);
+    nodes_[node].store(static_cast<uint8_t>((before & ~(kKnown | kNodeRead)) + kOneLife), std::memory_order_relaxed);
     return (before & kKnown) != 0;
   }
 
@@ -43,7 +43,8 @@ class KernelView {
   };
   // The kernel asks for bytes of the piece.
   ReadEvent BeginRead(NodeNumber node, ExtentNumber extent) {
-    Told(node);
+    if ((NodeByte(node) & (kKnown | kNodeRead)) != (kKnown | kNodeRead))
+      nodes_[node].fetch_or(kKnown | kNodeRead, std::memory_order_relaxed);
     const uint8_t life = LifeOf(node);
     uint8_t before = extents_[extent].load(std::memory_order_relaxed);
     if (before == (life | kRead)) return {};
@@ -60,6 +61,8 @@ class KernelView {
   void LeftOut(NodeNumber node, ExtentNumber extent) { Add(node, extent, kControl); }
 
   [[nodiscard]] bool IsKnown(NodeNumber node) const { return (NodeByte(node) & kKnown) != 0; }
+  // Whether the kernel has asked for bytes of any extent of the node.
+  [[nodiscard]] bool WasRead(NodeNumber node) const { return (NodeByte(node) & kNodeRead) != 0; }
   // Whether the kernel was given the extent, or shall not be.
   [[nodiscard]] bool IsSettled(NodeNumber node, ExtentNumber extent) const {
     const uint8_t byte = extents_[extent].load(std::memory_order_relaxed);
@@ -67,9 +70,10 @@ class KernelView {
   }
 
  private:
-  // Of a node: the lowest bit, and above it the count of its lives.
+  // Of a node: two bits, and above them the count of its lives.
   static constexpr uint8_t kKnown = 1;
-  static constexpr uint8_t kOneLife = 2;
+  static constexpr uint8_t kNodeRead = 2;
+  static constexpr uint8_t kOneLife = 4;
   // Of an extent: three bits, and above them the lowest bits of its node's count.
   static constexpr uint8_t kRead = 1;     // asked for by the kernel
   static constexpr uint8_t kPushed = 2;   // and not asked for since

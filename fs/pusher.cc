@@ -110,6 +110,8 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
     if (!view_.IsKnown(extent->node)) continue;
     const auto pushable = PieceOf(number, *extent);
     if (!pushable || !residency_.AllowsPush(in_run)) continue;
+    // Whoever reads a large sample goes on to its next piece, by readahead of the kernel's.
+    if (!pushable->is_whole && view_.WasRead(extent->node)) continue;
     const bool leaves_control = page % Residency::kControlSpacing == 0 && pushable->is_whole;
     if (leaves_control && !state.has_control.exchange(true, std::memory_order_relaxed)) {
       view_.LeftOut(extent->node, number);

@@ -73,7 +73,8 @@ uint32_t Residency::SlotLimit(uint32_t populated) const {
   const uint64_t by_memory = (available_bytes() / share + own_bytes / share) / kPageBytes;
   uint64_t limit = std::clamp<uint64_t>(by_memory, kLeastSlots, std::numeric_limits<uint32_t>::max());
   const std::scoped_lock lock(mutex_);
-  const bool is_handing_on = looked_through_ < kLookedThroughWindow / 4 || handed_on_ * kHandedOnShare >= looked_through_;
+  const bool is_handing_on =
+      looked_through_ < kLookedThroughWindow / 4 || handed_on_ * kHandedOnShare >= looked_through_;
   if (IsStream() && is_handing_on) limit = std::min<uint64_t>(limit, kStreamSlots);
   return static_cast<uint32_t>(limit);
 }
@@ -92,7 +93,8 @@ void Residency::Missed(uint64_t page, double rent) {
 // A control that was read stands for all samples of kControlSpacing pages: a share of them as large as that of the
 // controls that were read has been read.
 double Residency::PaidLocked() const {
-  const double samples_a_page = static_cast<double>(data_.samples) / static_cast<double>(std::max<uint64_t>(data_.pages, 1));
+  const double samples_a_page =
+      static_cast<double>(data_.samples) / static_cast<double>(std::max<uint64_t>(data_.pages, 1));
   return rents_ + static_cast<double>(figures_.control_pages_read * kControlSpacing) * samples_a_page * mean_rent_;
 }
 
@@ -114,15 +116,15 @@ uint64_t Residency::SweepAllowance() const {
   uint64_t regions = 0;
   for (const uint64_t at : missed_at_) regions += at != 0 && misses_ - at < kSpreadMisses ? 1 : 0;
   // What was spread once is being read: its misses become fewer as the sweep proceeds.
-  if (figures_.swept_pages == 0 && regions < kSpreadRegions) return 0;
+  if (swept_pages_ == 0 && regions < kSpreadRegions) return 0;
   const uint64_t controls = figures_.control_pages_read * kControlSpacing;
   const uint64_t allowed = kSweptForEachMiss * (misses_ + controls);
-  return allowed - std::min(allowed, figures_.swept_pages);
+  return allowed - std::min(allowed, swept_pages_);
 }
 
 void Residency::Swept() {
   const std::scoped_lock lock(mutex_);
-  ++figures_.swept_pages;
+  ++swept_pages_;
   ++filled_pages_;
 }
 

@@ -36,7 +36,6 @@ struct PushFigures {
   uint64_t pauses = 0;              // times that pushing backed off
   bool is_paused = false;           // as it is now
   uint64_t available_bytes = 0;     // memory that could still be used, when that was last looked at
-  uint64_t swept_pages = 0;
 };
 
 // Thread-safe. Its lock is never held while another is taken.
@@ -126,7 +125,7 @@ class Residency {
   double rents_ = 0;                               // of all misses
   double mean_rent_ = 0;
   uint64_t filled_pages_ = 0;  // on the strength of what is to come
-  uint64_t misses_before_sweep_ = 0;
+  uint64_t swept_pages_ = 0;   // of these: that nobody had asked for
   // Pages that were looked through, lately, and how many of them the kernel has all of.
   uint64_t looked_through_ = 0;
   uint64_t handed_on_ = 0;

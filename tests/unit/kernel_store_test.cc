@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <future>
 
 #include "tests/support/memory_tree.h"
 #include "tests/support/recording_store.h"
@@ -43,6 +44,18 @@ TEST_F(KernelStoreTest, ASampleThatIsRefusedIsNotBelievedStored) {
   EXPECT_EQ(store_.samples(), 0U);
   EXPECT_EQ(store_.refused(), 1U);
   EXPECT_FALSE(view_.IsSettled(kNode, kPiece.extent));
+}
+
+// Else the two would meet at each part, and a daemon that is killed in such a moment leaves both waiting.
+TEST_F(KernelStoreTest, ASampleThatTheKernelBeginsToReadIsLeftToItsReader) {
+  store_.Hold();
+  auto stored = std::async(std::launch::async, [&] { return Store(Noise(300'000, 1)); });
+  ASSERT_TRUE(store_.WaitForCalls(1));
+  view_.BeginRead(kNode, kPiece.extent);
+  store_.Resume();
+  EXPECT_FALSE(stored.get());
+  EXPECT_EQ(store_.calls(), 1U);
+  EXPECT_EQ(store_.samples(), 0U);
 }
 
 TEST_F(KernelStoreTest, AnUnknownInodeDoesNotEndPushing) {

@@ -100,6 +100,15 @@ TEST_F(KernelViewTest, ExtentsOfOneSampleAreApart) {
   EXPECT_TRUE(view_.BeginRead(kNode, kExtent).was_pushed);
 }
 
+TEST_F(KernelViewTest, AReadOfOneExtentIsAReadOfItsSample) {
+  view_.Pushed(kNode, kOther);
+  EXPECT_FALSE(view_.WasRead(kNode));
+  view_.BeginRead(kNode, kExtent);
+  EXPECT_TRUE(view_.WasRead(kNode));
+  view_.Forgotten(kNode);
+  EXPECT_FALSE(view_.WasRead(kNode));
+}
+
 TEST_F(KernelViewTest, AnExtentThatIsRenewedIsNotSettled) {
   view_.Pushed(kNode, kExtent);
   view_.Renew(kExtent);
@@ -121,7 +130,8 @@ TEST_F(KernelViewTest, OneOfManyReadersIsToldOfEachPush) {
     std::atomic<int> drops = 0;
     {
       std::vector<std::jthread> readers;
-      for (int i = 0; i < 4; ++i) readers.emplace_back([&] { drops += view_.BeginRead(kNode, kExtent).was_pushed ? 1 : 0; });
+      for (int i = 0; i < 4; ++i)
+        readers.emplace_back([&] { drops += view_.BeginRead(kNode, kExtent).was_pushed ? 1 : 0; });
     }
     ASSERT_EQ(drops, 1);
   }

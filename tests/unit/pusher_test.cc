@@ -226,7 +226,7 @@ TEST_F(PusherTest, PiecesOfASampleOfSeveralExtentsAreStoredWhereTheyBelong) {
   EXPECT_TRUE(store_.BytesOf(At("100-empty")).empty());
 }
 
-TEST_F(PusherTest, APieceThatTheKernelAsksForIsLeftToItsReader) {
+TEST_F(PusherTest, ASampleOfSeveralExtentsThatIsBeingReadIsLeftToItsReader) {
   TellAll();
   const Node large = ValueOrDie(index().GetNode(At("large")));
   view_.BeginRead(At("large"), ValueOrDie(index().FindRun(large, 0)).extent.value());
@@ -234,10 +234,7 @@ TEST_F(PusherTest, APieceThatTheKernelAsksForIsLeftToItsReader) {
   for (const uint64_t page : {2, 1, 0}) pusher_.PageArrived(page, false);
   ASSERT_TRUE(store_.WaitFor(SamplesOf(0).back()));
   pusher_.Stop();
-  const std::string stored = store_.BytesOf(At("large"));
-  ASSERT_EQ(stored.size(), ContentOf(At("large")).size());
-  EXPECT_EQ(stored.substr(0, kPageBytes), std::string(kPageBytes, '?'));
-  EXPECT_EQ(stored.substr(kPageBytes), ContentOf(At("large")).substr(kPageBytes));
+  EXPECT_TRUE(store_.BytesOf(At("large")).empty());
 }
 
 TEST_F(PusherTest, APageIsHandedOnWhenTheKernelHasNearlyAllOfIt) {

@@ -2,17 +2,18 @@
 // volumes through this alone.
 //
 // What every source keeps, whether its bytes lie in a file, behind a web server or in a tier on the node's own disk:
-// - Offsets and lengths are bytes of the volume, and multiples of alignment_bytes(). What lies behind the end reads as
-// a
-//   shorter result; where the end is the index says, not the source.
-// - Identity: all reads of one source are reads of one state of the volume. A source whose volume can be replaced under
-//   its name (an object with an ETag, a tier's entry) asks for that state with each request, and a read of another one
-//   is a final error. A file has identity by being open.
-// - Errors: what passes by itself (EINTR and EAGAIN of a file; a lost connection, a timeout, 429 and 5xx of a server)
-// is
-//   transient, and the source repeats the request, with pauses that grow and up to a limit that it states. What `done`
-//   is told is final for this read: the limit was reached, or asking again cannot help (EIO, 403, 404, another state).
-//   It says that the bytes could not be read, which is not that they are wrong: only sums find that, and above here.
+//
+// Places. Offsets and lengths are bytes of the volume, and multiples of alignment_bytes(). What lies behind the end
+// reads as a shorter result; where the end is the index says, not the source.
+//
+// Identity. All reads of one source are reads of one state of the volume. A source whose volume can be replaced under
+// its name (an object with an ETag, a tier's entry) asks for that state with each request, and a read of another one is
+// a final error. A file has identity by being open.
+//
+// Errors. What passes by itself (EINTR and EAGAIN of a file; a lost connection, a timeout, 429 and 5xx of a server) is
+// transient, and the source repeats the request, with pauses that grow and up to a limit that it states. What `done` is
+// told is final for this read: the limit was reached, or asking again cannot help (EIO, 403, 404, another state). It
+// says that the bytes could not be read, which is not that they are wrong: only sums find that, and above here.
 #pragma once
 
 #include <cstddef>

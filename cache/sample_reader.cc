@@ -41,7 +41,7 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto source = OpenFileSource(pack.file().fd(), **arena, {.io = options.io, .registered = false});
+  auto source = OpenFileSource(pack.file().fd(), {.io = options.io});
   if (!source) return Propagate(std::move(source));
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));

@@ -49,7 +49,7 @@ class DiskReader {
     if (!arena) return Propagate(std::move(arena));
     // Fewer are slower, and the first is there.
     const uint32_t populated = (*arena)->PopulateAll();
-    auto engine = OpenFileSource(pack.file().fd(), **arena, FileSourceOptions());
+    auto engine = OpenFileSource(pack.file().fd(), FileSourceOptions());
     if (!engine) return Propagate(std::move(engine));
     return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), populated, *std::move(engine)));
   }

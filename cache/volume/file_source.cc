@@ -81,12 +81,12 @@ Settled VolumeFile::Settle(VolumeRead& read, int64_t result) const {
   return {};
 }
 
-Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const Arena& arena, const FileSourceOptions& options) {
+Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOptions& options) {
   std::string remark;
   if (options.io != IoKind::kThreads) {
     auto file = VolumeFile::Open(fd, options.direct);
     if (!file) return Propagate(std::move(file));
-    auto source = UringFileSource::Create(std::move(*file), arena, options.registered, options.threads);
+    auto source = UringFileSource::Create(std::move(*file), options.threads);
     if (source || options.io == IoKind::kUring) return source;
     remark = fmt::format(" (io_uring refused: {})", source.error().message);
   }

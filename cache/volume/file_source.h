@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "cache/cache_options.h"
-#include "cache/memory/arena.h"
 #include "cache/volume/volume_source.h"
 #include "format/file.h"
 #include "format/result.h"
@@ -25,16 +24,15 @@ inline constexpr uint32_t kFileDepth = 16;
 
 struct FileSourceOptions {
   IoKind io = IoKind::kAuto;
-  bool direct = true;      // try O_DIRECT; false reads through the kernel's page cache
-  bool registered = true;  // try registered buffers (io_uring only)
-  unsigned threads = 0;    // 0: io_uring takes one for four cores, 1 to 4; the pool takes 16
+  bool direct = true;    // try O_DIRECT; false reads through the kernel's page cache
+  unsigned threads = 0;  // 0: io_uring takes one for four cores, 1 to 4; the pool takes 16
 };
 
 // Opens the file behind `fd` anew (through /proc/self/fd, so that a pack renamed or replaced meanwhile stays the one
-// that was opened), probes what is permitted and starts the source's threads, which block all signals. `arena` must
-// outlive the source. Never an error for IoKind::kAuto but where threads cannot be started or `fd` is not open; kUring
-// alone fails with the kernel's reason where io_uring is refused.
-Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const Arena& arena, const FileSourceOptions& options);
+// that was opened), probes what is permitted and starts the source's threads, which block all signals. Never an
+// error for IoKind::kAuto but where threads cannot be started or `fd` is not open; kUring alone fails with the kernel's
+// reason where io_uring is refused.
+Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOptions& options);
 
 // The alignment of direct reads where the kernel does not tell (before Linux 6.1), and the largest that is accepted.
 inline constexpr uint32_t kMaxDirectAlign = 4096;

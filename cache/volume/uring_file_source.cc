@@ -1,7 +1,6 @@
 #include "cache/volume/uring_file_source.h"
 
 #include <liburing.h>
-#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -30,8 +29,6 @@ constexpr unsigned kRingEntries = 2 * kDepth;
 // Completions taken at a time: a balance of system calls (one a batch) and of how long the device waits for more work
 // while `done` checks sums (25 us for 256 KiB).
 constexpr unsigned kBatch = 16;
-// The kernel's IORING_MAX_REG_BUFFERS.
-constexpr uint32_t kMaxRegisteredSlots = 1 << 14;
 
 // In what a completion carries, beside the address of the read: this was the pause before its next attempt.
 constexpr uint64_t kPauseMark = 1;
@@ -55,9 +52,7 @@ constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DE
 // One ring and the thread that owns it: nobody else ever touches the ring.
 class UringRing {
  public:
-  // `first_slot`: the lowest that the ring will be given as its own.
-  UringRing(const VolumeFile& file, const Arena& arena, UringBuffers& buffers, uint32_t first_slot)
-      : file_(file), arena_(arena), buffers_(buffers), first_slot_(first_slot), may_register_(buffers.is_wanted) {}
+  explicit UringRing(const VolumeFile& file) : file_(file) {}
   UringRing(const UringRing&) = delete;
   UringRing& operator=(const UringRing&) = delete;
   ~UringRing();
@@ -70,8 +65,6 @@ class UringRing {
   [[nodiscard]] uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   // Any thread. Takes all of `reads`, each of which was expected.
   void Push(ReadQueue& reads);
-  // Any thread. Drops the slot's registration, then calls `done`.
-  void Push(SlotRelease& release);
 
  private:
   // Why a ring cannot be used. Its owner must not allocate memory, which can throw, so others make the message.
@@ -84,7 +77,6 @@ class UringRing {
   void Main();
   Refusal SetUp();
   Refusal TryRing();
-  void SetUpBuffers();
   void Run();
   void TakeQueue();
   void ReapBatch();
@@ -93,21 +85,13 @@ class UringRing {
   void PreparePause(VolumeRead& read, unsigned pause_ms);
   void PrepareWakeRead();
   io_uring_sqe& NextEntry();
-  bool IsRegistered(uint32_t slot);
-  void Unregister(uint32_t slot);
-  void RefuseBuffers(int error);
-  void TearDown();
 
   const VolumeFile& file_;
-  const Arena& arena_;
-  UringBuffers& buffers_;
-  const uint32_t first_slot_;
 
   std::atomic<uint32_t> load_ = 0;
 
-  std::mutex mutex_;  // guards the four below; held for some instructions only
+  std::mutex mutex_;  // guards the three below; held for some instructions only
   ReadQueue shared_queue_;
-  SlotRelease* shared_releases_ = nullptr;
   bool is_wake_needed_ = false;  // the owner sleeps, or is about to, and would take more
   bool stop_ = false;
 
@@ -120,8 +104,6 @@ class UringRing {
   io_uring ring_ = {};
   uint64_t wake_count_ = 0;  // what the read of wake_ reads
   bool has_fixed_file_ = false;
-  bool may_register_;
-  bool has_buffers_ = false;  // a table for them, in which slots may be entered
   ReadQueue queue_;
   unsigned in_flight_ = 0;
   bool is_wake_armed_ = false;
@@ -159,16 +141,6 @@ void UringRing::Push(ReadQueue& reads) {
   if (wake) eventfd_write(wake_.fd(), 1);
 }
 
-void UringRing::Push(SlotRelease& release) {
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    release.next = std::exchange(shared_releases_, &release);
-    wake = std::exchange(is_wake_needed_, false);
-  }
-  if (wake) eventfd_write(wake_.fd(), 1);
-}
-
 void UringRing::Main() {
   // A ring with a single issuer belongs to the thread that sets it up.
   const Refusal refusal = SetUp();
@@ -176,7 +148,7 @@ void UringRing::Main() {
   is_set_up_.count_down();
   if (refusal.error != 0) return;
   Run();
-  TearDown();
+  io_uring_queue_exit(&ring_);
 }
 
 UringRing::Refusal UringRing::SetUp() {
@@ -190,7 +162,6 @@ UringRing::Refusal UringRing::SetUp() {
   }
   const int fd = file_.fd();
   has_fixed_file_ = io_uring_register_files(&ring_, &fd, 1) == 0;
-  SetUpBuffers();
   return {};
 }
 
@@ -206,17 +177,6 @@ UringRing::Refusal UringRing::TryRing() {
   if (result < 0) return {-result, "a first read by io_uring"};
   is_wake_armed_ = false;
   return {};
-}
-
-// The table is sparse: slots are entered as they are used, since registering pins memory that may not be there yet. The
-// first one is entered at once, so that a refusal is known before anyone asks how the source works.
-void UringRing::SetUpBuffers() {
-  if (!may_register_) return;
-  const uint32_t slots = arena_.slot_count();
-  if (slots > kMaxRegisteredSlots) return RefuseBuffers(-E2BIG);
-  if (const int error = io_uring_register_buffers_sparse(&ring_, slots); error < 0) return RefuseBuffers(error);
-  has_buffers_ = true;
-  if (arena_.is_populated(first_slot_)) IsRegistered(first_slot_);
 }
 
 void UringRing::Run() {
@@ -237,18 +197,11 @@ void UringRing::Run() {
 // Moves what was pushed into the ring, as far as there is room.
 void UringRing::TakeQueue() {
   bool stop = false;
-  SlotRelease* releases = nullptr;
   {
     const std::lock_guard lock(mutex_);
     queue_.Append(shared_queue_);
-    releases = std::exchange(shared_releases_, nullptr);
     is_wake_needed_ = in_flight_ + queue_.size() < kDepth;
     stop = stop_;
-  }
-  while (releases != nullptr) {
-    SlotRelease& release = *std::exchange(releases, releases->next);
-    Unregister(release.slot);
-    release.done(release);
   }
   if (!is_wake_armed_ && !stop) PrepareWakeRead();
   while (!queue_.empty() && in_flight_ < kDepth) {
@@ -312,10 +265,7 @@ void UringRing::PrepareRead(VolumeRead& read) {
   const unsigned bytes = read.bytes - read.got_bytes;
   const uint64_t offset = read.offset + read.got_bytes;
   const int fd = has_fixed_file_ ? 0 : file_.fd();
-  if (read.is_in_own_ring && IsRegistered(read.slot))
-    io_uring_prep_read_fixed(&entry, fd, into, bytes, offset, static_cast<int>(read.slot));
-  else
-    io_uring_prep_read(&entry, fd, into, bytes, offset);
+  io_uring_prep_read(&entry, fd, into, bytes, offset);
   if (has_fixed_file_) io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);
   io_uring_sqe_set_data(&entry, &read);
 }
@@ -329,63 +279,17 @@ void UringRing::PrepareWakeRead() {
 
 io_uring_sqe& UringRing::NextEntry() { return *io_uring_get_sqe(&ring_); }
 
-bool UringRing::IsRegistered(uint32_t slot) {
-  const SlotBuffer state = buffers_.of_slot[slot].load(std::memory_order_relaxed);
-  if (state == SlotBuffer::kRegistered) return true;
-  if (state == SlotBuffer::kStuck || !may_register_) return false;
-  const auto memory = arena_.slot(slot);
-  const iovec buffer = {memory.data(), memory.size()};
-  if (const int error = io_uring_register_buffers_update_tag(&ring_, slot, &buffer, nullptr, 1); error < 0) {
-    RefuseBuffers(error);
-    return false;
-  }
-  buffers_.of_slot[slot].store(SlotBuffer::kRegistered, std::memory_order_relaxed);
-  buffers_.slots.fetch_add(1, std::memory_order_relaxed);
-  return true;
-}
-
-// REQUIRES: the slot is registered.
-void UringRing::Unregister(uint32_t slot) {
-  assert(buffers_.of_slot[slot].load(std::memory_order_relaxed) == SlotBuffer::kRegistered);
-  const iovec nothing = {};
-  const int error = io_uring_register_buffers_update_tag(&ring_, slot, &nothing, nullptr, 1);
-  buffers_.of_slot[slot].store(error < 0 ? SlotBuffer::kStuck : SlotBuffer::kUnregistered, std::memory_order_relaxed);
-  if (error < 0) return;
-  buffers_.slots.fetch_sub(1, std::memory_order_relaxed);
-  may_register_ = true;  // where locked memory is what was short, there is some again
-}
-
-// Once refused, refused until a slot is released: mostly RLIMIT_MEMLOCK is used up, and asking again for each slot
-// would only cost. The log gets a number: the text of it would have to be allocated.
-void UringRing::RefuseBuffers(int error) {
-  may_register_ = false;
-  int none = 0;
-  if (buffers_.refusal.compare_exchange_strong(none, -error))
-    spdlog::debug("io_uring: reading without registered buffers: errno {}", -error);
-}
-
-// The kernel takes a ring apart some time after it was closed. Unregistered at once, the memory is free again when the
-// source is gone.
-void UringRing::TearDown() {
-  if (has_buffers_) io_uring_unregister_buffers(&ring_);
-  io_uring_queue_exit(&ring_);
-}
-
-UringFileSource::UringFileSource(VolumeFile file, const Arena& arena, bool registered)
-    : file_(std::move(file)),
-      slots_(arena.slot_count()),
-      buffers_{registered, std::vector<std::atomic<SlotBuffer>>(slots_)} {}
+UringFileSource::UringFileSource(VolumeFile file) : file_(std::move(file)) {}
 
 UringFileSource::~UringFileSource() = default;
 
-Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, const Arena& arena, bool registered,
-                                                              unsigned threads) {
+Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, unsigned threads) {
   const unsigned by_cores = std::clamp(std::thread::hardware_concurrency() / 4, 1U, 4U);
   const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxRings);
-  std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(file), arena, registered));
+  std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(file)));
   auto& rings = source->rings_;
   while (rings.size() < wanted) {
-    auto ring = std::make_unique<UringRing>(source->file_, arena, source->buffers_, rings.size());
+    auto ring = std::make_unique<UringRing>(source->file_);
     auto started = ring->Start();
     if (!started && rings.empty()) return Propagate(std::move(started));
     if (!started) break;
@@ -396,25 +300,19 @@ Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, c
 
 void UringFileSource::Submit(VolumeRead* first) {
   std::array<ReadQueue, kMaxRings> queues;
-  const VolumeRead* previous = nullptr;
   while (first != nullptr) {
     VolumeRead& read = *std::exchange(first, first->next);
-    const bool is_alone =
-        (previous == nullptr || previous->slot != read.slot) && (first == nullptr || first->slot != read.slot);
-    const size_t own = read.slot % rings_.size();
-    const size_t chosen = is_alone ? LeastLoadedRing() : own;
     read.got_bytes = 0;
     read.failed_tries = 0;
-    read.is_in_own_ring = chosen == own;
+    const size_t chosen = LeastLoadedRing();
     rings_[chosen]->Expect();
     queues[chosen].Push(read);
-    previous = &read;
   }
   for (size_t i = 0; i < rings_.size(); ++i)
     if (!queues[i].empty()) rings_[i]->Push(queues[i]);
 }
 
-// The first of several, so that one thread does the work as long as it keeps up.
+// The first of several, so that one thread does the work as long as reads come one at a time.
 size_t UringFileSource::LeastLoadedRing() const {
   size_t least = 0;
   for (size_t i = 1; i < rings_.size(); ++i)
@@ -422,25 +320,8 @@ size_t UringFileSource::LeastLoadedRing() const {
   return least;
 }
 
-bool UringFileSource::ReleaseSlot(SlotRelease& release) {
-  if (buffers_.of_slot[release.slot].load(std::memory_order_relaxed) != SlotBuffer::kRegistered) return true;
-  rings_[release.slot % rings_.size()]->Push(release);
-  return false;
-}
-
 std::string UringFileSource::Describe() const {
-  return fmt::format("io_uring, {}, {}, {} thread{}", file_.description(), DescribeBuffers(), rings_.size(),
-                     rings_.size() == 1 ? "" : "s");
-}
-
-std::string UringFileSource::DescribeBuffers() const {
-  const int refusal = buffers_.refusal.load(std::memory_order_relaxed);
-  if (!buffers_.is_wanted) return "unregistered buffers";
-  if (refusal == 0) return "registered buffers";
-  const uint32_t slots = buffers_.slots.load(std::memory_order_relaxed);
-  const std::string why = std::generic_category().message(refusal);
-  if (slots == 0) return fmt::format("unregistered buffers ({})", why);
-  return fmt::format("registered buffers for {} of {} slots ({})", slots, slots_, why);
+  return fmt::format("io_uring, {}, {} thread{}", file_.description(), rings_.size(), rings_.size() == 1 ? "" : "s");
 }
 
 }  // namespace quire

@@ -47,7 +47,6 @@ Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t
     part.offset = offset + at;
     part.into = memory.data() + at;
     part.bytes = std::min(part_bytes, bytes - at);
-    part.slot = slot;
     part.done = PageRead::PartDone;
     part.page = &page;
     if (at > 0) page.parts[page.left - 2].next = &part;

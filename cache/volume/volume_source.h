@@ -25,12 +25,12 @@
 
 namespace quire {
 
-// One read of volume bytes into a slot. The caller owns it and keeps it in place until `done` was called.
+// One read of volume bytes into memory. The caller owns it and keeps it in place until `done` was called.
 struct VolumeRead {
   uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
-  std::byte* into = nullptr;  // inside the slot; aligned likewise
+  std::byte* into = nullptr;  // aligned likewise
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
-  uint32_t slot = 0;          // of the arena, that holds all of it
+  uint32_t slot = 0;          // of the arena, that holds all of it: the cache's note, which no source looks at
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
@@ -42,18 +42,6 @@ struct VolumeRead {
   VolumeRead* next = nullptr;
   uint32_t got_bytes = 0;
   uint8_t failed_tries = 0;  // one after the other
-  bool is_in_own_ring = false;
-};
-
-// A slot whose memory is to be given back. The caller owns it and keeps it in place until `done` was called.
-struct SlotRelease {
-  uint32_t slot = 0;
-
-  // Called once, from a thread of the source, without any lock held; must not throw.
-  void (*done)(SlotRelease& release) = nullptr;
-
-  // The source's, until `done` is called.
-  SlotRelease* next = nullptr;
 };
 
 class VolumeSource {
@@ -69,16 +57,6 @@ class VolumeSource {
   // what exceeds the source's depth queues in order.
   virtual void Submit(VolumeRead* first) = 0;
 
-  // Lets go of a slot's memory, which a registered buffer pins: given back without this it would stay in use, and later
-  // reads into the slot would fill what was there before. True: the source holds nothing of the slot, and `done` is not
-  // called. False: `done` will be. Then the memory may be given back, and once there is memory again, the slot may be
-  // read into again. Any thread; never waits, allocates nothing. REQUIRES: no read into the slot is in flight, and none
-  // is submitted before that.
-  virtual bool ReleaseSlot(SlotRelease& release) {
-    static_cast<void>(release);
-    return true;
-  }
-
   // The best size of one request: what is longer is better asked for in pieces of it, so that early bytes answer early.
   // A power of two, at most kPageBytes and at least alignment_bytes().
   [[nodiscard]] virtual uint32_t request_bytes() const = 0;
@@ -86,9 +64,8 @@ class VolumeSource {
   [[nodiscard]] virtual uint32_t depth() const = 0;
   // Multiples of it are what offsets, lengths and addresses must be: 1 where reads are buffered, at most 4096.
   [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;
-  // One line for the log: "io_uring, direct reads (512 B), registered buffers, 1 thread". Where something better was
-  // refused, the kernel's reason stands behind it in brackets. Buffers may still be refused later, as slots come into
-  // use.
+  // One line for the log: "io_uring, direct reads (512 B), 1 thread". Where something better was refused, the kernel's
+  // reason stands behind it in brackets.
   [[nodiscard]] virtual std::string Describe() const = 0;
 };
 

@@ -23,8 +23,8 @@
 namespace quire {
 namespace {
 
-constexpr uint32_t kSlots =
-    128;  // all are used in turn, as a cache would: 256 MiB do not stay in the processor's cache
+// All are used in turn, as a cache would: 256 MiB do not stay in the processor's cache.
+constexpr uint32_t kSlots = 128;
 
 // What is read: lists of `parts` parts of `bytes` each, `depth` lists in flight.
 struct Pattern {
@@ -96,7 +96,6 @@ class Reader {
       part.offset = offset + uint64_t{i} * pattern_.bytes;
       part.into = arena_.slot(slot).data() + size_t{i} * pattern_.bytes;
       part.bytes = pattern_.bytes;
-      part.slot = slot;
       part.done = Done;
       part.next = i + 1 < pattern_.parts ? &list.parts[i + 1] : nullptr;
     }
@@ -122,7 +121,6 @@ class Reader {
 
 constexpr std::array kEngines = {
     FileSourceOptions{.io = IoKind::kUring},
-    FileSourceOptions{.io = IoKind::kUring, .registered = false},
     FileSourceOptions{.io = IoKind::kThreads},
 };
 constexpr std::array kMemory = {HugePages::kHugetlb, HugePages::kThp, HugePages::kOff};
@@ -138,7 +136,7 @@ void ReadFile(benchmark::State& state, const Pattern& pattern) {
   const auto arena = Arena::Create(kSlots, huge);
   if (!arena) return state.SkipWithError(arena.error().message.c_str());
   if ((*arena)->PopulateAll() < kSlots) return state.SkipWithError("too little memory for the arena");
-  const auto engine = OpenFileSource(file->fd(), **arena, kEngines[state.range(0)]);
+  const auto engine = OpenFileSource(file->fd(), kEngines[state.range(0)]);
   if (!engine) return state.SkipWithError(engine.error().message.c_str());
 
   Reader reader(**engine, **arena, pattern, static_cast<uint64_t>(file_bytes));

@@ -39,8 +39,8 @@ bool Becomes(const auto& is_so) {
 // The engine of a pack, which begins no read while it is held.
 class HeldEngine : public VolumeSource {
  public:
-  HeldEngine(const Pack& pack, const Arena& arena)
-      : engine_(ValueOrDie(OpenFileSource(pack.file().fd(), arena, {.io = IoKind::kThreads}))) {}
+  explicit HeldEngine(const Pack& pack)
+      : engine_(ValueOrDie(OpenFileSource(pack.file().fd(), {.io = IoKind::kThreads}))) {}
 
   void Submit(VolumeRead* first) override {
     {
@@ -175,7 +175,7 @@ struct Mount {
 
   const PackOnDisk& source;
   std::unique_ptr<Arena> arena;
-  HeldEngine engine{source.pack(), *arena};
+  HeldEngine engine{source.pack()};
   KernelView view{source.index().node_count(), source.index().extent_count()};
   RecordingStore store{view};
   Residency residency;

@@ -27,9 +27,11 @@ constexpr size_t kSlotsForDemand = 8;
 // Of so many slots the one that ranks lowest goes: with 64 of them, on average, one of the lowest 1.5 % of all, for
 // less than two microseconds whatever the arena's size.
 constexpr uint32_t kVictimsLookedAt = 64;
-// A page that could not be read is tried again as a whole when an extent of it was read, at most so often: where a
-// pack was cut in the middle of a page, each try is for nothing.
-constexpr uint64_t kRetryUnreadableNs = 1'000'000'000;
+// A page that could not be read is tried again as a whole when an extent of it was read, but not sooner than so long
+// after the last page that could not: where a pack was cut in the middle of a page, each try is for nothing, and the
+// pause doubles with each.
+constexpr uint64_t kLeastRetryNs = 1'000'000;
+constexpr uint64_t kMostRetryNs = 1'000'000'000;
 
 uint64_t NowNs() {
   return static_cast<uint64_t>(
@@ -599,7 +601,12 @@ void PageCache::EndFill(uint32_t slot, Answers& answers) {
     const auto then = fill.is_wrong      ? SlotTable::Presence::kWrong
                       : !fill.has_memory ? SlotTable::Presence::kAbsent
                                          : SlotTable::Presence::kUnreadable;
-    if (then == SlotTable::Presence::kUnreadable) unreadable_at_ns_ = NowNs();
+    if (then == SlotTable::Presence::kUnreadable) {
+      const uint64_t now_ns = NowNs();
+      const bool is_again = now_ns - unreadable_at_ns_ < 2 * kMostRetryNs;
+      retry_after_ns_ = is_again ? std::min(2 * retry_after_ns_, kMostRetryNs) : kLeastRetryNs;
+      unreadable_at_ns_ = now_ns;
+    }
     slots_.Leave(slot, then);
     CountIfWasted(slot);
     if (fill.has_memory)
@@ -678,8 +685,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
     entry.is_filled = true;
   else
     slabs_.Discard(entry);
-  if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable &&
-      now_ns - unreadable_at_ns_ > kRetryUnreadableNs)
+  if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable && now_ns - unreadable_at_ns_ > retry_after_ns_)
     slots_.SetAbsent(page);
   StartPrefetches();
   SubmitAndAnswer(lock, answers);

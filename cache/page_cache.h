@@ -219,7 +219,8 @@ class PageCache {
   size_t prefetch_count_ = 0;
   bool is_draining_ = false;
 
-  uint64_t outstanding_ = 0;       // reads of the source whose handlers have not ended, and slots that get memory
+  uint64_t outstanding_ = 0;  // reads of the source whose handlers have not ended, and slots that get memory
+  uint64_t retry_after_ns_ = 0;
   uint64_t unreadable_at_ns_ = 0;  // when a page could not be read the last time
 };
 

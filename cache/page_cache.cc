@@ -383,7 +383,9 @@ std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_
                                 .has_victim = place && !free,
                                 .victim_used_at = place ? place->used_at : 0,
                                 .is_handed_on = slots_.presence(read.page) == SlotTable::Presence::kHandedOn,
-                                .may_fill = free && residency_.MayFill()};
+                                .is_stream = residency_.IsStream(),
+                                .may_fill = free && residency_.MayFill(),
+                                .is_spread = residency_.IsSpread()};
   residency_.Missed(read.page, Admission::RentOf(miss, meter_.costs()));
   const Admit admit = admission_.Decide(miss, misses_.load(std::memory_order_relaxed), meter_.costs());
   if (!place) return std::nullopt;

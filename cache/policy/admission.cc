@@ -40,8 +40,13 @@ Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) 
   if (mode_ == AdmissionMode::kExtent || (!miss.has_free_slot && !miss.has_victim)) return Admit::kExtent;
   if (mode_ == AdmissionMode::kPage) return Admit::kPage;
   if (miss.is_handed_on) return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
-  if (miss.in_run || fits()) return Admit::kPage;
-  if (miss.has_free_slot && (miss.may_fill || slots_ * kLargeVolume >= pages_)) return Admit::kPage;
+  if (miss.in_run) return Admit::kPage;
+  if (miss.is_stream) {
+    const bool is_likely = miss.is_spread || accounts_[miss.page].rents > 0;
+    if (miss.has_free_slot && miss.may_fill && is_likely) return Admit::kPage;
+  } else if (fits() || (miss.has_free_slot && slots_ * kLargeVolume >= pages_)) {
+    return Admit::kPage;
+  }
   return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
 }
 

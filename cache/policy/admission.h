@@ -31,7 +31,11 @@ class Admission {
     bool has_victim = false;
     uint64_t victim_used_at = 0;
     bool is_handed_on = false;  // the kernel has most of the page, or had it
-    bool may_fill = false;      // residency.h: the rest of the page will be read, and has room
+    // The arena is a stream (residency.h), the page may be filled as a bet that the rest of it will be read, and all of
+    // the volume is being read.
+    bool is_stream = false;
+    bool may_fill = false;
+    bool is_spread = false;
   };
   // What the bypass of a miss costs, as a share of the price of its page: at most 1.
   [[nodiscard]] static double RentOf(const Miss& miss, const CostModel& costs);
@@ -40,9 +44,10 @@ class Admission {
   // where there is a free slot or a victim. REQUIRES: miss.page < pages.
   //   handed on             rent or buy, below: what is missing of a page that the kernel was given is a sample or two.
   //   sequential run        kPage: all of the page will be read, and as one read it never costs more than as many.
+  //   a stream              kPage while there is a free slot and the bet may be made, if all of the volume is being
+  //                         read, or the page missed before: one file, or a few, are read alone.
   //   the volume fits, or   kPage while there is a free slot: a page that stays is a part of the data set that later
   //   an eighth of it       epochs do not read. At worst, a reader of few samples makes the cache read the volume once.
-  //   may_fill              kPage while there is a free slot: the page streams through it into the kernel.
   //   otherwise             rent or buy (the ski-rental rule): each bypass pays rent, its cost, into its page's
   //   account;
   //                         kPage when the rents of this page and of the better of its neighbours reach the price, the

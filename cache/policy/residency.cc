@@ -110,13 +110,23 @@ void Residency::Filled() {
   ++filled_pages_;
 }
 
+// What was spread once is being read as a whole: its misses become fewer as the sweep proceeds.
+bool Residency::IsSpreadLocked() const {
+  if (swept_pages_ > 0) return true;
+  uint64_t regions = 0;
+  for (const uint64_t at : missed_at_) regions += at != 0 && misses_ - at < kSpreadMisses ? 1 : 0;
+  return regions >= kSpreadRegions;
+}
+
+bool Residency::IsSpread() const {
+  const std::scoped_lock lock(mutex_);
+  return IsSpreadLocked();
+}
+
 uint64_t Residency::SweepAllowance() const {
   if (!MayFill()) return 0;
   const std::scoped_lock lock(mutex_);
-  uint64_t regions = 0;
-  for (const uint64_t at : missed_at_) regions += at != 0 && misses_ - at < kSpreadMisses ? 1 : 0;
-  // What was spread once is being read: its misses become fewer as the sweep proceeds.
-  if (swept_pages_ == 0 && regions < kSpreadRegions) return 0;
+  if (!IsSpreadLocked()) return 0;
   const uint64_t controls = figures_.control_pages_read * kControlSpacing;
   const uint64_t allowed = kSweptForEachMiss * (misses_ + controls);
   return allowed - std::min(allowed, swept_pages_);

@@ -75,7 +75,9 @@ class Residency {
 
   // A read of `page` missed. `rent`: what reading the extent alone costs, as a share of the price of the page.
   void Missed(uint64_t page, double rent);
-  // Whether the miss may fill its page on the strength of what is to come. Counted as filled if `true` is used.
+  // Whether reads come from everywhere in the volume, so that all of it is being read.
+  [[nodiscard]] bool IsSpread() const;
+  // Whether a miss may fill its page on the strength of what is to come; Filled tells that it did.
   [[nodiscard]] bool MayFill() const;
   void Filled();
   // How many pages may be swept now: 0 while reads do not show that all of the data is being read, where it has no
@@ -107,6 +109,7 @@ class Residency {
 
   [[nodiscard]] bool IsPausedLocked() const { return environment_.now() < paused_until_; }
   [[nodiscard]] bool IsShortLocked() const;
+  [[nodiscard]] bool IsSpreadLocked() const;
   // In prices of a page: what reads would have cost one by one, as far as they were seen.
   [[nodiscard]] double PaidLocked() const;
 

@@ -363,6 +363,39 @@ TEST_F(DecisionTest, APageIsBoughtWhenItsRentsReachThePrice) {
   EXPECT_EQ(admission.Decide(miss, 1100, CostModel()), Admit::kExtent);  // paid for: the next one is paid anew
 }
 
+TEST_F(DecisionTest, AStreamFillsAPageAtItsSecondMissAndAtTheFirstWhereAllIsBeingRead) {
+  Admission admission(AdmissionMode::kAuto, 10, 10);
+  Admission::Miss miss = kMiss;
+  miss.has_free_slot = true;
+  miss.is_stream = true;
+  miss.may_fill = true;
+  EXPECT_EQ(admission.Decide(miss, 1, CostModel()), Admit::kExtent) << "one file";
+  EXPECT_EQ(admission.Decide(miss, 2, CostModel()), Admit::kPage) << "and another of its page";
+  miss.page = 7;
+  miss.is_spread = true;
+  EXPECT_EQ(admission.Decide(miss, 3, CostModel()), Admit::kPage);
+  miss.page = 8;
+  miss.may_fill = false;
+  EXPECT_EQ(admission.Decide(miss, 4, CostModel()), Admit::kExtent);
+  miss.page = 9;
+  miss.may_fill = true;
+  miss.has_free_slot = false;
+  EXPECT_EQ(admission.Decide(miss, 5, CostModel()), Admit::kExtent);
+}
+
+TEST_F(DecisionTest, WhatIsMissingOfAPageThatWasHandedOnIsReadAlone) {
+  Admission admission(AdmissionMode::kAuto, 10, 10);
+  Admission::Miss miss = kMiss;
+  miss.has_free_slot = true;
+  miss.is_stream = true;
+  miss.may_fill = true;
+  miss.is_spread = true;
+  miss.is_handed_on = true;
+  int misses = 0;
+  while (admission.Decide(miss, ++misses, CostModel()) == Admit::kExtent) ASSERT_LT(misses, 1000);
+  EXPECT_GT(misses, 10) << "and the page is bought only when as much was paid for it";
+}
+
 TEST_F(DecisionTest, ANeighboursRentsHelp) {
   Admission admission(AdmissionMode::kAuto, kPages, 10);
   Admission::Miss miss = kMiss;

@@ -1,6 +1,6 @@
 // Goal: samples are pushed while there is memory for them; what was pushed in vain makes pushing back off, longer each
-// time, and success makes it come back. Pages are filled and swept ahead of their readers in proportion to what is read,
-// where the kernel has room for all, and the arena grows no further than memory and its use ask for.
+// time, and success makes it come back. Pages are filled and swept ahead of their readers in proportion to what is
+// read, where the kernel has room for all, and the arena grows no further than memory and its use ask for.
 #include "cache/policy/residency.h"
 
 #include <gtest/gtest.h>
@@ -243,6 +243,7 @@ TEST_F(ResidencyTest, AShuffleOfTheWholeVolumeIsSwept) {
   Miss(residency, 8);
   EXPECT_EQ(residency.SweepAllowance(), 0U);
   Miss(residency, 32);
+  EXPECT_TRUE(residency.IsSpread());
   EXPECT_EQ(residency.SweepAllowance(), 160U) << "four for each miss";
   for (int i = 0; i < 160; ++i) residency.Swept();
   EXPECT_EQ(residency.SweepAllowance(), 0U);
@@ -252,10 +253,12 @@ TEST_F(ResidencyTest, AShuffleOfTheWholeVolumeIsSwept) {
 
 TEST_F(ResidencyTest, AClassReadAloneOrAFewSweepNothing) {
   auto residency = Make(PushMode::kAuto, kGiB);
+  EXPECT_FALSE(residency.IsSpread());
   for (uint64_t i = 0; i < 1000; ++i) residency.Missed(1000 + i % 32, kRent);  // a hundredth, in path order
   EXPECT_EQ(residency.SweepAllowance(), 0U);
   for (uint64_t i = 0; i < 1000; ++i) residency.Missed(i % 10 * 320 + i % 32, kRent);  // ten of a hundred
   EXPECT_EQ(residency.SweepAllowance(), 0U);
+  EXPECT_FALSE(residency.IsSpread());
 }
 
 TEST_F(ResidencyTest, NothingIsSweptWithoutRoom) {

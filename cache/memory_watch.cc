@@ -66,7 +66,7 @@ void MemoryWatch::Run(const std::stop_token& stop) {
     cache_.residency().LookAtMemory();
     if (now - trimmed_at < kTrimEvery) continue;
     trimmed_at = now;
-    is_empty = now - used_at >= (cache_.residency().HasRoom() ? kStreamIdle : kStoreIdle);
+    is_empty = now - used_at >= (cache_.residency().IsStream() ? kStreamIdle : kStoreIdle);
     cache_.Trim(is_empty);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "format/checksum.h"
@@ -19,6 +20,7 @@ constexpr uint32_t kMinSlabs = 2;
 constexpr uint32_t kMaxSlabs = 16;
 // Of the page slots, those that prefetched pages may occupy before anyone reads them.
 constexpr uint32_t kReadaheadShare = 4;
+constexpr uint32_t kMaxReadaheadPages = 28;  // that share of a stream's
 // Pages that readahead has in flight at a time: beyond what the volume needs to stay busy they would only queue.
 constexpr uint32_t kMaxPrefetches = 16;
 constexpr uint32_t kMaxSweeps = 4;
@@ -66,7 +68,8 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       fills_(arena.slot_count(), source, to_submit_, this, OnPartRead),
       policy_(MakeEvictionPolicy(options.policy)),
       admission_(options.admission, page_count_, arena.slot_count() - slabs_.slab_count()),
-      readahead_(page_count_, (arena.slot_count() - slabs_.slab_count()) / kReadaheadShare),
+      readahead_(page_count_,
+                 std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
       hand_(slabs_.slab_count()),
       end_of_used_(slabs_.slab_count()),
       prefetch_queue_(std::max<size_t>(1, arena.slot_count() / kReadaheadShare)) {
@@ -138,20 +141,25 @@ void PageCache::LastUnpin() {
   // let go of pins of other caches too, so the caches that this thread is serving are in a list.
   struct Frame {
     const PageCache* cache;
-    const Frame* outer;
+    Frame* outer;
+    bool was_called;  // again, from within
   };
-  static thread_local const Frame* innermost = nullptr;
-  for (const Frame* frame = innermost; frame != nullptr; frame = frame->outer)
-    if (frame->cache == this) return;
-  const Frame own = {this, innermost};
+  static thread_local Frame* innermost = nullptr;
+  for (Frame* frame = innermost; frame != nullptr; frame = frame->outer) {
+    if (frame->cache != this) continue;
+    frame->was_called = true;
+    return;
+  }
+  Frame own = {this, innermost, false};
   innermost = &own;
   while (waiting_for_memory_.load(std::memory_order_seq_cst) > 0) {
     std::unique_lock lock(mutex_);
     Answers answers;
     ServeWaitingForMemory(answers);
     const bool is_stuck = answers.empty() && to_submit_.empty();
+    own.was_called = false;
     SubmitAndAnswer(lock, answers);
-    if (is_stuck) break;
+    if (is_stuck && !own.was_called) break;
   }
   innermost = own.outer;
 }
@@ -303,12 +311,20 @@ std::optional<uint32_t> PageCache::TakeConsumed() {
   return slot;
 }
 
-std::optional<PageCache::Place> PageCache::FindFree() {
+void PageCache::ReclaimDrained() {
   std::erase_if(draining_, [this](uint32_t slot) {
     if (!slots_.is_abandoned(slot)) return false;
     ReleaseSlot(slot);
     return true;
   });
+}
+
+uint32_t PageCache::SlotLimit() const {
+  return std::min(residency_.SlotLimit(arena_.populated()), arena_.slot_count());
+}
+
+std::optional<PageCache::Place> PageCache::FindFree() {
+  ReclaimDrained();
   if (const auto slot = slots_.TakeFree()) {
     least_free_ = std::min(least_free_, slots_.free_count());
     return Place{.slot = *slot};
@@ -418,8 +434,8 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
   const auto place = FindFree();
   if (!place) return SweepOutcome::kNoSlot;
   // The last slots are for those who ask.
-  const uint32_t limit = residency_.SlotLimit(arena_.populated());
-  if (slots_.free_count() + limit - std::min(limit, arena_.populated()) < kSlotsForDemand) {
+  const uint32_t bare = is_out_of_memory_ ? 0 : SlotLimit() - std::min(SlotLimit(), arena_.populated());
+  if (slots_.free_count() + bare < kSlotsForDemand) {
     PutBack(*place);
     return SweepOutcome::kNoSlot;
   }
@@ -436,6 +452,7 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
 
 void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
   --outstanding_;
+  if (!is_there) is_out_of_memory_ = true;
   if (slot < slabs_.slab_count()) {
     slabs_.GotMemory(slot);
     ServeWaitingForMemory(answers);
@@ -445,7 +462,6 @@ void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
     fills_.HasNoMemory(slot);
     EndFill(slot, answers);
   }
-  if (!is_there) is_out_of_memory_ = true;
   if (outstanding_ == 0) idle_.notify_all();
 }
 
@@ -454,6 +470,7 @@ void PageCache::Trim(bool is_idle) {
   is_idle = is_idle && options_.readers_keep;
   std::unique_lock lock(mutex_);
   is_out_of_memory_ = false;
+  ReclaimDrained();
   if (is_idle) {
     for (uint32_t slot = slots_.first_slot(); slot < end_of_used_; ++slot) {
       if (!slots_.is_unpinned(slot) || !slots_.Evict(slot)) continue;
@@ -463,9 +480,9 @@ void PageCache::Trim(bool is_idle) {
     slabs_.ReleaseMemory(arena_);
   }
   size_t unneeded = is_idle ? slots_.free_count() : least_free_ / 2;
-  const uint32_t limit = residency_.SlotLimit(arena_.populated());
-  for (size_t released = 1; unneeded > 0 || arena_.populated() > limit; ++released) {
+  for (size_t released = 1; unneeded > 0 || arena_.populated() > SlotLimit(); ++released) {
     auto slot = slots_.TakeFree();
+    if (!slot && arena_.populated() <= SlotLimit()) break;
     if (!slot) slot = TakeConsumed();
     if (const auto victim = slot ? std::nullopt : FindVictim(); victim && Take(*victim)) slot = victim->slot;
     if (!slot) break;
@@ -474,6 +491,7 @@ void PageCache::Trim(bool is_idle) {
     unneeded -= unneeded > 0 ? 1 : 0;
     if (released % kSlotsAtATime != 0) continue;
     lock.unlock();
+    std::this_thread::yield();
     lock.lock();
   }
   least_free_ = slots_.free_count();
@@ -534,9 +552,9 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
     if (!bare) return;
     residency_.LookAtMemory();
     const auto populated = arena_.Populate(*bare);
-    lock.lock();
-    if (!populated && !is_out_of_memory_)
+    if (!populated && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
       spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+    lock.lock();
     GotMemory(*bare, populated.has_value(), answers);
   }
 }

@@ -59,8 +59,9 @@ class PageCache {
   // reads. The bytes are those of the whole slot; what lies outside the pack's data is undefined. No lock, no
   // allocation. Any thread.
   std::optional<ExtentPin> PinPage(uint64_t page);
-  // The kernel has of a pinned page whatever it can be given: its slot is as good as free.
-  void MarkHandedOn(const ExtentPin& pin) { slots_.MarkHandedOn(pin.slot_); }
+  // The kernel has of a pinned page whatever it can be given, once readers have used `bytes_to_use` of it: its slot is
+  // as good as free then.
+  void MarkHandedOn(const ExtentPin& pin, uint32_t bytes_to_use = 0) { slots_.MarkHandedOn(pin.slot_, bytes_to_use); }
   // The kernel let go of what it was given: pages that were handed on are filled again when they are asked for.
   void ForgetHandedOn() { slots_.ForgetHandedOn(); }
   // Called by a thread of the source, without a lock held, for each page that became resident; must not block or throw.
@@ -82,10 +83,13 @@ class PageCache {
   // Memory for extents that are read alone.
   [[nodiscard]] uint64_t slab_bytes() const { return slabs_.slab_count() * kPageBytes; }
   [[nodiscard]] uint64_t page_count() const { return page_count_; }
-  // Whether every page has a slot.
-  [[nodiscard]] bool fits() const { return admission_.fits(); }
-  // Gives memory back: of slots that stayed free since the last call, and of those above the limit that residency sets
-  // by now; of all that nobody pins where the cache is idle. A few times a second, by one thread.
+  // Whether nothing needs to be chosen: every page has a slot, or goes on to a kernel that has room for all.
+  [[nodiscard]] bool fits() const {
+    return residency_.IsStream() ||
+           (admission_.fits() && residency_.SlotLimit(arena_.populated()) >= arena_.slot_count());
+  }
+  // Gives memory back: of half of the slots that stayed free since the last call, and of those above the limit that
+  // residency sets by now; of all that nobody pins where the cache is idle. About once a second, by one thread.
   void Trim(bool is_idle);
   // Grows with each read that the cache sees.
   [[nodiscard]] uint64_t uses() const;
@@ -137,6 +141,9 @@ class PageCache {
     enum class Kind : uint8_t { kFree, kVictim } kind = Kind::kFree;
     uint64_t used_at = 0;  // of a victim
   };
+  // Slots of failed fills that nobody uses any more are free.
+  void ReclaimDrained();
+  [[nodiscard]] uint32_t SlotLimit() const;
   std::optional<Place> FindFree();
   std::optional<Place> FindVictim();
   // False where somebody pinned the victim meanwhile.
@@ -192,6 +199,7 @@ class PageCache {
   std::atomic<uint64_t> misses_ = 0;              // the cache's clock; written under the lock
   std::atomic<uint32_t> waiting_for_memory_ = 0;  // length of the queue; written under the lock
   std::atomic<bool> wants_accesses_ = false;      // the policy's
+  std::atomic<bool> is_memory_refused_ = false;   // once, which the log knows
 
   // On a line of its own: each miss writes it, and each hit reads what stands before.
   alignas(64) mutable std::mutex mutex_;  // guards all below; never held across I/O, verification or `done`

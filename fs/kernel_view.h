@@ -63,7 +63,12 @@ class KernelView {
   [[nodiscard]] bool IsKnown(NodeNumber node) const { return (NodeByte(node) & kKnown) != 0; }
   // Whether the kernel has asked for bytes of any extent of the node.
   [[nodiscard]] bool WasRead(NodeNumber node) const { return (NodeByte(node) & kNodeRead) != 0; }
-  // Whether the kernel was given the extent, or shall not be.
+  // Whether the kernel was given all of the extent, or it was left out: not only asked for, perhaps in part.
+  [[nodiscard]] bool WasGiven(NodeNumber node, ExtentNumber extent) const {
+    const uint8_t byte = extents_[extent].load(std::memory_order_relaxed);
+    return (byte & kLifeMask) == LifeOf(node) && (byte & (kPushed | kControl)) != 0;
+  }
+  // Whether the kernel was given the extent, asked for it, or shall not be given it.
   [[nodiscard]] bool IsSettled(NodeNumber node, ExtentNumber extent) const {
     const uint8_t byte = extents_[extent].load(std::memory_order_relaxed);
     return (byte & kLifeMask) == LifeOf(node) && (byte & (kRead | kPushed | kControl)) != 0;

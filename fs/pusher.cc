@@ -17,6 +17,8 @@ constexpr uint16_t kMaxPatience = 4096;
 constexpr int kNice = -10;
 // A page of which the kernel lacks no more than an eighth has been handed on.
 constexpr uint64_t kLeftShare = 8;
+// What the kernel asks for at once, by its readahead: of a longer extent that it asked for, it may have a part only.
+constexpr uint32_t kRequestBytes = 128 << 10;
 
 }  // namespace
 
@@ -97,7 +99,8 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
   if (!pin || !first) return;
   const bool in_run = state.in_run.load(std::memory_order_relaxed);
   uint64_t pushed_bytes = 0;
-  uint64_t left_bytes = 0;  // that the kernel does not have
+  uint64_t left_bytes = 0;        // that the kernel does not have
+  uint64_t being_read_bytes = 0;  // and that it asks for, request by request
   uint64_t all_bytes = 0;
   bool has_new_control = false;
   for (ExtentNumber number = *first; number < index_.extent_count() && !stop.stop_requested(); ++number) {
@@ -105,7 +108,11 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
     if (!extent || extent->volume != 0 || extent->offset / kPageBytes != page) break;
     all_bytes += extent->length_bytes;
     if (extent->node >= index_.node_count()) continue;
-    if (view_.IsSettled(extent->node, number)) continue;
+    if (view_.IsSettled(extent->node, number)) {
+      const bool is_had = extent->length_bytes <= kRequestBytes || view_.WasGiven(extent->node, number);
+      being_read_bytes += is_had ? 0 : extent->length_bytes;
+      continue;
+    }
     left_bytes += extent->length_bytes;
     if (!view_.IsKnown(extent->node)) continue;
     const auto pushable = PieceOf(number, *extent);
@@ -131,7 +138,8 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
   state.patience.store(next, std::memory_order_relaxed);
   state.reads_to_wait.store(next, std::memory_order_relaxed);
   if (!is_handed_on) return;
-  cache_.MarkHandedOn(*pin);
+  const uint64_t spared_bytes = all_bytes / kLeftShare;
+  cache_.MarkHandedOn(*pin, static_cast<uint32_t>(being_read_bytes - std::min(being_read_bytes, spared_bytes)));
   pin.reset();
   handed_on_();
 }
@@ -140,7 +148,11 @@ std::optional<Pusher::Pushable> Pusher::PieceOf(ExtentNumber number, const Exten
   const auto node = index_.GetNode(extent.node);
   if (!node || !node->is_sample()) return std::nullopt;
   const auto offset = index_.FindFileOffset(*node, number);
-  if (!offset || !*offset || extent.length_bytes > node->size_bytes - **offset) return std::nullopt;
+  if (!offset || !*offset) return std::nullopt;
+  // What a read of that place would find: an index may say otherwise there.
+  const auto run = index_.FindRun(*node, **offset);
+  if (!run || run->extent != number || run->extent_offset != 0 || run->length_bytes != extent.length_bytes)
+    return std::nullopt;
   return Pushable{.piece = {.node = extent.node, .extent = number, .file_offset = **offset},
                   .is_whole = extent.length_bytes == node->size_bytes};
 }

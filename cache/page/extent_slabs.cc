@@ -1,5 +1,6 @@
 #include "cache/page/extent_slabs.h"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 
@@ -82,8 +83,9 @@ void ExtentSlabs::Empty(Slab& slab) {
 }
 
 std::optional<uint32_t> ExtentSlabs::TakeBare() {
+  if (std::ranges::any_of(slabs_, [](const Slab& slab) { return slab.is_coming; })) return std::nullopt;
   for (uint32_t slab = 0; slab < slabs_.size(); ++slab) {
-    if (arena_.is_populated(slab) || slabs_[slab].is_coming) continue;
+    if (arena_.is_populated(slab)) continue;
     slabs_[slab].is_coming = true;
     return slab;
   }

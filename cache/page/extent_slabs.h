@@ -47,7 +47,7 @@ class ExtentSlabs {
   // Forgets an entry whose read failed; its memory comes back with its slab.
   void Discard(Entry& entry);
 
-  // A slab without memory, which the caller is to get some for; nothing where there is none.
+  // A slab without memory, which the caller is to get some for; nothing where there is none, or while one is coming.
   std::optional<uint32_t> TakeBare();
   // What came of it.
   void GotMemory(uint32_t slab) { slabs_[slab].is_coming = false; }

@@ -157,6 +157,10 @@ void PageFills::TakeIn(Request& request) {
   Fill& fill = fills_[request.slot];
   fill.pending &= ~request.units;
   fill.free_requests |= static_cast<uint16_t>(1U << (&request - fill.requests.data()));
+  if (fill.unsent == 0) return;
+  // For those who found no request free.
+  for (const ExtentRead* read = fill.waiters.first(); read != nullptr; read = read->next)
+    SendUrgent(fill, UnitsOf(read->extent));
 }
 
 void PageFills::Ended(uint32_t slot) {

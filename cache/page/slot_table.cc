@@ -17,11 +17,7 @@ constexpr uint32_t kNever = std::numeric_limits<uint32_t>::max();
 }  // namespace
 
 SlotTable::SlotTable(uint64_t pages, uint32_t first_slot, uint32_t end_slot, bool readers_keep)
-    : page_count_(pages),
-      first_slot_(first_slot),
-      readers_keep_(readers_keep),
-      slot_of_page_(pages),
-      slots_(end_slot) {
+    : page_count_(pages), first_slot_(first_slot), readers_keep_(readers_keep), slot_of_page_(pages), slots_(end_slot) {
   const size_t slots = end_slot - first_slot;
   free_.reserve(slots);
   bare_.reserve(slots);
@@ -44,13 +40,21 @@ std::optional<uint32_t> SlotTable::TryPin(uint64_t page) {
 void SlotTable::Use(uint32_t number, uint64_t now, uint32_t bytes) {
   Slot& slot = slots_[number];
   if (slot.used_at.load(std::memory_order_relaxed) != now) slot.used_at.store(now, std::memory_order_relaxed);
-  const uint32_t before = slot.served_bytes.load(std::memory_order_relaxed);
   const uint32_t limit = slot.consumed_bytes.load(std::memory_order_relaxed);
-  if (before >= limit) return;
-  // Concurrent readers may lose a count here: then the page is consumed a little later.
-  const uint32_t after = bytes > limit - before ? limit : before + bytes;
-  slot.served_bytes.store(after, std::memory_order_relaxed);
-  if (after == limit) MarkConsumed(number);
+  uint32_t served = slot.served_bytes.load(std::memory_order_relaxed);
+  if (served < limit) {
+    // Concurrent readers may lose a count here: then the page is consumed a little later.
+    served = bytes > limit - served ? limit : served + bytes;
+    slot.served_bytes.store(served, std::memory_order_relaxed);
+  }
+  if (served >= limit && !is_consumed(number)) MarkConsumed(number);
+}
+
+void SlotTable::MarkHandedOn(uint32_t number, uint32_t bytes_to_use) {
+  Slot& slot = slots_[number];
+  slot.is_handed_on.store(true, std::memory_order_relaxed);
+  slot.consumed_bytes.store(bytes_to_use, std::memory_order_relaxed);
+  if (slot.served_bytes.load(std::memory_order_relaxed) >= bytes_to_use) MarkConsumed(number);
 }
 
 // The order of the two flags matters: TakeConsumed clears is_listed first and looks at is_consumed then, so that one
@@ -100,6 +104,7 @@ void SlotTable::Leave(uint32_t slot, Presence then) {
                         : then == Presence::kHandedOn   ? HandedOnWord()
                                                         : kAbsentWord;
   slot_of_page_[page_of(slot)].store(word, std::memory_order_relaxed);
+  slots_[slot].is_consumed.store(false, std::memory_order_relaxed);
 }
 
 bool SlotTable::Evict(uint32_t number) {
@@ -107,7 +112,6 @@ bool SlotTable::Evict(uint32_t number) {
   uint32_t unpinned = 0;
   if (!slot.pins.compare_exchange_strong(unpinned, kClosed, std::memory_order_acq_rel)) return false;
   Leave(number, slot.is_handed_on.load(std::memory_order_relaxed) ? Presence::kHandedOn : Presence::kAbsent);
-  slot.is_consumed.store(false, std::memory_order_relaxed);
   return true;
 }
 

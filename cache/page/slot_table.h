@@ -49,11 +49,9 @@ class SlotTable {
   void Use(uint32_t slot, uint64_t now, uint32_t bytes);
   // The page is of no more use: whoever read it keeps what it needs. REQUIRES: the slot is pinned or closed.
   void MarkConsumed(uint32_t slot);
-  // The page's samples went on to the kernel: consumed, and remembered when it is evicted. REQUIRES: as above.
-  void MarkHandedOn(uint32_t slot) {
-    slots_[slot].is_handed_on.store(true, std::memory_order_relaxed);
-    MarkConsumed(slot);
-  }
+  // The page's samples went on to the kernel, but for those that are being read, which it has once readers have used
+  // `bytes_to_use` of the page in all: consumed then, and remembered when it is evicted. REQUIRES: as above.
+  void MarkHandedOn(uint32_t slot, uint32_t bytes_to_use);
   // What the kernel was given is no longer there: pages that were handed on are merely absent from now on.
   void ForgetHandedOn() { generation_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -98,7 +96,7 @@ class SlotTable {
 
   // A slot to be used again, whose memory is there; nothing where there is none.
   std::optional<uint32_t> TakeFree();
-  // A slot without memory, lowest first.
+  // A slot without memory.
   std::optional<uint32_t> TakeBare();
   // REQUIRES: taken, and nobody pins it.
   void Release(uint32_t slot) { free_.push_back(slot); }

@@ -44,7 +44,7 @@ Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) 
   if (miss.is_stream) {
     const bool is_likely = miss.is_spread || accounts_[miss.page].rents > 0;
     if (miss.has_free_slot && miss.may_fill && is_likely) return Admit::kPage;
-  } else if (fits() || (miss.has_free_slot && slots_ * kLargeVolume >= pages_)) {
+  } else if (miss.has_free_slot && (fits() || slots_ * kLargeVolume >= pages_)) {
     return Admit::kPage;
   }
   return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
@@ -90,7 +90,7 @@ Admission::Account Admission::Faded(const Account& account, uint64_t now, double
 double Admission::Window() const {
   const double rents_of_a_price = std::max(1 / typical_share_, kLeastRents);
   const double uniform_rents = kUniformRents * rents_of_a_price * std::min(1.0, rents_of_a_price / kManyRents);
-  return uniform_rents * static_cast<double>(pages_ - slots_);
+  return uniform_rents * static_cast<double>(fits() ? 1 : pages_ - slots_);
 }
 
 }  // namespace quire

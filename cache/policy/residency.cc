@@ -18,8 +18,10 @@ constexpr uint32_t kStreamSlots = 112;
 // Of the memory that is left and what the arena has of it already, the arena's share: ten mounts that all read come to
 // 10/18 of it, since each leaves eight ninths of what the others have not taken.
 constexpr uint64_t kArenaShareOfAvailable = 8;
-// Where its size was asked for, somebody has thought about the others.
+// Where its size was asked for, somebody has thought about the others: it grows as long as half of what is left at the
+// moment suffices, and gives back an eighth a second where next to nothing is left.
 constexpr uint64_t kAskedShareOfAvailable = 2;
+constexpr uint64_t kGivenBackAtATime = 8;
 // Below that the cache cannot work: arena.h, kMinSlots.
 constexpr uint32_t kLeastSlots = 4;
 // The kernel keeps as much on its inactive list as on the active one. A sample that was pushed and then read moves to
@@ -69,9 +71,11 @@ void Residency::LookAtMemory() {
 
 uint32_t Residency::SlotLimit(uint32_t populated) const {
   const uint64_t own_bytes = populated * kPageBytes;
-  const uint64_t share = data_.is_arena_asked_for ? kAskedShareOfAvailable : kArenaShareOfAvailable;
-  const uint64_t by_memory = (available_bytes() / share + own_bytes / share) / kPageBytes;
-  uint64_t limit = std::clamp<uint64_t>(by_memory, kLeastSlots, std::numeric_limits<uint32_t>::max());
+  uint64_t may_have_bytes = (available_bytes() + own_bytes) / kArenaShareOfAvailable;
+  if (data_.is_arena_asked_for)
+    may_have_bytes = available_bytes() < kReserveBytes ? own_bytes - own_bytes / kGivenBackAtATime
+                                                       : own_bytes + available_bytes() / kAskedShareOfAvailable;
+  uint64_t limit = std::clamp<uint64_t>(may_have_bytes / kPageBytes, kLeastSlots, std::numeric_limits<uint32_t>::max());
   const std::scoped_lock lock(mutex_);
   const bool is_handing_on =
       looked_through_ < kLookedThroughWindow / 4 || handed_on_ * kHandedOnShare >= looked_through_;

@@ -284,6 +284,22 @@ TEST_F(ResidencyTest, WherePagesCannotBeHandedOnTheArenaIsAStore) {
   EXPECT_EQ(residency.SlotLimit(0) * kPageBytes, 2 * kGiB);
 }
 
+// As for a plan, which fills 65 % of a control group's memory with what is read next.
+TEST_F(ResidencyTest, AnArenaWhoseSizeWasAskedForGrowsWhileMemoryIsLeftAndShrinksWhereNoneIs) {
+  Residency residency(PushMode::kAuto, {.bytes = 400 * kGiB, .is_arena_asked_for = true},
+                      {.available_bytes = [this] { return available_bytes_; }});
+  const uint64_t memory_bytes = 2 * kGiB;
+  uint32_t slots = 0;
+  while (slots * kPageBytes < memory_bytes * 65 / 100) {
+    SetAvailable(residency, memory_bytes - slots * kPageBytes);
+    ASSERT_GT(residency.SlotLimit(slots), slots);
+    ++slots;
+  }
+  SetAvailable(residency, 64 * kMiB - 1);
+  EXPECT_LT(residency.SlotLimit(slots), slots);
+  EXPECT_GT(residency.SlotLimit(slots), slots * 3 / 4);
+}
+
 TEST_F(ResidencyTest, TheArenasOfManyMountsStayInsideWhatIsAvailable) {
   auto residency = Make(PushMode::kAuto, 400 * kGiB);
   // Ten that grow in turn, as long as they may.

@@ -58,20 +58,17 @@ struct ExtentRead {
 class ExtentReadQueue {
  public:
   [[nodiscard]] bool empty() const { return first_ == nullptr; }
-  [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] ExtentRead* first() const { return first_; }
 
   void Push(ExtentRead& read) {
     read.next = nullptr;
     *end_ = &read;
     end_ = &read.next;
-    ++size_;
   }
   void PushFront(ExtentRead& read) {
     read.next = first_;
     if (first_ == nullptr) end_ = &read.next;
     first_ = &read;
-    ++size_;
   }
   // The first one; null when there is none.
   ExtentRead* Pop() {
@@ -100,12 +97,10 @@ class ExtentReadQueue {
   void Unlink(ExtentRead** link) {
     *link = (*link)->next;
     if (*link == nullptr) end_ = link;
-    --size_;
   }
 
   ExtentRead* first_ = nullptr;
   ExtentRead** end_ = &first_;
-  size_t size_ = 0;
 };
 
 }  // namespace quire

@@ -65,7 +65,7 @@ class ExtentSlabs {
   struct Slab {
     std::atomic<uint32_t> pins = 0;
     uint32_t used_bytes = 0;
-    bool is_coming = false;  // somebody gets memory for it
+    bool is_coming = false;  // a thread gets memory for it
     Entry* entries = nullptr;
   };
 

@@ -105,10 +105,7 @@ class SlotTable {
   std::optional<uint32_t> TakeConsumed();
 
   [[nodiscard]] size_t free_count() const { return free_.size(); }
-  [[nodiscard]] size_t bare_count() const { return bare_.size(); }
   [[nodiscard]] uint32_t first_slot() const { return first_slot_; }
-  [[nodiscard]] uint32_t end_slot() const { return static_cast<uint32_t>(slots_.size()); }
-  [[nodiscard]] uint64_t page_count() const { return page_count_; }
 
  private:
   static constexpr uint32_t kClosed = uint32_t{1} << 31;  // in Slot::pins

@@ -110,11 +110,7 @@ class PageFills {
 
   const uint32_t alignment_bytes_;
   const uint32_t units_a_request_;
-  // Requests that nobody waits for, in flight at a time: as many as keep the source busy. With 4 and with 8 in the
-  // place of 16 a read that somebody waits for was answered sooner (1.3 instead of 2.3 ms, p99 of one reader of a
-  // shuffled epoch), but the disk stood still while the ring's thread checked and answered: 11 instead of 14 thousand
-  // files/s.
-  const uint32_t background_depth_;
+  const uint32_t background_depth_;  // requests that nobody waits for, in flight at a time: they keep the source busy
   std::vector<Fill> fills_;  // by slot
   struct Queue {
     uint32_t first = 0;

@@ -21,7 +21,7 @@ namespace quire {
 inline constexpr unsigned kPoolThreads = 16;
 inline constexpr unsigned kMaxPoolThreads = 64;
 
-class ThreadFileSource final : public VolumeSource {
+class ThreadFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxPoolThreads, 0 for kPoolThreads; fewer where the machine gives fewer. `remark` ends
   // the description. An error where not even one thread can be started.
@@ -29,17 +29,13 @@ class ThreadFileSource final : public VolumeSource {
   ~ThreadFileSource() override;
 
   void Submit(VolumeRead* first) override;
-  [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
-  [[nodiscard]] uint32_t depth() const override { return kFileDepth; }
-  [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override;
 
  private:
-  ThreadFileSource(VolumeFile file, std::string remark) : file_(std::move(file)), remark_(std::move(remark)) {}
+  ThreadFileSource(VolumeFile file, std::string remark) : FileSource(std::move(file)), remark_(std::move(remark)) {}
   void Work();
   void Read(VolumeRead& read) const;
 
-  const VolumeFile file_;
   const std::string remark_;
 
   std::mutex mutex_;  // guards what follows; not held while anything is read or told

@@ -18,7 +18,7 @@ inline constexpr unsigned kMaxRings = 16;  // that may be asked for; by itself t
 
 class UringRing;
 
-class UringFileSource final : public VolumeSource {
+class UringFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxRings, 0 for the number by cores; fewer where the machine gives fewer. An error, with the
   // kernel's reason, where not even one ring can be had.
@@ -28,16 +28,12 @@ class UringFileSource final : public VolumeSource {
   // Each read goes to the ring with the fewest in flight. So the parts of a page, and extents that are read alone, are
   // checked and answered by all threads.
   void Submit(VolumeRead* first) override;
-  [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
-  [[nodiscard]] uint32_t depth() const override { return kFileDepth; }
-  [[nodiscard]] uint32_t alignment_bytes() const override { return file_.alignment_bytes(); }
   [[nodiscard]] std::string Describe() const override;
 
  private:
   explicit UringFileSource(VolumeFile file);
   [[nodiscard]] size_t LeastLoadedRing() const;
 
-  const VolumeFile file_;
   std::vector<std::unique_ptr<UringRing>> rings_;  // last: their threads use the file
 };
 

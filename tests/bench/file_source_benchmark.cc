@@ -78,7 +78,7 @@ class Reader {
   struct List {
     Reader* reader = nullptr;
     std::atomic<uint32_t> left = 0;
-    std::array<Part, kPageBytes / kFillPartBytes> parts;
+    std::array<Part, kPageBytes / kFileRequestBytes> parts;
   };
 
   void Next(List& list) {

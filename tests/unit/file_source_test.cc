@@ -42,7 +42,7 @@ namespace {
 
 constexpr uint32_t kSlots = 8;
 constexpr uint32_t kBlock = 4096;  // a multiple of whatever alignment an engine wants
-constexpr uint32_t kPart = kFillPartBytes;
+constexpr uint32_t kPart = kFileRequestBytes;
 
 testing::AssertionResult Says(const std::string& text, const std::string& part) {
   return (text.find(part) == std::string::npos ? testing::AssertionFailure() : testing::AssertionSuccess()) << text;

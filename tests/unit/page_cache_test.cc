@@ -52,7 +52,7 @@ class ScriptedEngine : public VolumeSource {
       bytes_read_ += read->bytes;
     }
   }
-  [[nodiscard]] uint32_t request_bytes() const override { return kFillPartBytes; }
+  [[nodiscard]] uint32_t request_bytes() const override { return kFileRequestBytes; }
   [[nodiscard]] uint32_t depth() const override { return 16; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return alignment_; }
   [[nodiscard]] std::string Describe() const override { return "scripted"; }
@@ -491,7 +491,7 @@ TEST(PageCache, AnswersWhenTheOwnPartIsThere) {
   } reading;
   // One that lies inside a part.
   const auto inside = std::ranges::find_if(source.extents, [](const Extent& extent) {
-    return extent.offset / kFillPartBytes == (extent.offset + extent.length_bytes - 1) / kFillPartBytes &&
+    return extent.offset / kFileRequestBytes == (extent.offset + extent.length_bytes - 1) / kFileRequestBytes &&
            extent.offset % kPageBytes > kPageBytes / 2;
   });
   ASSERT_NE(inside, source.extents.end());
@@ -501,7 +501,7 @@ TEST(PageCache, AnswersWhenTheOwnPartIsThere) {
     static_cast<Reading&>(read).is_answered = pin.has_value();
   };
   ASSERT_FALSE(cache.Get(reading).has_value());
-  ASSERT_EQ(engine.in_flight().size(), kPageBytes / kFillPartBytes);
+  ASSERT_EQ(engine.in_flight().size(), kPageBytes / kFileRequestBytes);
   engine.Complete(0);
   EXPECT_TRUE(reading.is_answered);
   engine.CompleteAll();

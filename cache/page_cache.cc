@@ -7,7 +7,6 @@
 #include <thread>
 #include <utility>
 
-#include "format/checksum.h"
 #include "format/coding.h"
 
 namespace quire {
@@ -26,14 +25,6 @@ constexpr uint32_t kMaxPrefetches = 16;
 constexpr uint32_t kMaxSweeps = 4;
 // Sweeping leaves slots to those who ask.
 constexpr size_t kSlotsForDemand = 8;
-// Of so many slots the one that ranks lowest goes: with 64 of them, on average, one of the lowest 1.5 % of all, for
-// less than two microseconds whatever the arena's size.
-constexpr uint32_t kVictimsLookedAt = 64;
-// A page that could not be read is tried again as a whole when an extent of it was read, but not sooner than so long
-// after the last page that could not: where a pack was cut in the middle of a page, each try is for nothing, and the
-// pause doubles with each.
-constexpr uint64_t kLeastRetryNs = 1'000'000;
-constexpr uint64_t kMostRetryNs = 1'000'000'000;
 
 uint64_t NowNs() {
   return static_cast<uint64_t>(
@@ -62,32 +53,23 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       options_(options),
       volume_(pack.index().GetVolume(0)),
       page_count_(volume_ ? CeilDiv(volume_->data_end, kPageBytes) : 0),
+      sums_(pack, counters_),
       residency_(options.push, DataOf(pack, page_count_, options), std::move(environment)),
       slabs_(arena, SlabsOf(arena), source.alignment_bytes()),
       slots_(page_count_, slabs_.slab_count(), arena.slot_count(), options.readers_keep),
+      supply_(slots_, arena, residency_, options.policy, [this](uint32_t slot) { Evicted(slot); }),
       fills_(arena.slot_count(), source, to_submit_, this, OnPartRead),
-      policy_(MakeEvictionPolicy(options.policy)),
       admission_(options.admission, page_count_, arena.slot_count() - slabs_.slab_count()),
       readahead_(page_count_,
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
-      hand_(slabs_.slab_count()),
-      end_of_used_(slabs_.slab_count()),
-      prefetch_queue_(std::max<size_t>(1, arena.slot_count() / kReadaheadShare)) {
-  draining_.reserve(arena.slot_count());
-  to_populate_.reserve(arena.slot_count());
-  for (uint32_t slot = arena.slot_count(); slot > slots_.first_slot(); --slot) ReleaseSlot(slot - 1);
-}
+      prefetches_(arena.slot_count() / kReadaheadShare) {}
 
 PageCache::~PageCache() { Drain(); }
 
 void PageCache::Drain() {
   std::unique_lock lock(mutex_);
   is_draining_ = true;
-  while (prefetch_count_ > 0) {
-    prefetch_first_ = (prefetch_first_ + 1) % prefetch_queue_.size();
-    --prefetch_count_;
-    readahead_.PrefetchDeclined();
-  }
+  while (prefetches_.Pop()) readahead_.PrefetchDeclined();
   idle_.wait(lock, [this] { return outstanding_ == 0 && memory_queue_.empty(); });
 }
 
@@ -96,8 +78,8 @@ void PageCache::SetFuture(std::span<const uint64_t> pages) {
   auto policy = MakeEvictionPolicy(options_.policy);
   policy->SetFuture(pages);
   const std::scoped_lock lock(mutex_);
-  policy_.swap(policy);
-  wants_accesses_ = policy_->wants_accesses();
+  supply_.SwapPolicy(policy);
+  wants_accesses_ = supply_.policy().wants_accesses();
 }
 
 // --- Hits
@@ -120,7 +102,7 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
   const bool wants_accesses = wants_accesses_.load(std::memory_order_relaxed);
   if (slots_.is_unused(*slot) || wants_accesses) [[unlikely]] {
     std::unique_lock lock(mutex_);
-    if (wants_accesses) policy_->Access(page);
+    if (wants_accesses) supply_.policy().Access(page);
     UseFirstTime(*slot, extent);
     Answers none;
     SubmitAndAnswer(lock, none);
@@ -186,7 +168,7 @@ std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
 }
 
 PageCache::Outcome PageCache::ServeNew(ExtentRead& read, Answers& answers) {
-  if (wants_accesses_.load(std::memory_order_relaxed)) policy_->Access(read.page);
+  if (wants_accesses_.load(std::memory_order_relaxed)) supply_.policy().Access(read.page);
   if (const auto outcome = ServeFromMemory(read, answers)) return *outcome;
 
   misses_.fetch_add(1, std::memory_order_relaxed);
@@ -267,10 +249,7 @@ PageCache::Outcome PageCache::Bypass(ExtentRead& read) {
   ExtentSlabs::Entry* const entry = slabs_.Allocate(read.number, read.extent);
   if (entry == nullptr) {
     // One slab more, for those who come next, where memory permits.
-    if (const auto slab = is_out_of_memory_ || arena_.populated() >= residency_.SlotLimit(arena_.populated())
-                              ? std::nullopt
-                              : slabs_.TakeBare())
-      to_populate_.push_back(*slab);
+    if (const auto slab = supply_.MayGrow() ? slabs_.TakeBare() : std::nullopt) supply_.NeedsMemory(*slab);
     return Outcome::kNoMemory;
   }
   Count(read, Counter::kBypasses);
@@ -303,85 +282,7 @@ void PageCache::ServeWaitingForMemory(Answers& answers) {
 
 // --- Slots
 
-std::optional<uint32_t> PageCache::TakeConsumed() {
-  // Where the kernel has no room for all, it will let go of the page, which is then as good as any.
-  const bool is_free = residency_.IsStream() && policy_->prefers_consumed();
-  const auto slot = is_free ? slots_.TakeConsumed() : std::nullopt;
-  if (slot) Evicted(*slot);
-  return slot;
-}
-
-void PageCache::ReclaimDrained() {
-  std::erase_if(draining_, [this](uint32_t slot) {
-    if (!slots_.is_abandoned(slot)) return false;
-    ReleaseSlot(slot);
-    return true;
-  });
-}
-
-uint32_t PageCache::SlotLimit() const {
-  return std::min(residency_.SlotLimit(arena_.populated()), arena_.slot_count());
-}
-
-std::optional<PageCache::Place> PageCache::FindFree() {
-  ReclaimDrained();
-  if (const auto slot = slots_.TakeFree()) {
-    least_free_ = std::min(least_free_, slots_.free_count());
-    return Place{.slot = *slot};
-  }
-  if (const auto slot = TakeConsumed()) return Place{.slot = *slot};
-  const bool may_grow =
-      !is_out_of_memory_ && arena_.populated() + to_populate_.size() <
-                                std::min(residency_.SlotLimit(arena_.populated()), arena_.slot_count());
-  if (const auto slot = may_grow ? slots_.TakeBare() : std::nullopt) return Place{.slot = *slot};
-  return std::nullopt;
-}
-
-// The lowest rank of those that are looked at: all of a small arena's, of a large one's the next kVictimsLookedAt.
-std::optional<PageCache::Place> PageCache::FindVictim() {
-  const uint32_t first_slot = slots_.first_slot();
-  const uint32_t used = end_of_used_ - first_slot;
-  if (used <= kVictimsLookedAt) hand_ = first_slot;
-  std::optional<Place> victim;
-  uint64_t least = 0;
-  for (uint32_t looks = std::min(used, kVictimsLookedAt); looks > 0; --looks) {
-    if (hand_ >= end_of_used_) hand_ = first_slot;
-    const uint32_t slot = hand_++;
-    if (!slots_.is_unpinned(slot)) continue;
-    const uint64_t used_at = slots_.used_at(slot);
-    const auto rank = policy_->Rank({.page = slots_.page_of(slot),
-                                     .filled_at = fills_[slot].filled_at,
-                                     .used_at = used_at,
-                                     .is_consumed = slots_.is_consumed(slot)});
-    if (!rank || (victim && *rank >= least)) continue;
-    least = *rank;
-    victim = Place{.slot = slot, .kind = Place::Kind::kVictim, .used_at = used_at};
-  }
-  return victim;
-}
-
-bool PageCache::Take(const Place& place) {
-  if (place.kind == Place::Kind::kVictim) {
-    if (!slots_.Evict(place.slot)) return false;
-    Evicted(place.slot);
-  }
-  end_of_used_ = std::max(end_of_used_, place.slot + 1);
-  return true;
-}
-
-void PageCache::PutBack(const Place& place) {
-  if (place.kind != Place::Kind::kVictim) ReleaseSlot(place.slot);
-}
-
-void PageCache::ReleaseSlot(uint32_t slot) {
-  if (arena_.is_populated(slot))
-    slots_.Release(slot);
-  else
-    slots_.ReleaseBare(slot);
-}
-
 void PageCache::Evicted(uint32_t slot) {
-  --resident_pages_;
   counters_.Add(Counter::kEvictedPages);
   CountIfWasted(slot);
 }
@@ -389,8 +290,8 @@ void PageCache::Evicted(uint32_t slot) {
 std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_run) {
   const bool is_bad = !IsAbsent(read.page);  // or it is being filled, in vain
   const PageRange range = RangeOf(read.page);
-  const auto free = is_bad ? std::nullopt : FindFree();
-  const auto place = free || is_bad ? free : FindVictim();
+  const auto free = is_bad ? std::nullopt : supply_.FindFree();
+  const auto place = free || is_bad ? free : supply_.FindVictim();
   const Admission::Miss miss = {.page = read.page,
                                 .page_bytes = static_cast<uint32_t>(range.end - range.begin),
                                 .extent_bytes = read.extent.length_bytes,
@@ -405,18 +306,12 @@ std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_
   residency_.Missed(read.page, Admission::RentOf(miss, meter_.costs()));
   const Admit admit = admission_.Decide(miss, misses_.load(std::memory_order_relaxed), meter_.costs());
   if (!place) return std::nullopt;
-  if (admit == Admit::kPage && Take(*place)) {
+  if (admit == Admit::kPage && supply_.Take(*place)) {
     if (miss.may_fill) residency_.Filled();
     return place->slot;
   }
-  PutBack(*place);
+  supply_.PutBack(*place);
   return std::nullopt;
-}
-
-std::optional<uint32_t> PageCache::AnySlot() {
-  auto place = FindFree();
-  if (!place) place = FindVictim();
-  return place && Take(*place) ? std::optional(place->slot) : std::nullopt;
 }
 
 // Handed on counts as absent for a run: had the kernel the page, nobody would ask here.
@@ -431,15 +326,14 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
     return SweepOutcome::kNotNeeded;
   // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
   if (fills_.filling(FillKind::kSweep) >= kMaxSweeps) return SweepOutcome::kNoSlot;
-  const auto place = FindFree();
+  const auto place = supply_.FindFree();
   if (!place) return SweepOutcome::kNoSlot;
   // The last slots are for those who ask.
-  const uint32_t bare = is_out_of_memory_ ? 0 : SlotLimit() - std::min(SlotLimit(), arena_.populated());
-  if (slots_.free_count() + bare < kSlotsForDemand) {
-    PutBack(*place);
+  if (supply_.spare() < kSlotsForDemand) {
+    supply_.PutBack(*place);
     return SweepOutcome::kNoSlot;
   }
-  Take(*place);
+  supply_.Take(*place);
   StartFill(place->slot, page, nullptr, FillKind::kSweep);
   counters_.Add(Counter::kSweptPages);
   residency_.Swept();
@@ -452,7 +346,7 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
 
 void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
   --outstanding_;
-  if (!is_there) is_out_of_memory_ = true;
+  if (!is_there) supply_.MemoryRefused();
   if (slot < slabs_.slab_count()) {
     slabs_.GotMemory(slot);
     ServeWaitingForMemory(answers);
@@ -467,34 +361,16 @@ void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
 
 void PageCache::Trim(bool is_idle) {
   constexpr size_t kSlotsAtATime = 8;  // a slot costs some 20 us, and readers wait for the lock
-  is_idle = is_idle && options_.readers_keep;
   std::unique_lock lock(mutex_);
-  is_out_of_memory_ = false;
-  ReclaimDrained();
-  if (is_idle) {
-    for (uint32_t slot = slots_.first_slot(); slot < end_of_used_; ++slot) {
-      if (!slots_.is_unpinned(slot) || !slots_.Evict(slot)) continue;
-      Evicted(slot);
-      ReleaseSlot(slot);
-    }
-    slabs_.ReleaseMemory(arena_);
-  }
-  size_t unneeded = is_idle ? slots_.free_count() : least_free_ / 2;
-  for (size_t released = 1; unneeded > 0 || arena_.populated() > SlotLimit(); ++released) {
-    auto slot = slots_.TakeFree();
-    if (!slot && arena_.populated() <= SlotLimit()) break;
-    if (!slot) slot = TakeConsumed();
-    if (const auto victim = slot ? std::nullopt : FindVictim(); victim && Take(*victim)) slot = victim->slot;
-    if (!slot) break;
-    arena_.Release(*slot);
-    ReleaseSlot(*slot);
-    unneeded -= unneeded > 0 ? 1 : 0;
+  is_idle = is_idle && options_.readers_keep;
+  supply_.BeginTrim(is_idle);
+  if (is_idle) slabs_.ReleaseMemory(arena_);
+  for (size_t released = 1; supply_.TrimOne(); ++released) {
     if (released % kSlotsAtATime != 0) continue;
     lock.unlock();
     std::this_thread::yield();
     lock.lock();
   }
-  least_free_ = slots_.free_count();
 }
 
 // --- Fills
@@ -529,7 +405,7 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
   if (arena_.is_populated(slot)) {
     fills_.HasMemory(slot);
   } else {
-    to_populate_.push_back(slot);
+    supply_.NeedsMemory(slot);
   }
 }
 
@@ -540,12 +416,8 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
     outstanding_ += reads;
     if (reads > 0) meter_.Began(reads, NowNs());
     VolumeRead* const submit = to_submit_.TakeAll();
-    std::optional<uint32_t> bare;
-    if (!to_populate_.empty()) {
-      bare = to_populate_.back();
-      to_populate_.pop_back();
-      ++outstanding_;
-    }
+    const auto bare = supply_.TakeSlotToPopulate();
+    if (bare) ++outstanding_;
     lock.unlock();
     if (submit != nullptr) source_.Submit(submit);
     while (ExtentRead* const read = answers.Pop()) read->done(*read, TakeAnswer(*read));
@@ -562,7 +434,7 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
 Result<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
   ExtentPin pin(this, read.slot, read.bytes);
   if (!read.is_verified)
-    if (auto verified = VerifyExtent(read.extent, read.bytes); !verified) return Propagate(std::move(verified));
+    if (auto right = sums_.Check(read.extent, read.bytes); !right) return Propagate(std::move(right));
   return pin;
 }
 
@@ -588,7 +460,8 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
     // Still pending while it is verified, so that those who come meanwhile wait for it as well.
     const PageRange range = RangeOf(page);
     lock.unlock();
-    is_wrong = !VerifyPage(page, arena_.slot(slot).subspan(range.begin % kPageBytes, range.end - range.begin));
+    const auto bytes = arena_.slot(slot).subspan(range.begin % kPageBytes, range.end - range.begin);
+    is_wrong = !sums_.IsPageRight(*volume_, page, bytes);
     lock.lock();
     if (is_wrong) fill.failed = ~uint32_t{0};
   }
@@ -621,18 +494,10 @@ void PageCache::EndFill(uint32_t slot, Answers& answers) {
     const auto then = fill.is_wrong      ? SlotTable::Presence::kWrong
                       : !fill.has_memory ? SlotTable::Presence::kAbsent
                                          : SlotTable::Presence::kUnreadable;
-    if (then == SlotTable::Presence::kUnreadable) {
-      const uint64_t now_ns = NowNs();
-      const bool is_again = now_ns - unreadable_at_ns_ < 2 * kMostRetryNs;
-      retry_after_ns_ = is_again ? std::min(2 * retry_after_ns_, kMostRetryNs) : kLeastRetryNs;
-      unreadable_at_ns_ = now_ns;
-    }
+    if (then == SlotTable::Presence::kUnreadable) retry_pause_.Failed(NowNs());
     slots_.Leave(slot, then);
     CountIfWasted(slot);
-    if (fill.has_memory)
-      draining_.push_back(slot);
-    else
-      ReleaseSlot(slot);
+    supply_.GiveBack(slot, /*is_in_use=*/fill.has_memory);
   }
   Retry(retried, answers);
 }
@@ -655,12 +520,9 @@ void PageCache::Retry(ExtentReadQueue& retried, Answers& answers) {
 }
 
 void PageCache::Publish(uint32_t slot) {
-  PageFills::Fill& fill = fills_[slot];
-  fill.filled_at = misses_.load(std::memory_order_relaxed);
-  slots_.Open(slot, fill.filled_at);
-  ++resident_pages_;
+  slots_.Open(slot, misses_.load(std::memory_order_relaxed));
   counters_.Add(Counter::kFilledPages);
-  const uint64_t latency_ns = NowNs() - fill.began_ns;
+  const uint64_t latency_ns = NowNs() - fills_[slot].began_ns;
   counters_.AddFillLatency(latency_ns);
   meter_.FillTook(latency_ns);
   readahead_.SetBandwidthDelay(meter_.bandwidth_delay_pages());
@@ -684,7 +546,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   if (!good)
     counters_.Add(Counter::kReadErrors);
   else
-    good = VerifyExtent(extent, arena_.slot(entry.slot).subspan(entry.begin, extent.length_bytes));
+    good = sums_.Check(extent, arena_.slot(entry.slot).subspan(entry.begin, extent.length_bytes));
 
   std::unique_lock lock(mutex_);
   const uint64_t now_ns = NowNs();
@@ -705,7 +567,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
     entry.is_filled = true;
   else
     slabs_.Discard(entry);
-  if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable && now_ns - unreadable_at_ns_ > retry_after_ns_)
+  if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable && retry_pause_.IsOver(now_ns))
     slots_.SetAbsent(page);
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
@@ -723,21 +585,6 @@ void PageCache::CountRead(int64_t result, uint64_t now_ns) {
   counters_.Add(Counter::kVolumeReads);
   if (result > 0) counters_.Add(Counter::kVolumeBytes, static_cast<uint64_t>(result));
   meter_.Ended(now_ns);
-}
-
-bool PageCache::VerifyPage(uint64_t page, std::span<const std::byte> bytes) {
-  const auto sum = pack_.index().GetPageSum(*volume_, page);
-  if (sum && *sum == Xxh3(bytes)) return true;
-  counters_.Add(Counter::kVerifyFailures);
-  spdlog::warn("'{}': page {}: {}; its samples are read and checked one by one from now on", pack_.path(), page,
-               sum ? "checksum mismatch" : sum.error().message);
-  return false;
-}
-
-Result<void> PageCache::VerifyExtent(const Extent& extent, std::span<const std::byte> bytes) {
-  if (Xxh3(bytes) == extent.sum) return {};
-  counters_.Add(Counter::kVerifyFailures);
-  return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset, PageOf(extent));
 }
 
 // --- Readahead
@@ -758,24 +605,20 @@ void PageCache::CountIfWasted(uint32_t slot) {
 
 void PageCache::FollowRun(const Readahead::Advice& advice) {
   for (uint64_t page = advice.first_page; page < advice.first_page + advice.pages; ++page) {
-    const bool is_wanted =
-        !is_draining_ && prefetch_count_ < prefetch_queue_.size() && page < page_count_ && IsAbsent(page);
-    if (!is_wanted) {
+    const bool is_wanted = !is_draining_ && !prefetches_.is_full() && page < page_count_ && IsAbsent(page);
+    if (is_wanted)
+      prefetches_.Push(page);
+    else
       readahead_.PrefetchDeclined();
-      continue;
-    }
-    prefetch_queue_[(prefetch_first_ + prefetch_count_) % prefetch_queue_.size()] = page;
-    ++prefetch_count_;
   }
 }
 
 void PageCache::StartPrefetches() {
-  while (prefetch_count_ > 0 && fills_.filling(FillKind::kReadahead) < kMaxPrefetches) {
-    const uint64_t page = prefetch_queue_[prefetch_first_];
-    prefetch_first_ = (prefetch_first_ + 1) % prefetch_queue_.size();
-    --prefetch_count_;
-    if (const auto slot = IsAbsent(page) ? AnySlot() : std::nullopt)
-      StartFill(*slot, page, nullptr, FillKind::kReadahead);
+  while (fills_.filling(FillKind::kReadahead) < kMaxPrefetches) {
+    const auto page = prefetches_.Pop();
+    if (!page) return;
+    if (const auto slot = IsAbsent(*page) ? supply_.TakeAny() : std::nullopt)
+      StartFill(*slot, *page, nullptr, FillKind::kReadahead);
     else
       readahead_.PrefetchDeclined();
   }
@@ -794,7 +637,7 @@ CacheStats PageCache::GetStats() const {
   counters_.Sum(stats);
   const std::scoped_lock lock(mutex_);
   stats.slots = arena_.populated();
-  stats.resident_pages = resident_pages_;
+  stats.resident_pages = slots_.open_count();
   stats.ns_per_byte_x1000 = static_cast<uint64_t>(meter_.costs().ns_per_byte() * 1000);
   stats.ns_per_request = static_cast<uint64_t>(meter_.costs().ns_per_request());
   return stats;

@@ -1,7 +1,7 @@
 // Pages of one pack in memory: verified, pinned while used, evicted by policy; one fill of a page whatever the number
 // of readers; a reader that has to wait parks, and no thread waits with it. This file joins the pieces: which page is
-// where (page/slot_table.h), how it comes (page/page_fills.h), extents that are read alone (page/extent_slabs.h), and
-// who decides (policy/). cache/DESIGN.md tells states, locks and reasons.
+// where (page/slot_table.h), which slot it gets (page/slot_supply.h), how it comes (page/page_fills.h), extents that are
+// read alone (page/extent_slabs.h), and who decides (policy/). cache/DESIGN.md tells states, locks and reasons.
 #pragma once
 
 #include <atomic>
@@ -21,12 +21,15 @@
 #include "cache/page/extent_read.h"
 #include "cache/page/extent_slabs.h"
 #include "cache/page/page_fills.h"
+#include "cache/page/slot_supply.h"
 #include "cache/page/slot_table.h"
+#include "cache/page/sum_check.h"
 #include "cache/policy/admission.h"
 #include "cache/policy/cost_meter.h"
-#include "cache/policy/eviction_policy.h"
+#include "cache/policy/prefetch_queue.h"
 #include "cache/policy/readahead.h"
 #include "cache/policy/residency.h"
+#include "cache/policy/retry_pause.h"
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_source.h"
 #include "format/pack.h"
@@ -120,8 +123,8 @@ class PageCache {
 
   enum class Outcome : uint8_t { kAnswered, kParked, kNoMemory };
 
-  // REQUIRES of all of these: the lock is held. What is to be read is put into to_submit_, slots that need memory into
-  // to_populate_.
+  // REQUIRES of all of these: the lock is held. What is to be read is put into to_submit_, slots that need memory
+  // are told to supply_.
   // Once for each read that comes new; again for one that waited in vain, which is not admitted but read alone.
   Outcome ServeNew(ExtentRead& read, Answers& answers);
   Outcome ServeAgain(ExtentRead& read, Answers& answers);
@@ -135,26 +138,8 @@ class PageCache {
   void WaitForMemory(ExtentRead& read, Answers& answers);
   void ServeWaitingForMemory(Answers& answers);
 
-  // A slot for a page, and what it would cost to take it.
-  struct Place {
-    uint32_t slot = 0;
-    enum class Kind : uint8_t { kFree, kVictim } kind = Kind::kFree;
-    uint64_t used_at = 0;  // of a victim
-  };
-  // Slots of failed fills that nobody uses any more are free.
-  void ReclaimDrained();
-  [[nodiscard]] uint32_t SlotLimit() const;
-  std::optional<Place> FindFree();
-  std::optional<Place> FindVictim();
-  // False where somebody pinned the victim meanwhile.
-  bool Take(const Place& place);
-  void PutBack(const Place& place);
-  void ReleaseSlot(uint32_t slot);
   void Evicted(uint32_t slot);
   std::optional<uint32_t> AdmittedSlot(const ExtentRead& read, bool in_run);
-  // Nothing where every slot is in use by somebody.
-  std::optional<uint32_t> AnySlot();
-  std::optional<uint32_t> TakeConsumed();
   [[nodiscard]] bool IsAbsent(uint64_t page) const;
 
   // `first`: the read that asked for the page; may be null.
@@ -176,8 +161,6 @@ class PageCache {
   void PartRead(PageFills::Request& request, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
   void CountRead(int64_t result, uint64_t now_ns);
-  [[nodiscard]] bool VerifyPage(uint64_t page, std::span<const std::byte> bytes);
-  Result<void> VerifyExtent(const Extent& extent, std::span<const std::byte> bytes);
   Result<ExtentPin> TakeAnswer(ExtentRead& read);
   // Lets go of the lock; then submits, answers, and gets memory.
   void SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers);
@@ -193,6 +176,7 @@ class PageCache {
   const Result<Volume> volume_;
   const uint64_t page_count_;
   CacheCounters counters_;
+  const SumCheck sums_;
   std::function<void(uint64_t page, bool in_run)> page_listener_;
   Residency residency_;
 
@@ -207,29 +191,17 @@ class PageCache {
   ReadQueue to_submit_;  // by the thread that holds the lock, once it lets go
   ExtentSlabs slabs_;
   SlotTable slots_;
+  SlotSupply supply_;
   PageFills fills_;
-  std::unique_ptr<EvictionPolicy> policy_;
   Admission admission_;
   Readahead readahead_;
   CostMeter meter_;
-  uint32_t resident_pages_ = 0;
-  uint32_t hand_;                      // the slot at which the next look for a victim begins
-  uint32_t end_of_used_;               // slots from here on have never been used
-  std::vector<uint32_t> draining_;     // their fill failed, and reads that were answered early still use them
-  std::vector<uint32_t> to_populate_;  // by the thread that holds the lock, once it lets go
-  ExtentReadQueue memory_queue_;       // reads that wait for a slab
-  size_t least_free_ = 0;              // slots that have been free since the last Trim
-  bool is_out_of_memory_ = false;      // a slot could not be populated; until the next Trim
-
-  // Pages to prefetch: a ring.
-  std::vector<uint64_t> prefetch_queue_;
-  size_t prefetch_first_ = 0;
-  size_t prefetch_count_ = 0;
+  PrefetchQueue prefetches_;
+  RetryPause retry_pause_;
+  ExtentReadQueue memory_queue_;  // reads that wait for a slab
   bool is_draining_ = false;
 
   uint64_t outstanding_ = 0;  // reads of the source whose handlers have not ended, and slots that get memory
-  uint64_t retry_after_ns_ = 0;
-  uint64_t unreadable_at_ns_ = 0;  // when a page could not be read the last time
 };
 
 inline ExtentPin::~ExtentPin() {

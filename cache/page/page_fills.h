@@ -54,7 +54,6 @@ class PageFills {
     uint64_t begin = 0;         // of the page's data, in the volume
     uint64_t end = 0;
     uint64_t began_ns = 0;
-    uint64_t filled_at = 0;  // in misses: for policies
     ExtentReadQueue waiters;
     std::array<Request, kRequests> requests;
   };

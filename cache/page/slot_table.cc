@@ -95,6 +95,8 @@ void SlotTable::Enter(uint32_t number, uint64_t page, uint32_t bytes, uint64_t n
 
 void SlotTable::Open(uint32_t number, uint64_t now) {
   slots_[number].used_at.store(now, std::memory_order_relaxed);
+  slots_[number].filled_at = now;
+  ++open_count_;
   slots_[number].pins.fetch_and(~kClosed, std::memory_order_release);
 }
 
@@ -111,6 +113,7 @@ bool SlotTable::Evict(uint32_t number) {
   Slot& slot = slots_[number];
   uint32_t unpinned = 0;
   if (!slot.pins.compare_exchange_strong(unpinned, kClosed, std::memory_order_acq_rel)) return false;
+  --open_count_;
   Leave(number, slot.is_handed_on.load(std::memory_order_relaxed) ? Presence::kHandedOn : Presence::kAbsent);
   return true;
 }

@@ -78,6 +78,9 @@ class SlotTable {
   }
   // Whether the slot is open and nobody pins it, at this moment.
   [[nodiscard]] bool is_unpinned(uint32_t slot) const { return slots_[slot].pins.load(std::memory_order_acquire) == 0; }
+  // When the page of an open slot became whole, in misses.
+  [[nodiscard]] uint64_t filled_at(uint32_t slot) const { return slots_[slot].filled_at; }
+  [[nodiscard]] uint32_t open_count() const { return open_count_; }
   // Whether nobody pins a slot that is closed.
   [[nodiscard]] bool is_abandoned(uint32_t slot) const {
     return slots_[slot].pins.load(std::memory_order_acquire) == kClosed;
@@ -129,6 +132,7 @@ class SlotTable {
     std::atomic<bool> is_listed = false;  // in the stack or the list of consumed slots
     std::atomic<uint64_t> page = kNoPage;
     std::atomic<uint64_t> used_at = 0;
+    uint64_t filled_at = 0;
     std::atomic<uint32_t> next_consumed = kNone;
   };
 
@@ -152,6 +156,7 @@ class SlotTable {
   std::vector<uint32_t> consumed_;  // a ring, oldest first
   size_t consumed_first_ = 0;
   size_t consumed_count_ = 0;
+  uint32_t open_count_ = 0;
 };
 
 }  // namespace quire

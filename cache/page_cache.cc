@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -34,7 +35,8 @@ uint64_t NowNs() {
 
 uint32_t SlabsOf(const Arena& arena) { return std::clamp(arena.slot_count() / kSlotsPerSlab, kMinSlabs, kMaxSlabs); }
 
-uint64_t PageOf(const Extent& extent) { return extent.offset / kPageBytes; }
+// Where an extent begins in the row of pages.
+uint64_t OffsetInRow(uint64_t page, const Extent& extent) { return page * kPageBytes + extent.offset % kPageBytes; }
 
 Residency::Data DataOf(const Pack& pack, uint64_t pages, const CacheOptions& options) {
   return {.bytes = pack.superblock().stored_bytes,
@@ -49,18 +51,16 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
                      Residency::Environment environment)
     : pack_(pack),
       arena_(arena),
-      source_(source),
       options_(options),
-      volume_(pack.index().GetVolume(0)),
-      page_count_(volume_ ? CeilDiv(volume_->data_end, kPageBytes) : 0),
+      volumes_(pack.index(), std::array{&source}),
       sums_(pack, counters_),
-      residency_(options.push, DataOf(pack, page_count_, options), std::move(environment)),
-      slabs_(arena, SlabsOf(arena), source.alignment_bytes()),
-      slots_(page_count_, slabs_.slab_count(), arena.slot_count(), options.readers_keep),
+      residency_(options.push, DataOf(pack, page_count(), options), std::move(environment)),
+      slabs_(arena, SlabsOf(arena), volumes_.alignment_bytes()),
+      slots_(page_count(), slabs_.slab_count(), arena.slot_count(), options.readers_keep),
       supply_(slots_, arena, residency_, options.policy, [this](uint32_t slot) { Evicted(slot); }),
-      fills_(arena.slot_count(), source, to_submit_, this, OnPartRead),
-      admission_(options.admission, page_count_, arena.slot_count() - slabs_.slab_count()),
-      readahead_(page_count_,
+      fills_(arena.slot_count(), volumes_, to_submit_, this, OnPartRead),
+      admission_(options.admission, page_count(), arena.slot_count() - slabs_.slab_count()),
+      readahead_(page_count(),
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
       prefetches_(arena.slot_count() / kReadaheadShare) {}
 
@@ -91,9 +91,9 @@ std::optional<ExtentPin> PageCache::PinPage(uint64_t page) {
 }
 
 std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
-  const uint64_t page = PageOf(extent);
-  if (extent.volume != 0) return std::nullopt;
-  const auto slot = slots_.TryPin(page);
+  const auto page = volumes_.FindPage(extent);
+  if (!page) return std::nullopt;
+  const auto slot = slots_.TryPin(*page);
   if (!slot) return std::nullopt;
   ExtentPin pin(this, *slot, BytesIn(arena_.slot(*slot), extent));
   slots_.Use(*slot, misses_.load(std::memory_order_relaxed), wanted_bytes);
@@ -102,7 +102,7 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
   const bool wants_accesses = wants_accesses_.load(std::memory_order_relaxed);
   if (slots_.is_unused(*slot) || wants_accesses) [[unlikely]] {
     std::unique_lock lock(mutex_);
-    if (wants_accesses) supply_.policy().Access(page);
+    if (wants_accesses) supply_.policy().Access(*page);
     UseFirstTime(*slot, extent);
     Answers none;
     SubmitAndAnswer(lock, none);
@@ -149,12 +149,11 @@ void PageCache::LastUnpin() {
 // --- Reads that may wait
 
 std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
-  if (read.extent.volume != 0)
-    return Unsupported("extent in volume {}: this release reads volume 0 only", read.extent.volume);
-  if (!volume_) return std::unexpected(volume_.error());
+  const auto page = volumes_.PageOf(read.extent);
+  if (!page) return std::unexpected(page.error());
   Answers answers;
   std::unique_lock lock(mutex_);
-  read.page = PageOf(read.extent);
+  read.page = *page;
   read.is_counted = false;
   const Outcome outcome = ServeNew(read, answers);
   if (outcome == Outcome::kNoMemory) WaitForMemory(read, answers);
@@ -172,8 +171,9 @@ PageCache::Outcome PageCache::ServeNew(ExtentRead& read, Answers& answers) {
   if (const auto outcome = ServeFromMemory(read, answers)) return *outcome;
 
   misses_.fetch_add(1, std::memory_order_relaxed);
-  const auto advice =
-      options_.readahead ? readahead_.Access(read.extent.offset, read.extent.length_bytes) : Readahead::Advice();
+  const auto advice = options_.readahead
+                          ? readahead_.Access(OffsetInRow(read.page, read.extent), read.extent.length_bytes)
+                          : Readahead::Advice();
   Outcome outcome = Outcome::kParked;
   if (const auto slot = AdmittedSlot(read, advice.in_run)) {
     Count(read, Counter::kFillMisses);
@@ -289,11 +289,11 @@ void PageCache::Evicted(uint32_t slot) {
 
 std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_run) {
   const bool is_bad = !IsAbsent(read.page);  // or it is being filled, in vain
-  const PageRange range = RangeOf(read.page);
+  const VolumeSet::Page data = volumes_.At(read.page);
   const auto free = is_bad ? std::nullopt : supply_.FindFree();
   const auto place = free || is_bad ? free : supply_.FindVictim();
   const Admission::Miss miss = {.page = read.page,
-                                .page_bytes = static_cast<uint32_t>(range.end - range.begin),
+                                .page_bytes = static_cast<uint32_t>(data.end - data.begin),
                                 .extent_bytes = read.extent.length_bytes,
                                 .in_run = in_run,
                                 .has_free_slot = free.has_value(),
@@ -322,7 +322,7 @@ bool PageCache::IsAbsent(uint64_t page) const {
 
 PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
   std::unique_lock lock(mutex_);
-  if (is_draining_ || page >= page_count_ || slots_.presence(page) != SlotTable::Presence::kAbsent)
+  if (is_draining_ || page >= page_count() || slots_.presence(page) != SlotTable::Presence::kAbsent)
     return SweepOutcome::kNotNeeded;
   // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
   if (fills_.filling(FillKind::kSweep) >= kMaxSweeps) return SweepOutcome::kNoSlot;
@@ -375,20 +375,16 @@ void PageCache::Trim(bool is_idle) {
 
 // --- Fills
 
-PageCache::PageRange PageCache::RangeOf(uint64_t page) const {
-  return {std::max(page * kPageBytes, volume_->data_begin), std::min((page + 1) * kPageBytes, volume_->data_end)};
-}
-
 std::span<const std::byte> PageCache::BytesIn(std::span<const std::byte> page, const Extent& extent) {
   return page.subspan(extent.offset % kPageBytes, extent.length_bytes);
 }
 
 void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillKind kind) {
-  const PageRange range = RangeOf(page);
+  const VolumeSet::Page data = volumes_.At(page);
   const uint64_t now = misses_.load(std::memory_order_relaxed);
   const bool is_readahead = kind == FillKind::kReadahead;
-  slots_.Enter(slot, page, static_cast<uint32_t>(range.end - range.begin), now, is_readahead);
-  fills_.Begin(slot, kind, range.begin, range.end, arena_.base_of(slot), NowNs());
+  slots_.Enter(slot, page, static_cast<uint32_t>(data.end - data.begin), now, is_readahead);
+  fills_.Begin(slot, kind, data, arena_.base_of(slot), NowNs());
   if (is_readahead) counters_.Add(Counter::kPrefetchedPages);
   if (first != nullptr) {
     slots_.Use(slot, now, first->wanted_bytes);
@@ -419,7 +415,7 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
     const auto bare = supply_.TakeSlotToPopulate();
     if (bare) ++outstanding_;
     lock.unlock();
-    if (submit != nullptr) source_.Submit(submit);
+    if (submit != nullptr) volumes_.Submit(submit);
     while (ExtentRead* const read = answers.Pop()) read->done(*read, TakeAnswer(*read));
     if (!bare) return;
     residency_.LookAtMemory();
@@ -458,10 +454,10 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   bool is_wrong = false;
   if (is_last && fill.failed == 0) {
     // Still pending while it is verified, so that those who come meanwhile wait for it as well.
-    const PageRange range = RangeOf(page);
+    const VolumeSet::Page data = volumes_.At(page);
     lock.unlock();
-    const auto bytes = arena_.slot(slot).subspan(range.begin % kPageBytes, range.end - range.begin);
-    is_wrong = !sums_.IsPageRight(*volume_, page, bytes);
+    const auto bytes = arena_.slot(slot).subspan(data.begin % kPageBytes, data.end - data.begin);
+    is_wrong = !sums_.IsPageRight(volumes_.record(data.volume), data.number, bytes);
     lock.lock();
     if (is_wrong) fill.failed = ~uint32_t{0};
   }
@@ -535,7 +531,7 @@ void PageCache::OnExtentRead(VolumeRead& read, int64_t result) {
 
 void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   const Extent extent = entry.extent;
-  const uint64_t page = PageOf(extent);
+  const uint64_t page = *volumes_.FindPage(extent);  // its read passed PageOf
   const auto needed_bytes = static_cast<int64_t>(extent.offset - entry.offset + extent.length_bytes);
   Result<void> good;
   if (result < 0)
@@ -593,7 +589,7 @@ void PageCache::UseFirstTime(uint32_t slot, const Extent& extent) {
   if (!slots_.TakeUnused(slot)) return;
   counters_.Add(Counter::kPrefetchedUsed);
   readahead_.PrefetchUsed();
-  FollowRun(readahead_.Access(extent.offset, extent.length_bytes));
+  FollowRun(readahead_.Access(OffsetInRow(slots_.page_of(slot), extent), extent.length_bytes));
   StartPrefetches();
 }
 
@@ -605,7 +601,7 @@ void PageCache::CountIfWasted(uint32_t slot) {
 
 void PageCache::FollowRun(const Readahead::Advice& advice) {
   for (uint64_t page = advice.first_page; page < advice.first_page + advice.pages; ++page) {
-    const bool is_wanted = !is_draining_ && !prefetches_.is_full() && page < page_count_ && IsAbsent(page);
+    const bool is_wanted = !is_draining_ && !prefetches_.is_full() && page < page_count() && IsAbsent(page);
     if (is_wanted)
       prefetches_.Push(page);
     else
@@ -646,7 +642,7 @@ CacheStats PageCache::GetStats() const {
 std::string PageCache::Describe() const {
   const uint32_t page_slots = arena_.slot_count() - slabs_.slab_count();
   return fmt::format("policy {}, admission {}: {} pages, up to {} of them in memory{}",
-                     NameOf(kPolicyNames, options_.policy), NameOf(kAdmissionNames, options_.admission), page_count_,
+                     NameOf(kPolicyNames, options_.policy), NameOf(kAdmissionNames, options_.admission), page_count(),
                      page_slots, options_.readahead ? "" : ", no readahead");
 }
 

@@ -1,7 +1,7 @@
 // Pages of one pack in memory: verified, pinned while used, evicted by policy; one fill of a page whatever the number
 // of readers; a reader that has to wait parks, and no thread waits with it. This file joins the pieces: which page is
-// where (page/slot_table.h), which slot it gets (page/slot_supply.h), how it comes (page/page_fills.h), extents that are
-// read alone (page/extent_slabs.h), and who decides (policy/). cache/DESIGN.md tells states, locks and reasons.
+// where (page/slot_table.h), which slot it gets (page/slot_supply.h), how it comes (page/page_fills.h), extents that
+// are read alone (page/extent_slabs.h), and who decides (policy/). cache/DESIGN.md tells states, locks and reasons.
 #pragma once
 
 #include <atomic>
@@ -31,6 +31,7 @@
 #include "cache/policy/residency.h"
 #include "cache/policy/retry_pause.h"
 #include "cache/volume/read_queue.h"
+#include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
 #include "format/pack.h"
 #include "format/result.h"
@@ -85,7 +86,7 @@ class PageCache {
 
   // Memory for extents that are read alone.
   [[nodiscard]] uint64_t slab_bytes() const { return slabs_.slab_count() * kPageBytes; }
-  [[nodiscard]] uint64_t page_count() const { return page_count_; }
+  [[nodiscard]] uint64_t page_count() const { return volumes_.page_count(); }
   // Whether nothing needs to be chosen: every page has a slot, or goes on to a kernel that has room for all.
   [[nodiscard]] bool fits() const {
     return residency_.IsStream() ||
@@ -114,11 +115,6 @@ class PageCache {
   // Reads whose bytes are there, gathered under the lock and answered without it.
   using Answers = ExtentReadQueue;
 
-  struct PageRange {
-    uint64_t begin = 0;  // in the volume: the page's data
-    uint64_t end = 0;
-  };
-  [[nodiscard]] PageRange RangeOf(uint64_t page) const;
   [[nodiscard]] static std::span<const std::byte> BytesIn(std::span<const std::byte> page, const Extent& extent);
 
   enum class Outcome : uint8_t { kAnswered, kParked, kNoMemory };
@@ -171,10 +167,8 @@ class PageCache {
 
   const Pack& pack_;
   Arena& arena_;
-  VolumeSource& source_;
   const CacheOptions options_;
-  const Result<Volume> volume_;
-  const uint64_t page_count_;
+  const VolumeSet volumes_;
   CacheCounters counters_;
   const SumCheck sums_;
   std::function<void(uint64_t page, bool in_run)> page_listener_;

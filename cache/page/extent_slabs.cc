@@ -42,6 +42,7 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   Slab& slab = slabs_[current_];
   Entry* const entry = unused_;  // there is one: entries are at least as large as a unit
   unused_ = entry->next_in_slab;
+  entry->volume = extent.volume;
   entry->offset = begin;
   entry->into = arena_.slot(current_).data() + slab.used_bytes;
   entry->bytes = static_cast<uint32_t>(end - begin);

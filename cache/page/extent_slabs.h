@@ -26,7 +26,8 @@ class ExtentSlabs {
     PageCache* cache = nullptr;
     ExtentNumber number = 0;
     Extent extent;
-    uint32_t begin = 0;  // of the extent's first byte, in the slot
+    uint32_t slot = 0;   // the slab
+    uint32_t begin = 0;  // of the extent's first byte, in it
     bool is_filled = false;
     ExtentReadQueue waiters;
 

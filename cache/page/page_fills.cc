@@ -16,11 +16,11 @@ constexpr uint32_t Bits(unsigned first, unsigned count) {
 
 }  // namespace
 
-PageFills::PageFills(uint32_t slots, const VolumeSource& source, ReadQueue& to_submit, PageCache* cache,
+PageFills::PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_submit, PageCache* cache,
                      void (*done)(VolumeRead& read, int64_t result))
-    : alignment_bytes_(source.alignment_bytes()),
-      units_a_request_(std::max<uint32_t>(source.request_bytes() / kUnitBytes, kUnits / (kRequests / 2))),
-      background_depth_(source.depth()),
+    : alignment_bytes_(volumes.alignment_bytes()),
+      units_a_request_(std::max<uint32_t>(volumes.request_bytes() / kUnitBytes, kUnits / (kRequests / 2))),
+      background_depth_(volumes.depth()),
       fills_(slots),
       to_submit_(to_submit) {
   for (uint32_t slot = 0; slot < slots; ++slot) {
@@ -39,11 +39,11 @@ uint32_t PageFills::UnitsOf(const Extent& extent) {
   return Bits(first, last - first + 1);
 }
 
-void PageFills::Begin(uint32_t slot, FillKind kind, uint64_t begin, uint64_t end, std::byte* into, uint64_t now_ns) {
+void PageFills::Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, std::byte* into, uint64_t now_ns) {
   Fill& fill = fills_[slot];
-  assert(!fill.is_filling && fill.waiters.empty() && begin < end);
-  const auto first = static_cast<unsigned>(begin % kPageBytes / kUnitBytes);
-  const auto last = static_cast<unsigned>((end - 1) % kPageBytes / kUnitBytes);
+  assert(!fill.is_filling && fill.waiters.empty() && page.begin < page.end);
+  const auto first = static_cast<unsigned>(page.begin % kPageBytes / kUnitBytes);
+  const auto last = static_cast<unsigned>((page.end - 1) % kPageBytes / kUnitBytes);
   fill.is_filling = true;
   fill.is_wrong = false;
   fill.has_memory = false;
@@ -54,8 +54,7 @@ void PageFills::Begin(uint32_t slot, FillKind kind, uint64_t begin, uint64_t end
   fill.failed = 0;
   fill.read_bytes = 0;
   fill.into = into;
-  fill.begin = begin;
-  fill.end = end;
+  fill.page = page;
   fill.began_ns = now_ns;
   ++filling_[static_cast<size_t>(kind)];
 }
@@ -110,13 +109,14 @@ void PageFills::Send(Fill& fill, uint32_t units, bool is_urgent) {
   fill.unsent &= ~units;
   const auto first = static_cast<uint32_t>(std::countr_zero(units));
   const auto count = static_cast<uint32_t>(std::popcount(units));
-  const uint64_t page_begin = fill.begin / kPageBytes * kPageBytes;
+  const uint64_t page_begin = fill.page.number * kPageBytes;
   const uint64_t begin =
-      std::max(page_begin + uint64_t{first} * kUnitBytes, fill.begin / alignment_bytes_ * alignment_bytes_);
-  const uint64_t end = std::min(page_begin + uint64_t{first + count} * kUnitBytes, fill.end);
+      std::max(page_begin + uint64_t{first} * kUnitBytes, fill.page.begin / alignment_bytes_ * alignment_bytes_);
+  const uint64_t end = std::min(page_begin + uint64_t{first + count} * kUnitBytes, fill.page.end);
   Request& request = fill.requests[number];
   request.units = units;
   request.is_urgent = is_urgent;
+  request.volume = fill.page.volume;
   request.offset = begin;
   request.into = fill.into + (begin - page_begin);
   request.needed_bytes = static_cast<uint32_t>(end - begin);

@@ -12,6 +12,7 @@
 
 #include "cache/page/extent_read.h"
 #include "cache/volume/read_queue.h"
+#include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
 #include "format/geometry.h"
 
@@ -33,7 +34,8 @@ class PageFills {
 
   struct Request : VolumeRead {
     PageCache* cache = nullptr;
-    uint32_t units = 0;  // that it reads
+    uint32_t slot = 0;   // into which it reads
+    uint32_t units = 0;  // of the page, that it reads
     bool is_urgent = false;
     uint32_t needed_bytes = 0;  // of the page's data; what is read beyond is the rest of a disk block
   };
@@ -51,24 +53,22 @@ class PageFills {
     uint32_t read_bytes = 0;
     uint32_t next_queued = 0;
     std::byte* into = nullptr;  // where the page begins in memory
-    uint64_t begin = 0;         // of the page's data, in the volume
-    uint64_t end = 0;
+    VolumeSet::Page page;       // where its data lies
     uint64_t began_ns = 0;
     ExtentReadQueue waiters;
     std::array<Request, kRequests> requests;
   };
 
-  // Of slots [0, slots), read from `source`. Each request's `done` is called with `cache` in it. What is to be read is
+  // Of slots [0, slots), read from `volumes`. Each request's `done` is called with `cache` in it. What is to be read is
   // put behind `to_submit`, which must outlive the fills.
-  PageFills(uint32_t slots, const VolumeSource& source, ReadQueue& to_submit, PageCache* cache,
+  PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_submit, PageCache* cache,
             void (*done)(VolumeRead& read, int64_t result));
 
   Fill& operator[](uint32_t slot) { return fills_[slot]; }
   const Fill& operator[](uint32_t slot) const { return fills_[slot]; }
 
-  // A fill of the bytes [begin, end) of the volume, which lie in one page, into `slot`, whose memory begins at `into`.
-  // Nothing is read before HasMemory.
-  void Begin(uint32_t slot, FillKind kind, uint64_t begin, uint64_t end, std::byte* into, uint64_t now_ns);
+  // A fill of `page` into `slot`, whose memory begins at `into`. Nothing is read before HasMemory.
+  void Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, std::byte* into, uint64_t now_ns);
   // The slot's memory is there: reads what readers wait for, and queues the rest.
   void HasMemory(uint32_t slot);
   // The slot gets no memory: all has failed.
@@ -110,7 +110,7 @@ class PageFills {
   const uint32_t alignment_bytes_;
   const uint32_t units_a_request_;
   const uint32_t background_depth_;  // requests that nobody waits for, in flight at a time: they keep the source busy
-  std::vector<Fill> fills_;  // by slot
+  std::vector<Fill> fills_;          // by slot
   struct Queue {
     uint32_t first = 0;
     uint32_t last = 0;

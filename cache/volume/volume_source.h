@@ -30,7 +30,7 @@ struct VolumeRead {
   uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
   std::byte* into = nullptr;  // aligned likewise
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
-  uint32_t slot = 0;          // of the arena, that holds all of it: the cache's note, which no source looks at
+  uint16_t volume = 0;        // whose source it goes to; the source itself does not look at it
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the

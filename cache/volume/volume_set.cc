@@ -1,0 +1,70 @@
+#include "cache/volume/volume_set.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "cache/volume/read_queue.h"
+#include "format/coding.h"
+
+namespace quire {
+
+VolumeSet::VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* const> sources) {
+  assert(!sources.empty() && volumes.size() == sources.size());
+  for (size_t i = 0; i < sources.size(); ++i) Add(volumes[i], *sources[i]);
+}
+
+VolumeSet::VolumeSet(const Index& index, std::span<VolumeSource* const> sources) {
+  for (VolumeSource* const source : sources) {
+    auto record = index.GetVolume(members_.size());
+    if (!record) {
+      error_ = record.error();
+      return;
+    }
+    Add(*record, *source);
+  }
+}
+
+void VolumeSet::Add(const Volume& record, VolumeSource& source) {
+  members_.push_back({.record = record, .source = &source, .first_page = page_count_});
+  page_count_ += CeilDiv(record.data_end, kPageBytes);
+  alignment_bytes_ = std::max(alignment_bytes_, source.alignment_bytes());
+  request_bytes_ = std::max(request_bytes_, source.request_bytes());
+  depth_ = std::max(depth_, source.depth());
+}
+
+VolumeSet::Page VolumeSet::At(uint64_t page) const {
+  assert(page < page_count_);
+  const auto behind = std::ranges::upper_bound(members_, page, {}, &Member::first_page);
+  const Member& member = *std::prev(behind);
+  const uint64_t number = page - member.first_page;
+  return {.volume = static_cast<uint16_t>(&member - members_.data()),
+          .number = number,
+          .begin = std::max(number * kPageBytes, member.record.data_begin),
+          .end = std::min((number + 1) * kPageBytes, member.record.data_end)};
+}
+
+Result<uint64_t> VolumeSet::PageOf(const Extent& extent) const {
+  if (const auto page = FindPage(extent)) return *page;
+  if (error_) return std::unexpected(*error_);
+  return Unsupported("extent in volume {}: this release reads the first {} only", extent.volume,
+                     members_.size() == 1 ? "volume" : fmt::format("{} volumes", members_.size()));
+}
+
+void VolumeSet::Submit(VolumeRead* first) const {
+  if (members_.size() == 1) return members_.front().source->Submit(first);
+  while (first != nullptr) {
+    // One list for each source, the first one's first.
+    const uint16_t volume = first->volume;
+    ReadQueue own;
+    ReadQueue others;
+    while (first != nullptr) {
+      VolumeRead& read = *std::exchange(first, first->next);
+      (read.volume == volume ? own : others).Push(read);
+    }
+    members_[volume].source->Submit(own.TakeAll());
+    first = others.TakeAll();
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,73 @@
+// The volumes of an index as one row of pages, numbered from 0 on. Tables, accounts and policies count pages and know
+// nothing of volumes; here a page is told to be bytes of a volume, and each read goes to the source of its volume.
+// Immutable, so any thread may call anything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cache/volume/volume_source.h"
+#include "format/geometry.h"
+#include "format/index.h"
+#include "format/records.h"
+#include "format/result.h"
+
+namespace quire {
+
+class VolumeSet {
+ public:
+  // The data of a page: bytes [begin, end) of a volume, in which it is page `number`.
+  struct Page {
+    uint16_t volume = 0;
+    uint64_t number = 0;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+
+  // One source for each of `volumes`, in their order. The sources must outlive the set. REQUIRES: as many of both, at
+  // least one.
+  VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* const> sources);
+  // The first volumes of `index`, as many as there are sources. What is wrong with their records is told by PageOf.
+  VolumeSet(const Index& index, std::span<VolumeSource* const> sources);
+
+  [[nodiscard]] uint64_t page_count() const { return page_count_; }
+  [[nodiscard]] const Volume& record(uint16_t volume) const { return members_[volume].record; }
+  [[nodiscard]] Page At(uint64_t page) const;  // REQUIRES: page < page_count()
+
+  // The page in which `extent` lies. kUnsupported where its volume has no source.
+  [[nodiscard]] Result<uint64_t> PageOf(const Extent& extent) const;
+  // The same, quick; nothing instead of an error.
+  [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const {
+    if (extent.volume >= members_.size()) return std::nullopt;
+    return members_[extent.volume].first_page + extent.offset / kPageBytes;
+  }
+
+  // As VolumeSource::Submit: each read to the source of `read.volume`.
+  void Submit(VolumeRead* first) const;
+
+  // What suits all sources: the largest alignment and request, and the depth that keeps the deepest busy.
+  [[nodiscard]] uint32_t alignment_bytes() const { return alignment_bytes_; }
+  [[nodiscard]] uint32_t request_bytes() const { return request_bytes_; }
+  [[nodiscard]] uint32_t depth() const { return depth_; }
+
+ private:
+  struct Member {
+    Volume record;
+    VolumeSource* source = nullptr;
+    uint64_t first_page = 0;
+  };
+  void Add(const Volume& record, VolumeSource& source);
+
+  std::vector<Member> members_;
+  std::optional<Error> error_;  // of the first volume that is not there
+  uint64_t page_count_ = 0;
+  uint32_t alignment_bytes_ = 1;
+  uint32_t request_bytes_ = 1;
+  uint32_t depth_ = 1;
+};
+
+}  // namespace quire

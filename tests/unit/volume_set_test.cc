@@ -1,0 +1,103 @@
+#include "cache/volume/volume_set.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cache/volume/volume_source.h"
+#include "format/geometry.h"
+#include "format/records.h"
+
+namespace quire {
+namespace {
+
+// Keeps what it is asked for.
+class KeepingSource final : public VolumeSource {
+ public:
+  KeepingSource(uint32_t request_bytes, uint32_t depth, uint32_t alignment_bytes)
+      : request_bytes_(request_bytes), depth_(depth), alignment_bytes_(alignment_bytes) {}
+  void Submit(VolumeRead* first) override {
+    for (; first != nullptr; first = first->next) offsets.push_back(first->offset);
+  }
+  [[nodiscard]] uint32_t request_bytes() const override { return request_bytes_; }
+  [[nodiscard]] uint32_t depth() const override { return depth_; }
+  [[nodiscard]] uint32_t alignment_bytes() const override { return alignment_bytes_; }
+  [[nodiscard]] std::string Describe() const override { return "keeps"; }
+
+  std::vector<uint64_t> offsets;
+
+ private:
+  const uint32_t request_bytes_;
+  const uint32_t depth_;
+  const uint32_t alignment_bytes_;
+};
+
+// Three pages, nothing, and one and a bit.
+class VolumeSetTest : public testing::Test {
+ protected:
+  KeepingSource pack_{256 << 10, 8, 512};
+  KeepingSource empty_{64 << 10, 4, 1};
+  KeepingSource remote_{1 << 20, 64, 1};
+  const std::array<Volume, 3> records_ = {{{.data_begin = 8192, .data_end = 2 * kPageBytes + 100},
+                                           {.data_begin = 0, .data_end = 0},
+                                           {.data_begin = 512, .data_end = kPageBytes + 1}}};
+  const VolumeSet volumes_{records_, std::array<VolumeSource*, 3>{&pack_, &empty_, &remote_}};
+};
+
+TEST_F(VolumeSetTest, PagesOfAllVolumesAreOneRow) {
+  EXPECT_EQ(volumes_.page_count(), 5U);
+  EXPECT_EQ(volumes_.FindPage({.offset = 2 * kPageBytes + 8, .volume = 0}), 2U);
+  EXPECT_EQ(volumes_.FindPage({.offset = 512, .volume = 2}), 3U);
+  EXPECT_EQ(volumes_.PageOf({.offset = kPageBytes, .volume = 2}).value(), 4U);
+}
+
+TEST_F(VolumeSetTest, APageKnowsItsVolumeAndItsData) {
+  const auto first = volumes_.At(0);
+  EXPECT_EQ(first.volume, 0U);
+  EXPECT_EQ(first.begin, 8192U);
+  EXPECT_EQ(first.end, kPageBytes);
+  const auto last = volumes_.At(2);
+  EXPECT_EQ(last.volume, 0U);
+  EXPECT_EQ(last.number, 2U);
+  EXPECT_EQ(last.end, 2 * kPageBytes + 100);
+  // Not of the empty volume, which begins at the same page of the row.
+  const auto other = volumes_.At(3);
+  EXPECT_EQ(other.volume, 2U);
+  EXPECT_EQ(other.number, 0U);
+  EXPECT_EQ(other.begin, 512U);
+  EXPECT_EQ(volumes_.At(4).end, kPageBytes + 1);
+}
+
+TEST_F(VolumeSetTest, AnExtentOfAVolumeWithoutSourceIsUnsupported) {
+  EXPECT_FALSE(volumes_.FindPage({.volume = 3}));
+  const auto page = volumes_.PageOf({.volume = 3});
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(page.error().message, "extent in volume 3: this release reads the first 3 volumes only");
+}
+
+TEST_F(VolumeSetTest, EachReadGoesToItsSourceInOrder) {
+  std::array<VolumeRead, 5> reads;
+  constexpr std::array<uint16_t, 5> kVolumes = {2, 0, 2, 2, 0};
+  for (size_t i = 0; i < reads.size(); ++i) {
+    reads[i].volume = kVolumes[i];
+    reads[i].offset = i;
+    if (i > 0) reads[i - 1].next = &reads[i];
+  }
+  volumes_.Submit(reads.data());
+  EXPECT_EQ(pack_.offsets, (std::vector<uint64_t>{1, 4}));
+  EXPECT_TRUE(empty_.offsets.empty());
+  EXPECT_EQ(remote_.offsets, (std::vector<uint64_t>{0, 2, 3}));
+}
+
+TEST_F(VolumeSetTest, SuitsAllSources) {
+  EXPECT_EQ(volumes_.alignment_bytes(), 512U);
+  EXPECT_EQ(volumes_.request_bytes(), 1U << 20);
+  EXPECT_EQ(volumes_.depth(), 64U);
+}
+
+}  // namespace
+}  // namespace quire

@@ -51,8 +51,10 @@ class PackWriter {
       for (const DataRange& range : ranges) options_.progress->bytes_total += range.length_bytes;
     }
     const auto data_end = layout.Finish();
-    for (const auto& [duplicate, first] : contents_.duplicates)
+    for (const auto& [duplicate, first] : contents_.duplicates) {
+      tables_.nodes[duplicate].kind = tables_.nodes[first].kind;
       tables_.nodes[duplicate].content = tables_.nodes[first].content;
+    }
     return data_end;
   }
 

@@ -10,6 +10,10 @@ namespace {
 // How many runs ahead a gap may be filled from. More fills better and moves samples further from their place in the
 // order: 256 samples of 110 KB are 14 pages.
 constexpr size_t kLookaheadRuns = 256;
+// A gap of so much that nothing ahead fits into is filled with the front of the next sample, which is cut there:
+// samples of one size, arrays or frames, would leave a gap in each page (600 KB: 14 % of all, 1.1 MB: 48 %). A cut
+// costs 72 bytes of index and a second page to read, so small gaps stay.
+constexpr uint64_t kLeastCutBytes = 64 << 10;
 
 }  // namespace
 
@@ -71,6 +75,7 @@ Result<void> PageLayout::PlaceNext() {
   }
   if (AlignUp(fill_bytes_, kExtentAlign) + run.length_bytes <= kPageBytes) return PlaceInPage(next);
   if (auto filled = FillGap(); !filled) return filled;
+  if (auto cut = CutNext(); !cut) return cut;
   if (auto closed = ClosePage(); !closed) return closed;
   return PlaceInPage(ahead_.begin());
 }
@@ -86,6 +91,32 @@ Result<void> PageLayout::FillGap() {
     const auto fitting = by_length_.lower_bound({std::prev(longer)->first, 0});
     if (auto placed = PlaceInPage(ahead_.find(fitting->second)); !placed) return placed;
   }
+}
+
+// The front goes into what is left of the page, and the rest keeps its turn. What has segments already is not cut: all
+// segments of one sample stand together, and others may follow its own by now.
+Result<void> PageLayout::CutNext() {
+  const auto next = ahead_.begin();
+  Run& run = next->second;
+  Node& node = tables_.nodes[run.node];
+  const uint64_t start = AlignUp(fill_bytes_, kExtentAlign);
+  const uint64_t front_bytes = kPageBytes - std::min(start, kPageBytes);
+  if (front_bytes < kLeastCutBytes || node.kind != NodeKind::kFile) return {};
+  node.kind = NodeKind::kSegmented;
+  node.content = tables_.segments.size();
+  const Segment front{.file_offset = 0, .length_bytes = front_bytes, .following = 1};
+  const Segment rest{.file_offset = front_bytes, .length_bytes = run.length_bytes - front_bytes, .following = 0};
+  for (const Segment& segment : {front, rest})
+    if (auto added = tables_.segments.Append(segment); !added) return added;
+  const Run placed{.node = run.node, .file_offset = 0, .length_bytes = front_bytes, .segment = node.content};
+  if (auto emitted = Emit(placed, page_ * kPageBytes + start); !emitted) return emitted;
+  fill_bytes_ = kPageBytes;
+  by_length_.erase({run.length_bytes, next->first});
+  run.file_offset = front_bytes;
+  run.length_bytes = rest.length_bytes;
+  run.segment = node.content + 1;
+  by_length_.emplace(run.length_bytes, next->first);
+  return {};
 }
 
 Result<void> PageLayout::PlaceInPage(Ahead::iterator run) {

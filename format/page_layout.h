@@ -1,6 +1,6 @@
 // Decides where each run of sample bytes goes: pages are filled in the order of the samples, and the gap at the end of
-// a page is filled with what fits best of the samples just ahead. One page is open at a time, so the pages need no
-// memory. Measured waste: see README.md.
+// a page is filled with what fits best of the samples just ahead, or with the front of the next one. One page is open
+// at a time, so the pages need no memory. Measured waste: see README.md.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ struct DataRange {
 // Not thread-safe. After an error the layout is unusable.
 class PageLayout {
  public:
-  // Fills `tables.extents` (but for the sums), `tables.segments` and the content of sample nodes; `file_offsets`
-  // receives, for each extent, where in its sample it begins.
+  // Fills `tables.extents` (but for the sums), `tables.segments` and the content of sample nodes, of which those that
+  // are cut at the end of a page become kSegmented; `file_offsets` receives, for each extent, where in its sample it
+  // begins.
   PageLayout(IndexTables& tables, Spool<uint64_t>& file_offsets) : tables_(tables), file_offsets_(file_offsets) {}
 
   // The next sample in pack order. `ranges`: its data, sorted, where it is kSegmented; unused otherwise.
@@ -49,6 +50,7 @@ class PageLayout {
   Result<void> PlaceNext();
   Result<void> PlaceInPage(Ahead::iterator run);
   Result<void> FillGap();
+  Result<void> CutNext();
   Result<void> ClosePage();
   Result<void> Emit(const Run& run, uint64_t offset);
   void Take(Ahead::iterator run);

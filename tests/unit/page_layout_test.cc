@@ -96,6 +96,30 @@ TEST_F(PageLayoutTest, SamplesOfAPageAndAHalfShareTheirLastPages) {
   EXPECT_LT(Waste(LogNormal(2'000, 3'000'000, 0.2)), 0.05);
 }
 
+class PageLayoutOfOneSizeTest : public PageLayoutTest, public testing::WithParamInterface<uint64_t> {};
+
+// Nothing else fits into the gaps that they leave, so samples are cut there.
+TEST_P(PageLayoutOfOneSizeTest, WastesLessThanFourPercent) {
+  EXPECT_LT(Waste(std::vector<uint64_t>(500, GetParam())), 0.04);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, PageLayoutOfOneSizeTest,
+                         testing::Values(150'000, 600'000, 700'000, 1'100'000, 2'000'000));
+
+TEST_F(PageLayoutTest, ACutSampleHasTwoSegmentsInTwoPages) {
+  LayOut({1'500'000, 1'500'000});
+  const Node& cut = tables_.nodes[1];
+  ASSERT_EQ(cut.kind, NodeKind::kSegmented);
+  const Segment& front = tables_.segments[cut.content];
+  const Segment& rest = tables_.segments[cut.content + 1];
+  EXPECT_EQ(front.following, 1U);
+  EXPECT_EQ(rest.file_offset, front.length_bytes);
+  EXPECT_EQ(front.length_bytes + rest.length_bytes, 1'500'000U);
+  EXPECT_EQ(tables_.extents[front.first_extent].offset % kPageBytes + front.length_bytes, kPageBytes);
+  EXPECT_EQ(tables_.extents[rest.first_extent].offset, kPageBytes);
+  EXPECT_EQ(file_offsets_[rest.first_extent], front.length_bytes);
+}
+
 TEST_F(PageLayoutTest, SmallSamplesKeepTheirOrderWithinAPage) {
   LayOut(std::vector<uint64_t>(100'000, 3000));
   uint64_t out_of_order = 0;

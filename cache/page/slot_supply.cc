@@ -112,11 +112,7 @@ void SlotSupply::BeginTrim(bool is_idle) {
 }
 
 bool SlotSupply::TrimOne() {
-  const bool is_above_limit = arena_.populated() > Limit();
-  auto slot = unneeded_ > 0 || is_above_limit ? table_.TakeFree() : std::nullopt;
-  if (!slot && is_above_limit) slot = TakeConsumed();
-  if (const auto victim = !slot && is_above_limit ? FindVictim() : std::nullopt; victim && Take(*victim))
-    slot = victim->slot;
+  const auto slot = TakeUnneeded();
   if (!slot) {
     least_free_ = table_.free_count();
     return false;
@@ -125,6 +121,15 @@ bool SlotSupply::TrimOne() {
   GiveBack(*slot);
   unneeded_ -= unneeded_ > 0 ? 1 : 0;
   return true;
+}
+
+std::optional<uint32_t> SlotSupply::TakeUnneeded() {
+  const bool is_above_limit = arena_.populated() > Limit();
+  if (unneeded_ == 0 && !is_above_limit) return std::nullopt;
+  if (const auto slot = table_.TakeFree(); slot || !is_above_limit) return slot;
+  if (const auto slot = TakeConsumed()) return slot;
+  const auto victim = FindVictim();
+  return victim && Take(*victim) ? std::optional(victim->slot) : std::nullopt;
 }
 
 uint32_t SlotSupply::Limit() const { return std::min(residency_.SlotLimit(arena_.populated()), arena_.slot_count()); }

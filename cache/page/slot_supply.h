@@ -71,6 +71,7 @@ class SlotSupply {
   [[nodiscard]] uint32_t Limit() const;
   void ReclaimDrained();
   std::optional<uint32_t> TakeConsumed();
+  std::optional<uint32_t> TakeUnneeded();  // for the trim under way
 
   SlotTable& table_;
   Arena& arena_;

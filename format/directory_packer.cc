@@ -6,6 +6,7 @@
 #include "format/index_tables.h"
 #include "format/output_file.h"
 #include "format/sample_source.h"
+#include "format/source_root.h"
 #include "format/tree_scanner.h"
 #include "format/worker_pool.h"
 
@@ -30,24 +31,27 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options) {
 }  // namespace
 
 Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
+  const auto root = SourceRoot::Open(options.source);
+  if (!root) return std::unexpected(root.error());
   if (auto outside = CheckOutputOutside(options); !outside) return Propagate(std::move(outside));
   auto output = OutputFile::Create(options.output, options.replace);
   if (!output) return Propagate(std::move(output));
   const std::string& folder = (*output)->folder();
   WorkerPool pool(options.jobs);
   IndexTables tables(folder);
+  Spool<SourceIdentity> identities(folder);
 
   uint64_t unreadable = 0;
   const auto on_unreadable = [&](const std::string& path, const std::string& reason) {
     ++unreadable;
     options.on_unreadable(path, reason);
   };
-  const ScanOptions scan{.root = options.source,
+  const ScanOptions scan{.root = *root,
                          .exclude = options.exclude,
                          .on_unreadable = on_unreadable,
                          .entries_found = &options.progress->entries_found,
                          .interrupted = options.interrupted};
-  auto tree = ScanTree(scan, pool, tables);
+  auto tree = ScanTree(scan, pool, tables, identities);
   if (!tree) return Propagate(std::move(tree));
   if (unreadable > 0 && !options.skip_unreadable)
     return MakeError(ErrorCode::kUnreadable,
@@ -56,18 +60,17 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
 
   Spool<NodeNumber> samples(folder);
   if (auto ordered = OrderSamples(options.order, tables, samples); !ordered) return Propagate(std::move(ordered));
-  auto source = DirectorySource::Open(options.source, tables);
-  if (!source) return Propagate(std::move(source));
+  const DirectorySource source(*root, tables, identities);
   std::vector<Duplicate> duplicates;
   if (options.deduplicate) {
     options.progress->phase = PackProgress::Phase::kDeduplicate;
-    auto found = FindDuplicates(tables, samples, tree->sparse, **source, pool, options.interrupted);
+    auto found = FindDuplicates(tables, samples, tree->sparse, source, pool, options.interrupted);
     if (!found) return Propagate(std::move(found));
     duplicates = std::move(*found);
   }
 
   const PackContents contents{
-      .tables = tables, .samples = samples, .sparse = tree->sparse, .duplicates = duplicates, .source = **source};
+      .tables = tables, .samples = samples, .sparse = tree->sparse, .duplicates = duplicates, .source = source};
   const PackWriterOptions writer{.order = options.order,
                                  .left_out = tree->left_out,
                                  .skip_unreadable = options.skip_unreadable,

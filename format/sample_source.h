@@ -4,12 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include "format/file.h"
 #include "format/index_tables.h"
 #include "format/result.h"
+#include "format/source_identity.h"
+#include "format/source_root.h"
+#include "format/spool.h"
 
 namespace quire {
 
@@ -26,19 +31,33 @@ class SampleSource {
   [[nodiscard]] virtual Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const = 0;
 };
 
-// The files of a scanned directory. A file whose size or mtime is not what the scan saw is an error, before or after
-// the read.
+// The files of a scanned directory. A file that is not what the scan saw, when it is opened or after a read, is an
+// error: reads without an error are of one file at one moment, that of the scan.
 class DirectorySource final : public SampleSource {
  public:
-  // `tables` must outlive the source.
-  static Result<std::unique_ptr<DirectorySource>> Open(const std::string& root, const IndexTables& tables);
+  // All as the scan left them; they must outlive the source.
+  DirectorySource(const SourceRoot& root, const IndexTables& tables, const Spool<SourceIdentity>& identities)
+      : root_(root), tables_(tables), identities_(identities) {}
   [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override;
 
  private:
-  DirectorySource(File root, const IndexTables& tables) : root_(std::move(root)), tables_(tables) {}
+  using SharedFile = std::shared_ptr<const File>;
+  // All extents of a sample come from one descriptor, unless so many others in several extents are read in between;
+  // then it is opened, and compared, again. With those of kMaxJobs threads this stays below the usual limit of 1,024.
+  static constexpr size_t kMaxOpenFiles = 64;
 
-  const File root_;
+  [[nodiscard]] Result<File> Open(NodeNumber node) const;
+  [[nodiscard]] Result<SharedFile> OpenShared(NodeNumber node) const;
+  [[nodiscard]] SharedFile FindOpen(NodeNumber node) const;
+  [[nodiscard]] Result<void> Compare(NodeNumber node, const File& file) const;
+  [[nodiscard]] Result<void> ReadFrom(const File& file, NodeNumber node, uint64_t file_offset,
+                                      std::span<std::byte> into) const;
+
+  const SourceRoot& root_;
   const IndexTables& tables_;
+  const Spool<SourceIdentity>& identities_;  // by node
+  mutable std::mutex mutex_;                 // guards open_; not held while a file is opened or closed
+  mutable std::vector<std::pair<NodeNumber, SharedFile>> open_;  // of several extents, the one used last in front
 };
 
 }  // namespace quire

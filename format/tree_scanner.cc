@@ -119,27 +119,26 @@ Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
   return ranges;
 }
 
-Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
-  if (fstatat(folder.fd(), entry.name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0)
-    return SystemError(errno, "lstat");
-  const mode_t type = entry.status.st_mode & S_IFMT;
-  if (type == S_IFLNK) {
-    entry.target.resize(kMaxTargetBytes + 1);
-    const ssize_t got = readlinkat(folder.fd(), entry.name.c_str(), entry.target.data(), entry.target.size());
-    if (got < 0) return SystemError(errno, "readlink");
-    if (static_cast<size_t>(got) > kMaxTargetBytes)
-      return Unsupported("symlink target longer than {} bytes", kMaxTargetBytes);
-    entry.target.resize(static_cast<size_t>(got));
-    return {};
-  }
-  if (type != S_IFREG && type != S_IFDIR) return {};
-  auto xattrs = ReadXattrs(fmt::format("/proc/self/fd/{}/{}", folder.fd(), entry.name));
-  if (!xattrs) return Propagate(std::move(xattrs));
-  entry.xattrs = std::move(*xattrs);
-  const auto size = static_cast<uint64_t>(entry.status.st_size);
-  if (type != S_IFREG || static_cast<uint64_t>(entry.status.st_blocks) * kStatBlockBytes >= size) return {};
+Result<struct stat> LookAt(const File& folder, const std::string& name) {
+  struct stat status{};
+  if (fstatat(folder.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return SystemError(errno, "lstat");
+  return status;
+}
+
+Result<void> ReadTarget(const File& folder, ScannedEntry& entry) {
+  entry.target.resize(kMaxTargetBytes + 1);
+  const ssize_t got = readlinkat(folder.fd(), entry.name.c_str(), entry.target.data(), entry.target.size());
+  if (got < 0) return SystemError(errno, "readlink");
+  if (static_cast<size_t>(got) > kMaxTargetBytes)
+    return Unsupported("symlink target longer than {} bytes", kMaxTargetBytes);
+  entry.target.resize(static_cast<size_t>(got));
+  return {};
+}
+
+Result<void> ReadHoles(const File& folder, ScannedEntry& entry) {
   const int fd = openat(folder.fd(), entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return SystemError(errno, "open");
+  const auto size = static_cast<uint64_t>(entry.status.st_size);
   auto ranges = FindDataRanges(File(fd), size);
   if (!ranges) return Propagate(std::move(ranges));
   entry.has_holes = ranges->size() != 1 || ranges->front().length_bytes != size;
@@ -147,10 +146,35 @@ Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
   return {};
 }
 
+Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
+  auto status = LookAt(folder, entry.name);
+  if (status && S_ISREG(status->st_mode) && AwaitTellingCtime(*status)) status = LookAt(folder, entry.name);
+  if (!status) return Propagate(std::move(status));
+  entry.status = *status;
+  const mode_t type = status->st_mode & S_IFMT;
+  if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK) return {};
+  if (type == S_IFLNK) {
+    if (auto read = ReadTarget(folder, entry); !read) return read;
+  } else {
+    auto xattrs = ReadXattrs(fmt::format("/proc/self/fd/{}/{}", folder.fd(), entry.name));
+    if (!xattrs) return Propagate(std::move(xattrs));
+    entry.xattrs = std::move(*xattrs);
+  }
+  const auto size = static_cast<uint64_t>(status->st_size);
+  const bool may_have_holes = type == S_IFREG && static_cast<uint64_t>(status->st_blocks) * kStatBlockBytes < size;
+  if (may_have_holes)
+    if (auto read = ReadHoles(folder, entry); !read) return read;
+  // A directory changes with its entries, and a file is compared again when its bytes are read.
+  if (type == S_IFDIR || (type == S_IFREG && size > 0 && !may_have_holes)) return {};
+  status = LookAt(folder, entry.name);
+  if (!status) return Propagate(std::move(status));
+  return CheckUnchanged(IdentityOf(entry.status), *status, folder);
+}
+
 class Scanner {
  public:
-  Scanner(const ScanOptions& options, WorkerPool& pool, IndexTables& tables)
-      : options_(options), pool_(pool), tables_(tables) {}
+  Scanner(const ScanOptions& options, WorkerPool& pool, IndexTables& tables, Spool<SourceIdentity>& identities)
+      : options_(options), pool_(pool), tables_(tables), identities_(identities) {}
 
   Result<ScannedTree> Run() {
     if (auto root = AddRoot(); !root) return Propagate(std::move(root));
@@ -176,9 +200,9 @@ class Scanner {
 
   Result<void> AddRoot() {
     ScannedEntry root;
-    if (stat(options_.root.c_str(), &root.status) != 0) return SystemError(errno, "{}", options_.root);
-    if (!S_ISDIR(root.status.st_mode)) return SystemError(ENOTDIR, "{}", options_.root);
-    auto xattrs = ReadXattrs(options_.root + "/.");
+    const int fd = options_.root.folder().fd();
+    if (fstat(fd, &root.status) != 0) return SystemError(errno, "fstat");
+    auto xattrs = ReadXattrs(fmt::format("/proc/self/fd/{}/.", fd));
     if (!xattrs) return Propagate(std::move(xattrs));
     root.xattrs = std::move(*xattrs);
     return AddEntry(root, "");
@@ -231,9 +255,7 @@ class Scanner {
   }
 
   Result<void> List(Listing& listing) {
-    const std::string path = listing.path.empty() ? options_.root : options_.root + "/" + listing.path;
-    // The root may be a symlink; below it, what was a directory a moment ago must still be one.
-    auto folder = File::Open(path, O_RDONLY | O_DIRECTORY | (listing.path.empty() ? 0 : O_NOFOLLOW));
+    auto folder = options_.root.OpenBelow(listing.path, O_RDONLY | O_DIRECTORY);
     if (!folder) return Propagate(std::move(folder));
     listing.folder = std::move(*folder);
     auto names = ListNames(listing.folder);
@@ -279,9 +301,11 @@ class Scanner {
       ++tree_.left_out;
       return {};
     }
+    const SourceIdentity identity = IdentityOf(status);
+    if (auto added = identities_.Append(identity); !added) return added;
     const bool may_be_linked = type != S_IFDIR && status.st_nlink > 1;
     if (may_be_linked) {
-      if (const auto found = hard_linked_.find({status.st_dev, status.st_ino}); found != hard_linked_.end()) {
+      if (const auto found = hard_linked_.find(identity); found != hard_linked_.end()) {
         ++found->second.names;
         return DropNumber(tables_.AddNode({.kind = NodeKind::kHardLink, .content = found->second.node}, entry.name));
       }
@@ -311,14 +335,14 @@ class Scanner {
     const auto added = tables_.AddNode(node, entry.name);
     if (!added) return std::unexpected(added.error());
     if (entry.has_holes) tree_.sparse[*added] = entry.ranges;
-    if (may_be_linked) hard_linked_[{status.st_dev, status.st_ino}] = {.node = *added, .names = 1};
+    if (may_be_linked) hard_linked_[identity] = {.node = *added, .names = 1};
     return {};
   }
 
   // A link count is known only when all names were seen; those outside of the tree do not count.
   Result<void> CountLinks() {
     std::vector<HardLinked> several;
-    for (const auto& [inode, linked] : hard_linked_)
+    for (const auto& [identity, linked] : hard_linked_)
       if (linked.names > 1) several.push_back(linked);
     std::ranges::sort(several, {}, &HardLinked::node);  // the order in which attributes are numbered
     for (const HardLinked& linked : several)
@@ -345,10 +369,12 @@ class Scanner {
   const ScanOptions& options_;
   WorkerPool& pool_;
   IndexTables& tables_;
+  Spool<SourceIdentity>& identities_;
   ScannedTree tree_;
   std::deque<std::string> pending_;  // directories in node order whose listing was not taken yet
   uint64_t next_directory_ = 0;      // the record of pending_.front()
-  std::map<std::pair<dev_t, ino_t>, HardLinked> hard_linked_;
+  // By identity, not by inode: the number of a file that was removed may be another's by now.
+  std::map<SourceIdentity, HardLinked> hard_linked_;
 };
 
 }  // namespace
@@ -360,8 +386,9 @@ bool IsExcluded(const std::vector<std::string>& patterns, std::string_view path)
   }
 }
 
-Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables) {
-  return Scanner(options, pool, tables).Run();
+Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
+                             Spool<SourceIdentity>& identities) {
+  return Scanner(options, pool, tables, identities).Run();
 }
 
 }  // namespace quire

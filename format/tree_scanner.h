@@ -13,6 +13,9 @@
 #include "format/index_tables.h"
 #include "format/page_layout.h"
 #include "format/result.h"
+#include "format/source_identity.h"
+#include "format/source_root.h"
+#include "format/spool.h"
 #include "format/worker_pool.h"
 
 namespace quire {
@@ -26,7 +29,7 @@ struct ScannedTree {
 };
 
 struct ScanOptions {
-  std::string root;                  // a directory; a symlink to one is followed
+  const SourceRoot& root;            // outlives the scan
   std::vector<std::string> exclude;  // see IsExcluded
   // Told of each entry that could not be read, by one thread at a time; the scan goes on without it.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
@@ -35,9 +38,11 @@ struct ScanOptions {
 };
 
 // Fills directories, nodes, names, attributes and xattrs of `tables`, breadth first and sorted: the result does not
-// depend on the pool's size. Files of more than one page, or with holes, are kSegmented; no content is set. Limits: a
-// path below the root of 4095 bytes, 65,536 bytes of extended attributes an entry.
-Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables);
+// depend on the pool's size. Files of more than one page, or with
+// holes, are kSegmented; no content is set. `identities` receives, for each node, the file that was looked at. Limits:
+// a path below the root of 4095 bytes, 65,536 bytes of extended attributes an entry.
+Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
+                             Spool<SourceIdentity>& identities);
 
 // Whether `path` (below the root, without a leading '/') or one of the directories that it lies in matches a pattern as
 // fnmatch(3) does: one without '/' is compared with the base name, one with '/' with the whole path, where '*' does not

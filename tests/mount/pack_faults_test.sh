@@ -120,24 +120,34 @@ fi
 spoil() {
   mkdir -p "$scratch/large/z/gone"
   for name in vanish grow shrink change stay gone/below; do random_bytes 100000 $name >"$scratch/large/z/$name"; done
-  touch -d '2020-01-01' "$scratch"/large/z/*
+  rm -rf "$scratch/large/z/swapped" "$scratch/outside" "$scratch/other"
+  mkdir "$scratch/large/z/swapped" "$scratch/outside"
+  for name in swapped/file replace rewrite; do random_bytes 100000 $name >"$scratch/large/z/$name"; done
+  random_bytes 100000 outside >"$scratch/outside/file"
+  random_bytes 100000 other >"$scratch/other"
+  touch -d '2020-01-01' "$scratch"/large/z/* "$scratch/large/z/swapped/file" "$scratch/outside/file" "$scratch/other"
   start_stopped pack --progress never "$scratch/large" -o "$out/new.quire" "$@"
   rm -r "$scratch/large/z/vanish" "$scratch/large/z/gone"
   echo more >>"$scratch/large/z/grow"
   truncate -s 50000 "$scratch/large/z/shrink"
   random_bytes 100000 other >"$scratch/large/z/change"
+  # Of equal size and mtime: a file outside behind a symlink, another file, and other bytes in the same file.
+  mv "$scratch/large/z/swapped" "$scratch/gone-$#" && ln -s "$scratch/outside" "$scratch/large/z/swapped"
+  mv "$scratch/other" "$scratch/large/z/replace"
+  random_bytes 100000 other | dd of="$scratch/large/z/rewrite" conv=notrunc status=none
+  touch -d '2020-01-01' "$scratch/large/z/rewrite"
   finish
 }
 spoil
 assert_equal $finished 1 'exit status with changing files'
-assert_says 'z/\(vanish\|grow\|shrink\|change\|gone\)'
+assert_says 'z/\(vanish\|grow\|shrink\|change\|gone\|swapped\|replace\|rewrite\)'
 assert_nothing_new
 spoil --skip-unreadable
-assert_says z/vanish z/grow z/shrink z/change z/gone/below
-assert_equal "$(list_paths "$out/new.quire" | grep '^z/' | tr '\n' ' ')" 'z/gone z/stay ' 'the file that stayed'
+assert_says z/vanish z/grow z/shrink z/change z/gone/below z/swapped/file z/replace z/rewrite
+assert_equal "$(list_paths "$out/new.quire" | grep '^z/' | tr '\n' ' ')" 'z/gone z/stay z/swapped ' 'the file that stayed'
 quire verify "$out/new.quire" >/dev/null || fail 'the pack without the changing files does not verify'
 assert_equal "$(quire cat "$out/new.quire" z/stay | sha256sum)" "$(sha256sum <"$scratch/large/z/stay")"
-for name in vanish grow shrink change gone/below; do assert_exit 1 quire cat "$out/new.quire" "z/$name"; done
+for name in vanish grow shrink change gone/below swapped/file replace rewrite; do assert_exit 1 quire cat "$out/new.quire" "z/$name"; done
 assert_equal $finished 1 'exit status of an incomplete pack'
 rm "$out/new.quire"
 

@@ -44,15 +44,16 @@ class PackWriterTest : public testing::Test {
   Result<Superblock> WriteIt(bool deduplicate, const std::set<std::string>& failing, bool skip) {
     IndexTables tables(scratch_.path());
     WorkerPool pool(4);
-    const ScanOptions scan{
-        .root = folder_.path(), .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
-    const ScannedTree tree = ValueOrDie(ScanTree(scan, pool, tables));
-    const auto directory = ValueOrDie(DirectorySource::Open(folder_.path(), tables));
+    const SourceRoot root = ValueOrDie(SourceRoot::Open(folder_.path()));
+    const ScanOptions scan{.root = root, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    Spool<SourceIdentity> identities(scratch_.path());
+    const ScannedTree tree = ValueOrDie(ScanTree(scan, pool, tables, identities));
+    const DirectorySource directory(root, tables, identities);
     Spool<NodeNumber> samples(scratch_.path());
     OkOrDie(OrderSamples({}, tables, samples));
     std::vector<Duplicate> duplicates;
-    if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, tree.sparse, *directory, pool, nullptr));
-    const FailingSource source(*directory, tables, failing);
+    if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, tree.sparse, directory, pool, nullptr));
+    const FailingSource source(directory, tables, failing);
     const auto output = ValueOrDie(OutputFile::Create(pack_path_, true));
     PackProgress progress;
     const PackWriterOptions options{

@@ -20,9 +20,10 @@ class SampleOrderTest : public testing::Test {
       WriteFile(source_ / path, path);
     }
     WorkerPool pool(2);
-    const ScanOptions options{
-        .root = source_.path(), .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
-    ValueOrDie(ScanTree(options, pool, tables_));
+    const SourceRoot root = ValueOrDie(SourceRoot::Open(source_.path()));
+    const ScanOptions options{.root = root, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    Spool<SourceIdentity> identities(scratch_.path());
+    ValueOrDie(ScanTree(options, pool, tables_, identities));
   }
   Result<std::vector<std::string>> Order(const SampleOrder& order) {
     Spool<NodeNumber> samples(scratch_.path());

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "format/checksum.h"
 #include "format/coding.h"
@@ -47,25 +48,31 @@ class PageWriter {
         options_(options) {}
 
   Result<void> Write(uint64_t page) {
-    static thread_local const PageBuffer buffer;
-    if (buffer.get() == nullptr) return SystemError(ENOMEM, "a buffer of {} bytes", kPageBytes);
+    std::byte* const buffer = Buffer();
+    if (buffer == nullptr) return SystemError(ENOMEM, "a buffer of {} bytes", kPageBytes);
     const uint64_t page_at = page * kPageBytes;
-    const uint64_t begin = std::max(page_at, kDataBegin);
-    const uint64_t end = std::min(page_at + kPageBytes, data_end_);
+    const auto [begin, end] = RangeOf(page);
     uint64_t filled = begin;
     for (ExtentNumber number = FirstExtentAt(begin); number < tables_.extents.size(); ++number) {
       Extent& extent = tables_.extents[number];
       if (extent.offset >= end) break;
-      std::memset(buffer.get() + (filled - page_at), 0, extent.offset - filled);
-      const std::span into(buffer.get() + (extent.offset - page_at), extent.length_bytes);
+      std::memset(buffer + (filled - page_at), 0, extent.offset - filled);
+      const std::span into(buffer + (extent.offset - page_at), extent.length_bytes);
       if (auto read = ReadSample(extent, file_offsets_[number], into); !read) return read;
       filled = extent.offset + extent.length_bytes;
     }
-    const uint64_t padded_end = AlignUp(end, kDirectAlign);  // behind the last sample of all
-    std::memset(buffer.get() + (filled - page_at), 0, padded_end - filled);
-    const std::byte* const first = buffer.get() + (begin - page_at);
-    tables_.page_sums[page] = Xxh3({first, end - begin});
-    return WriteOut(begin, {first, padded_end - begin});
+    std::memset(buffer + (filled - page_at), 0, end - filled);
+    return Store(page, buffer);
+  }
+
+  // Zeros what was stored of samples before they failed.
+  Result<void> Erase(WorkerPool& pool) {
+    std::vector<uint64_t> pages;
+    for (const Extent& extent : tables_.extents.span()) {
+      const uint64_t page = extent.offset / kPageBytes;
+      if (HasFailedInPieces(extent) && (pages.empty() || pages.back() != page)) pages.push_back(page);
+    }
+    return pool.ForEach(pages.size(), [&](uint64_t i) { return ErasePage(pages[i]); });
   }
 
   std::vector<NodeNumber> TakeUnreadable() { return {unreadable_.begin(), unreadable_.end()}; }
@@ -75,6 +82,49 @@ class PageWriter {
   // nobody reads, and the sync at the end had to wait for it. Not open where it cannot.
   static File OpenDirect(const File& file) {
     return File(open(fmt::format("/proc/self/fd/{}", file.fd()).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  }
+
+  // This thread's memory of one page; nullptr where there is none.
+  static std::byte* Buffer() {
+    static thread_local const PageBuffer buffer;
+    return buffer.get();
+  }
+
+  // Of a page, what may hold sample bytes.
+  [[nodiscard]] std::pair<uint64_t, uint64_t> RangeOf(uint64_t page) const {
+    return {std::max(page * kPageBytes, kDataBegin), std::min((page + 1) * kPageBytes, data_end_)};
+  }
+
+  // Writes a page that is filled up to the end of its range, and sets its sum.
+  Result<void> Store(uint64_t page, std::byte* buffer) {
+    const auto [begin, end] = RangeOf(page);
+    std::byte* const first = buffer + (begin - page * kPageBytes);
+    const uint64_t padded_end = AlignUp(end, kDirectAlign);  // behind the last sample of all
+    std::memset(first + (end - begin), 0, padded_end - end);
+    tables_.page_sums[page] = Xxh3({first, end - begin});
+    return WriteOut(begin, {first, padded_end - begin});
+  }
+
+  Result<void> ErasePage(uint64_t page) {
+    std::byte* const buffer = Buffer();
+    if (buffer == nullptr) return SystemError(ENOMEM, "a buffer of {} bytes", kPageBytes);
+    const uint64_t page_at = page * kPageBytes;
+    const auto [begin, end] = RangeOf(page);
+    const std::span bytes(buffer + (begin - page_at), end - begin);
+    if (auto read = file_.ReadExactly(begin, bytes); !read) return read;
+    if (Xxh3(bytes) != tables_.page_sums[page])
+      return SystemError(EIO, "reading page {} back: not the bytes that were written", page);
+    for (ExtentNumber number = FirstExtentAt(begin); number < tables_.extents.size(); ++number) {
+      const Extent& extent = tables_.extents[number];
+      if (extent.offset >= end) break;
+      if (HasFailedInPieces(extent)) std::memset(buffer + (extent.offset - page_at), 0, extent.length_bytes);
+    }
+    return Store(page, buffer);
+  }
+
+  // Of a sample in one extent nothing was stored when it failed. REQUIRES: no sample is being read.
+  [[nodiscard]] bool HasFailedInPieces(const Extent& extent) const {
+    return tables_.nodes[extent.node].kind == NodeKind::kSegmented && unreadable_.contains(extent.node);
   }
 
   Result<void> WriteOut(uint64_t offset, std::span<const std::byte> bytes) {
@@ -132,8 +182,9 @@ Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint
   PageWriter writer(tables, file_offsets, data_end, source, file, options);
   auto written = pool.ForEach(pages, [&](uint64_t page) { return writer.Write(page); });
   auto unreadable = writer.TakeUnreadable();
-  if (!written && unreadable.empty()) return Propagate(std::move(written));
-  if (!written && options.skip_unreadable) return Propagate(std::move(written));
+  if (!written && (unreadable.empty() || options.skip_unreadable)) return Propagate(std::move(written));
+  if (options.skip_unreadable && !unreadable.empty())
+    if (auto erased = writer.Erase(pool); !erased) return Propagate(std::move(erased));
   return unreadable;
 }
 

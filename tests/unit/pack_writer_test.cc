@@ -18,20 +18,21 @@
 namespace quire {
 namespace {
 
-// A directory in which some samples fail when they are packed.
+// A directory in which some samples fail when they are packed, from an offset on.
 class FailingSource final : public SampleSource {
  public:
-  FailingSource(const SampleSource& good, const IndexTables& tables, std::set<std::string> failing)
+  FailingSource(const SampleSource& good, const IndexTables& tables, std::map<std::string, uint64_t> failing)
       : good_(good), tables_(tables), failing_(std::move(failing)) {}
   [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override {
-    if (failing_.contains(tables_.PathOf(node))) return SystemError(EIO, "read");
+    const auto failing = failing_.find(tables_.PathOf(node));
+    if (failing != failing_.end() && file_offset >= failing->second) return SystemError(EIO, "read");
     return good_.Read(node, file_offset, into);
   }
 
  private:
   const SampleSource& good_;
   const IndexTables& tables_;
-  const std::set<std::string> failing_;
+  const std::map<std::string, uint64_t> failing_;  // from which offset
 };
 
 class PackWriterTest : public testing::Test {
@@ -41,7 +42,7 @@ class PackWriterTest : public testing::Test {
     WriteFile(folder_ / path, content);
     contents_[path] = content;
   }
-  Result<Superblock> WriteIt(bool deduplicate, const std::set<std::string>& failing, bool skip) {
+  Result<Superblock> WriteIt(bool deduplicate, const std::map<std::string, uint64_t>& failing, bool skip) {
     IndexTables tables(scratch_.path());
     WorkerPool pool(4);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(folder_.path()));
@@ -119,7 +120,7 @@ TEST_F(PackWriterTest, HolesAreNotSharedWithZeros) {
 TEST_F(PackWriterTest, AFailureWithoutSkippingWritesNothing) {
   Put("a", "1");
   Put("b", "2");
-  const auto packed = WriteIt(false, {"b"}, false);
+  const auto packed = WriteIt(false, {{"b", 0}}, false);
   ASSERT_FALSE(packed.has_value());
   EXPECT_EQ(packed.error().code, ErrorCode::kUnreadable);
   EXPECT_EQ(told_, std::set<std::string>{"b"});
@@ -136,10 +137,22 @@ TEST_F(PackWriterTest, SkippingTakesEveryNameOfWhatFailed) {
   std::filesystem::create_hard_link(folder_ / "big-good", folder_ / "d0/zz-link-to-good");
   contents_["d0/zz-link-to-bad"] = contents_["big-bad"];
   contents_["d0/zz-link-to-good"] = contents_["big-good"];
-  ASSERT_TRUE(WriteIt(true, {"big-bad", "same1", "d1/10", "d1/13"}, true).has_value());
+  ASSERT_TRUE(WriteIt(true, {{"big-bad", 0}, {"same1", 0}, {"d1/10", 0}, {"d1/13", 0}}, true).has_value());
   const std::set<std::string> gone = {"big-bad", "d0/zz-link-to-bad", "same1", "same2", "d1/10", "d1/13"};
   EXPECT_EQ(told_, gone);
   ExpectWithout(gone);
+}
+
+TEST_F(PackWriterTest, NothingOfASampleThatFailedLateIsLeft) {
+  for (int i = 0; i < 5; ++i) Put(fmt::format("a{}", i), Noise(300'000, i));
+  Put("bad", Noise(3 * kPageBytes + 5000, 100));
+  for (int i = 0; i < 5; ++i) Put(fmt::format("z{}", i), Noise(300'000, 10 + i));
+  ASSERT_TRUE(WriteIt(false, {{"bad", 2 * kPageBytes}}, true).has_value());
+  ExpectWithout({"bad"});
+  const std::string pack = ReadFile(pack_path_);
+  for (uint64_t at = 0; at < contents_["bad"].size(); at += kPageBytes)
+    EXPECT_EQ(pack.find(contents_["bad"].substr(at, 64)), pack.npos) << at;
+  EXPECT_NE(pack.find(contents_["z4"].substr(0, 64)), pack.npos);
 }
 
 TEST_F(PackWriterTest, HolesOfRealFilesAreFound) {

@@ -1,5 +1,8 @@
 #include "format/directory_packer.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "format/duplicates.h"
@@ -15,13 +18,39 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Whether `folder` lies in the directory `root`, or is it. Asks for no paths, which may be longer than a system call
+// takes. kSystem where a folder above is closed.
+Result<bool> LiesIn(const std::string& folder, const File& root) {
+  struct stat wanted{};
+  struct stat status{};
+  if (fstat(root.fd(), &wanted) != 0) return SystemError(errno, "fstat");
+  auto at = File::Open(folder, O_PATH | O_DIRECTORY);
+  if (!at) return Propagate(std::move(at));
+  for (struct stat below{};; below = status) {
+    if (fstat(at->fd(), &status) != 0) return SystemError(errno, "fstat");
+    if (status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino) return true;
+    if (status.st_dev == below.st_dev && status.st_ino == below.st_ino) return false;  // "/", which is its own parent
+    File above(openat(at->fd(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!above.is_open()) return SystemError(errno, "{}: a folder above it", folder);
+    *at = std::move(above);
+  }
+}
+
 // A pack inside the tree that it is made of would be packed into itself.
-Result<void> CheckOutputOutside(const PackDirectoryOptions& options) {
+Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const SourceRoot& root) {
   std::error_code error;
   const fs::path source = fs::canonical(options.source, error);
-  if (error) return SystemError(error.value(), "{}", options.source);
-  const fs::path output = fs::weakly_canonical(fs::absolute(options.output), error);
-  if (error) return SystemError(error.value(), "{}", options.output);
+  if (error && error != std::errc::filename_too_long) return SystemError(error.value(), "{}", options.source);
+  const fs::path output = error ? fs::path() : fs::weakly_canonical(fs::absolute(options.output), error);
+  if (error && error != std::errc::filename_too_long) return SystemError(error.value(), "{}", options.output);
+  if (error) {
+    const fs::path folder = fs::path(options.output).parent_path();
+    const auto inside = LiesIn(folder.empty() ? "." : folder.string(), root.folder());
+    if (!inside) return std::unexpected(inside.error());
+    if (!*inside) return {};
+    return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere", options.output,
+                   options.source);
+  }
   const fs::path relative = output.lexically_relative(source);
   if (relative.empty() || *relative.begin() == ".." || IsExcluded(options.exclude, relative.string())) return {};
   return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '{}'",
@@ -33,7 +62,7 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options) {
 Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   const auto root = SourceRoot::Open(options.source);
   if (!root) return std::unexpected(root.error());
-  if (auto outside = CheckOutputOutside(options); !outside) return Propagate(std::move(outside));
+  if (auto outside = CheckOutputOutside(options, *root); !outside) return Propagate(std::move(outside));
   auto output = OutputFile::Create(options.output, options.replace);
   if (!output) return Propagate(std::move(output));
   const std::string& folder = (*output)->folder();

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "format/file.h"
+#include "format/geometry.h"
 
 namespace quire {
 namespace {
@@ -24,7 +25,8 @@ namespace {
 constexpr size_t kBatchDirectories = 64;
 constexpr size_t kEntriesPerTask = 128;
 constexpr size_t kWindowEntries = 32768;
-constexpr uint64_t kStatBlockBytes = 512;  // the unit of st_blocks
+constexpr uint64_t kStatBlockBytes = 512;       // the unit of st_blocks
+constexpr size_t kMaxPathBytes = PATH_MAX - 1;  // what one system call takes
 
 struct ScannedEntry {
   std::string name;
@@ -58,6 +60,7 @@ bool MatchesPattern(const std::vector<std::string>& patterns, const std::string&
   });
 }
 
+// Sorted, each once: some file systems list a name again that they listed before.
 Result<std::vector<std::string>> ListNames(const File& folder) {
   const int duplicate = openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (duplicate < 0) return SystemError(errno, "open");
@@ -71,6 +74,8 @@ Result<std::vector<std::string>> ListNames(const File& folder) {
     errno = 0;
   }
   if (errno != 0) return SystemError(errno, "readdir");
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
 }
 
@@ -147,6 +152,8 @@ Result<void> ReadHoles(const File& folder, ScannedEntry& entry) {
 }
 
 Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
+  if (entry.name.size() > kMaxNameBytes)
+    return Unsupported("its name has {} bytes, and a pack's at most {}: rename it", entry.name.size(), kMaxNameBytes);
   auto status = LookAt(folder, entry.name);
   if (status && S_ISREG(status->st_mode) && AwaitTellingCtime(*status)) status = LookAt(folder, entry.name);
   if (!status) return Propagate(std::move(status));
@@ -264,7 +271,6 @@ class Scanner {
     listing.excluded = std::erase_if(listing.names, [&](const std::string& name) {
       return MatchesPattern(options_.exclude, Join(listing.path, name));
     });
-    std::ranges::sort(listing.names);
     return {};
   }
 
@@ -283,6 +289,11 @@ class Scanner {
         const std::string path = Join(listing.path, entry.name);
         if (entry.error) {
           options_.on_unreadable(path, entry.error->message);
+        } else if (path.size() > kMaxPathBytes) {
+          options_.on_unreadable(path,
+                                 fmt::format("its path has {} bytes below the directory to be packed, and may have "
+                                             "{}: pack a folder above it by itself",
+                                             path.size(), kMaxPathBytes));
         } else {
           if (S_ISDIR(entry.status.st_mode)) ++subdirectories;
           if (auto added = AddEntry(entry, path); !added) return added;

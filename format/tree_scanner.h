@@ -38,9 +38,9 @@ struct ScanOptions {
 };
 
 // Fills directories, nodes, names, attributes and xattrs of `tables`, breadth first and sorted: the result does not
-// depend on the pool's size. Files of more than one page, or with
+// depend on the pool's size. A name that a directory lists twice is one entry. Files of more than one page, or with
 // holes, are kSegmented; no content is set. `identities` receives, for each node, the file that was looked at. Limits:
-// a path below the root of 4095 bytes, 65,536 bytes of extended attributes an entry.
+// a path below the root of 4095 bytes, a name of 255, 65,536 bytes of extended attributes an entry.
 Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
                              Spool<SourceIdentity>& identities);
 

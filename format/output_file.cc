@@ -1,18 +1,61 @@
 #include "format/output_file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <utility>
+
+#include "format/geometry.h"
 
 namespace quire {
 namespace {
 
 std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
-// Only what has no unnamed files, or no /proc to name them through later, does without.
-bool CanNameLater(const File& file) { return access(ProcPath(file.fd()).c_str(), F_OK) == 0; }
+// Process ids are no help: in every container there is a process 1. The name itself is part of it, so that a file
+// system that cannot hold it refuses this one too.
+std::string TemporaryNameFor(const std::string& name) {
+  uint64_t random = 0;
+  static_cast<void>(getrandom(&random, sizeof random, 0));  // 8 bytes never fail; O_EXCL and EEXIST guard all the same
+  const std::string temporary = fmt::format(".quire-{:016x}-{}", random, name);
+  return temporary.size() <= kMaxNameBytes ? temporary : fmt::format(".quire-{:016x}", random);
+}
+
+// The kernel's own file systems that have unnamed files can name them. Behind FUSE and SMB is a program that may not,
+// so there it is tried; not elsewhere, since that moves the mtime of a folder that may be part of what is to be packed.
+bool IsServedByOthers(const File& file) {
+  struct statfs status{};
+  if (fstatfs(file.fd(), &status) != 0) return true;
+  const auto type = static_cast<uint32_t>(status.f_type);
+  return type == FUSE_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
+}
+
+// A refusal whose cause strerror would not tell.
+template <typename... Args>
+std::unexpected<Error> Refuse(int error_number, fmt::format_string<Args...> format, Args&&... args) {
+  return std::unexpected(Error{ErrorCode::kSystem, error_number, fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// Where the file that `path` names lies: a symlink is followed, so that the file that it leads to is what is replaced.
+Result<std::string> FollowSymlink(const std::string& path) {
+  struct stat status{};
+  if (lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return path;
+    return SystemError(errno, "{}", path);
+  }
+  if (!S_ISLNK(status.st_mode)) return path;
+  const std::unique_ptr<char, decltype(&std::free)> target(realpath(path.c_str(), nullptr), std::free);
+  if (target != nullptr) return std::string(target.get());
+  if (errno == ENOENT)
+    return Refuse(ENOENT, "{}: is a symlink to a file that is not there; name that file, or remove the symlink", path);
+  return SystemError(errno, "{}", path);
+}
 
 }  // namespace
 
@@ -25,61 +68,157 @@ Result<File> OpenUnnamed(const std::string& folder) {
   return File(fd);
 }
 
-OutputFile::OutputFile(std::string path, bool replace)
+bool HasUnnamedFiles(const std::string& folder) { return File::Open(folder, O_TMPFILE | O_RDWR, 0600).has_value(); }
+
+OutputFile::OutputFile(std::string path, const std::string& resolved, bool replace)
     : path_(std::move(path)),
-      folder_([&] {
-        const auto parent = std::filesystem::path(path_).parent_path();
+      folder_path_([&] {
+        const auto parent = std::filesystem::path(resolved).parent_path();
         return parent.empty() ? std::string(".") : parent.string();
       }()),
-      temporary_(fmt::format("{}/.quire-{}.tmp", folder_, getpid())),
-      replace_(replace) {}
+      name_(std::filesystem::path(resolved).filename().string()),
+      replace_(replace),
+      temporary_name_(TemporaryNameFor(name_)) {}
 
 Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, bool replace) {
-  std::unique_ptr<OutputFile> output(new OutputFile(path, replace));
-  struct stat status{};
-  if (stat(path.c_str(), &status) == 0) {
-    if (S_ISDIR(status.st_mode)) return SystemError(EISDIR, "{}", path);
-    if (!replace) return SystemError(EEXIST, "{} (--force replaces it)", path);
-  }
-  if (auto unnamed = File::Open(output->folder_, O_TMPFILE | O_RDWR, 0666); unnamed && CanNameLater(*unnamed)) {
-    output->file_ = std::move(*unnamed);
-    return output;
-  }
-  auto named = File::Open(output->temporary_, O_CREAT | O_EXCL | O_RDWR, 0666);
-  if (!named) return Propagate(std::move(named));
-  output->file_ = std::move(*named);
-  output->has_temporary_name_ = true;
+  const auto resolved = FollowSymlink(path);
+  if (!resolved) return std::unexpected(resolved.error());
+  std::unique_ptr<OutputFile> output(new OutputFile(path, *resolved, replace));
+  auto folder = File::Open(output->folder_path_, O_PATH | O_DIRECTORY);
+  if (!folder && folder.error().system_errno == ENOENT)
+    return Refuse(ENOENT, "{}: there is no folder {}; make it first, or name another", path, output->folder_path_);
+  if (!folder) return SystemError(folder.error().system_errno, "{}: the folder {}", path, output->folder_path_);
+  output->folder_ = std::move(*folder);
+  if (auto replaceable = output->CheckReplaceable(); !replaceable) return Propagate(std::move(replaceable));
+  if (output->MakeUnnamed()) return output;
+  if (auto made = output->MakeNamed(); !made) return Propagate(std::move(made));
   return output;
 }
 
 OutputFile::~OutputFile() {
-  if (has_temporary_name_) unlink(temporary_.c_str());
+  if (has_temporary_name_) unlinkat(folder_.fd(), temporary_name_.c_str(), 0);
 }
 
-// As rename(2), with errno; what appeared at the path meanwhile is kept unless it may be replaced.
-bool OutputFile::Rename() const {
-  if (replace_) return rename(temporary_.c_str(), path_.c_str()) == 0;
-  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) return true;
-  // NFS does not know the flag, but has hard links.
-  return errno == EINVAL && link(temporary_.c_str(), path_.c_str()) == 0 && unlink(temporary_.c_str()) == 0;
+Result<void> OutputFile::CheckReplaceable() const {
+  if (name_.empty()) return Refuse(EISDIR, "{}: names a directory; name a file in it", path_);
+  struct statx status{};
+  if (statx(folder_.fd(), name_.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0) {
+    if (errno == ENOENT) return {};
+    return SystemError(errno, "{}", path_);
+  }
+  if (S_ISDIR(status.stx_mode)) return Refuse(EISDIR, "{}: is a directory; name a file in it", path_);
+  if (!S_ISREG(status.stx_mode))
+    return Refuse(EEXIST, "{}: is not a regular file, and only those are replaced; name another", path_);
+  if (!replace_) return SystemError(EEXIST, "{} (--force replaces it)", path_);
+  if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+    return Refuse(EBUSY, "{}: is a mount point, which cannot be replaced; mount its folder instead, or name another",
+                  path_);
+  // For a file that may be removed rmdir(2) says that it is no directory. Otherwise it says why not: a sticky folder of
+  // another user, an immutable file.
+  if (unlinkat(folder_.fd(), name_.c_str(), AT_REMOVEDIR) != 0 &&
+      (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY))
+    return SystemError(errno, "{}: replacing it", path_);
+  return {};
+}
+
+// Whether the file could be made without a name, and can have one later.
+bool OutputFile::MakeUnnamed() {
+  const auto make = [&] { return File(openat(folder_.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666)); };
+  file_ = make();
+  if (!file_.is_open() || access(ProcPath(file_.fd()).c_str(), F_OK) != 0) return false;
+  if (!IsServedByOthers(file_)) return true;
+  File unfinished = std::exchange(file_, make());
+  const bool can_be_named =
+      file_.is_open() && Link(temporary_name_) && unlinkat(folder_.fd(), temporary_name_.c_str(), 0) == 0;
+  file_ = std::move(unfinished);
+  return can_be_named;
+}
+
+Result<void> OutputFile::MakeNamed() {
+  do {
+    file_ = File(openat(folder_.fd(), temporary_name_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666));
+    if (file_.is_open()) break;
+    if (errno != EEXIST) return SystemError(errno, "{}: making a file in its folder, {}", path_, folder_path_);
+    temporary_name_ = TemporaryNameFor(name_);
+  } while (true);
+  has_temporary_name_ = true;
+  return ChooseNaming();
+}
+
+// The first way that works from one temporary name to another.
+Result<void> OutputFile::ChooseNaming() {
+  using enum Naming;
+  const std::string other = TemporaryNameFor(name_);
+  for (const Naming naming : {kRenameNoReplace, kLink, kClaim, kRename}) {
+    if (replace_ != (naming == kRename) || !Move(naming, temporary_name_, other)) continue;
+    temporary_name_ = other;
+    naming_ = naming;
+    return {};
+  }
+  return Refuse(errno, "{}: a finished file could not get its name in {} ({}); name a file on another file system",
+                path_, folder_path_, std::generic_category().message(errno));
+}
+
+// Names the unnamed file, unless the name is there. False with errno.
+bool OutputFile::Link(const std::string& to) const {
+  return linkat(AT_FDCWD, ProcPath(file_.fd()).c_str(), folder_.fd(), to.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
+// False with errno.
+bool OutputFile::Move(Naming naming, const std::string& from, const std::string& to) const {
+  const int folder = folder_.fd();
+  switch (naming) {
+    case Naming::kRename:
+      break;
+    case Naming::kRenameNoReplace:
+      return renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) == 0;
+    case Naming::kLink:
+      return linkat(folder, from.c_str(), folder, to.c_str(), 0) == 0 && unlinkat(folder, from.c_str(), 0) == 0;
+    case Naming::kClaim:
+      if (!File(openat(folder, to.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666)).is_open()) return false;
+  }
+  if (renameat(folder, from.c_str(), folder, to.c_str()) == 0) return true;
+  const int error_number = errno;
+  if (naming == Naming::kClaim) unlinkat(folder, to.c_str(), 0);
+  errno = error_number;
+  return false;
+}
+
+// False with errno. link(2) does not replace, so a replacement has the temporary name between the two calls.
+bool OutputFile::Name() {
+  if (!has_temporary_name_) {
+    if (!replace_) return Link(name_);
+    if (!Link(temporary_name_)) return false;
+    has_temporary_name_ = true;
+  }
+  struct stat status{};
+  if (replace_ && fstatat(folder_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode)) {
+    errno = EEXIST;  // it became something else meanwhile
+    return false;
+  }
+  if (!Move(naming_, temporary_name_, name_)) return false;
+  has_temporary_name_ = false;
+  return true;
+}
+
+std::unexpected<Error> OutputFile::Keep(int error_number) {
+  if (!has_temporary_name_ && !Link(temporary_name_)) return SystemError(error_number, "naming the finished file");
+  has_temporary_name_ = false;
+  return Refuse(error_number, "naming the finished file: {}; it is kept as {}/{}",
+                std::generic_category().message(error_number), folder_path_, temporary_name_);
+}
+
+Result<void> OutputFile::SyncFolder() const {
+  const File folder(openat(folder_.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.is_open() && fsync(folder.fd()) == 0) return {};
+  // A folder closed to reading, or a file system that syncs no folders by themselves.
+  if ((errno == EACCES || errno == EINVAL) && syncfs(file_.fd()) == 0) return {};
+  return SystemError(errno, "{}: fsync", folder_path_);
 }
 
 Result<void> OutputFile::Commit() {
-  // link(2) does not replace, so a replacement takes a temporary name for the moment between the two calls.
-  if (!has_temporary_name_) {
-    const std::string& name = replace_ ? temporary_ : path_;
-    if (linkat(AT_FDCWD, ProcPath(file_.fd()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
-      return SystemError(errno, "naming the finished file {}", name);
-    has_temporary_name_ = replace_;
-  }
-  if (has_temporary_name_) {
-    if (!Rename()) return SystemError(errno, "naming the finished file");
-    has_temporary_name_ = false;
-  }
-  const auto folder = File::Open(folder_, O_RDONLY | O_DIRECTORY);
-  if (!folder) return std::unexpected(folder.error());
-  if (fsync(folder->fd()) != 0) return SystemError(errno, "{}: fsync", folder_);
-  return {};
+  if (!Name()) return Keep(errno);
+  return SyncFolder();
 }
 
 }  // namespace quire

@@ -1,7 +1,9 @@
 // A file that appears under its name complete or not at all. It has no name while it is written (O_TMPFILE), so that
-// even SIGKILL or a power cut leaves nothing behind; where the file system has no unnamed files it has a temporary one.
+// even SIGKILL or a power cut leaves nothing behind; where the file system has no unnamed files, or gives them no name
+// later, it has a random temporary one. What would keep the finished file from its name is found before the work.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,29 +15,58 @@ namespace quire {
 // A new file in `folder` without a name, readable and writable; it ends with its descriptor.
 Result<File> OpenUnnamed(const std::string& folder);
 
+// Whether files in `folder` can be without a name from their beginning. Where not, those of OpenUnnamed are seen for a
+// moment, on NFS and some FUSE file systems for as long as they live.
+bool HasUnnamedFiles(const std::string& folder);
+
 class OutputFile {
  public:
-  // Checks that `path` can be made: kSystem/EEXIST where it is there and `replace` is not given.
+  // Makes the file, and tries how it will get its name. A symlink at `path` is followed; with `replace` what is there
+  // is replaced if it is a regular file. Errors are kSystem and begin with `path`: EEXIST for what may not be replaced,
+  // ENOENT for a dangling symlink or a missing folder, EPERM or EACCES for what must not be written or removed.
   static Result<std::unique_ptr<OutputFile>> Create(const std::string& path, bool replace);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
-  ~OutputFile();  // an uncommitted file leaves nothing
+  ~OutputFile();  // a file that Commit was not called for leaves nothing
 
   [[nodiscard]] const File& file() const { return file_; }
-  [[nodiscard]] const std::string& folder() const { return folder_; }
+  // The folder that the file lies in.
+  [[nodiscard]] const std::string& folder() const { return folder_path_; }
+  // The base name under which the unfinished file may be seen in the folder: random, nobody else has it.
+  [[nodiscard]] const std::string& temporary_name() const { return temporary_name_; }
 
-  // Gives the file its name, and syncs the folder. REQUIRES: the bytes are synced.
+  // Gives the file its name, and syncs the folder. A file that cannot get its name keeps its temporary one, which the
+  // error tells. REQUIRES: the bytes are synced; called once.
   Result<void> Commit();
 
  private:
-  OutputFile(std::string path, bool replace);
-  [[nodiscard]] bool Rename() const;
+  // How a file with a temporary name gets its own. All but kRename leave what is there.
+  enum class Naming : uint8_t {
+    kRename,           // rename(2), which replaces
+    kRenameNoReplace,  // renameat2(2), which NFS and many FUSE file systems do not know
+    kLink,             // link(2) and unlink(2), which exFAT does not know
+    kClaim,            // an empty file, made by O_EXCL, that rename(2) replaces
+  };
 
-  const std::string path_;
-  const std::string folder_;
-  const std::string temporary_;  // path: a name only while `has_temporary_name_`
+  OutputFile(std::string path, const std::string& resolved, bool replace);
+  Result<void> CheckReplaceable() const;
+  bool MakeUnnamed();
+  Result<void> MakeNamed();
+  Result<void> ChooseNaming();
+  [[nodiscard]] bool Link(const std::string& to) const;
+  [[nodiscard]] bool Move(Naming naming, const std::string& from, const std::string& to) const;
+  bool Name();
+  std::unexpected<Error> Keep(int error_number);
+  Result<void> SyncFolder() const;
+
+  const std::string path_;         // as the caller gave it, for messages
+  const std::string folder_path_;  // of the file that `path_` names, symlinks followed
+  const std::string name_;         // in the folder
   const bool replace_;
+  std::string temporary_name_;
   bool has_temporary_name_ = false;
+  Naming naming_ = Naming::kRename;
+  File folder_;  // O_PATH: it may be closed to reading
   File file_;
 };
 

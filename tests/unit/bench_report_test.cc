@@ -183,13 +183,13 @@ TEST(CheckOutputs, RefusesAFolderThatIsNotThere) {
 }
 
 TEST(CheckOutputs, RefusesAFolderThatTakesNoFiles) {
-  ExpectRefused({.html = "/proc/out.html"}, "--report /proc/out.html: a file cannot be made there");
+  ExpectRefused({.html = "/proc/out.html"}, "--report /proc/out.html: making a file in its folder, /proc: ");
 }
 
 TEST(CheckOutputs, RefusesToReplaceWhatIsNotAFile) {
   const TemporaryFolder folder;
-  ExpectRefused({.csv = "/dev/null"}, "--csv /dev/null: this is there and not a file");
-  ExpectRefused({.csv = folder.path()}, "not a file");
+  ExpectRefused({.csv = "/dev/null"}, "--csv /dev/null: is not a regular file");
+  ExpectRefused({.csv = folder.path()}, "is a directory");
 }
 
 TEST(CheckOutputs, RefusesTwoFormsInOneFile) {

@@ -104,7 +104,7 @@ std::array<Output, 3> AllOutputs(const Outputs& outputs) {
 
 constexpr const char* kStandardOutput = "-";
 
-// Where a file at `path` really lies, so that links are followed and not replaced.
+// Where a file at `path` really lies: two names may be one file.
 std::string Resolve(const std::string& path) {
   std::error_code error;
   const auto resolved = std::filesystem::weakly_canonical(path, error);
@@ -112,21 +112,8 @@ std::string Resolve(const std::string& path) {
 }
 
 Result<std::unique_ptr<OutputFile>> Create(const Output& output) {
-  const std::string path = Resolve(output.path);
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  // A finished file takes the place of what is there: it must not take that of /dev/null.
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-    return Invalid("{} {}: this is there and not a file; name a file, or '-' for standard output", output.option,
-                   EscapeName(output.path));
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder, error))
-    return Invalid("{} {}: there is no folder {}; make it first, or name another", output.option,
-                   EscapeName(output.path), EscapeName(folder.string()));
-  auto file = OutputFile::Create(path, true);
-  if (!file)
-    return SystemError(file.error().system_errno, "{} {}: a file cannot be made there", output.option,
-                       EscapeName(output.path));
+  auto file = OutputFile::Create(output.path, true);
+  if (!file) return Invalid("{} {}", output.option, file.error().message);
   return file;
 }
 

@@ -1,24 +1,19 @@
 #include "format/sample_order.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <random>
 #include <unordered_map>
 #include <vector>
 
-#include "format/coding.h"
+#include "format/path_list.h"
 
 namespace quire {
 namespace {
 
-// Visits samples depth first. Hard links are other names of samples that are visited elsewhere.
+// Visits all but directories, depth first.
 Result<void> VisitByPath(const IndexTables& tables, const std::function<Result<void>(NodeNumber)>& visit) {
   struct Level {
     NodeNumber next;
@@ -37,8 +32,10 @@ Result<void> VisitByPath(const IndexTables& tables, const std::function<Result<v
     }
     const NodeNumber number = level.next++;
     const Node& node = tables.nodes[number];
-    if (node.kind == NodeKind::kDirectory) stack.push_back(level_of(node.content));
-    if (!node.is_sample()) continue;
+    if (node.kind == NodeKind::kDirectory) {
+      stack.push_back(level_of(node.content));
+      continue;
+    }
     if (auto visited = visit(number); !visited) return visited;
   }
   return {};
@@ -51,49 +48,44 @@ uint64_t DrawBelow(std::mt19937_64& generator, uint64_t bound) {
   return drawn % bound;
 }
 
-// Read to its end, not to its size: the list may come through a pipe.
-Result<std::string> ReadList(const std::string& path) {
-  const auto file = File::Open(path, O_RDONLY);
-  if (!file) return std::unexpected(file.error());
-  std::string text;
-  std::array<char, 64 << 10> buffer;
-  while (true) {
-    const ssize_t bytes = read(file->fd(), buffer.data(), buffer.size());
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) return SystemError(errno, "{}", path);
-    if (bytes == 0) return text;
-    text.append(buffer.data(), static_cast<size_t>(bytes));
-  }
+// The sample that node `number` is, or is another name of; none for what is neither.
+std::optional<NodeNumber> SampleOf(const IndexTables& tables, NodeNumber number) {
+  const Node& node = tables.nodes[number];
+  if (node.kind == NodeKind::kHardLink) number = node.content;
+  return tables.nodes[number].is_sample() ? std::optional(number) : std::nullopt;
 }
 
-Result<void> OrderByList(const std::string& list_file, const IndexTables& tables, Spool<NodeNumber>& samples) {
-  const auto text = ReadList(list_file);
+Result<void> OrderByList(const SampleOrder& order, const IndexTables& tables, Spool<NodeNumber>& samples) {
+  const auto text = ReadList(order.list_file);
   if (!text) return std::unexpected(text.error());
-  const char separator = text->find('\0') == text->npos ? '\n' : '\0';
-  std::unordered_map<std::string_view, size_t> line_of;
-  std::vector<NodeNumber> listed;
-  for (size_t at = 0; at < text->size();) {
-    const size_t end = std::min(text->find(separator, at), text->size());
-    std::string_view path(text->data() + at, end - at);
-    at = end + 1;
+  std::unordered_map<std::string_view, std::optional<NodeNumber>> sample_of;  // by listed path
+  std::vector<std::string_view> lines = SplitList(*text, order.nul_separated);
+  for (std::string_view& path : lines) {
     if (path.starts_with("./")) path.remove_prefix(2);
-    if (!path.empty() && line_of.emplace(path, listed.size()).second) listed.push_back(kMaxRecords);
+    sample_of.try_emplace(path);
   }
-  std::vector<NodeNumber> others;
   auto visited = VisitByPath(tables, [&](NodeNumber number) -> Result<void> {
-    const auto line = line_of.find(tables.PathOf(number));
-    if (line == line_of.end())
-      others.push_back(number);
-    else
-      listed[line->second] = number;
+    if (const auto listed = sample_of.find(tables.PathOf(number)); listed != sample_of.end())
+      listed->second = SampleOf(tables, number);
     return {};
   });
   if (!visited) return visited;
-  for (const auto& [path, line] : line_of)
-    if (listed[line] == kMaxRecords)
-      return Invalid("--order list:{}: '{}' is not a sample of the tree; paths are relative to SRC", list_file, path);
-  if (auto added = samples.Append(std::span<const NodeNumber>(listed)); !added) return added;
-  return samples.Append(std::span<const NodeNumber>(others));
+  std::vector<bool> placed(tables.nodes.size());
+  const auto place = [&](NodeNumber number) -> Result<void> {
+    if (placed[number]) return {};
+    placed[number] = true;
+    return samples.Append(number);
+  };
+  for (const std::string_view path : lines) {
+    if (path.empty()) continue;
+    const auto sample = sample_of[path];
+    if (!sample)
+      return Invalid("--order {}: '{}' is not a sample of the tree; paths are relative to SRC", order.list_file, path);
+    if (auto added = place(*sample); !added) return added;
+  }
+  return VisitByPath(tables, [&](NodeNumber number) -> Result<void> {
+    return tables.nodes[number].is_sample() ? place(number) : Result<void>();
+  });
 }
 
 }  // namespace
@@ -102,6 +94,7 @@ Result<SampleOrder> ParseSampleOrder(std::string_view text) {
   SampleOrder order;
   constexpr std::string_view kShuffle = "shuffle:";
   constexpr std::string_view kList = "list:";
+  constexpr std::string_view kNulList = "list0:";
   if (text == "path") return order;
   if (text.starts_with(kShuffle)) {
     order.order = PackOrder::kShuffle;
@@ -110,17 +103,21 @@ Result<SampleOrder> ParseSampleOrder(std::string_view text) {
     if (error == std::errc() && end == seed.data() + seed.size()) return order;
     return Invalid("--order {}: the seed must be a number from 0 to 2^64 - 1", text);
   }
-  if (text.starts_with(kList) && text.size() > kList.size()) {
+  for (const std::string_view list : {kList, kNulList}) {
+    if (!text.starts_with(list) || text.size() == list.size()) continue;
     order.order = PackOrder::kList;
-    order.list_file = text.substr(kList.size());
+    order.list_file = text.substr(list.size());
+    order.nul_separated = list == kNulList;
     return order;
   }
-  return Invalid("--order {}: expected path, shuffle:SEED or list:FILE", text);
+  return Invalid("--order {}: expected path, shuffle:SEED, list:FILE or list0:FILE", text);
 }
 
 Result<void> OrderSamples(const SampleOrder& order, const IndexTables& tables, Spool<NodeNumber>& samples) {
-  if (order.order == PackOrder::kList) return OrderByList(order.list_file, tables, samples);
-  auto visited = VisitByPath(tables, [&](NodeNumber number) { return samples.Append(number); });
+  if (order.order == PackOrder::kList) return OrderByList(order, tables, samples);
+  auto visited = VisitByPath(tables, [&](NodeNumber number) {
+    return tables.nodes[number].is_sample() ? samples.Append(number) : Result<void>();
+  });
   if (!visited || order.order == PackOrder::kPath) return visited;
   std::mt19937_64 generator(order.seed);
   for (uint64_t i = samples.size(); i > 1; --i) std::swap(samples[i - 1], samples[DrawBelow(generator, i)]);

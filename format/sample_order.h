@@ -15,17 +15,18 @@ namespace quire {
 struct SampleOrder {
   PackOrder order = PackOrder::kPath;
   uint64_t seed = 0;      // of kShuffle
-  std::string list_file;  // of kList: paths below the root, one a line, or separated by NUL if the file holds one
+  std::string list_file;  // of kList: paths below the root as ReadList and SplitList take them
+  bool nul_separated = false;
 };
 
-// "path", "shuffle:SEED" or "list:FILE".
+// "path", "shuffle:SEED", "list:FILE" or "list0:FILE".
 Result<SampleOrder> ParseSampleOrder(std::string_view text);
 
 // Appends the samples of `tables` (not the hard links) to `samples`.
 //   kPath: depth first, the entries of a directory by name (bytes).
 //   kShuffle: that, shuffled by Fisher-Yates from the end, drawing from std::mt19937_64(seed) without bias.
-//   kList: the samples that the list names, in its order, then the others by path. A listed path that is no sample is
-//   an error.
+//   kList: the samples that the list names, in its order, then the others by path. Any name of a hard-linked sample
+//   names it; of several in the list the first counts. A listed path that is no sample is an error.
 Result<void> OrderSamples(const SampleOrder& order, const IndexTables& tables, Spool<NodeNumber>& samples);
 
 }  // namespace quire

@@ -19,11 +19,20 @@ class SampleOrderTest : public testing::Test {
       std::filesystem::create_directories(std::filesystem::path(source_ / path).parent_path());
       WriteFile(source_ / path, path);
     }
+    std::filesystem::create_hard_link(source_ / "b/1", source_ / "b/second name of 1");
+    std::filesystem::create_symlink("c", source_ / "symlink");
+    Scan(tables_);
+  }
+  void Scan(IndexTables& tables) {
     WorkerPool pool(2);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(source_.path()));
     const ScanOptions options{.root = root, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
     Spool<SourceIdentity> identities(scratch_.path());
-    ValueOrDie(ScanTree(options, pool, tables_, identities));
+    ValueOrDie(ScanTree(options, pool, tables, identities));
+  }
+  Result<std::vector<std::string>> OrderByList(const std::string& list, bool nul_separated = false) {
+    WriteFile(scratch_ / "list", list);
+    return Order({.order = PackOrder::kList, .list_file = scratch_ / "list", .nul_separated = nul_separated});
   }
   Result<std::vector<std::string>> Order(const SampleOrder& order) {
     Spool<NodeNumber> samples(scratch_.path());
@@ -49,15 +58,36 @@ TEST_F(SampleOrderTest, AShuffleIsFixedByItsSeed) {
 }
 
 TEST_F(SampleOrderTest, AListComesFirstAndTheRestByPath) {
-  WriteFile(scratch_ / "list", "c\n./b/2\nc\n");
-  const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"};
-  EXPECT_EQ(Order(order).value(), (std::vector<std::string>{"c", "b/2", "a", "b/1", "b/a/x"}));
+  EXPECT_EQ(OrderByList("c\n./b/2\nc\n").value(), (std::vector<std::string>{"c", "b/2", "a", "b/1", "b/a/x"}));
 }
 
 TEST_F(SampleOrderTest, AListMayBeSeparatedByNul) {
-  WriteFile(scratch_ / "list", std::string("b/2\0a\0", 6));
-  const SampleOrder order{.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"};
-  EXPECT_EQ(Order(order).value().front(), "b/2");
+  EXPECT_EQ(OrderByList(std::string("b/2\0a\0", 6)).value().front(), "b/2");
+  WriteFile(source_ / "line\nbreak", "");
+  IndexTables tables(scratch_.path());
+  Scan(tables);
+  Spool<NodeNumber> samples(scratch_.path());
+  WriteFile(scratch_ / "list", "line\nbreak");
+  OkOrDie(OrderSamples({.order = PackOrder::kList, .list_file = scratch_ / "list", .nul_separated = true}, tables,
+                       samples));
+  EXPECT_EQ(tables.PathOf(samples[0]), "line\nbreak");
+}
+
+TEST_F(SampleOrderTest, LinesOfAListMayEndInCrLf) {
+  EXPECT_EQ(OrderByList("c\r\nb/2\r\n").value().front(), "c");
+  EXPECT_FALSE(OrderByList("c\r\nb/2\n").has_value()) << "one of them is a name that ends in CR";
+}
+
+TEST_F(SampleOrderTest, ASecondNameStandsForItsSample) {
+  const std::vector<std::string> by_second = OrderByList("c\nb/second name of 1\na\n").value();
+  EXPECT_EQ(by_second, (std::vector<std::string>{"c", "b/1", "a", "b/2", "b/a/x"}));
+  EXPECT_EQ(OrderByList("b/second name of 1\nc\nb/1\n").value(),
+            (std::vector<std::string>{"b/1", "c", "a", "b/2", "b/a/x"}));
+}
+
+TEST_F(SampleOrderTest, WhatIsNoSampleCannotBeListed) {
+  for (const char* path : {"b", "symlink", "b/second"})
+    EXPECT_NE(OrderByList(path).error().message.find(path), std::string::npos);
 }
 
 TEST_F(SampleOrderTest, AListMayComeThroughAPipe) {
@@ -78,8 +108,7 @@ TEST_F(SampleOrderTest, AListThatIsNotThereIsAnError) {
 }
 
 TEST_F(SampleOrderTest, AListedPathThatIsNotThereIsNamed) {
-  WriteFile(scratch_ / "list", "a\nmissing\n");
-  const auto ordered = Order({.order = PackOrder::kList, .seed = 0, .list_file = scratch_ / "list"});
+  const auto ordered = OrderByList("a\nmissing\n");
   ASSERT_FALSE(ordered.has_value());
   EXPECT_NE(ordered.error().message.find("missing"), std::string::npos);
 }
@@ -88,20 +117,10 @@ TEST(ParseSampleOrder, TakesWhatTheHelpSaysAndNothingElse) {
   EXPECT_EQ(ParseSampleOrder("path")->order, PackOrder::kPath);
   EXPECT_EQ(ParseSampleOrder("shuffle:18446744073709551615")->seed, UINT64_MAX);
   EXPECT_EQ(ParseSampleOrder("list:a:b")->list_file, "a:b");
+  EXPECT_TRUE(ParseSampleOrder("list0:a")->nul_separated);
   for (const char* wrong : {"", "paths", "shuffle", "shuffle:", "shuffle:x", "shuffle:1x", "shuffle:-1",
-                            "list:", "shuffle:18446744073709551616"})
+                            "list:", "list0:", "shuffle:18446744073709551616"})
     EXPECT_EQ(ParseSampleOrder(wrong).error().code, ErrorCode::kInvalid) << wrong;
-}
-
-TEST(IsExcluded, ComparesNamesOrWholePaths) {
-  EXPECT_TRUE(IsExcluded({"*.tmp"}, "a/b/x.tmp"));
-  EXPECT_TRUE(IsExcluded({"b"}, "a/b/c"));
-  EXPECT_FALSE(IsExcluded({"b"}, "a/bb/c"));
-  EXPECT_TRUE(IsExcluded({"a/*"}, "a/b/c"));
-  EXPECT_FALSE(IsExcluded({"a/*"}, "x/a/b"));
-  EXPECT_TRUE(IsExcluded({"/a"}, "a"));
-  EXPECT_FALSE(IsExcluded({"/a"}, "b/a"));
-  EXPECT_FALSE(IsExcluded({}, "a"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "format/block_tree.h"
 #include "format/checksum.h"
@@ -104,19 +105,53 @@ void CountNodes(const IndexTables& tables, Superblock& superblock) {
   for (const Extent& extent : tables.extents.span()) superblock.stored_bytes += extent.length_bytes;
 }
 
+uint64_t RecordsOf(Section section, const IndexTables& tables) {
+  switch (section) {
+    case Section::kVolumes:
+      return tables.volumes.size();
+    case Section::kAttributes:
+      return tables.attributes.size();
+    case Section::kDirectories:
+      return tables.directories.size();
+    case Section::kNodes:
+      return tables.nodes.size();
+    case Section::kExtents:
+      return tables.extents.size();
+    case Section::kSegments:
+      return tables.segments.size();
+    case Section::kPageSums:
+      return tables.page_sums.size();
+    case Section::kNames:
+      return tables.names.size();
+    case Section::kXattrs:
+      return tables.xattrs.size();
+  }
+  return 0;
+}
+
 }  // namespace
 
-Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock& superblock) {
+void DescribeIndex(const IndexTables& tables, Superblock& superblock) {
   CountNodes(tables, superblock);
+  superblock.body_bytes = 0;
+  for (size_t i = 0; i < kSectionCount; ++i) {
+    superblock.sections[i] = {.offset = AlignUp(superblock.body_bytes, kSectionAlign),
+                              .bytes = RecordsOf(static_cast<Section>(i), tables) * kRecordBytes[i]};
+    superblock.body_bytes = superblock.sections[i].offset + superblock.sections[i].bytes;
+  }
+  superblock.index_bytes = BlockTreeGeometry(superblock.body_bytes).total_bytes;
+  superblock.pack_bytes = superblock.index_offset + superblock.index_bytes;
+}
+
+Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock& superblock) {
+  DescribeIndex(tables, superblock);
   BlockSink body(file, superblock.index_offset);
   for (size_t i = 0; i < kSectionCount; ++i) {
     if (auto aligned = body.AlignTo(kSectionAlign); !aligned) return aligned;
-    superblock.sections[i].offset = body.bytes();
     if (auto added = AppendSection(static_cast<Section>(i), tables, body); !added) return added;
-    superblock.sections[i].bytes = body.bytes() - superblock.sections[i].offset;
   }
   if (auto flushed = body.Flush(); !flushed) return flushed;
-  superblock.body_bytes = body.bytes();
+  assert(body.bytes() == superblock.body_bytes);
 
   std::vector<uint64_t> sums = body.sums();
   const BlockTreeGeometry geometry(superblock.body_bytes);
@@ -127,8 +162,6 @@ Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock&
     sums = sink.sums();
   }
   superblock.root_sum = sums.front();
-  superblock.index_bytes = geometry.total_bytes;
-  superblock.pack_bytes = superblock.index_offset + superblock.index_bytes;
   return {};
 }
 

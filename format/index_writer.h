@@ -8,9 +8,12 @@
 
 namespace quire {
 
-// Writes the index at superblock.index_offset of `file`, and sets the section table, the sizes, the root sum and the
-// counts of `superblock`; the caller sets generation, order and left_out, and commits. REQUIRES: the tables are
-// complete.
+// Sets the section table, the sizes and the counts of `superblock` for an index at superblock.index_offset. REQUIRES:
+// the tables are complete, but for sums.
+void DescribeIndex(const IndexTables& tables, Superblock& superblock);
+
+// Writes the index at superblock.index_offset of `file`; sets what DescribeIndex does, and the root sum. The caller
+// sets generation, order and left_out, and commits. REQUIRES: the tables are complete.
 Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock& superblock);
 
 // The commit of FORMAT.md: syncs what was written, writes the superblock into its slot, syncs.

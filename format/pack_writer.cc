@@ -19,6 +19,39 @@ Result<void> Preallocate(const OutputFile& output, uint64_t bytes) {
   return SystemError(errno, "taking the {} bytes of its pages", bytes);
 }
 
+// Returns the end of the sample bytes in the pack.
+Result<uint64_t> LayOut(const PackContents& contents, PackProgress& progress, Spool<uint64_t>& file_offsets) {
+  IndexTables& tables = contents.tables;
+  PageLayout layout(tables, file_offsets);
+  for (const NodeNumber number : contents.samples.span()) {
+    if (std::ranges::binary_search(contents.duplicates, number, {}, &Duplicate::node)) continue;
+    const uint64_t size_bytes = tables.nodes[number].size_bytes;
+    const DataRange all{.offset = 0, .length_bytes = size_bytes};
+    const auto sparse = contents.sparse.find(number);
+    const auto ranges = sparse == contents.sparse.end() ? std::span(&all, 1) : std::span(sparse->second);
+    if (auto added = layout.Add(number, ranges); !added) return Propagate(std::move(added));
+    if (size_bytes > 0 && !ranges.empty()) ++progress.samples_total;
+    for (const DataRange& range : ranges) progress.bytes_total += range.length_bytes;
+  }
+  const auto data_end = layout.Finish();
+  for (const auto& [duplicate, first] : contents.duplicates) {
+    tables.nodes[duplicate].kind = tables.nodes[first].kind;
+    tables.nodes[duplicate].content = tables.nodes[first].content;
+  }
+  return data_end;
+}
+
+Superblock Describe(uint64_t data_end, const PackWriterOptions& options, IndexTables& tables) {
+  tables.volumes = {{.data_begin = kDataBegin, .data_end = data_end}};
+  Superblock superblock;
+  superblock.generation = 1;
+  superblock.index_offset = AlignUp(data_end, kIndexAlign);
+  superblock.left_out = options.left_out;
+  superblock.order = options.order.order;
+  superblock.order_seed = options.order.seed;
+  return superblock;
+}
+
 class PackWriter {
  public:
   PackWriter(const PackContents& contents, const PackWriterOptions& options, WorkerPool& pool, OutputFile& output)
@@ -27,10 +60,10 @@ class PackWriter {
         options_(options),
         pool_(pool),
         output_(output),
-        file_offsets_(output.folder()) {}
+        file_offsets_(options.spool_folder.empty() ? output.folder() : options.spool_folder) {}
 
   Result<Superblock> Run() {
-    const auto data_end = LayOut();
+    const auto data_end = LayOut(contents_, *options_.progress, file_offsets_);
     if (!data_end) return std::unexpected(data_end.error());
     if (auto done = Preallocate(output_, AlignUp(*data_end, kIndexAlign)); !done) return Propagate(std::move(done));
     if (auto done = WriteSamples(*data_end); !done) return Propagate(std::move(done));
@@ -38,26 +71,6 @@ class PackWriter {
   }
 
  private:
-  Result<uint64_t> LayOut() {
-    PageLayout layout(tables_, file_offsets_);
-    for (const NodeNumber number : contents_.samples.span()) {
-      if (std::ranges::binary_search(contents_.duplicates, number, {}, &Duplicate::node)) continue;
-      const uint64_t size_bytes = tables_.nodes[number].size_bytes;
-      const DataRange all{.offset = 0, .length_bytes = size_bytes};
-      const auto sparse = contents_.sparse.find(number);
-      const auto ranges = sparse == contents_.sparse.end() ? std::span(&all, 1) : std::span(sparse->second);
-      if (auto added = layout.Add(number, ranges); !added) return Propagate(std::move(added));
-      if (size_bytes > 0 && !ranges.empty()) ++options_.progress->samples_total;
-      for (const DataRange& range : ranges) options_.progress->bytes_total += range.length_bytes;
-    }
-    const auto data_end = layout.Finish();
-    for (const auto& [duplicate, first] : contents_.duplicates) {
-      tables_.nodes[duplicate].kind = tables_.nodes[first].kind;
-      tables_.nodes[duplicate].content = tables_.nodes[first].content;
-    }
-    return data_end;
-  }
-
   Result<void> WriteSamples(uint64_t data_end) {
     options_.progress->phase = PackProgress::Phase::kPages;
     const PageWriterOptions writer{
@@ -95,13 +108,8 @@ class PackWriter {
 
   Result<Superblock> Commit(uint64_t data_end) {
     options_.progress->phase = PackProgress::Phase::kIndex;
-    tables_.volumes = {{.data_begin = kDataBegin, .data_end = data_end}};
-    Superblock superblock;
-    superblock.generation = 1;
-    superblock.index_offset = AlignUp(data_end, kIndexAlign);
-    superblock.left_out = options_.left_out;
-    superblock.order = options_.order.order;
-    superblock.order_seed = options_.order.seed;
+    if (options_.mtime) SetMtimes(*options_.mtime);
+    Superblock superblock = Describe(data_end, options_, tables_);
     if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
     if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
       return Propagate(std::move(committed));
@@ -109,6 +117,12 @@ class PackWriter {
       return MakeError(ErrorCode::kInterrupted, "interrupted");
     if (auto named = output_.Commit(); !named) return Propagate(std::move(named));
     return superblock;
+  }
+
+  // Only now: until here the source's own tell whether a sample has changed.
+  void SetMtimes(uint64_t mtime) {
+    for (NodeNumber number = 0; number < tables_.nodes.size(); ++number)
+      if (tables_.nodes[number].kind != NodeKind::kHardLink) tables_.nodes[number].mtime = mtime;
   }
 
   const PackContents& contents_;
@@ -124,6 +138,17 @@ class PackWriter {
 Result<Superblock> WritePack(const PackContents& contents, const PackWriterOptions& options, WorkerPool& pool,
                              OutputFile& output) {
   return PackWriter(contents, options, pool, output).Run();
+}
+
+Result<Superblock> MeasurePack(const PackContents& contents, const PackWriterOptions& options) {
+  Spool<uint64_t> file_offsets(options.spool_folder);
+  const auto data_end = LayOut(contents, *options.progress, file_offsets);
+  if (!data_end) return std::unexpected(data_end.error());
+  for (uint64_t page = 0; page * kPageBytes < *data_end; ++page)
+    if (auto added = contents.tables.page_sums.Append(0); !added) return Propagate(std::move(added));
+  Superblock superblock = Describe(*data_end, options, contents.tables);
+  DescribeIndex(contents.tables, superblock);
+  return superblock;
 }
 
 }  // namespace quire

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ struct PackContents {
 struct PackWriterOptions {
   SampleOrder order = {};  // as `samples` have it; for the superblock
   uint64_t left_out = 0;
-  bool skip_unreadable = false;  // go on after a sample that cannot be read: the pack is without it
+  std::optional<uint64_t> mtime = {};  // of every entry, in place of what the tables say; see EncodeMtime
+  std::string spool_folder = {};       // for temporary space; empty: that of the output
+  bool skip_unreadable = false;        // go on after a sample that cannot be read: the pack is without it
   // Told of each such sample, once, by one thread at a time. Required.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
   PackProgress* progress = nullptr;                // required
@@ -56,5 +59,9 @@ struct PackWriterOptions {
 // `output` is not committed.
 Result<Superblock> WritePack(const PackContents& contents, const PackWriterOptions& options, WorkerPool& pool,
                              OutputFile& output);
+
+// What WritePack would commit where nothing fails and nothing changes, but for sums: it lays the pages out, and reads
+// and writes nothing. The tables are not to be used afterwards. REQUIRES: options.spool_folder.
+Result<Superblock> MeasurePack(const PackContents& contents, const PackWriterOptions& options);
 
 }  // namespace quire

@@ -27,10 +27,12 @@ Result<void> SpoolFile::Grow(uint64_t bytes) {
   }
   const uint64_t capacity = std::max({bytes, capacity_bytes_ * 2, kFirstBytes});
   if (const int error = posix_fallocate(file_.fd(), 0, static_cast<off_t>(capacity)); error != 0)
-    return SystemError(error, "{}: temporary space of {} bytes for the index", folder_, capacity);
+    return SystemError(error, "{}: {} bytes of temporary space for the index (--tmp takes it elsewhere)", folder_,
+                       capacity);
   void* data = data_ == nullptr ? mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd(), 0)
                                 : mremap(data_, capacity_bytes_, capacity, MREMAP_MAYMOVE);
-  if (data == MAP_FAILED) return SystemError(errno, "{}: mapping {} bytes of temporary space", folder_, capacity);
+  if (data == MAP_FAILED)
+    return SystemError(errno, "{}: mapping {} bytes of temporary space (--tmp takes it elsewhere)", folder_, capacity);
   data_ = static_cast<std::byte*>(data);
   capacity_bytes_ = capacity;
   return {};

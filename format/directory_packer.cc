@@ -3,14 +3,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cassert>
 #include <filesystem>
+#include <memory>
 
 #include "format/duplicates.h"
 #include "format/index_tables.h"
 #include "format/output_file.h"
 #include "format/sample_source.h"
 #include "format/source_root.h"
-#include "format/tree_scanner.h"
 #include "format/worker_pool.h"
 
 namespace quire {
@@ -36,6 +37,11 @@ Result<bool> LiesIn(const std::string& folder, const File& root) {
   }
 }
 
+bool IsPacked(const PackDirectoryOptions& options, const std::string& path) {
+  if (options.exclude != nullptr && options.exclude->Cover(path)) return false;
+  return options.selection == nullptr || options.selection->HasAllBelow(path) || options.selection->Has(path);
+}
+
 // A pack inside the tree that it is made of would be packed into itself.
 Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const SourceRoot& root) {
   std::error_code error;
@@ -52,20 +58,42 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const Sourc
                    options.source);
   }
   const fs::path relative = output.lexically_relative(source);
-  if (relative.empty() || *relative.begin() == ".." || IsExcluded(options.exclude, relative.string())) return {};
+  if (relative.empty() || *relative.begin() == ".." || !IsPacked(options, relative.string())) return {};
   return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '{}'",
                  options.output, options.source, relative.filename().string());
+}
+
+// Temporary files inside the tree would be packed where they have names: on NFS and some FUSE file systems all have.
+Result<void> CheckSpoolFolder(const PackDirectoryOptions& options, const SourceRoot& root, const std::string& folder) {
+  if (auto file = OpenUnnamed(folder); !file) {
+    if (options.spool_folder.empty()) return Propagate(std::move(file));
+    return SystemError(file.error().system_errno, "--tmp {}: no temporary file can be made there", folder);
+  }
+  if (HasUnnamedFiles(folder)) return {};
+  const auto inside = LiesIn(folder, root.folder());
+  if (!inside) return std::unexpected(inside.error());
+  if (!*inside) return {};
+  return Invalid(
+      "{} lies inside of {}, the directory to be packed, and temporary files would be seen there: name "
+      "another folder with --tmp",
+      folder, options.source);
 }
 
 }  // namespace
 
 Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
+  assert(!options.output.empty() || (options.dry_run && !options.spool_folder.empty()));
   const auto root = SourceRoot::Open(options.source);
   if (!root) return std::unexpected(root.error());
-  if (auto outside = CheckOutputOutside(options, *root); !outside) return Propagate(std::move(outside));
-  auto output = OutputFile::Create(options.output, options.replace);
-  if (!output) return Propagate(std::move(output));
-  const std::string& folder = (*output)->folder();
+  std::unique_ptr<OutputFile> output;
+  if (!options.output.empty()) {
+    if (auto outside = CheckOutputOutside(options, *root); !outside) return Propagate(std::move(outside));
+    auto created = OutputFile::Create(options.output, options.replace);
+    if (!created) return Propagate(std::move(created));
+    output = std::move(*created);
+  }
+  const std::string folder = options.spool_folder.empty() ? output->folder() : options.spool_folder;
+  if (auto usable = CheckSpoolFolder(options, *root, folder); !usable) return Propagate(std::move(usable));
   WorkerPool pool(options.jobs);
   IndexTables tables(folder);
   Spool<SourceIdentity> identities(folder);
@@ -77,11 +105,18 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   };
   const ScanOptions scan{.root = *root,
                          .exclude = options.exclude,
+                         .selection = options.selection,
+                         .own_name = output == nullptr ? std::string() : output->temporary_name(),
+                         .one_file_system = options.one_file_system,
+                         .normalisation = options.normalisation,
                          .on_unreadable = on_unreadable,
                          .entries_found = &options.progress->entries_found,
                          .interrupted = options.interrupted};
   auto tree = ScanTree(scan, pool, tables, identities);
   if (!tree) return Propagate(std::move(tree));
+  if (options.selection != nullptr)
+    for (const std::string& path : options.selection->Missing())
+      if (IsPacked(options, path)) on_unreadable(path, "is not there (--files-from)");
   if (unreadable > 0 && !options.skip_unreadable)
     return MakeError(ErrorCode::kUnreadable,
                      "{} entries could not be read; nothing was written (--skip-unreadable packs the rest)",
@@ -98,25 +133,31 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
     duplicates = std::move(*found);
   }
 
+  if (options.dry_run) {
+    for (NodeNumber number = 1; number < tables.nodes.size(); ++number)
+      options.on_planned(tables.PathOf(number) + (tables.nodes[number].kind == NodeKind::kDirectory ? "/" : ""));
+  }
   const PackContents contents{
       .tables = tables, .samples = samples, .sparse = tree->sparse, .duplicates = duplicates, .source = source};
   const PackWriterOptions writer{.order = options.order,
-                                 .left_out = tree->left_out,
+                                 .left_out = tree->counts.left_out,
+                                 .mtime = options.normalisation.mtime,
+                                 .spool_folder = folder,
                                  .skip_unreadable = options.skip_unreadable,
                                  .on_unreadable = on_unreadable,
                                  .progress = options.progress,
                                  .interrupted = options.interrupted};
-  auto superblock = WritePack(contents, writer, pool, **output);
+  auto superblock = options.dry_run ? MeasurePack(contents, writer) : WritePack(contents, writer, pool, *output);
   if (!superblock) {
-    Error error = std::move(superblock).error();
-    if (error.code == ErrorCode::kSystem) error.message = fmt::format("{}: {}", options.output, error.message);
-    return std::unexpected(std::move(error));
+    Error failure = std::move(superblock).error();
+    if (failure.code == ErrorCode::kSystem && output != nullptr)
+      failure.message = fmt::format("{}: {}", options.output, failure.message);
+    return std::unexpected(std::move(failure));
   }
   return PackSummary{.superblock = *superblock,
                      .directories = tables.directories.size(),
-                     .excluded = tree->excluded,
-                     .unreadable = unreadable,
-                     .clamped_times = tree->clamped_times};
+                     .counts = tree->counts,
+                     .unreadable = unreadable};
 }
 
 }  // namespace quire

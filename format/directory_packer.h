@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
+#include "format/exclude_patterns.h"
+#include "format/normalisation.h"
 #include "format/pack_writer.h"
+#include "format/path_selection.h"
 #include "format/result.h"
 #include "format/sample_order.h"
+#include "format/tree_scanner.h"
 
 namespace quire {
 
@@ -22,26 +25,33 @@ struct PackDirectoryOptions {
   std::string output;
   unsigned jobs = kDefaultPackJobs;  // 1 to kMaxJobs
   SampleOrder order;
-  std::vector<std::string> exclude;  // see IsExcluded
+  const ExcludePatterns* exclude = nullptr;  // as the selection, outlives the call and tells afterwards what it met
+  const PathSelection* selection = nullptr;  // of the source; nullptr: all of it
+  bool one_file_system = false;
+  Normalisation normalisation = {};
+  std::string spool_folder = {};  // for about 150 bytes an entry; empty: that of the output
+  bool dry_run = false;           // write nothing, and read samples for duplicates only; then the output may be empty
   bool deduplicate = false;
   bool skip_unreadable = false;
   bool replace = false;  // an existing output
   // Told of each entry that cannot be packed as it was scanned, by one thread at a time.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
+  // With dry_run: told of each entry that would be packed, directories with a '/' behind them.
+  std::function<void(const std::string& path)> on_planned = [](const auto&) {};
   PackProgress* progress = nullptr;                // required
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: packing ends with kInterrupted and leaves nothing
 };
 
 struct PackSummary {
-  Superblock superblock;  // what was committed
+  Superblock superblock;  // what was committed, or would be
   uint64_t directories = 0;
-  uint64_t excluded = 0;
+  ScanCounts counts;
   uint64_t unreadable = 0;  // with skip_unreadable: the pack is without them
-  uint64_t clamped_times = 0;
 };
 
-// On any error there is no new pack, and one that was there is untouched. kInvalid for an output inside the source that
-// no pattern excludes.
+// On any error there is no pack under the name of the output, or the one that was there. kInvalid for an output inside
+// the source that no pattern excludes, and for temporary files there that would show. REQUIRES: output, or dry_run and
+// spool_folder.
 Result<PackSummary> PackDirectory(const PackDirectoryOptions& options);
 
 }  // namespace quire

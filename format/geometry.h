@@ -14,7 +14,8 @@ inline constexpr uint64_t kIndexAlign = 4096;
 inline constexpr uint64_t kDataBegin = 8192;  // behind the two superblock slots
 inline constexpr uint64_t kMaxVolumeBytes = uint64_t{1} << 48;
 inline constexpr uint64_t kMaxRecords =
-    (uint64_t{1} << 40) - 1;  // nodes, extents, segments; also "none" in a content field
+    (uint64_t{1} << 40) - 1;                           // nodes, extents, segments; also "none" in a content field
+inline constexpr uint64_t kDirectorySizeBytes = 4096;  // what a packer says: file systems differ in theirs
 inline constexpr size_t kMaxNameBytes = 255;
 inline constexpr size_t kMaxTargetBytes = 4095;
 inline constexpr uint64_t kMaxSampleBytes = (uint64_t{1} << 63) - 1;

@@ -2,10 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <linux/limits.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +11,10 @@
 #include <memory>
 #include <optional>
 
+#include "format/coding.h"
 #include "format/file.h"
 #include "format/geometry.h"
+#include "format/source_attributes.h"
 
 namespace quire {
 namespace {
@@ -27,12 +27,14 @@ constexpr size_t kEntriesPerTask = 128;
 constexpr size_t kWindowEntries = 32768;
 constexpr uint64_t kStatBlockBytes = 512;       // the unit of st_blocks
 constexpr size_t kMaxPathBytes = PATH_MAX - 1;  // what one system call takes
+// The pack must not depend on the block size of the source's file system: 4096 is that of nearly all.
+constexpr uint64_t kHoleUnitBytes = 4096;
 
 struct ScannedEntry {
   std::string name;
   struct stat status = {};
-  std::string target;             // of a symlink
-  std::string xattrs;             // encoded list
+  std::string target;  // of a symlink
+  SourceAttributes attributes;
   std::vector<DataRange> ranges;  // of a file with holes
   bool has_holes = false;
   std::optional<Error> error;
@@ -43,21 +45,13 @@ struct Listing {
   File folder;
   std::vector<std::string> names;  // sorted, without what is excluded
   uint64_t excluded = 0;
+  bool is_other_file_system = false;
   std::vector<ScannedEntry> entries;  // of all names, or of one window of them
   std::optional<Error> error;
 };
 
 std::string Join(const std::string& folder, std::string_view name) {
   return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
-}
-
-bool MatchesPattern(const std::vector<std::string>& patterns, const std::string& path) {
-  const std::string name = path.substr(path.rfind('/') + 1);
-  return std::ranges::any_of(patterns, [&](const std::string& pattern) {
-    if (pattern.find('/') == pattern.npos) return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-    const size_t start = pattern.starts_with('/') ? 1 : 0;
-    return fnmatch(pattern.c_str() + start, path.c_str(), FNM_PATHNAME) == 0;
-  });
 }
 
 // Sorted, each once: some file systems list a name again that they listed before.
@@ -79,35 +73,7 @@ Result<std::vector<std::string>> ListNames(const File& folder) {
   return names;
 }
 
-// The user.* extended attributes of the entry at `path`, encoded in name order; none where the file system has none.
-Result<std::string> ReadXattrs(const std::string& path) {
-  std::string names(1024, '\0');
-  ssize_t bytes = 0;
-  while ((bytes = llistxattr(path.c_str(), names.data(), names.size())) < 0 && errno == ERANGE)
-    names.resize(names.size() * 8);
-  if (bytes < 0) {
-    if (errno == ENOTSUP) return std::string();
-    return SystemError(errno, "listxattr");
-  }
-  std::vector<std::string> wanted;
-  for (size_t at = 0; at < static_cast<size_t>(bytes);) {
-    const std::string name = names.c_str() + at;
-    at += name.size() + 1;
-    if (name.starts_with("user.")) wanted.push_back(name);
-  }
-  std::ranges::sort(wanted);
-  std::string list;
-  for (const std::string& name : wanted) {
-    std::string value(XATTR_SIZE_MAX, '\0');
-    const ssize_t got = lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
-    if (got < 0) return SystemError(errno, "getxattr {}", name);
-    value.resize(static_cast<size_t>(got));
-    list += EncodeXattr(name, value);
-  }
-  return list;
-}
-
-// Where `file` has data, by SEEK_DATA and SEEK_HOLE (lseek(2)).
+// Where `file` has data, by SEEK_DATA and SEEK_HOLE (lseek(2)), in whole units of kHoleUnitBytes.
 Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
   std::vector<DataRange> ranges;
   for (uint64_t at = 0; at < size;) {
@@ -116,10 +82,13 @@ Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
     if (data < 0) return SystemError(errno, "lseek");
     const off_t hole = lseek(file.fd(), data, SEEK_HOLE);
     if (hole < 0) return SystemError(errno, "lseek");
-    const auto begin = static_cast<uint64_t>(data);
-    if (begin >= size) break;
-    at = std::min(static_cast<uint64_t>(hole), size);
-    ranges.push_back({.offset = begin, .length_bytes = at - begin});
+    if (static_cast<uint64_t>(data) >= size) break;
+    at = std::min(AlignUp(static_cast<uint64_t>(hole), kHoleUnitBytes), size);
+    const uint64_t begin = static_cast<uint64_t>(data) / kHoleUnitBytes * kHoleUnitBytes;
+    if (!ranges.empty() && ranges.back().offset + ranges.back().length_bytes >= begin)
+      ranges.back().length_bytes = at - ranges.back().offset;
+    else
+      ranges.push_back({.offset = begin, .length_bytes = at - begin});
   }
   return ranges;
 }
@@ -163,9 +132,9 @@ Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
   if (type == S_IFLNK) {
     if (auto read = ReadTarget(folder, entry); !read) return read;
   } else {
-    auto xattrs = ReadXattrs(fmt::format("/proc/self/fd/{}/{}", folder.fd(), entry.name));
-    if (!xattrs) return Propagate(std::move(xattrs));
-    entry.xattrs = std::move(*xattrs);
+    auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), entry.name));
+    if (!attributes) return Propagate(std::move(attributes));
+    entry.attributes = std::move(*attributes);
   }
   const auto size = static_cast<uint64_t>(status->st_size);
   const bool may_have_holes = type == S_IFREG && static_cast<uint64_t>(status->st_blocks) * kStatBlockBytes < size;
@@ -209,9 +178,10 @@ class Scanner {
     ScannedEntry root;
     const int fd = options_.root.folder().fd();
     if (fstat(fd, &root.status) != 0) return SystemError(errno, "fstat");
-    auto xattrs = ReadXattrs(fmt::format("/proc/self/fd/{}/.", fd));
-    if (!xattrs) return Propagate(std::move(xattrs));
-    root.xattrs = std::move(*xattrs);
+    auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/.", fd));
+    if (!attributes) return Propagate(std::move(attributes));
+    root.attributes = std::move(*attributes);
+    device_ = root.status.st_dev;
     return AddEntry(root, "");
   }
 
@@ -265,20 +235,43 @@ class Scanner {
     auto folder = options_.root.OpenBelow(listing.path, O_RDONLY | O_DIRECTORY);
     if (!folder) return Propagate(std::move(folder));
     listing.folder = std::move(*folder);
+    if (options_.one_file_system) {
+      struct stat status{};
+      if (fstat(listing.folder.fd(), &status) != 0) return SystemError(errno, "fstat");
+      listing.is_other_file_system = status.st_dev != device_;
+      if (listing.is_other_file_system) return {};
+    }
     auto names = ListNames(listing.folder);
     if (!names) return Propagate(std::move(names));
     listing.names = std::move(*names);
-    listing.excluded = std::erase_if(listing.names, [&](const std::string& name) {
-      return MatchesPattern(options_.exclude, Join(listing.path, name));
-    });
+    LeaveOut(listing);
     return {};
+  }
+
+  // Takes the names out that are not to be packed.
+  void LeaveOut(Listing& listing) const {
+    std::erase(listing.names, options_.own_name);
+    if (options_.selection != nullptr) {
+      const bool has_all = options_.selection->HasAllBelow(listing.path);
+      std::erase_if(listing.names, [&](const std::string& name) {
+        return !options_.selection->Has(Join(listing.path, name)) && !has_all;
+      });
+    }
+    if (options_.exclude == nullptr || options_.exclude->empty()) return;
+    listing.excluded = std::erase_if(listing.names, [&](const std::string& name) {
+      return options_.exclude->Match(Join(listing.path, name), [&] {
+        struct stat status{};
+        return fstatat(listing.folder.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+      });
+    });
   }
 
   Result<void> TakeListing(Listing& listing) {
     const uint64_t number = next_directory_++;
     tables_.directories[number].first_child = tables_.nodes.size();
     if (listing.error) options_.on_unreadable(listing.path.empty() ? "." : listing.path, listing.error->message);
-    tree_.excluded += listing.excluded;
+    tree_.counts.excluded += listing.excluded;
+    if (listing.is_other_file_system) ++tree_.counts.other_file_systems;
     uint32_t subdirectories = 0;
     for (size_t begin = 0; begin < listing.names.size(); begin += kWindowEntries) {
       if (listing.names.size() > kWindowEntries) {
@@ -309,7 +302,7 @@ class Scanner {
     const struct stat& status = entry.status;
     const mode_t type = status.st_mode & S_IFMT;
     if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK) {
-      ++tree_.left_out;
+      ++tree_.counts.left_out;
       return {};
     }
     const SourceIdentity identity = IdentityOf(status);
@@ -321,11 +314,14 @@ class Scanner {
         return DropNumber(tables_.AddNode({.kind = NodeKind::kHardLink, .content = found->second.node}, entry.name));
       }
     }
-    Attributes attributes{.mode = status.st_mode & 07777, .uid = status.st_uid, .gid = status.st_gid, .nlink = 1};
-    if (auto interned = tables_.InternXattrs(entry.xattrs, attributes); !interned) return interned;
+    Attributes attributes{.mode = ModeOf(entry),
+                          .uid = options_.normalisation.uid.value_or(status.st_uid),
+                          .gid = options_.normalisation.gid.value_or(status.st_gid),
+                          .nlink = 1};
+    if (auto interned = tables_.InternXattrs(entry.attributes.xattrs, attributes); !interned) return interned;
+    CountLoss(entry);
     const auto number = tables_.InternAttributes(attributes);
     if (!number) return std::unexpected(number.error());
-    if (!MtimeFits(status.st_mtim)) ++tree_.clamped_times;
     Node node{.mtime = EncodeMtime(status.st_mtim),
               .size_bytes = static_cast<uint64_t>(status.st_size),
               .attributes = *number};
@@ -339,6 +335,7 @@ class Scanner {
       node.content = *target;
     } else {
       node.kind = NodeKind::kDirectory;
+      node.size_bytes = kDirectorySizeBytes;
       node.content = tables_.directories.size();
       if (auto added = tables_.directories.Append({.node = tables_.nodes.size()}); !added) return added;
       pending_.push_back(path);
@@ -348,6 +345,23 @@ class Scanner {
     if (entry.has_holes) tree_.sparse[*added] = entry.ranges;
     if (may_be_linked) hard_linked_[identity] = {.node = *added, .names = 1};
     return {};
+  }
+
+  // Of symlinks file systems tell different modes, which mean nothing.
+  static uint32_t ModeOf(const ScannedEntry& entry) {
+    if (S_ISLNK(entry.status.st_mode)) return 0777;
+    return entry.status.st_mode & (07000 | entry.attributes.most_access.value_or(0777));
+  }
+
+  // What the pack does not have of an entry.
+  void CountLoss(const ScannedEntry& entry) {
+    const SourceAttributes& attributes = entry.attributes;
+    ScanCounts& counts = tree_.counts;
+    if (attributes.has_access_list) ++counts.access_lists;
+    if (attributes.has_label) ++counts.labels;
+    if (attributes.has_capability) ++counts.capabilities;
+    if (!S_ISLNK(entry.status.st_mode) && ModeOf(entry) != (entry.status.st_mode & 07777)) ++counts.narrowed_modes;
+    if (!options_.normalisation.mtime && !MtimeFits(entry.status.st_mtim)) ++counts.clamped_times;
   }
 
   // A link count is known only when all names were seen; those outside of the tree do not count.
@@ -383,19 +397,13 @@ class Scanner {
   Spool<SourceIdentity>& identities_;
   ScannedTree tree_;
   std::deque<std::string> pending_;  // directories in node order whose listing was not taken yet
+  dev_t device_ = 0;                 // of the root
   uint64_t next_directory_ = 0;      // the record of pending_.front()
   // By identity, not by inode: the number of a file that was removed may be another's by now.
   std::map<SourceIdentity, HardLinked> hard_linked_;
 };
 
 }  // namespace
-
-bool IsExcluded(const std::vector<std::string>& patterns, std::string_view path) {
-  for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
-    if (MatchesPattern(patterns, std::string(path.substr(0, end)))) return true;
-    if (end == path.npos) return false;
-  }
-}
 
 Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
                              Spool<SourceIdentity>& identities) {

@@ -1,7 +1,12 @@
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "format/directory_packer.h"
+#include "format/path_list.h"
 #include "format/worker_pool.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
@@ -16,6 +21,14 @@ struct Arguments {
   unsigned jobs = kDefaultPackJobs;
   std::string order = "path";
   std::vector<std::string> exclude;
+  std::vector<std::string> exclude_from;
+  std::string files_from;  // empty: not given
+  bool null = false;
+  std::string tmp;
+  std::string mtime;
+  std::string owner;
+  bool one_file_system = false;
+  bool dry_run = false;
   bool deduplicate = false;
   bool skip_unreadable = false;
   bool force = false;
@@ -43,27 +56,105 @@ ProgressState Describe(const PackProgress& progress) {
 
 void PrintSummary(const PackSummary& summary, const std::string& output) {
   const Superblock& pack = summary.superblock;
+  const ScanCounts& counts = summary.counts;
   fmt::print("{}: {} samples, {} directories, {} symlinks, {} hard links; {} of samples in {}\n", output,
              FormatCount(pack.samples), FormatCount(summary.directories), FormatCount(pack.symlinks),
              FormatCount(pack.hard_links), FormatBytes(pack.sample_bytes), FormatBytes(pack.pack_bytes));
   if (pack.left_out > 0) fmt::print("{} devices, sockets and FIFOs left out\n", FormatCount(pack.left_out));
-  if (summary.excluded > 0) fmt::print("{} entries excluded\n", FormatCount(summary.excluded));
-  if (summary.clamped_times > 0)
-    fmt::print("{} modification times before 1901 or after 2486 moved to that limit\n",
-               FormatCount(summary.clamped_times));
+  const auto tell = [](uint64_t count, std::string_view format, std::string_view one, std::string_view many) {
+    if (count > 0) fmt::print(fmt::runtime(format), fmt::format("{} {}", FormatCount(count), count == 1 ? one : many));
+  };
+  tell(counts.excluded, "{} excluded\n", "entry", "entries");
+  tell(counts.other_file_systems, "{} on other file systems packed without what is below\n", "directory",
+       "directories");
+  tell(counts.access_lists, "access lists of {} left out\n", "entry", "entries");
+  tell(counts.narrowed_modes, "modes of {} narrowed to what the access list allowed\n", "entry", "entries");
+  tell(counts.labels, "security labels of {} left out\n", "entry", "entries");
+  tell(counts.capabilities, "capabilities of {} left out\n", "file", "files");
+  tell(counts.clamped_times, "{} before 1901 or after 2486 moved to that limit\n", "modification time",
+       "modification times");
+}
+
+// The lines of each --exclude-from beside the patterns of --exclude.
+Result<void> ReadPatterns(const Arguments& arguments, ExcludePatterns& patterns) {
+  for (const std::string& glob : arguments.exclude) patterns.Add(glob, fmt::format("--exclude '{}'", glob));
+  for (const std::string& file : arguments.exclude_from) {
+    const auto text = ReadList(file);
+    if (!text) return SystemError(text.error().system_errno, "--exclude-from {}", file);
+    size_t line = 0;
+    for (const std::string_view glob : SplitList(*text, false)) {
+      ++line;
+      if (!glob.empty() && !glob.starts_with('#'))
+        patterns.Add(glob, fmt::format("--exclude-from {}, line {}: '{}'", file, line, glob));
+    }
+  }
+  return {};
+}
+
+// What the command line says, as values; empty where it says nothing of it.
+struct Request {
+  SampleOrder order;
+  ExcludePatterns exclude;
+  std::unique_ptr<PathSelection> selection;
+  Normalisation normalisation;
+};
+
+Result<void> CheckOutput(const Arguments& arguments) {
+  if (arguments.output.empty() && !arguments.dry_run) return Invalid("-o '': the pack to write has no name");
+  if (arguments.output == "-")
+    return Invalid(
+        "-o -: a pack cannot go through a pipe, since what tells that it is complete is written last, at its "
+        "start; name a file ('./-' for one of that name)");
+  const auto uses = std::ranges::count(arguments.exclude_from, "-") + (arguments.files_from == "-" ? 1 : 0) +
+                    (arguments.order == "list:-" || arguments.order == "list0:-" ? 1 : 0);
+  if (uses > 1) return Invalid("the standard input is one list: '-' stands for it once");
+  return {};
+}
+
+Result<void> Interpret(const Arguments& arguments, Request& request) {
+  if (auto usable = CheckOutput(arguments); !usable) return usable;
+  auto order = ParseSampleOrder(arguments.order);
+  if (!order) return Propagate(std::move(order));
+  request.order = std::move(*order);
+  if (!arguments.mtime.empty()) {
+    const auto mtime = ParseMtime(arguments.mtime);
+    if (!mtime) return std::unexpected(mtime.error());
+    request.normalisation.mtime = *mtime;
+  }
+  if (!arguments.owner.empty())
+    if (auto parsed = ParseOwner(arguments.owner, request.normalisation); !parsed) return parsed;
+  if (auto read = ReadPatterns(arguments, request.exclude); !read) return read;
+  if (arguments.files_from.empty()) return {};
+  auto list = ReadList(arguments.files_from);
+  if (!list) return SystemError(list.error().system_errno, "--files-from {}", arguments.files_from);
+  auto selection = PathSelection::Parse(std::move(*list), arguments.null, "--files-from " + arguments.files_from);
+  if (!selection) return Propagate(std::move(selection));
+  request.selection = std::move(*selection);
+  return {};
+}
+
+// Where temporary files lie that have no pack to lie beside.
+std::string DefaultTmp() {
+  const char* folder = std::getenv("TMPDIR");
+  return folder != nullptr && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
 int RunPack(const Arguments& arguments) {
-  auto order = ParseSampleOrder(arguments.order);
-  if (!order) return Fail("pack", order.error());
+  Request request;
+  if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
   PackProgress counters;
   Progress progress(arguments.progress, [&] { return Describe(counters); });
   const PackDirectoryOptions options{
       .source = arguments.source,
       .output = arguments.output,
       .jobs = arguments.jobs,
-      .order = std::move(*order),
-      .exclude = arguments.exclude,
+      .order = std::move(request.order),
+      .exclude = &request.exclude,
+      .selection = request.selection.get(),
+      .one_file_system = arguments.one_file_system,
+      .normalisation = request.normalisation,
+      .spool_folder = arguments.tmp.empty() && arguments.output.empty() ? DefaultTmp() : arguments.tmp,
+      .dry_run = arguments.dry_run,
       .deduplicate = arguments.deduplicate,
       .skip_unreadable = arguments.skip_unreadable,
       .replace = arguments.force,
@@ -71,6 +162,8 @@ int RunPack(const Arguments& arguments) {
           [&](const std::string& path, const std::string& reason) {
             progress.PrintLine(fmt::format("quire pack: {}: {}", EscapeName(path), reason));
           },
+      .on_planned =
+          [](const std::string& path) { fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? EscapeName(path) : path); },
       .progress = &counters,
       .interrupted = CatchInterrupts()};
   const auto summary = PackDirectory(options);
@@ -80,7 +173,9 @@ int RunPack(const Arguments& arguments) {
                                                          : summary.error().message));
     return summary.error().code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
   }
-  PrintSummary(*summary, arguments.output);
+  for (const std::string& pattern : request.exclude.Unmatched())
+    progress.PrintLine(fmt::format("quire pack: {} matches nothing", pattern));
+  PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
   if (summary->unreadable == 0) return kExitOk;
   progress.PrintLine(fmt::format("quire pack: the pack is without {} entries that could not be read",
                                  FormatCount(summary->unreadable)));
@@ -93,22 +188,50 @@ void AddPackCommand(CLI::App& app, Body& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* pack = app.add_subcommand("pack", "Pack a directory into one file");
   pack->add_option("SRC", arguments->source, "Directory to pack")->required();
-  pack->add_option("-o,--output", arguments->output, "Pack to write, by convention NAME.quire")
-      ->required()
-      ->type_name("OUT");
+  CLI::Option* const output = pack->add_option("-o,--output", arguments->output,
+                                               "Pack to write, by convention NAME.quire; a symlink is followed")
+                                  ->required()
+                                  ->type_name("OUT");
   pack->add_option("-j,--jobs", arguments->jobs, "Files read at once; the pack is the same for any number")
       ->check(CLI::Range(1U, kMaxJobs))
       ->capture_default_str()
       ->type_name("N");
   pack->add_option("--order", arguments->order,
-                   "Order of the samples in the pack: path, shuffle:SEED, or list:FILE (paths below SRC, one a line)")
+                   "Order of the samples in the pack: path, shuffle:SEED, list:FILE (paths below SRC, one a line) or "
+                   "list0:FILE (separated by NUL)")
       ->capture_default_str()
       ->type_name("ORDER");
   pack->add_option("--exclude", arguments->exclude,
                    "Leave out what matches, with all below it; without '/' compared with the name, else with the path "
-                   "below SRC; repeatable")
+                   "below SRC; one that ends in '/' is for directories; repeatable")
       ->type_name("GLOB")
       ->allow_extra_args(false);
+  pack->add_option("--exclude-from", arguments->exclude_from,
+                   "Leave out what the lines of FILE match, but for lines that begin with '#'; repeatable")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  pack->add_option("--files-from", arguments->files_from,
+                   "Pack what FILE lists only: paths below SRC, one a line, directories with all below them; '-' or "
+                   "nothing is the standard input")
+      ->type_name("FILE")
+      ->expected(0, 1)
+      ->default_str("-");
+  pack->add_flag("-0,--null", arguments->null, "The list of --files-from is separated by NUL");
+  pack->add_flag("-x,--one-file-system", arguments->one_file_system,
+                 "Pack directories on other file systems without what is below them");
+  pack->add_option("--mtime", arguments->mtime,
+                   "Modification time of every entry: @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
+      ->type_name("TIME");
+  pack->add_option("--owner", arguments->owner, "Owner of every entry, as numbers")->type_name("UID:GID");
+  pack->add_option("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside OUT")
+      ->type_name("DIR");
+  const auto plan_only = [arguments, output] {
+    arguments->dry_run = true;
+    output->required(false);
+  };
+  pack->add_flag_callback("-n,--dry-run", plan_only,
+                          "List what would be packed, and say how large the pack would be; needs no OUT")
+      ->trigger_on_parse();
   pack->add_flag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
   pack->add_flag("--skip-unreadable", arguments->skip_unreadable,
                  "Write the pack without what cannot be read; the exit code is still 1");

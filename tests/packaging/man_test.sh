@@ -24,7 +24,7 @@ text_of man1/quire.1 | grep -qE "^quire $version +$date +quire\\(1\\)$" || fail 
 # columns in by groff's age. All have --help.
 names() { tr -d ' ' | tr , '\n' | sed '/^-h$/d; /^--help$/d' | sort -u; }
 options_of_help() { sed -nE 's/^  (-[^ ]+).*/\1/p' | names; }
-options_of_page() { text_of "$1" | sed -nE 's/^ {5,7}(--?[A-Za-z-]+(, --?[A-Za-z-]+)*).*/\1/p' | names; }
+options_of_page() { text_of "$1" | sed -nE 's/^ {5,7}(--?[A-Za-z0-9-]+(, --?[A-Za-z0-9-]+)*).*/\1/p' | names; }
 assert_same_options() { assert_equal "$(options_of_page "$1")" "$(options_of_help <<<"$2")" "options of $1"; }
 
 mapfile -t subcommands < <(quire --help | sed '1,/^Subcommands:/d' | awk 'NF {print $1}')

@@ -13,11 +13,12 @@ same_content() {
   [ -z "$difference" ] || { head -n 20 <<<"$difference"; return 1; }
 }
 
-# Type, mode, owner, size, mtime, links, target of every entry, the top folder's included.
+# Type, mode, owner, size, mtime, links, target of every entry, the top folder's included; of folders not the size, which
+# is the file system's.
 # $2, $3: the fields of a folder's and of a file's links.
 list_metadata() {
   LC_ALL=C find "$1" "${not_special[@]}" \
-    '(' -type d -printf "%P\t%y %m %U:%G %s %T@ $2\0" -o -printf "%P\t%y %m %U:%G %s %T@ $3 %l\0" ')' | LC_ALL=C sort -z
+    '(' -type d -printf "%P\t%y %m %U:%G %T@ $2\0" -o -printf "%P\t%y %m %U:%G %s %T@ $3 %l\0" ')' | LC_ALL=C sort -z
 }
 same_metadata() {
   local folder_links='%n' file_links='%n'

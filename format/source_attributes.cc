@@ -1,0 +1,115 @@
+#include "format/source_attributes.h"
+
+#include <linux/limits.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "format/coding.h"
+#include "format/index_tables.h"
+
+namespace quire {
+namespace {
+
+constexpr const char* kAccessList = "system.posix_acl_access";
+
+Result<std::string> ReadValue(const std::string& path, const std::string& name) {
+  std::string value(XATTR_SIZE_MAX, '\0');
+  const ssize_t got = lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+  if (got < 0) return SystemError(errno, "getxattr {}", name);
+  value.resize(static_cast<size_t>(got));
+  return value;
+}
+
+bool IsAccessList(std::string_view name) {
+  return name == kAccessList || name == "system.posix_acl_default" || name == "system.nfs4_acl" ||
+         name == "system.richacl";
+}
+
+}  // namespace
+
+Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
+  std::string names(1024, '\0');
+  ssize_t bytes = 0;
+  while ((bytes = llistxattr(path.c_str(), names.data(), names.size())) < 0 && errno == ERANGE)
+    names.resize(names.size() * 8);
+  SourceAttributes attributes;
+  if (bytes < 0) {
+    if (errno == ENOTSUP) return attributes;
+    return SystemError(errno, "listxattr");
+  }
+  std::vector<std::string> wanted;
+  for (size_t at = 0; at < static_cast<size_t>(bytes);) {
+    const std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    if (name.starts_with("user.")) wanted.push_back(name);
+    attributes.has_access_list |= IsAccessList(name);
+    attributes.has_label |= name == "security.selinux" || name.starts_with("security.SMACK64");
+    attributes.has_capability |= name == "security.capability";
+    if (name != kAccessList) continue;
+    const auto list = ReadValue(path, name);
+    if (!list) return std::unexpected(list.error());
+    attributes.most_access = ModeOfAccessList(AsBytes(*list));
+  }
+  std::ranges::sort(wanted);
+  for (const std::string& name : wanted) {
+    const auto value = ReadValue(path, name);
+    if (!value) return std::unexpected(value.error());
+    attributes.xattrs += EncodeXattr(name, *value);
+  }
+  return attributes;
+}
+
+std::optional<uint32_t> ModeOfAccessList(std::span<const std::byte> list) {
+  constexpr size_t kHeaderBytes = sizeof(posix_acl_xattr_header);
+  constexpr size_t kEntryBytes = sizeof(posix_acl_xattr_entry);
+  constexpr uint32_t kAll = 7;
+  if (list.size() < kHeaderBytes || (list.size() - kHeaderBytes) % kEntryBytes != 0 ||
+      LoadUint<4>(list, 0) != POSIX_ACL_XATTR_VERSION)
+    return std::nullopt;
+  uint32_t owner = 0;
+  uint32_t group = 0;
+  uint32_t others = 0;
+  uint32_t mask = kAll;
+  std::optional<uint32_t> users;   // what every named user may do, before the mask
+  std::optional<uint32_t> groups;  // what every named group may do
+  for (size_t at = kHeaderBytes; at < list.size(); at += kEntryBytes) {
+    const auto access = static_cast<uint32_t>(LoadUint<2>(list, at + offsetof(posix_acl_xattr_entry, e_perm))) & kAll;
+    switch (LoadUint<2>(list, at + offsetof(posix_acl_xattr_entry, e_tag))) {
+      case ACL_USER_OBJ:
+        owner = access;
+        break;
+      case ACL_GROUP_OBJ:
+        group = access;
+        break;
+      case ACL_OTHER:
+        others = access;
+        break;
+      case ACL_MASK:
+        mask = access;
+        break;
+      case ACL_USER:
+        users = users.value_or(kAll) & access;
+        break;
+      case ACL_GROUP:
+        groups = groups.value_or(kAll) & access;
+        break;
+      default:
+        return std::nullopt;
+    }
+  }
+  // A named user who is in the owning group is given the user's entry, and is one of the others without the list. A
+  // member of a named group may be in the owning group too, and then has the access of either.
+  if (users) group &= *users & mask;
+  if (users) others &= *users & mask;
+  if (groups) others &= *groups & mask;
+  return owner << 6 | (group & mask) << 3 | others;
+}
+
+}  // namespace quire

@@ -1,0 +1,129 @@
+#!/bin/bash
+# Goal: OUT is made on any file system that can hold it, what would keep it from its name is told before the work, and
+# temporary files are nobody's samples.
+. "$(dirname "$0")/../support/harness.sh"
+. "$support/trees.sh"
+
+make_samples "$scratch/tree" 2 10 1000
+out=$scratch/out
+mkdir "$out"
+# refused PATTERN OUT: with --force, and before the scan, which would read a symlink of the tree.
+ln -s target "$scratch/tree/000/met"
+refused() {
+  assert_exit 1 strace -f -qq -e trace=readlink,readlinkat -o "$scratch/trace" "$QUIRE" pack "$scratch/tree" --force -o "$2"
+  assert_says "$1"
+  ! grep -q '"met"' "$scratch/trace" || fail "$2 was refused after the scan only"
+}
+
+# Symlinks are followed, and stay; a dangling one is refused.
+echo old >"$out/real"
+ln -s real "$out/link"
+assert_exit 1 quire pack "$scratch/tree" -o "$out/link"
+assert_says '--force'
+assert_equal "$(cat "$out/real")" old
+pack "$scratch/tree" -o "$out/link" --force
+[ -L "$out/link" ] || fail 'the symlink was replaced'
+assert_equal "$(quire ls "$out/real" | wc -l)" 2
+ln -s nowhere "$out/dangling"
+refused 'symlink' "$out/dangling"
+[ ! -e "$out/nowhere" ] || fail 'a dangling symlink was followed'
+
+# What is no regular file, and what has no folder.
+mkfifo "$out/fifo"
+refused 'regular file' "$out/fifo"
+refused 'regular file' /dev/null
+refused 'directory' "$out"
+refused "no folder $out/none" "$out/none/x.quire"
+refused 'not a directory' "$out/real/x.quire"
+refused 'too long' "$out/$(printf 'n%.0s' {1..256})"
+assert_exit 2 quire pack "$scratch/tree" -o -
+assert_says 'pipe' 'name a file'
+assert_exit 2 quire pack "$scratch/tree"
+assert_says 'OUT'
+rm "$out"/{link,dangling,fifo}
+
+# A folder that others may write to, but where only owners may replace; a closed one; one that cannot be listed.
+make_ordinary_user
+mkdir "$scratch/sticky" "$scratch/closed"
+echo theirs >"$scratch/sticky/kept"
+chmod 1777 "$scratch/sticky" && chmod 666 "$scratch/sticky/kept"
+user_pack() { as_user "$user_quire" pack --progress never "$scratch/tree" "$@"; }
+if is_root; then
+  assert_exit 1 user_pack -o "$scratch/sticky/kept" --force
+  assert_says 'replacing it: operation not permitted'
+  assert_exit 1 user_pack -o "$scratch/closed/x.quire"
+  assert_says "$scratch/closed: permission denied"
+  if chattr +i "$out/real" 2>/dev/null; then
+    refused 'replacing it: operation not permitted' "$out/real"
+    chattr -i "$out/real"
+  else
+    leave_out 'an immutable OUT: this file system has none'
+  fi
+  : >"$out/mount point"
+  if mount --bind "$out/real" "$out/mount point" 2>/dev/null; then
+    mounts+=("$out/mount point")
+    refused 'mount point' "$out/mount point"
+    umount "$out/mount point"
+  else
+    leave_out 'OUT as a mount point: no bind mount can be made'
+  fi
+else
+  leave_out 'folders and files of others: that needs root'
+fi
+mkdir -m 300 "$user_home/unlisted"
+if is_root; then chown "$user:" "$user_home/unlisted"; fi
+assert_exit 0 user_pack -o "$user_home/unlisted/x.quire"
+assert_exit 0 user_pack -o "$user_home/unlisted/x.quire" --force
+
+# --tmp: a folder for what does not stay; a wrong one is told at once.
+mkdir "$scratch/tmp"
+pack "$scratch/tree" -o "$out/tmp.quire" --tmp "$scratch/tmp"
+cmp "$out/tmp.quire" "$out/real"
+assert_equal "$(ls -A "$scratch/tmp")" ''
+assert_exit 1 quire pack "$scratch/tree" -o "$out/new.quire" --tmp "$scratch/none"
+assert_says "--tmp $scratch/none" 'no such file'
+if is_root; then
+  strace -f -qq -e trace=openat -o "$scratch/trace" "$QUIRE" pack "$scratch/tree" -o "$out/tmp.quire" --force --tmp "$scratch/tmp" >/dev/null
+  grep -q "\"$scratch/tmp\", .*O_TMPFILE" "$scratch/trace" || fail 'nothing was made in the folder of --tmp'
+fi
+rm -f "$out/mount point"
+assert_equal "$(ls -A "$out" | tr '\n' ' ')" 'real tmp.quire ' 'left behind'
+
+# A file system with neither unnamed files nor hard links nor RENAME_NOREPLACE: exFAT by FUSE.
+exfat=$scratch/exfat
+mount_exfat() {
+  local device status=0
+  command -v mkfs.exfat >/dev/null && command -v mount.exfat-fuse >/dev/null && [ -e /dev/fuse ] && is_root || return 1
+  truncate -s 64M "$scratch/exfat.image" && mkfs.exfat "$scratch/exfat.image" >/dev/null 2>&1 || return 1
+  mkdir "$exfat"
+  mounts+=("$exfat")
+  device=$(losetup --find --show "$scratch/exfat.image" 2>"$scratch/exfat.log") || return 1
+  mount.exfat-fuse "$device" "$exfat" >"$scratch/exfat.log" 2>&1 || status=1
+  losetup --detach "$device"  # once it is unmounted
+  return $status
+}
+if mount_exfat; then
+  ! ln "$exfat" "$exfat/x" 2>/dev/null || fail 'this exFAT has hard links'
+  pack "$scratch/tree" -o "$exfat/new.quire"
+  cmp "$exfat/new.quire" "$out/real"
+  assert_equal "$(ls -A "$exfat")" new.quire
+  assert_exit 1 quire pack "$scratch/tree" -o "$exfat/new.quire"
+  assert_says '--force'
+  pack "$scratch/tree" -o "$exfat/new.quire" --force
+  cmp "$exfat/new.quire" "$out/real"
+  assert_equal "$(ls -A "$exfat")" new.quire
+  assert_exit 1 quire pack "$scratch/tree" -o "$exfat/a:b.quire"  # no name of exFAT
+  assert_equal "$(ls -A "$exfat")" new.quire
+
+  # OUT in SRC: its temporary name is no sample, and the temporary files must be elsewhere.
+  mkdir "$exfat/tree" && echo sample >"$exfat/tree/sample"
+  assert_exit 2 quire pack "$exfat/tree" -o "$exfat/tree/x.quire" --exclude x.quire
+  assert_says '--tmp'
+  pack "$exfat/tree" -o "$exfat/tree/x.quire" --exclude x.quire --tmp "$scratch/tmp"
+  assert_equal "$(list_paths "$exfat/tree/x.quire")" sample
+  assert_equal "$(ls -A "$exfat/tree" | tr '\n' ' ')" 'sample x.quire '
+  ! grep -q excluded "$scratch/pack.log" || fail "what the packer made itself was counted: $(cat "$scratch/pack.log")"
+else
+  leave_out "exFAT: it needs root, /dev/fuse, exfat-fuse and exfatprogs $(cat "$scratch/exfat.log" 2>/dev/null)"
+fi
+pass

@@ -147,6 +147,9 @@ void UringRing::Main() {
   is_set_up_.count_down();
   if (refusal.error != 0) return;
   Run();
+  // The kernel takes rings apart later: it would keep the file open, and its file system busy, when this process is
+  // gone.
+  if (has_fixed_file_) io_uring_unregister_files(&ring_);
   io_uring_queue_exit(&ring_);
 }
 

@@ -1,0 +1,41 @@
+// A pack read past the kernel's page cache, where that can be had: for commands that read much of it once, in large
+// pieces.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "cache/memory/arena.h"
+#include "cache/volume/volume_source.h"
+#include "format/pack.h"
+#include "format/result.h"
+#include "format/verifier.h"
+
+namespace quire {
+
+// Thread-safe. Memory: a page for each read at once.
+class DiskReader {
+ public:
+  static Result<std::unique_ptr<DiskReader>> Open(const Pack& pack, unsigned reads_at_once);
+
+  // As ReadPackBytes. Waits for memory, and for the disk.
+  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use);
+
+ private:
+  DiskReader(std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine);
+  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint64_t offset, size_t bytes);
+  uint32_t TakeSlot();
+  void ReturnSlot(uint32_t slot);
+
+  const std::unique_ptr<Arena> arena_;
+  const std::unique_ptr<VolumeSource> engine_;
+  std::mutex mutex_;  // guards free_
+  std::condition_variable returned_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace quire

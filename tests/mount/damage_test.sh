@@ -46,7 +46,7 @@ assert_exit 0 quire cat "$bad" 000/00000.bin
 assert_exit 0 quire info "$bad"
 assert_exit 0 quire ls -R "$bad"
 mkdir "$scratch/extracted"
-assert_exit 1 quire extract "$bad" -C "$scratch/extracted"
+assert_exit 1 quire extract --keep-going "$bad" -C "$scratch/extracted"
 assert_says marked 001/00007.bin big
 assert_equal "$(differing "$scratch/extracted")" './001/00007.bin ./big ./marked ' 'files that extract could not make right'
 if [ -e /dev/fuse ]; then

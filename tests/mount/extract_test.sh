@@ -6,7 +6,6 @@
 
 make_odd_tree "$scratch/tree"
 pack "$scratch/tree" -o "$scratch/tree.quire"
-mkdir "$scratch/whole"
 quire extract "$scratch/tree.quire" -C "$scratch/whole" || fail 'extracting everything'
 assert_same_tree "$scratch/tree" "$scratch/whole"
 
@@ -39,22 +38,46 @@ assert_equal "$(ls -A "$scratch/parts/sizes")" '4097 bytes'
 assert_exit 1 quire extract "$scratch/tree.quire" no/such -C "$scratch/parts"
 assert_says 'no/such'
 
-# What is there already is not overwritten in silence, and symlinks are not followed out of the folder.
-echo mine >"$scratch/parts/sizes/4097 bytes"
-assert_exit 1 quire extract "$scratch/tree.quire" 'sizes/4097 bytes' -C "$scratch/parts"
-assert_equal "$(cat "$scratch/parts/sizes/4097 bytes")" mine
-mkdir "$scratch/trap" "$scratch/outside" && ln -s ../outside "$scratch/trap/sizes"
-status=0
-quire extract "$scratch/tree.quire" sizes -C "$scratch/trap" >/dev/null 2>&1 || status=$?
-assert_equal "$(ls -A "$scratch/outside")" '' "written through a symlink (status $status)"
+# The second name of a hard link is made where it is asked for, alone or beside others.
+quire extract "$scratch/tree.quire" links/z/m -C "$scratch/second" || fail 'extracting a second name'
+assert_equal "$(cd "$scratch/second" && find . -type f)" ./links/z/m
+cmp "$scratch/tree/links/m" "$scratch/second/links/z/m"
+quire extract "$scratch/tree.quire" links/z links/a -C "$scratch/several" || fail 'extracting several names'
+assert_equal "$(stat -c %i "$scratch/several/links/z/m")" "$(stat -c %i "$scratch/several/links/a/m")" 'hard links of what was extracted'
+assert_equal "$(readlink "$scratch/several/links/z/hard link of a symlink")" m
+cmp "$scratch/tree/links/big" "$scratch/several/links/z/big"
 
-# An ordinary user gets the files as their own.
-if is_root; then
-  make_ordinary_user
-  chmod 644 "$scratch/tree.quire"
-  as_user mkdir "$user_home/mine"
-  as_user "$user_quire" extract "$scratch/tree.quire" sizes modes/owned -C "$user_home/mine" >"$scratch/log" 2>&1 || { cat "$scratch/log"; fail 'extracting as an ordinary user'; }
-  assert_equal "$(find "$user_home/mine" ! -user "$user" -print)" ''
-  same_content "$scratch/tree/sizes" "$user_home/mine/sizes"
-fi
+# Patterns, as the shell has them, and '**' for any folders; a name that is there as it stands comes first.
+found() {
+  rm -rf "$scratch/found"
+  quire extract "$scratch/tree.quire" "$@" -C "$scratch/found" || fail "extract $*"
+  (cd "$scratch/found" && find . ! -type d | sort | tr '\n' ' ')
+}
+assert_equal "$(found 'sizes/6553[56] bytes')" './sizes/65535 bytes ./sizes/65536 bytes '
+assert_equal "$(found '*/m' links/z/m)" './links/m ./links/z/m '
+assert_equal "$(found 'links/**/m')" './links/a/m ./links/m ./links/z/m '
+assert_equal "$(found '**/bottom')" "./names$(printf '/deeper%.0s' {1..40})/bottom "
+assert_equal "$(found 'names/*')" './names/* '
+assert_equal "$(found 'names/\*')" './names/* '
+assert_exit 1 quire extract "$scratch/tree.quire" 'sizes/*.jpg' 'no/such' -C "$scratch/none"
+assert_says 'sizes/\*.jpg'
+[ ! -e "$scratch/none" ] || fail 'a folder was made though nothing was found'
+assert_exit 1 quire extract "$scratch/tree.quire" 'sizes/*.jpg' no/such 'sizes/1 bytes' --keep-going -C "$scratch/none"
+assert_says 'sizes/\*.jpg' 'no/such'
+[ -e "$scratch/none/sizes/1 bytes" ] || fail 'nothing was extracted beside a path that is not there'
+
+# Deeper than there may be open files; and as deep as paths go.
+deep=$scratch/deep/$(printf 'd/%.0s' {1..1100})
+mkdir -p "$deep" && echo bottom >"${deep}bottom"
+pack "$scratch/deep" -o "$scratch/deep.quire"
+(ulimit -n 64 && quire extract "$scratch/deep.quire" -C "$scratch/deep again") || fail 'extracting 1,100 folders deep'
+same_content "$scratch/deep" "$scratch/deep again"
+
+# One job or many, and a shuffled pack of many folders with few descriptors: the same tree.
+make_samples "$scratch/samples" 100 10 300
+pack "$scratch/samples" --order shuffle:1 -o "$scratch/shuffled.quire"
+(ulimit -n 64 && quire extract "$scratch/shuffled.quire" --jobs 1 -C "$scratch/one job") || fail 'one job'
+quire extract "$scratch/shuffled.quire" --jobs 16 -C "$scratch/many jobs" || fail 'many jobs'
+assert_same_tree "$scratch/samples" "$scratch/one job"
+assert_same_tree "$scratch/samples" "$scratch/many jobs"
 pass

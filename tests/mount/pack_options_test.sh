@@ -130,7 +130,7 @@ grep -qi "$special_files.*\(device\|left out\)\|left out.*$special_files" "$scra
 assert_equal "$(quire info --json "$scratch/out.quire" | json 'd["left_out"]')" "$special_files"
 assert_equal "$(quire info --json "$scratch/out.quire" | json 'd["samples"]')" "$sum_without"
 assert_equal "$(listing)" "$all""special "
-mkdir "$scratch/extracted" && quire extract "$scratch/out.quire" -C "$scratch/extracted"
+quire extract "$scratch/out.quire" -C "$scratch/extracted"
 same_content "$scratch/tree" "$scratch/extracted"
 same_metadata "$scratch/tree" "$scratch/extracted"
 
@@ -144,7 +144,7 @@ plain=$(stat -c %s "$scratch/out.quire")
 repack --dedup
 deduplicated=$(stat -c %s "$scratch/out.quire")
 [ $((deduplicated * 10)) -lt $((plain * 6)) ] || fail "$deduplicated bytes with --dedup, $plain without"
-rm -r "$scratch/extracted" && mkdir "$scratch/extracted" && quire extract "$scratch/out.quire" -C "$scratch/extracted"
+rm -r "$scratch/extracted" && quire extract "$scratch/out.quire" -C "$scratch/extracted"
 same_content "$scratch/tree" "$scratch/extracted"
 same_metadata "$scratch/tree" "$scratch/extracted"  # deduplicated files are no hard links
 quire verify "$scratch/out.quire" >/dev/null

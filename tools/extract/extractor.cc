@@ -1,0 +1,81 @@
+#include "tools/extract/extractor.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "format/worker_pool.h"
+#include "tools/disk_reader.h"
+#include "tools/extract/entry_patterns.h"
+#include "tools/extract/extract_plan.h"
+#include "tools/extract/folder_maker.h"
+#include "tools/extract/further_names.h"
+#include "tools/extract/new_file.h"
+#include "tools/extract/sample_copy.h"
+#include "tools/extract/target_tree.h"
+
+namespace quire {
+namespace {
+
+// What `paths` mean. Those that mean nothing are faults, all of which are told before the work begins.
+std::vector<NodeNumber> FindTops(const Index& index, const std::vector<std::string>& paths, ExtractReport& report) {
+  if (paths.empty()) return {0};
+  std::vector<NodeNumber> tops;
+  for (const std::string& path : paths) {
+    const auto found = FindEntries(index, path);
+    if (found)
+      tops.insert(tops.end(), found->begin(), found->end());
+    else
+      report.Fault(found.error());
+  }
+  return tops;
+}
+
+}  // namespace
+
+Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeSetter& attributes,
+                     ExtractReport& report) {
+  const Index& index = pack.index();
+  const auto tops = FindTops(index, options.paths, report);
+  if (report.is_ended() || tops.empty()) return {};
+  const bool is_new_top = mkdir(options.folder.c_str(), 0777 & ~options.attributes.umask) == 0;
+  if (!is_new_top && errno != EEXIST) return SystemError(errno, "{}", options.folder);
+  auto top = File::Open(options.folder, O_PATH | O_DIRECTORY);
+  if (!top) return Propagate(std::move(top));
+  const auto disk = DiskReader::Open(pack, options.jobs);
+  if (!disk) return std::unexpected(disk.error());
+
+  const ExtractPlan plan = MakeExtractPlan(index, tops, [&](NodeNumber place, Error error) {
+    report.Fault(place, std::move(error));
+    return !report.is_ended();
+  });
+  report.entries_total = plan.entries;
+  report.bytes_total = plan.bytes;
+  SampleCopy copy(pack, **disk);
+  TargetTree tree(index, *std::move(top));
+  FileMaker files;
+  const ExtractTools tools{.index = index,
+                           .copy = copy,
+                           .tree = tree,
+                           .files = files,
+                           .attributes = attributes,
+                           .report = report,
+                           .existing = options.existing};
+  FolderMaker folders(tools, options.attributes.umask);
+  folders.MakeParents(tops, plan.directories);
+  folders.Make(plan.directories, is_new_top);
+  EntryWriter writer(tools, plan);
+  WorkerPool pool(static_cast<unsigned>(std::clamp<uint64_t>(plan.tasks.size(), 1, options.jobs)));
+  const auto ended = pool.ForEach(plan.tasks.size(), [&](uint64_t number) -> Result<void> {
+    if (report.is_ended()) return MakeError(ErrorCode::kInterrupted, "ended");
+    writer.Run(plan.tasks[number]);
+    return {};
+  });
+  if (!ended || report.is_ended()) return {};
+  MakeFurtherNames(tools, plan, writer);
+  if (!report.is_ended()) folders.Complete();
+  return {};
+}
+
+}  // namespace quire

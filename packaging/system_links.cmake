@@ -1,0 +1,37 @@
+# Part of `cmake --install`: what the system looks for in one place only, wherever the rest goes. mount(8) looks for its
+# helpers in /sbin, and quire@.service for its settings in /etc/quire. Installing for the whole system, into /usr or
+# /usr/local, puts them there; for another prefix it is said what to do by hand.
+set(sample "${CMAKE_CURRENT_LIST_DIR}/systemd/NAME.conf.sample")
+if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/usr(/local)?/?$")
+  file(INSTALL DESTINATION "${CMAKE_INSTALL_PREFIX}/etc/quire" TYPE FILE FILES "${sample}")
+  message(STATUS "For `mount -t quire` and fstab, as root: ln -s ${CMAKE_INSTALL_PREFIX}/sbin/mount.* /sbin/")
+  message(STATUS "For quire@NAME.service, as root: make /etc/quire/NAME.conf as ${CMAKE_INSTALL_PREFIX}/etc/quire/NAME.conf.sample says")
+  return()
+endif()
+file(INSTALL DESTINATION /etc/quire TYPE FILE FILES "${sample}")  # below $DESTDIR
+
+if(CMAKE_INSTALL_PREFIX MATCHES "^/usr/?$")
+  return()  # whose sbin is /sbin
+endif()
+foreach(helper mount.quire mount.fuse.quire)
+  set(target "${CMAKE_INSTALL_PREFIX}/sbin/${helper}")
+  set(link "$ENV{DESTDIR}/sbin/${helper}")
+  set(present "")
+  if(IS_SYMLINK "${link}")
+    file(READ_SYMLINK "${link}" present)
+  elseif(EXISTS "${link}")
+    set(present "a file")
+  endif()
+  if(NOT present STREQUAL "" AND NOT present STREQUAL target)
+    message(WARNING "mount(8) goes on using ${link} (${present}); for this installation, as root: ln -sf ${target} /sbin/")
+    continue()
+  endif()
+  file(MAKE_DIRECTORY "$ENV{DESTDIR}/sbin")
+  file(CREATE_LINK "${target}" "${link}" RESULT failure SYMBOLIC)
+  if(NOT failure STREQUAL "0")
+    message(WARNING "${link}: ${failure}: mount(8) looks for its helpers there; as root: ln -s ${target} /sbin/")
+    continue()
+  endif()
+  message(STATUS "Linked: ${link} to ${target}")
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES "/sbin/${helper}")
+endforeach()

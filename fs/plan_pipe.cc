@@ -72,7 +72,9 @@ void PlanPipe::Run(const std::stop_token& stop) {
     if (stop.stop_requested()) return;
     between_looks = is_new ? 2 * kPatience : std::min(2 * between_looks, kLongestBetweenLooks);
     const bool was_read = RunStep(kThreadName, [&] {
-      if (const File pipe = Open(); pipe.is_open()) ReadPlans(pipe, is_new ? kPatience : milliseconds(0), stop);
+      if (const File pipe = Open(O_RDONLY); pipe.is_open()) ReadPlans(pipe, is_new ? kPatience : milliseconds(0), stop);
+      // Now that we are not, somebody else may be a reader, who waits for a writer: one that comes and goes will do.
+      const File writer = Open(O_WRONLY);
     });
     if (!was_read) AbandonPlan();
     // Ours was a look-up too. One that came in between found the pipe open, and was heard.
@@ -90,9 +92,9 @@ bool PlanPipe::WaitUntilLookedUp(milliseconds at_most, const std::stop_token& st
 }
 
 // Empty where what is seen there is not our pipe: the mount may be hidden, or gone.
-File PlanPipe::Open() const {
+File PlanPipe::Open(int access_mode) const {
   const std::string path = fmt::format("{}/{}/{}", mount_point_, kControlFolderName, kPlanName);
-  File pipe(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  File pipe(open(path.c_str(), access_mode | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   struct stat status = {};
   if (!pipe.is_open() || fstat(pipe.fd(), &status) != 0 || !S_ISFIFO(status.st_mode) || status.st_dev != device_)
     return {};

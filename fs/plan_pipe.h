@@ -4,7 +4,8 @@
 //
 // The daemon is its reader, by the name in its own mount, like everybody else. Having it open all the time would keep
 // the mount from being unmounted. So it is opened when somebody looks the name up, as open(2) does before it waits for
-// a reader, and closed once nobody writes.
+// a reader, and closed once nobody writes. A program that opens it to read is not a reader of plans, and would wait for
+// one to be written: it is refused where that can be seen (open_call.h), and elsewhere finds the pipe's end at once.
 #pragma once
 
 #include <sys/types.h>
@@ -47,7 +48,7 @@ class PlanPipe {
  private:
   void Run(const std::stop_token& stop);
   bool WaitUntilLookedUp(std::chrono::milliseconds at_most, const std::stop_token& stop);
-  [[nodiscard]] File Open() const;
+  [[nodiscard]] File Open(int access_mode) const;
   void ReadPlans(const File& pipe, std::chrono::milliseconds patience, const std::stop_token& stop);
   void TakeBytes(std::span<const char> bytes, const std::stop_token& stop);
   void EndPlan();

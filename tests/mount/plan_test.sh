@@ -32,6 +32,21 @@ remount
 assert_equal "$(stat -c '%F %a' "$plan")" 'fifo 222'
 assert_equal "$(ls -A "$mnt")" "$(ls -A "$tree")"
 
+# It is for writing: reading it is refused at once, and where the daemon cannot tell (the flags of openat2 are not in
+# /proc/PID/syscall) it is empty.
+assert_exit 1 timeout 10 cat "$plan"
+assert_says 'permission denied'
+assert_exit 1 timeout 10 dd if="$plan" of=/dev/null
+timeout 10 python3 - "$plan" <<'PYTHON' || fail 'a reader that the daemon does not see hangs'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+how = struct.pack('<QQQ', os.O_RDONLY, 0, 0)
+reader = libc.syscall(437, -100, os.fsencode(sys.argv[1]), how, len(how))
+assert reader >= 0 and os.read(reader, 100) == b'', os.strerror(ctypes.get_errno())
+assert os.read(os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK), 100) == b''
+os.close(os.open(sys.argv[1], os.O_RDWR))
+PYTHON
+
 # Lines, as any shell writes them; with what names no sample among them, of which the log tells.
 { list; printf '/000/00001.bin\n%s/001/00001.bin\n\nodd/symlink\nno/such\nodd\n' "$mnt"; } >"$plan"
 assert_told 1003 2

@@ -13,10 +13,67 @@
 namespace quire {
 namespace {
 
+// Hands the faults of numbered tasks on in the order of the tasks, as soon as all before them have ended. Thread-safe.
+// Memory: a bit for each task, and the faults that wait.
+class FaultSequence {
+ public:
+  explicit FaultSequence(const std::function<void(const Fault&)>& on_fault) : on_fault_(on_fault) {}
+
+  // Runs `body` of each task in the threads of `pool`, as WorkerPool::ForEach does.
+  Result<void> ForEach(WorkerPool& pool, uint64_t tasks, const std::function<Result<void>(uint64_t)>& body) {
+    has_ended_.assign(tasks, false);
+    next_ = 0;
+    auto done = pool.ForEach(tasks, [&](uint64_t task) {
+      current_task = task;
+      auto result = body(task);
+      End(task);
+      return result;
+    });
+    for (; next_ < tasks; ++next_) HandOn(next_);  // where it was cut short
+    current_task = kNoTask;
+    return done;
+  }
+
+  // Of the task that this thread runs; of none, between two ForEach, the fault is handed on at once.
+  void Add(Fault fault) {
+    const std::scoped_lock lock(mutex_);
+    ++faults_;
+    if (current_task == kNoTask) return on_fault_(fault);
+    waiting_[current_task].push_back(std::move(fault));
+  }
+
+  [[nodiscard]] uint64_t faults() const { return faults_; }
+
+ private:
+  static constexpr uint64_t kNoTask = UINT64_MAX;
+  static thread_local uint64_t current_task;
+
+  void End(uint64_t task) {
+    const std::scoped_lock lock(mutex_);
+    has_ended_[task] = true;
+    for (; next_ < has_ended_.size() && has_ended_[next_]; ++next_) HandOn(next_);
+  }
+
+  void HandOn(uint64_t task) {
+    const auto found = waiting_.extract(task);
+    if (found.empty()) return;
+    for (const Fault& fault : found.mapped()) on_fault_(fault);
+  }
+
+  const std::function<void(const Fault&)>& on_fault_;
+  std::mutex mutex_;  // guards all below while tasks run
+  std::vector<bool> has_ended_;
+  uint64_t next_ = 0;  // all tasks before it have ended
+  std::map<uint64_t, std::vector<Fault>> waiting_;
+  uint64_t faults_ = 0;
+};
+
+thread_local uint64_t FaultSequence::current_task = kNoTask;
+
 class Verifier {
  public:
   Verifier(const Pack& pack, WorkerPool& pool, const VerifyOptions& options)
-      : pack_(pack), index_(pack.index()), pool_(pool), options_(options) {}
+      : pack_(pack), index_(pack.index()), pool_(pool), options_(options), faults_(options.on_fault) {}
 
   Result<VerifySummary> Run() {
     if (auto done = CheckIndexBlocks(); !done) return Propagate(std::move(done));
@@ -26,6 +83,7 @@ class Verifier {
     if (auto done = CheckPages(); !done) return Propagate(std::move(done));
     CheckDirectoryRanges();
     if (auto done = CheckNamespace(); !done) return Propagate(std::move(done));
+    summary_.faults = faults_.faults();
     return summary_;
   }
 
@@ -33,7 +91,7 @@ class Verifier {
   Result<void> CheckIndexBlocks() {
     const uint64_t body_bytes = index_.superblock().body_bytes;
     summary_.index_blocks = CeilDiv(body_bytes, kBlockBytes);
-    return pool_.ForEach(summary_.index_blocks, [&](uint64_t block) -> Result<void> {
+    return faults_.ForEach(pool_, summary_.index_blocks, [&](uint64_t block) -> Result<void> {
       if (auto stop = CheckInterrupted(); !stop) return stop;
       const uint64_t offset = block * kBlockBytes;
       const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
@@ -69,7 +127,7 @@ class Verifier {
   }
 
   Result<void> CheckPages() {
-    return pool_.ForEach(summary_.pages, [&](uint64_t page) -> Result<void> {
+    return faults_.ForEach(pool_, summary_.pages, [&](uint64_t page) -> Result<void> {
       if (auto stop = CheckInterrupted(); !stop) return stop;
       CheckPage(page);
       return {};
@@ -160,7 +218,7 @@ class Verifier {
       Report(Fault::Kind::kIndex, "", root.error().message);
     else if (root->kind != NodeKind::kDirectory)
       Report(Fault::Kind::kIndex, "", "node 0: the root is not a directory");
-    return pool_.ForEach(index_.directory_count(), [&](uint64_t number) -> Result<void> {
+    return faults_.ForEach(pool_, index_.directory_count(), [&](uint64_t number) -> Result<void> {
       const auto directory = index_.GetDirectory(number);
       if (!directory) {
         Report(Fault::Kind::kIndex, "", directory.error().message);
@@ -222,9 +280,7 @@ class Verifier {
   }
 
   void Report(Fault::Kind kind, std::string path, std::string message) {
-    const std::scoped_lock lock(mutex_);
-    ++summary_.faults;
-    options_.on_fault({.kind = kind, .path = std::move(path), .message = std::move(message)});
+    faults_.Add({.kind = kind, .path = std::move(path), .message = std::move(message)});
   }
 
   [[nodiscard]] Result<void> CheckInterrupted() const {
@@ -241,6 +297,7 @@ class Verifier {
   const Index& index_;
   WorkerPool& pool_;
   const VerifyOptions& options_;
+  FaultSequence faults_;
   Result<Volume> volume_;
   std::vector<ExtentNumber> first_extent_;  // by page; the extent count where a page has none
   std::mutex mutex_;                        // guards all below while pages and directories are checked

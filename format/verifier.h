@@ -34,7 +34,9 @@ using UseBytes = std::function<void(std::span<const std::byte>)>;
 using ReadPackBytes = std::function<Result<void>(uint64_t offset, size_t bytes, const UseBytes& use)>;
 
 struct VerifyOptions {
-  std::function<void(const Fault&)> on_fault;      // by one thread at a time
+  // Called by one thread at a time, in the order of the blocks of the index, then of the pages, then of the entries,
+  // whichever threads find the faults.
+  std::function<void(const Fault&)> on_fault;
   std::atomic<uint64_t>* bytes_done = nullptr;     // of the pack; progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted
   ReadPackBytes read = nullptr;                    // where empty: Pack::ReadRaw, into 2 MiB a thread

@@ -3,6 +3,9 @@
 // changed and all sums made good again, as a hostile writer would.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "format/block_tree.h"
 #include "format/checksum.h"
 #include "format/coding.h"
@@ -138,6 +141,38 @@ TEST(DamagedPack, VerifyFindsEveryFlippedByteOfPagesAndIndex) {
     ASSERT_GT(summary->faults, 0U) << "byte " << at;
     ASSERT_EQ(summary->faults, told);
   }
+}
+
+TEST(DamagedPack, VerifyTellsFaultsInTheOrderOfThePack) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  constexpr int kFiles = 6;
+  MemoryTree tree;
+  for (int i = 0; i < kFiles; ++i) tree.AddFile(fmt::format("{}/{}", i, i), Noise(kPageBytes, i));
+  tree.WriteTo(path);
+  std::string bytes = ReadFile(path);
+  for (int i = 0; i < kFiles; ++i) bytes[kDataBegin + i * kPageBytes + 1000] ^= 1;
+  WriteFile(path, bytes);
+  const auto pack = ValueOrDie(Pack::Open(path));
+  // Reads of earlier pages take longer, so that later ones are found first.
+  const auto read_slowly = [&](uint64_t offset, size_t count, const UseBytes& use) -> Result<void> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10 * (kFiles - offset / kPageBytes)));
+    std::vector<std::byte> into(count);
+    if (auto read = pack->ReadRaw(offset, into); !read) return read;
+    use(into);
+    return {};
+  };
+  const auto faults = [&](unsigned threads) {
+    std::vector<std::string> told;
+    WorkerPool pool(threads);
+    Ask(VerifyPack(*pack, pool,
+                   {.on_fault = [&](const Fault& fault) { told.push_back(fault.path + ": " + fault.message); },
+                    .read = read_slowly}));
+    return told;
+  };
+  const auto in_order = faults(1);
+  EXPECT_GT(in_order.size(), kFiles + 0U);  // pages, and the samples in them
+  EXPECT_EQ(faults(8), in_order);
 }
 
 TEST(DamagedPack, HostileNumbersWithGoodSumsDoNotCrash) {

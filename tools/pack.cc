@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
+#include "tools/progress_options.h"
 
 namespace quire {
 namespace {
@@ -32,7 +33,7 @@ struct Arguments {
   bool deduplicate = false;
   bool skip_unreadable = false;
   bool force = false;
-  ProgressMode progress = ProgressMode::kAuto;
+  ProgressOptions progress;
 };
 
 ProgressState Describe(const PackProgress& progress) {
@@ -143,7 +144,7 @@ int RunPack(const Arguments& arguments) {
   Request request;
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
   PackProgress counters;
-  Progress progress(arguments.progress, [&] { return Describe(counters); });
+  Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
   const PackDirectoryOptions options{
       .source = arguments.source,
       .output = arguments.output,
@@ -173,9 +174,13 @@ int RunPack(const Arguments& arguments) {
                                                          : summary.error().message));
     return summary.error().code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
   }
+  progress.Finish({.what = arguments.dry_run ? "looked through" : "packed",
+                   .counts = FormatCount(counters.samples_total) + " samples",
+                   .total = counters.bytes_total});
   for (const std::string& pattern : request.exclude.Unmatched())
     progress.PrintLine(fmt::format("quire pack: {} matches nothing", pattern));
-  PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
+  if (!arguments.progress.quiet)
+    PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
   if (summary->unreadable == 0) return kExitOk;
   progress.PrintLine(fmt::format("quire pack: the pack is without {} entries that could not be read",
                                  FormatCount(summary->unreadable)));
@@ -236,13 +241,7 @@ void AddPackCommand(CLI::App& app, Body& run) {
   pack->add_flag("--skip-unreadable", arguments->skip_unreadable,
                  "Write the pack without what cannot be read; the exit code is still 1");
   pack->add_flag("-f,--force", arguments->force, "Replace OUT if it exists");
-  pack->add_option("--progress", arguments->progress, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ProgressMode>{{"auto", ProgressMode::kAuto},
-                                                                              {"always", ProgressMode::kAlways},
-                                                                              {"never", ProgressMode::kNever}},
-                                          CLI::ignore_case)
-                      .description("{auto,always,never}"))  // its own would print the enumerators as characters
-      ->type_name("WHEN");
+  AddProgressOptions(*pack, arguments->progress);
   pack->callback([&run, arguments] { run = [arguments] { return RunPack(*arguments); }; });
 }
 

@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
+
+#include "tools/progress_line.h"
 
 namespace quire {
 namespace {
@@ -20,35 +24,42 @@ uint64_t NowNs() {
           .count());
 }
 
-size_t TerminalColumns() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+// A dumb terminal cannot clear a line.
+bool IsTerminal() {
+  const char* const term = std::getenv("TERM");
+  return isatty(STDERR_FILENO) != 0 && std::string_view(term == nullptr ? "" : term) != "dumb";
 }
 
-std::string DrawBar(double fraction, size_t cells) {
-  const auto full = static_cast<size_t>(fraction * static_cast<double>(cells));
-  return fmt::format("[{}{}]", std::string(full, '='), std::string(cells - full, ' '));
-}
+double SecondsSince(uint64_t started_ns) { return static_cast<double>(NowNs() - started_ns) / 1e9; }
 
 }  // namespace
 
 Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
-    : terminal_(isatty(STDERR_FILENO) != 0), read_(std::move(read)), phase_started_ns_(NowNs()) {
-  if (mode != ProgressMode::kNever) thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+    : mode_(mode),
+      terminal_(IsTerminal()),
+      read_(std::move(read)),
+      started_ns_(NowNs()),
+      phase_started_ns_(started_ns_) {
+  if (mode == ProgressMode::kNever) return;
+  if (mode == ProgressMode::kAlways) Show();
+  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 
 Progress::~Progress() {
-  if (thread_.joinable()) {
-    thread_.request_stop();
-    thread_.join();
-  }
+  EndThread();
   ClearBar();
+}
+
+void Progress::EndThread() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
 }
 
 void Progress::Run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (true) {
-    if (terminal_)
+  for (bool is_first = true;; is_first = false) {
+    if (terminal_ || is_first)
       wake_.wait_for(lock, stop, kBarInterval, [] { return false; });
     else
       wake_.wait_for(lock, stop, kLineInterval, [] { return false; });
@@ -59,42 +70,42 @@ void Progress::Run(const std::stop_token& stop) {
 
 void Progress::Show() {
   const ProgressState state = read_();
-  const uint64_t now_ns = NowNs();
   if (state.what != phase_) {
     phase_ = state.what;
-    phase_started_ns_ = now_ns;
+    phase_started_ns_ = NowNs();
   }
-  std::string text = state.what;
-  if (!state.counts.empty()) text += ": " + state.counts;
-  const double seconds = static_cast<double>(now_ns - phase_started_ns_) / 1e9;
-  if (state.total > 0) {
-    const double fraction = std::min(1.0, static_cast<double>(state.done) / static_cast<double>(state.total));
-    const auto format = state.is_bytes ? FormatBytes : FormatCount;
-    text += fmt::format(", {} of {}", format(state.done), format(state.total));
-    if (seconds > 0.5) {
-      if (state.is_bytes)
-        text += fmt::format(", {}/s", FormatBytes(static_cast<uint64_t>(static_cast<double>(state.done) / seconds)));
-      if (fraction > 0.001)
-        text += fmt::format(", {} left", FormatSeconds(static_cast<uint64_t>(seconds / fraction * (1 - fraction))));
-    }
-    const size_t columns = TerminalColumns();
-    if (terminal_ && columns > text.size() + 12)
-      text += " " + DrawBar(fraction, std::min<size_t>(columns - text.size() - 4, 30));
-    else
-      text += fmt::format(" ({:.0f} %)", fraction * 100);
-  }
-  if (!terminal_) {
-    fmt::print(stderr, "{}\n", text);
-    return;
-  }
-  text.resize(std::min(text.size(), TerminalColumns() - 1));
-  fmt::print(stderr, "\r\033[K{}", text);
-  bar_shown_ = true;
+  Print(FormatProgress(state, SecondsSince(phase_started_ns_), ProgressTime::kLeft, Columns(), terminal_));
+}
+
+void Progress::Finish(ProgressState last) {
+  EndThread();
+  if (!was_shown_ && mode_ != ProgressMode::kAlways) return;
+  last.done = last.total;
+  Print(FormatProgress(last, SecondsSince(started_ns_), ProgressTime::kTaken, Columns(), terminal_));
+  if (bar_shown_) fmt::print(stderr, "\n");
+  bar_shown_ = false;
+}
+
+void Progress::Print(const std::string& line) {
+  was_shown_ = true;
+  bar_shown_ = terminal_;
+  if (terminal_)
+    fmt::print(stderr, "\r\033[K{}", line);
+  else
+    fmt::print(stderr, "{}\n", line);
 }
 
 void Progress::ClearBar() {
   if (bar_shown_) fmt::print(stderr, "\r\033[K");
   bar_shown_ = false;
+}
+
+// The last column stays free: what fills it moves some terminals on to the next line.
+size_t Progress::Columns() const {
+  constexpr size_t kUsualColumns = 80;
+  winsize size{};
+  if (!terminal_) return SIZE_MAX;
+  return (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : kUsualColumns) - 1;
 }
 
 void Progress::PrintLine(const std::string& line) {
@@ -114,7 +125,7 @@ std::string FormatBytes(uint64_t bytes) {
 std::string FormatCount(uint64_t count) {
   std::string digits = std::to_string(count);
   for (auto at = static_cast<ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
+    digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
 }
 

@@ -1,4 +1,5 @@
-// Progress of long work on stderr: a bar with rate and time left on a terminal, otherwise a line now and then.
+// Progress of long work on stderr: a line with a bar on a terminal, which stays when the work is done; otherwise a line
+// at the beginning, and one now and then.
 #pragma once
 
 #include <condition_variable>
@@ -11,7 +12,11 @@
 
 namespace quire {
 
-enum class ProgressMode : uint8_t { kAuto, kAlways, kNever };
+enum class ProgressMode : uint8_t {
+  kAuto,    // nothing of work that is done in a moment
+  kAlways,  // of all work
+  kNever,
+};
 
 // What is to be shown at one moment.
 struct ProgressState {
@@ -22,7 +27,8 @@ struct ProgressState {
   bool is_bytes = true;  // what done and total count; else steps, whose rate tells nobody anything
 };
 
-// Shows `read()` from a thread of its own until destruction. `read` must be safe to call from it.
+// Shows `read()` from a thread of its own until Finish, or until destruction, which means that the work failed and
+// takes the bar away. `read` must be safe to call from that thread, and from the constructor.
 class Progress {
  public:
   Progress(ProgressMode mode, std::function<ProgressState()> read);
@@ -33,16 +39,26 @@ class Progress {
   // Prints a line of its own to stderr, above the bar. Any thread.
   void PrintLine(const std::string& line);
 
+  // The work is done: shows `last`, such as {.what = "packed", ...}, with the time that all of it took. To be called
+  // once, before anything is printed about what was done.
+  void Finish(ProgressState last);
+
  private:
   void Run(const std::stop_token& stop);
+  void EndThread();
   void Show();
+  void Print(const std::string& line);
   void ClearBar();
+  [[nodiscard]] size_t Columns() const;
 
+  const ProgressMode mode_;
   const bool terminal_;
   const std::function<ProgressState()> read_;
+  const uint64_t started_ns_;
+  std::mutex mutex_;   // guards all below, and the terminal's line
   std::string phase_;  // whose rate is measured
   uint64_t phase_started_ns_;
-  std::mutex mutex_;  // guards the terminal's line
+  bool was_shown_ = false;  // anything
   bool bar_shown_ = false;
   std::condition_variable_any wake_;
   std::jthread thread_;  // last: uses all above

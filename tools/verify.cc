@@ -10,6 +10,7 @@
 #include "tools/disk_reader.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
+#include "tools/progress_options.h"
 
 namespace quire {
 namespace {
@@ -18,6 +19,7 @@ struct Arguments {
   std::string pack;
   unsigned jobs = std::clamp(2 * std::thread::hardware_concurrency(), 4U, kMaxJobs);  // reads of 2 MiB keep a disk busy
   bool json = false;
+  ProgressOptions progress;
 };
 
 const char* KindName(Fault::Kind kind) {
@@ -38,7 +40,7 @@ int RunVerify(const Arguments& arguments) {
   const auto disk = DiskReader::Open(**pack, arguments.jobs);
   if (!disk) return Fail("verify", disk.error());
   std::atomic<uint64_t> bytes_done = 0;
-  Progress progress(ProgressMode::kAuto, [&] {
+  Progress progress(arguments.progress.mode(), [&] {
     return ProgressState{
         .what = "verifying", .counts = "", .done = bytes_done, .total = (*pack)->superblock().pack_bytes};
   });
@@ -58,16 +60,21 @@ int RunVerify(const Arguments& arguments) {
       .read = [&](uint64_t offset, size_t bytes, const UseBytes& use) { return (*disk)->Read(offset, bytes, use); }};
   const auto summary = VerifyPack(**pack, pool, options);
   if (!summary) {
-    progress.PrintLine(fmt::format("quire verify: {}", summary.error().message));
+    const bool is_interrupted = summary.error().code == ErrorCode::kInterrupted;
+    progress.PrintLine(fmt::format(
+        "quire verify: {}", is_interrupted ? "interrupted, not all of the pack was checked" : summary.error().message));
     return kExitFailed;
   }
+  progress.Finish({.what = "verified",
+                   .counts = FormatCount(summary->entries) + " entries",
+                   .total = (*pack)->superblock().pack_bytes});
   if (arguments.json) {
     const nlohmann::ordered_json report = {{"pack", arguments.pack},      {"ok", summary->faults == 0},
                                            {"entries", summary->entries}, {"extents", summary->extents},
                                            {"pages", summary->pages},     {"index_blocks", summary->index_blocks},
                                            {"faults", std::move(faults)}};
     fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  } else {
+  } else if (!arguments.progress.quiet) {
     fmt::print("{}: {} entries, {} extents in {} pages, {} index blocks checked: {}\n", arguments.pack,
                FormatCount(summary->entries), FormatCount(summary->extents), FormatCount(summary->pages),
                FormatCount(summary->index_blocks),
@@ -87,6 +94,7 @@ void AddVerifyCommand(CLI::App& app, Body& run) {
       ->capture_default_str()
       ->type_name("N");
   verify->add_flag("--json", arguments->json, "For programs");
+  AddProgressOptions(*verify, arguments->progress);
   verify->callback([&run, arguments] { run = [arguments] { return RunVerify(*arguments); }; });
 }
 

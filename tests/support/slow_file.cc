@@ -128,6 +128,15 @@ void GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*
     fuse_reply_err(request, ENOENT);
 }
 
+void ReadDirectory(fuse_req_t request, fuse_ino_t /*inode*/, size_t bytes, off_t offset, fuse_file_info* /*file*/) {
+  std::vector<char> entries(bytes);
+  struct stat status = {};
+  GetStat(DiskOf(request), kFileInode, status);
+  const size_t used =
+      offset > 0 ? 0 : fuse_add_direntry(request, entries.data(), bytes, DiskOf(request).name.c_str(), &status, 1);
+  fuse_reply_buf(request, entries.data(), used);
+}
+
 // Nothing is kept by the kernel: every read comes here.
 void Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
   file->direct_io = 1;
@@ -165,6 +174,7 @@ int Serve(Disk& disk, const char* program, const char* folder) {
   operations.getattr = GetAttributes;
   operations.open = Open;
   operations.read = Read;
+  operations.readdir = ReadDirectory;
   std::vector<std::string> words = {program, "-o", "ro,fsname=slow_file"};
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,9 +32,12 @@ struct ErrorHead {
 // Less than PIPE_BUF, so that one write is whole; a pipe without reader is a parent that was interrupted.
 constexpr size_t kMaxReportBytes = PIPE_BUF;
 
-void Send(const File& pipe, std::string_view report) {
+// False where nobody is there to receive it.
+bool Send(const File& pipe, std::string_view report) {
   report = report.substr(0, kMaxReportBytes);
-  while (write(pipe.fd(), report.data(), report.size()) < 0 && errno == EINTR) continue;
+  ssize_t sent = 0;
+  while ((sent = write(pipe.fd(), report.data(), report.size())) < 0 && errno == EINTR) continue;
+  return sent >= 0;
 }
 
 std::string EncodeFailure(const Error& error) {
@@ -88,7 +92,7 @@ Result<void> LeaveTerminal() {
     Send(pipe, EncodeFailure(ready.error()));
     std::exit(EXIT_FAILURE);
   }
-  Send(pipe, std::string_view(&kReady, 1));
+  if (!Send(pipe, std::string_view(&kReady, 1))) kill(getpid(), SIGTERM);
   pipe = File();
   std::exit(serve());
 }

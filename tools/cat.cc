@@ -7,6 +7,7 @@
 #include "format/pack.h"
 #include "format/path_resolver.h"
 #include "tools/command.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/read_once.h"
 
@@ -55,6 +56,7 @@ Result<void> CatSample(const Index& index, SampleReader& reader, const std::stri
 }
 
 int RunCat(const Arguments& arguments) {
+  HandleInterruptsInAThread();
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("cat", pack.error());
   const auto reader = SampleReader::Open(**pack, kReadOnce);

@@ -8,7 +8,7 @@
 
 namespace quire {
 
-// Exit codes of every subcommand.
+// Exit codes of every subcommand; one that is interrupted ends by the signal (interrupt.h).
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;  // the work could not be done, or not completely
 inline constexpr int kExitUsage = 2;   // the command line makes no sense

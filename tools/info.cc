@@ -6,6 +6,7 @@
 #include "format/coding.h"
 #include "format/pack.h"
 #include "tools/command.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 
 namespace quire {
@@ -88,6 +89,7 @@ void PrintText(const Pack& pack, const Volume& volume) {
 }
 
 int RunInfo(const Arguments& arguments) {
+  HandleInterruptsInAThread();
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("info", pack.error());
   const auto volume = (*pack)->index().GetVolume(0);

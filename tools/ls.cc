@@ -6,6 +6,7 @@
 #include "format/pack.h"
 #include "format/path_resolver.h"
 #include "tools/command.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 
 namespace quire {
@@ -109,6 +110,7 @@ class Lister {
 };
 
 int RunLs(const Arguments& arguments) {
+  HandleInterruptsInAThread();
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("ls", pack.error());
   const Index& index = (*pack)->index();

@@ -12,6 +12,7 @@
 #include "format/file.h"
 #include "format/pack.h"
 #include "fs/mount_options.h"
+#include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
 
@@ -117,6 +118,7 @@ int RunMountHelper(int argc, char** argv) {
     fmt::print(stderr, "mount.quire: {}\n", error.what());
     return kMountUsage;
   }
+  ReportInterrupts("mount.quire");
   if (const auto mounted = Mount(arguments); !mounted) {
     fmt::print(stderr, "mount.quire: {}\n", mounted.error().message);
     return ExitCodeOf(mounted.error());

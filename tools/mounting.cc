@@ -17,6 +17,7 @@
 #include "fs/session.h"
 #include "fs/unmount.h"
 #include "tools/command.h"
+#include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/service_notify.h"
 
@@ -79,6 +80,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
   const MountOptions& options = plan.options;
   std::unique_ptr<Session> session;
   const auto prepare = [&]() -> Result<void> {
+    ForgetInterrupts();  // the process that waits for this one tells of them
     auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options);
     if (!mounted) return Propagate(std::move(mounted));
     if (!options.log_file.empty()) {

@@ -45,13 +45,13 @@ assert_nothing_left
 interrupt() {  # SIGNAL CONDITION...
   local status=0 signal=$1
   shift
-  "$QUIRE" bench formats "$tree" --repeats 1000 --work "$work" >"$scratch/log" 2>&1 &
+  env --default-signal=INT "$QUIRE" bench formats "$tree" --repeats 1000 --work "$work" >"$scratch/log" 2>&1 &
   local id=$!
   background+=("$id")
   until_true 20 "$@" || fail "never: $*"
   kill -"$signal" "$id"
   wait "$id" || status=$?
-  assert_equal "$status" 1 "exit status after SIG$signal: $(cat "$scratch/log")"
+  assert_equal "$status" $((128 + $(kill -l "$signal"))) "exit status after SIG$signal: $(cat "$scratch/log")"
   grep -q interrupted "$scratch/log" || fail "does not say that it was interrupted: $(cat "$scratch/log")"
   assert_nothing_left
 }

@@ -103,14 +103,14 @@ assert_says "$scratch/closed/closed" 'Permission denied' 'user who may read'
 # Interrupted: soon, with nothing written.
 # The program, no longer the shell that becomes it; SIGINT is the second bit.
 catches_interrupts() { grep -q quire-bench "/proc/$1/comm" && grep -qE '^SigCgt:.*[2367abef]$' "/proc/$1/status"; }
-"$QUIRE" bench io "$tree/large" --seconds 600 --repeats 100 --json "$scratch/interrupted.json" >"$scratch/log" 2>&1 &
+env --default-signal=INT "$QUIRE" bench io "$tree/large" --seconds 600 --repeats 100 --json "$scratch/interrupted.json" >"$scratch/log" 2>&1 &
 background+=($!)
 until_true 10 catches_interrupts $! || fail 'it does not catch SIGINT'
 kill -INT $!
 until_true 10 gone $! || fail 'an interrupt does not stop it'
 status=0
 wait $! || status=$?
-assert_equal $status 1
+assert_equal $status 130 'exit status'
 [ ! -e "$scratch/interrupted.json" ] || fail 'an interrupted run wrote its output'
 grep -q interrupted "$scratch/log" || fail "nothing says that it was interrupted: $(cat "$scratch/log")"
 pass

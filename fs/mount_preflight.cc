@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
@@ -73,15 +73,16 @@ Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat
 
 // Frees `mount_point` from a mount that lost its daemon, and refuses a living one of ours: a second mount would hide
 // the first, and nobody means that.
-Result<void> CheckMountedThere(const std::string& mount_point) {
+Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice& notice) {
   auto mounted = FindMount(mount_point);
   if (!mounted) return Propagate(std::move(mounted));
   if (!*mounted || !(*mounted)->type.starts_with("fuse")) return {};
   const MountEntry& entry = **mounted;
   const bool is_dead = HasLostDaemon(mount_point);
   if (is_dead && entry.type == kMountType) {
-    spdlog::warn("'{}': the daemon of the mount of '{}' is gone; detaching it", mount_point, entry.source);
-    return Unmount(mount_point, UnmountMode::kDetach);
+    if (auto unmounted = Unmount(mount_point, UnmountMode::kDetach); !unmounted) return unmounted;
+    notice(fmt::format("'{}': takes the place of a mount of '{}' whose daemon has died", mount_point, entry.source));
+    return {};
   }
   if (is_dead)
     return MakeError(ErrorCode::kSystem,
@@ -93,15 +94,26 @@ Result<void> CheckMountedThere(const std::string& mount_point) {
   return {};
 }
 
+// What cannot be listed is not asked: opening an automount point would wait for the mount that is being made.
+bool HidesSomething(const std::string& mount_point) {
+  const auto mounted = FindMount(mount_point);
+  if (!mounted || (*mounted && (*mounted)->type == "autofs")) return false;
+  std::error_code error;
+  return !std::filesystem::is_empty(mount_point, error) && !error;
+}
+
 }  // namespace
 
-Result<void> CheckMountable(const std::string& mount_point, const MountOptions& options) {
-  if (auto free = CheckMountedThere(mount_point); !free) return free;
+Result<void> CheckMountable(const std::string& mount_point, const MountOptions& options, const MountNotice& notice) {
+  if (auto free = CheckMountedThere(mount_point, notice); !free) return free;
   struct stat status = {};
   if (stat(mount_point.c_str(), &status) != 0) return SystemError(errno, "mount point '{}'", mount_point);
   if (!S_ISDIR(status.st_mode)) return SystemError(ENOTDIR, "mount point '{}'", mount_point);
   if (auto device = CheckDevice(); !device) return device;
-  if (!MayMount()) return CheckUnprivileged(mount_point, status, options);
+  if (!MayMount())
+    if (auto permitted = CheckUnprivileged(mount_point, status, options); !permitted) return permitted;
+  if (HidesSomething(mount_point))
+    notice(fmt::format("'{}' is not empty: what lies in it is hidden while the pack is mounted", mount_point));
   return {};
 }
 

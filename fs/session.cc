@@ -17,7 +17,6 @@
 #include "fs/bdi_readahead.h"
 #include "fs/daemon_presence.h"
 #include "fs/libfuse_log.h"
-#include "fs/mount_preflight.h"
 #include "fs/mount_table.h"
 #include "fs/unmount.h"
 
@@ -108,11 +107,11 @@ uint64_t MeanSampleBytes(const Superblock& superblock) {
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, const std::string& mount_point,
-                                                const MountOptions& options) {
+                                                const MountOptions& options, const MountNotice& notice) {
   RouteLibfuseLog();
   auto pack = Pack::Open(pack_path);
   if (!pack) return Propagate(std::move(pack));
-  if (auto mountable = CheckMountable(mount_point, options); !mountable) return Propagate(std::move(mountable));
+  if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
   auto root = FindRoot((*pack)->index(), options.subdir);
   if (!root) return Propagate(std::move(root));
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));

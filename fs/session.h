@@ -16,6 +16,7 @@
 #include "fs/idle_watch.h"
 #include "fs/kernel_feed.h"
 #include "fs/mount_options.h"
+#include "fs/mount_preflight.h"
 #include "fs/stop_signals.h"
 
 namespace quire {
@@ -33,8 +34,9 @@ class Session {
   // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
   // REQUIRES: both paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
   // all signals blocked).
+  // `notice` is told, before this returns, what is no error and yet worth a sentence (mount_preflight.h).
   static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& mount_point,
-                                                const MountOptions& options);
+                                                const MountOptions& options, const MountNotice& notice);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();  // unmounts, unless Serve has

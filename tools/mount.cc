@@ -23,7 +23,7 @@ Result<void> Mount(const Arguments& arguments) {
   auto options = ParseMountOptions(arguments.options);
   if (!options) return Propagate(std::move(options));
   LogToStderr(options->log_level);
-  const auto plan = MakeMountPlan(arguments.pack, arguments.directory, *std::move(options));
+  const auto plan = MakeMountPlan("quire mount", arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   return arguments.foreground ? MountInForeground(*plan) : MountInBackground(*plan);
 }

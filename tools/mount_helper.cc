@@ -71,7 +71,7 @@ Result<void> Mount(const Arguments& arguments) {
   LogToStderr(options->log_level);
   // mount(8) itself says nothing of a device that is not there; what its helpers say it passes on.
   if (options->nofail && access(arguments.pack.c_str(), F_OK) != 0 && errno == ENOENT) return {};
-  const auto plan = MakeMountPlan(arguments.pack, arguments.directory, *std::move(options));
+  const auto plan = MakeMountPlan("mount.quire", arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   if (arguments.fake) {
     auto pack = Pack::Open(plan->pack_path);

@@ -5,12 +5,19 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "format/file.h"
 
@@ -56,6 +63,23 @@ std::shared_ptr<FileSink>& CurrentFileSink() {
   return sink;
 }
 
+std::string Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::vector<std::filesystem::path> UsualLogFolders() {
+  const std::string logs = Variable("LOGS_DIRECTORY");  // of a service of systemd: several, separated by colons
+  const std::string state = Variable("XDG_STATE_HOME");
+  const std::string home = Variable("HOME");
+  std::vector<std::filesystem::path> folders = {logs.substr(0, logs.find(':')), "/var/log"};
+  if (!state.empty()) folders.push_back(state + "/quire");
+  if (!home.empty()) folders.push_back(home + "/.local/state/quire");
+  folders.emplace_back(Variable("XDG_RUNTIME_DIR"));
+  std::erase_if(folders, [](const auto& folder) { return !folder.is_absolute(); });
+  return folders;
+}
+
 void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum level) {
   spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(level);
@@ -79,6 +103,23 @@ Result<void> LogToFile(const std::string& path, spdlog::level::level_enum level)
   UseLogger(std::make_shared<spdlog::logger>("file", CurrentFileSink()), level);
   spdlog::set_pattern(kPattern);
   return {};
+}
+
+bool HasSyslog() {
+  const File socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+  // EPROTOTYPE: one that wants a stream, which syslog(3) tries next.
+  return connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 || errno == EPROTOTYPE;
+}
+
+std::string LogToUsualFile(spdlog::level::level_enum level) {
+  for (const std::filesystem::path& folder : UsualLogFolders()) {
+    std::error_code ignored;  // opening the file tells
+    std::filesystem::create_directories(folder, ignored);
+    std::string path = folder / "quire.log";
+    if (LogToFile(path, level)) return path;
+  }
+  return "";
 }
 
 void ReopenLogFile() {

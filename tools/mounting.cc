@@ -19,6 +19,7 @@
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
+#include "tools/progress.h"
 #include "tools/service_notify.h"
 
 namespace quire {
@@ -58,6 +59,26 @@ Result<void> Serve(Session& session, SessionEvents events) {
   return served;
 }
 
+MountNotice NoticesOf(const MountPlan& plan) {
+  return [&plan](const std::string& sentence) { fmt::print(stderr, "{}: {}\n", plan.command, EscapeName(sentence)); };
+}
+
+// What a daemon has to say is never said to nobody. Whether it is in a file.
+Result<bool> ChooseDaemonLog(const MountOptions& options, const MountNotice& notice) {
+  if (!options.log_file.empty()) {
+    if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return Propagate(std::move(opened));
+    return true;
+  }
+  if (options.log_level == spdlog::level::off || HasSyslog()) {
+    LogToSyslog(options.log_level);
+    return false;
+  }
+  const std::string path = LogToUsualFile(options.log_level);
+  if (path.empty())
+    notice("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
+  return !path.empty();
+}
+
 bool ReopenLog() {
   ReopenLogFile();
   return true;
@@ -65,7 +86,8 @@ bool ReopenLog() {
 
 }  // namespace
 
-Result<MountPlan> MakeMountPlan(const std::string& pack, const std::string& directory, MountOptions options) {
+Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, const std::string& directory,
+                                MountOptions options) {
   const std::unique_ptr<char, decltype(&std::free)> pack_path(realpath(pack.c_str(), nullptr), &std::free);
   if (pack_path == nullptr) return SystemError(errno, "pack '{}'", pack);
   auto mount_point = ResolveMountPoint(directory);
@@ -73,28 +95,29 @@ Result<MountPlan> MakeMountPlan(const std::string& pack, const std::string& dire
     return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,
                                  "mount point " + mount_point.error().message});
   if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
-  return MountPlan{FileBehindLoopDevice(pack_path.get()), *std::move(mount_point), std::move(options)};
+  return MountPlan{std::move(command), FileBehindLoopDevice(pack_path.get()), *std::move(mount_point),
+                   std::move(options)};
 }
 
 Result<void> MountInBackground(const MountPlan& plan) {
   const MountOptions& options = plan.options;
   std::unique_ptr<Session> session;
+  bool logs_to_file = false;
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
-    auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options);
+    auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
-    if (!options.log_file.empty()) {
-      if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return opened;
-    }
+    const auto chosen = ChooseDaemonLog(options, NoticesOf(plan));
+    if (!chosen) return std::unexpected(chosen.error());
+    logs_to_file = *chosen;
     session = *std::move(mounted);
     return {};
   };
   const auto serve = [&] {
-    if (options.log_file.empty()) LogToSyslog(options.log_level);
     SessionEvents events;
     events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
-    if (options.log_file.empty()) events.hangup = [] { return true; };
+    if (!logs_to_file) events.hangup = [] { return true; };
     const auto served = Serve(*session, std::move(events));
     session.reset();
     return served ? kExitOk : kExitFailed;
@@ -110,7 +133,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
 
 Result<void> MountInForeground(const MountPlan& plan) {
   const MountOptions& options = plan.options;
-  const auto session = Session::Mount(plan.pack_path, plan.mount_point, options);
+  const auto session = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
   if (!session) return std::unexpected(session.error());
   SessionEvents events;
   events.answers = [] { NotifyServiceManager("READY=1"); };

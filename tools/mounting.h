@@ -10,14 +10,17 @@ namespace quire {
 
 // Everything resolved: a daemon works in another directory.
 struct MountPlan {
+  std::string command;  // in front of notices on stderr
   std::string pack_path;
   std::string mount_point;
   MountOptions options;
 };
 
-Result<MountPlan> MakeMountPlan(const std::string& pack, const std::string& directory, MountOptions options);
+Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, const std::string& directory,
+                                MountOptions options);
 
-// Leaves a daemon that serves the mount, once it answers.
+// Leaves a daemon that serves the mount, once it answers. Its messages go to `log_file`; without one to syslog, and
+// where there is none to a usual file (mount_log.h). A notice says so where that cannot be had either.
 Result<void> MountInBackground(const MountPlan& plan);
 
 // Serves the mount until its end, and tells the service manager, if there is one, when it answers and when it ends.

@@ -44,7 +44,7 @@ assert_exit 1 quire mount -o "log_file=$scratch/none/log" "$pack" "$mnt"
 assert_says 'log_file' "$scratch/none/log" 'no such file'
 ! is_mounted "$mnt" || fail 'mounted without a log'
 
-# With syslog there is nothing to open anew, and nothing ends.
+# Without log_file nothing ends on SIGHUP either.
 mount_pack "$pack" "$mnt"
 daemon=$(daemon_of_mount "$mnt")
 kill -HUP "$daemon"
@@ -52,6 +52,67 @@ sleep 0.2
 cmp "$scratch/tree/000/00001.bin" "$mnt/000/00001.bin"
 ! gone "$daemon" || fail 'SIGHUP ended a daemon in the background'
 umount_pack "$mnt"
+
+# Where there is no syslog, as in containers, messages go to a file, and the mount says where there is none. A /dev of our
+# own has a syslog or none.
+if is_root && unshare --mount true 2>/dev/null; then
+  # shellcheck disable=SC2016  # for the inner shells
+  in_own_dev() {
+    unshare --mount --propagation private bash -ec '
+      mkdir -p "$1" && mount -t tmpfs none "$1" && cp -a /dev/fuse /dev/null "$1"
+      [ "$2" = none ] || ln -s "$2" "$1/log"
+      mount --bind "$1" /dev
+      shift 2
+      exec "$@"' - "$scratch/dev" "$@"
+  }
+  # shellcheck disable=SC2016
+  mount_and_hang_up='quire=$1 pack=$2 mnt=$3
+    "$quire" mount "$pack" "$mnt"
+    daemon=$(pgrep -n -f -- "quire mount $pack $mnt")
+    if [ -n "$4" ]; then
+      mv "$4" "$4.1" && kill -HUP "$daemon"
+      for ((i = 0; i < 500; ++i)); do [ ! -s "$4" ] || break; sleep 0.02; done
+    fi
+    "$quire" umount "$mnt"'
+  usual=$LOGS_DIRECTORY/quire.log
+  rm -f "$usual"
+  assert_exit 0 in_own_dev none bash -c "$mount_and_hang_up" - "$QUIRE" "$pack" "$mnt" "$usual"
+  assert_equal "$output" '' 'what a mount says that logs to the usual file'
+  says "$usual" 'opened anew' || fail 'SIGHUP did not open the usual file anew'
+  says "$usual" "unmounted '$pack'" || fail 'the usual file does not tell of the end'
+  # shellcheck disable=SC2016
+  assert_exit 0 in_own_dev none bash -ec '"$1" mount "$2" "$3" -o "log_file=$4" && "$1" umount "$3"' - "$QUIRE" "$pack" "$mnt" "$log"
+  assert_equal "$output" '' 'a notice in spite of log_file'
+  says "$log" "unmounted '$pack'" || fail 'log_file was not written to'
+  rm "$log"
+  state=$scratch/state
+  # Neither $LOGS_DIRECTORY nor /var/log can be written to.
+  # shellcheck disable=SC2016
+  assert_exit 0 in_own_dev none bash -ec 'mount --bind "$1" /var/log && mount -o remount,bind,ro /var/log && shift
+    exec env -u LOGS_DIRECTORY XDG_STATE_HOME="$1" bash -c "${@:2}"' - "$scratch/dev" "$state" \
+    "$mount_and_hang_up" - "$QUIRE" "$pack" "$mnt" ''
+  says "$state/quire/quire.log" "unmounted '$pack'" || fail 'no log in the folder for state'
+
+  # Nor is there any other folder.
+  # shellcheck disable=SC2016
+  assert_exit 0 in_own_dev none bash -ec 'mount --bind "$1" /var/log && mount -o remount,bind,ro /var/log && shift
+    exec env -i PATH="$PATH" bash -c "$@"' - "$scratch/dev" "$mount_and_hang_up" - "$QUIRE" "$pack" "$mnt" ''
+  assert_says '^quire mount: there is no syslog here, and no file to log to could be made: give the option log_file=PATH$'
+
+  python3 -c '
+import socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog, open(sys.argv[2], "wb", 0) as log:
+    syslog.bind(sys.argv[1])
+    while True: log.write(syslog.recv(10000) + b"\n")' "$scratch/syslog" "$scratch/syslog.log" &
+  background+=($!)
+  disown
+  until_true 10 test -S "$scratch/syslog"
+  assert_exit 0 in_own_dev "$scratch/syslog" bash -c "$mount_and_hang_up" - "$QUIRE" "$pack" "$mnt" ''
+  assert_equal "$output" '' 'a notice where there is a syslog'
+  until_true 10 says "$scratch/syslog.log" "unmounted '$pack'" || fail "syslog was not told: $(cat "$scratch/syslog.log")"
+else
+  leave_out 'only root may have a /dev without syslog'
+fi
 
 # In the foreground as well, where log_file leaves no reason for SIGHUP to end it.
 "$QUIRE" mount -f -o "log_file=$log" "$pack" "$mnt" 2>"$scratch/err" &

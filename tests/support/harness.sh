@@ -15,6 +15,9 @@ QUIRE=$(realpath "${QUIRE:-$repository/build/release/bin/quire}")
 # Not /tmp, which Debian 13 keeps in memory: real disks are what packs lie on.
 scratch=$(mktemp -d "${QUIRE_TEST_DIR:-/var/tmp}/quire-test.XXXXXX")
 chmod 755 "$scratch"
+# Where a daemon logs to where there is no syslog.
+export LOGS_DIRECTORY=$scratch/logs
+mkdir -m 1777 "$LOGS_DIRECTORY"
 
 passed=no
 mounts=()

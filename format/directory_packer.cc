@@ -6,6 +6,7 @@
 #include <cassert>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 
 #include "format/duplicates.h"
 #include "format/index_tables.h"
@@ -79,6 +80,30 @@ Result<void> CheckSpoolFolder(const PackDirectoryOptions& options, const SourceR
       folder, options.source);
 }
 
+// Where nothing will be written any more: opens what would have been read, so that all that cannot be read is named in
+// one run.
+Result<void> OpenEach(const IndexTables& tables, const Spool<NodeNumber>& samples, const SampleSource& source,
+                      WorkerPool& pool,
+                      const std::function<void(const std::string&, const std::string&)>& on_unreadable,
+                      const std::atomic<bool>* interrupted) {
+  std::mutex mutex;  // guards on_unreadable
+  return pool.ForEach(samples.size(), [&](uint64_t i) -> Result<void> {
+    if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
+    const NodeNumber number = samples[i];
+    if (const auto opened = source.Read(number, 0, {}); !opened) {
+      const std::scoped_lock lock(mutex);
+      on_unreadable(tables.PathOf(number), opened.error().message);
+    }
+    return {};
+  });
+}
+
+std::unexpected<Error> NothingWritten(uint64_t unreadable) {
+  return MakeError(ErrorCode::kUnreadable,
+                   "{} could not be read; nothing was written (--skip-unreadable packs the rest)",
+                   unreadable == 1 ? "an entry" : fmt::format("{} entries", unreadable));
+}
+
 }  // namespace
 
 Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
@@ -110,6 +135,7 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
                          .one_file_system = options.one_file_system,
                          .normalisation = options.normalisation,
                          .on_unreadable = on_unreadable,
+                         .on_left_out = options.on_left_out,
                          .entries_found = &options.progress->entries_found,
                          .interrupted = options.interrupted};
   auto tree = ScanTree(scan, pool, tables, identities);
@@ -117,14 +143,14 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   if (options.selection != nullptr)
     for (const std::string& path : options.selection->Missing())
       if (IsPacked(options, path)) on_unreadable(path, "is not there (--files-from)");
-  if (unreadable > 0 && !options.skip_unreadable)
-    return MakeError(ErrorCode::kUnreadable,
-                     "{} entries could not be read; nothing was written (--skip-unreadable packs the rest)",
-                     unreadable);
-
   Spool<NodeNumber> samples(folder);
   if (auto ordered = OrderSamples(options.order, tables, samples); !ordered) return Propagate(std::move(ordered));
   const DirectorySource source(*root, tables, identities);
+  if (unreadable > 0 && !options.skip_unreadable) {
+    if (auto opened = OpenEach(tables, samples, source, pool, on_unreadable, options.interrupted); !opened)
+      return Propagate(std::move(opened));
+    return NothingWritten(unreadable);
+  }
   std::vector<Duplicate> duplicates;
   if (options.deduplicate) {
     options.progress->phase = PackProgress::Phase::kDeduplicate;
@@ -149,6 +175,8 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
                                  .interrupted = options.interrupted};
   auto superblock = options.dry_run ? MeasurePack(contents, writer) : WritePack(contents, writer, pool, *output);
   if (!superblock) {
+    if (unreadable > 0 && !options.skip_unreadable && superblock.error().code == ErrorCode::kUnreadable)
+      return NothingWritten(unreadable);
     Error failure = std::move(superblock).error();
     if (failure.code == ErrorCode::kSystem && output != nullptr)
       failure.message = fmt::format("{}: {}", options.output, failure.message);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "format/exclude_patterns.h"
 #include "format/normalisation.h"
@@ -34,10 +35,13 @@ struct PackDirectoryOptions {
   bool deduplicate = false;
   bool skip_unreadable = false;
   bool replace = false;  // an existing output
-  // Told of each entry that cannot be packed as it was scanned, by one thread at a time.
+  // Told of each entry that cannot be packed as it was scanned, by one thread at a time: of all of them, also where the
+  // first means that nothing is written.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
   // With dry_run: told of each entry that would be packed, directories with a '/' behind them.
   std::function<void(const std::string& path)> on_planned = [](const auto&) {};
+  // Told of each entry that is left out on purpose, and why, by one thread at a time.
+  std::function<void(const std::string& path, std::string_view reason)> on_left_out = [](const auto&, auto) {};
   PackProgress* progress = nullptr;                // required
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: packing ends with kInterrupted and leaves nothing
 };

@@ -61,6 +61,7 @@ class PageWriter {
       if (auto read = ReadSample(extent, file_offsets_[number], into); !read) return read;
       filled = extent.offset + extent.length_bytes;
     }
+    if (gives_up_) return {};
     std::memset(buffer + (filled - page_at), 0, end - filled);
     return Store(page, buffer);
   }
@@ -147,9 +148,11 @@ class PageWriter {
   Result<void> ReadSample(Extent& extent, uint64_t file_offset, std::span<std::byte> into) {
     if (options_.interrupted != nullptr && *options_.interrupted)
       return MakeError(ErrorCode::kInterrupted, "interrupted");
-    auto read = source_.Read(extent.node, file_offset, into);
+    // Where nothing will be written any more samples are only opened, so that all that cannot be read is told.
+    const bool opens_only = gives_up_;
+    const auto read = source_.Read(extent.node, file_offset, opens_only ? into.first(0) : into);
     if (read) {
-      extent.sum = Xxh3(into);
+      if (!opens_only) extent.sum = Xxh3(into);
       if (options_.bytes_done != nullptr) *options_.bytes_done += into.size();
       if (options_.samples_done != nullptr && file_offset == 0) ++*options_.samples_done;
       return {};
@@ -157,7 +160,8 @@ class PageWriter {
     std::ranges::fill(into, std::byte{0});
     const std::scoped_lock lock(mutex_);
     if (unreadable_.insert(extent.node).second) options_.on_unreadable(extent.node, read.error().message);
-    return options_.skip_unreadable ? Result<void>() : std::move(read);
+    gives_up_ = !options_.skip_unreadable;
+    return {};
   }
 
   IndexTables& tables_;
@@ -167,7 +171,8 @@ class PageWriter {
   const File& file_;
   const File direct_;  // the same file, for O_DIRECT
   const PageWriterOptions& options_;
-  std::mutex mutex_;  // guards unreadable_ and the call of on_unreadable
+  std::atomic<bool> gives_up_ = false;  // a sample could not be read, and none may be missing
+  std::mutex mutex_;                    // guards unreadable_ and the call of on_unreadable
   std::set<NodeNumber> unreadable_;
 };
 
@@ -181,8 +186,8 @@ Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint
     if (auto added = tables.page_sums.Append(uint64_t{0}); !added) return Propagate(std::move(added));
   PageWriter writer(tables, file_offsets, data_end, source, file, options);
   auto written = pool.ForEach(pages, [&](uint64_t page) { return writer.Write(page); });
+  if (!written) return Propagate(std::move(written));
   auto unreadable = writer.TakeUnreadable();
-  if (!written && (unreadable.empty() || options.skip_unreadable)) return Propagate(std::move(written));
   if (options.skip_unreadable && !unreadable.empty())
     if (auto erased = writer.Erase(pool); !erased) return Propagate(std::move(erased));
   return unreadable;

@@ -38,7 +38,8 @@ Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSy
     const auto child = index.Lookup(*directory, name);
     if (!child) return std::unexpected(child.error());
     if (!*child)
-      return MakeError(ErrorCode::kNotFound, "'{}': no '{}' in the pack; `quire ls` shows what is there", path, name);
+      return MakeError(ErrorCode::kNotFound, "'{}' is not in the pack{}; `quire ls` shows what is there", path,
+                       name == path ? "" : fmt::format(": there is no '{}'", name));
     const auto resolved = index.Resolve(**child);
     if (!resolved) return resolved;
     const auto found = index.GetNode(*resolved);

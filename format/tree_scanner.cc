@@ -44,7 +44,7 @@ struct Listing {
   std::string path;  // below the root
   File folder;
   std::vector<std::string> names;  // sorted, without what is excluded
-  uint64_t excluded = 0;
+  std::vector<std::string> excluded;
   bool is_other_file_system = false;
   std::vector<ScannedEntry> entries;  // of all names, or of one window of them
   std::optional<Error> error;
@@ -52,6 +52,17 @@ struct Listing {
 
 std::string Join(const std::string& folder, std::string_view name) {
   return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
+}
+
+std::string_view NameOfKind(mode_t type) {
+  switch (type) {
+    case S_IFIFO:
+      return "a FIFO";
+    case S_IFSOCK:
+      return "a socket";
+    default:
+      return "a device";
+  }
 }
 
 // Sorted, each once: some file systems list a name again that they listed before.
@@ -258,11 +269,13 @@ class Scanner {
       });
     }
     if (options_.exclude == nullptr || options_.exclude->empty()) return;
-    listing.excluded = std::erase_if(listing.names, [&](const std::string& name) {
-      return options_.exclude->Match(Join(listing.path, name), [&] {
+    std::erase_if(listing.names, [&](const std::string& name) {
+      const bool is_excluded = options_.exclude->Match(Join(listing.path, name), [&] {
         struct stat status{};
         return fstatat(listing.folder.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
       });
+      if (is_excluded) listing.excluded.push_back(name);
+      return is_excluded;
     });
   }
 
@@ -270,7 +283,8 @@ class Scanner {
     const uint64_t number = next_directory_++;
     tables_.directories[number].first_child = tables_.nodes.size();
     if (listing.error) options_.on_unreadable(listing.path.empty() ? "." : listing.path, listing.error->message);
-    tree_.counts.excluded += listing.excluded;
+    tree_.counts.excluded += listing.excluded.size();
+    for (const std::string& name : listing.excluded) options_.on_left_out(Join(listing.path, name), "excluded");
     if (listing.is_other_file_system) ++tree_.counts.other_file_systems;
     uint32_t subdirectories = 0;
     for (size_t begin = 0; begin < listing.names.size(); begin += kWindowEntries) {
@@ -303,6 +317,7 @@ class Scanner {
     const mode_t type = status.st_mode & S_IFMT;
     if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK) {
       ++tree_.counts.left_out;
+      options_.on_left_out(path, NameOfKind(type));
       return {};
     }
     const SourceIdentity identity = IdentityOf(status);

@@ -50,6 +50,8 @@ struct ScanOptions {
   Normalisation normalisation = {};          // its mtime is not set here: the source's tells of changes
   // Told of each entry that could not be read, by one thread at a time; the scan goes on without it.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
+  // Told of each entry that is left out on purpose, and why, by one thread at a time.
+  std::function<void(const std::string& path, std::string_view reason)> on_left_out = [](const auto&, auto) {};
   std::atomic<uint64_t>* entries_found = nullptr;  // progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: the scan ends with kInterrupted
 };

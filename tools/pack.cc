@@ -12,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/progress_options.h"
+#include "tools/source_notice.h"
 
 namespace quire {
 namespace {
@@ -33,6 +34,7 @@ struct Arguments {
   bool deduplicate = false;
   bool skip_unreadable = false;
   bool force = false;
+  bool verbose = false;
   ProgressOptions progress;
 };
 
@@ -145,6 +147,10 @@ int RunPack(const Arguments& arguments) {
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
   PackProgress counters;
   Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
+  const auto print_notice = [&](const std::string& notice) {
+    if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire pack: {}", notice));
+  };
+  if (const auto notice = NoticeAboutSource(arguments.source)) print_notice(*notice);
   const PackDirectoryOptions options{
       .source = arguments.source,
       .output = arguments.output,
@@ -165,6 +171,10 @@ int RunPack(const Arguments& arguments) {
           },
       .on_planned =
           [](const std::string& path) { fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? EscapeName(path) : path); },
+      .on_left_out =
+          [&](const std::string& path, std::string_view reason) {
+            if (arguments.verbose) print_notice(fmt::format("{}: left out: {}", EscapeName(path), reason));
+          },
       .progress = &counters,
       .interrupted = CatchInterrupts()};
   const auto summary = PackDirectory(options);
@@ -241,6 +251,7 @@ void AddPackCommand(CLI::App& app, Body& run) {
   pack->add_flag("--skip-unreadable", arguments->skip_unreadable,
                  "Write the pack without what cannot be read; the exit code is still 1");
   pack->add_flag("-f,--force", arguments->force, "Replace OUT if it exists");
+  pack->add_flag("-v,--verbose", arguments->verbose, "Name each entry that is left out");
   AddProgressOptions(*pack, arguments->progress);
   pack->callback([&run, arguments] { run = [arguments] { return RunPack(*arguments); }; });
 }

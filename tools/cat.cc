@@ -4,11 +4,11 @@
 #include <memory>
 
 #include "cache/sample_reader.h"
+#include "format/escaping.h"
 #include "format/pack.h"
 #include "format/path_resolver.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
-#include "tools/progress.h"
 #include "tools/read_once.h"
 
 namespace quire {

@@ -1,6 +1,7 @@
 #include "tools/mount_log.h"
 
 #include <fcntl.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
@@ -12,6 +13,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -19,13 +21,34 @@
 #include <utility>
 #include <vector>
 
+#include "format/escaping.h"
 #include "format/file.h"
 
 namespace quire {
 namespace {
 
 constexpr unsigned kLogMode = 0644;
-constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S quire[%P] %l: %v";
+// Behind '*' stands the message as EscapedMessage writes it.
+constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S quire[%P] %l: %*";
+constexpr const char* kSyslogPattern = "%*";  // which adds the rest itself
+
+// The message, fit for a terminal: a name in it can neither begin a line of the log nor steer who reads it.
+class EscapedMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const tm& /*time*/, spdlog::memory_buf_t& line) override {
+    const std::string text = EscapeLine({message.payload.data(), message.payload.size()});
+    line.append(text.data(), text.data() + text.size());
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return spdlog::details::make_unique<EscapedMessage>();
+  }
+};
+
+std::unique_ptr<spdlog::formatter> MakeFormatter(const char* pattern, const char* line_end) {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::local, line_end);
+  formatter->add_flag<EscapedMessage>('*').set_pattern(pattern);
+  return formatter;
+}
 
 Result<File> OpenLog(const std::string& path) {
   return File::Open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, kLogMode);
@@ -80,7 +103,9 @@ std::vector<std::filesystem::path> UsualLogFolders() {
   return folders;
 }
 
-void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum level) {
+void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum level,
+               std::unique_ptr<spdlog::formatter> formatter = MakeFormatter(kPattern, "\n")) {
+  logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(level);
 }
@@ -88,12 +113,12 @@ void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum
 }  // namespace
 
 void LogToStderr(spdlog::level::level_enum level) {
-  UseLogger(spdlog::stderr_logger_mt("stderr"), level);
-  spdlog::set_pattern(kPattern);
+  UseLogger(std::make_shared<spdlog::logger>("stderr", std::make_shared<spdlog::sinks::stderr_sink_mt>()), level);
 }
 
 void LogToSyslog(spdlog::level::level_enum level) {
-  UseLogger(spdlog::syslog_logger_mt("syslog", "quire", LOG_PID, LOG_DAEMON), level);
+  UseLogger(spdlog::syslog_logger_mt("syslog", "quire", LOG_PID, LOG_DAEMON, true), level,
+            MakeFormatter(kSyslogPattern, ""));
 }
 
 Result<void> LogToFile(const std::string& path, spdlog::level::level_enum level) {
@@ -101,7 +126,6 @@ Result<void> LogToFile(const std::string& path, spdlog::level::level_enum level)
   if (!file) return MakeError(ErrorCode::kSystem, "option 'log_file': {}", file.error().message);
   CurrentFileSink() = std::make_shared<FileSink>(path, *std::move(file));
   UseLogger(std::make_shared<spdlog::logger>("file", CurrentFileSink()), level);
-  spdlog::set_pattern(kPattern);
   return {};
 }
 

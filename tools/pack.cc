@@ -60,13 +60,15 @@ ProgressState Describe(const PackProgress& progress) {
 void PrintSummary(const PackSummary& summary, const std::string& output) {
   const Superblock& pack = summary.superblock;
   const ScanCounts& counts = summary.counts;
-  fmt::print("{}: {} samples, {} directories, {} symlinks, {} hard links; {} of samples in {}\n", output,
-             FormatCount(pack.samples), FormatCount(summary.directories), FormatCount(pack.symlinks),
-             FormatCount(pack.hard_links), FormatBytes(pack.sample_bytes), FormatBytes(pack.pack_bytes));
-  if (pack.left_out > 0) fmt::print("{} devices, sockets and FIFOs left out\n", FormatCount(pack.left_out));
+  fmt::print(
+      "{}: {}, {}, {}, {}; {} of samples in {}\n", EscapeName(output), FormatAmount(pack.samples, "sample", "samples"),
+      FormatAmount(summary.directories, "directory", "directories"), FormatAmount(pack.symlinks, "symlink", "symlinks"),
+      FormatAmount(pack.hard_links, "hard link", "hard links"), FormatBytes(pack.sample_bytes),
+      FormatBytes(pack.pack_bytes));
   const auto tell = [](uint64_t count, std::string_view format, std::string_view one, std::string_view many) {
-    if (count > 0) fmt::print(fmt::runtime(format), fmt::format("{} {}", FormatCount(count), count == 1 ? one : many));
+    if (count > 0) fmt::print(fmt::runtime(format), FormatAmount(count, one, many));
   };
+  tell(pack.left_out, "{} left out\n", "device, socket or FIFO", "devices, sockets and FIFOs");
   tell(counts.excluded, "{} excluded\n", "entry", "entries");
   tell(counts.other_file_systems, "{} on other file systems packed without what is below\n", "directory",
        "directories");
@@ -192,8 +194,8 @@ int RunPack(const Arguments& arguments) {
   if (!arguments.progress.quiet)
     PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
   if (summary->unreadable == 0) return kExitOk;
-  progress.PrintLine(fmt::format("quire pack: the pack is without {} entries that could not be read",
-                                 FormatCount(summary->unreadable)));
+  progress.PrintLine(fmt::format("quire pack: the pack is without {} that could not be read",
+                                 FormatAmount(summary->unreadable, "entry", "entries")));
   return kExitFailed;
 }
 

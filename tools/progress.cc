@@ -111,7 +111,7 @@ size_t Progress::Columns() const {
 void Progress::PrintLine(const std::string& line) {
   const std::scoped_lock lock(mutex_);
   ClearBar();
-  fmt::print(stderr, "{}\n", line);
+  fmt::print(stderr, "{}\n", EscapeLine(line));
 }
 
 std::string FormatBytes(uint64_t bytes) {
@@ -134,42 +134,8 @@ std::string FormatSeconds(uint64_t seconds) {
   return fmt::format("{}:{:02}", seconds / 60, seconds % 60);
 }
 
-size_t Utf8Length(std::string_view text) {
-  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto continues = [&](size_t i) { return (at(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead < 0xF0) {
-    const bool shortest = lead != 0xE0 || at(1) >= 0xA0;
-    const bool surrogate = lead == 0xED && at(1) >= 0xA0;
-    return continues(1) && continues(2) && shortest && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead < 0xF5) {
-    const bool in_range = (lead != 0xF0 || at(1) >= 0x90) && (lead != 0xF4 || at(1) < 0x90);
-    return continues(1) && continues(2) && continues(3) && in_range ? 4 : 0;
-  }
-  return 0;
-}
-
-std::string EscapeName(std::string_view name) {
-  std::string escaped;
-  while (!name.empty()) {
-    const size_t length = Utf8Length(name);
-    const auto lead = static_cast<unsigned char>(name.front());
-    if (lead == '\n')
-      escaped += "\\n";
-    else if (lead == '\t')
-      escaped += "\\t";
-    else if (lead == '\\')
-      escaped += "\\\\";
-    else if (length == 0 || lead < 0x20 || lead == 0x7f)
-      escaped += fmt::format("\\x{:02x}", lead);
-    else
-      escaped += name.substr(0, length);
-    name.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return escaped;
+std::string FormatAmount(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", FormatCount(count), count == 1 ? one : many);
 }
 
 }  // namespace quire

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <thread>
 
+#include "format/escaping.h"
+
 namespace quire {
 
 enum class ProgressMode : uint8_t {
@@ -36,7 +38,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress();
 
-  // Prints a line of its own to stderr, above the bar. Any thread.
+  // Prints a line of its own to stderr, above the bar, fit for a terminal. Any thread.
   void PrintLine(const std::string& line);
 
   // The work is done: shows `last`, such as {.what = "packed", ...}, with the time that all of it took. To be called
@@ -71,10 +73,7 @@ std::string FormatCount(uint64_t count);
 // 3725 -> "1:02:05".
 std::string FormatSeconds(uint64_t seconds);
 
-// The bytes of the UTF-8 character that `text` starts with, 0 where it starts with none (RFC 3629: shortest forms, no
-// surrogates).
-size_t Utf8Length(std::string_view text);
-// `name` as one line of a terminal or log: control characters, backslashes and what is not UTF-8 as C escapes.
-std::string EscapeName(std::string_view name);
+// 1, "directory", "directories" -> "1 directory"; 2 -> "2 directories".
+std::string FormatAmount(uint64_t count, std::string_view one, std::string_view many);
 
 }  // namespace quire

@@ -43,6 +43,7 @@ python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))))' "
 for name in marked 001/00007.bin big; do grep -q "$name" "$scratch/faults" || fail "verify --json does not name $name"; done
 assert_exit 1 quire cat "$bad" marked
 assert_exit 0 quire cat "$bad" 000/00000.bin
+quire cat "$bad" 000/00000.bin 2>/dev/null | cmp - "$scratch/tree/000/00000.bin"  # and nothing else, such as a log
 assert_exit 0 quire info "$bad"
 assert_exit 0 quire ls -R "$bad"
 mkdir "$scratch/extracted"

@@ -5,12 +5,48 @@
 #include <unistd.h>
 
 #include <array>
-#include <optional>
+#include <cerrno>
 
 #include "format/checksum.h"
 
 namespace quire {
 namespace {
+
+// Why a file of this kind is no pack; empty for those that may be one.
+std::string FaultOfKind(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFBLK:
+      return {};
+    case S_IFDIR:
+      return "is a directory, not a pack; `quire pack` makes a pack of it";
+    case S_IFIFO:
+      return "is a FIFO, not a pack; write what comes out of it to a file first";
+    case S_IFCHR:
+      return "is a character device, not a pack";
+    default:
+      return "is a socket, not a pack";
+  }
+}
+
+// Neither opens a device that might do something then, nor waits for the other end of a FIFO.
+Result<File> OpenPackFile(const std::string& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0) return SystemError(errno, "{}", path);
+  const auto refuse_others = [&]() -> Result<void> {
+    const std::string fault = FaultOfKind(status.st_mode);
+    return fault.empty() ? Result<void>() : Corrupt("{}: {}", path, fault);
+  };
+  if (auto checked = refuse_others(); !checked) return Propagate(std::move(checked));
+  auto file = File::Open(path, O_RDONLY | O_NONBLOCK);
+  if (!file) return file;
+  // It may have been replaced meanwhile.
+  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
+  if (auto checked = refuse_others(); !checked) return Propagate(std::move(checked));
+  if (fcntl(file->fd(), F_SETFL, 0) != 0)
+    return SystemError(errno, "{}", path);  // io_uring would not wait for the disk
+  return file;
+}
 
 // The valid slot of the highest generation. Where none is valid: what is wrong with slot 0, which `quire pack` writes.
 Result<Superblock> ChooseSuperblock(const File& file) {
@@ -32,18 +68,16 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
     error.message = fmt::format("{}: {}", path, error.message);
     return std::unexpected(std::move(error));
   };
-  auto file = File::Open(path, O_RDONLY);
+  auto file = OpenPackFile(path);
   if (!file) return Propagate(std::move(file));
-  struct stat status{};
-  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
-  if (S_ISDIR(status.st_mode))
-    return in_path({ErrorCode::kCorrupt, 0, "is a directory, not a pack; `quire pack` makes a pack of it"});
   auto superblock = ChooseSuperblock(*file);
   if (!superblock) return in_path(superblock.error());
+  struct stat status{};
+  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
   // stat(2) knows no size of block devices.
   const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
   const auto size = static_cast<uint64_t>(end);
-  if ((S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && size < superblock->pack_bytes)
+  if (size < superblock->pack_bytes)
     return in_path(
         {ErrorCode::kCorrupt, 0,
          fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock->pack_bytes)});
@@ -53,6 +87,7 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
                                    uint64_t at, std::span<std::byte> into) { return raw->ReadRaw(offset + at, into); });
   if (!index) return in_path(index.error());
   pack->index_ = std::move(*index);
+  if (S_ISREG(status.st_mode)) pack->trailing_bytes_ = size - superblock->pack_bytes;
   return pack;
 }
 

@@ -13,12 +13,15 @@ namespace quire {
 
 class Pack {
  public:
-  // Reads the superblocks and nothing else. Errors name `path`.
+  // Reads the superblocks and nothing else, and waits for nobody: what is neither a file nor a block device is refused.
+  // Errors name `path`.
   static Result<std::unique_ptr<Pack>> Open(const std::string& path);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const Index& index() const { return *index_; }
   [[nodiscard]] const Superblock& superblock() const { return index_->superblock(); }
+  // Bytes of the file behind the pack's end, which are no part of it. 0 of a block device, which is as large as it is.
+  [[nodiscard]] uint64_t trailing_bytes() const { return trailing_bytes_; }
   // The file as it was opened, for those who read volume 0 in their own way.
   [[nodiscard]] const File& file() const { return file_; }
 
@@ -34,6 +37,7 @@ class Pack {
 
   const std::string path_;
   const File file_;
+  uint64_t trailing_bytes_ = 0;
   std::unique_ptr<Index> index_;
 };
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::array<std::byte, 8> kMagic = {std::byte{0x89}, std::byte{'Q'}, std::byte{'U'},  std::byte{'I'},
                                              std::byte{'R'},  std::byte{'E'}, std::byte{0x0a}, std::byte{0x1a}};
-constexpr uint16_t kMajor = 1;
-constexpr uint16_t kMinor = 0;
 constexpr size_t kSectionsAt = 128;
 constexpr size_t kSumAt = kSuperblockBytes - 8;
 
@@ -49,8 +47,8 @@ Result<void> CheckSections(const Superblock& s) {
 void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperblockBytes> slot) {
   std::ranges::fill(slot, std::byte{0});
   std::ranges::copy(kMagic, slot.begin());
-  StoreUint<2>(slot, 8, kMajor);
-  StoreUint<2>(slot, 10, kMinor);
+  StoreUint<2>(slot, 8, kFormatMajor);
+  StoreUint<2>(slot, 10, superblock.minor);
   for (size_t i = 0; i < kFields.size(); ++i) StoreUint<8>(slot, kFieldsAt + 8 * i, superblock.*kFields[i]);
   StoreUint<4>(slot, 120, static_cast<uint32_t>(superblock.order));
   for (size_t i = 0; i < kSectionCount; ++i) {
@@ -61,18 +59,20 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 }
 
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot) {
+  if (slot.size() < kMagic.size() || !std::ranges::equal(slot.first(kMagic.size()), kMagic))
+    return Corrupt("superblock: this is not a Quire pack");
   if (slot.size() < kSuperblockBytes) return Corrupt("superblock: truncated to {} bytes", slot.size());
   slot = slot.first(kSuperblockBytes);
-  if (!std::ranges::equal(slot.first(kMagic.size()), kMagic)) return Corrupt("superblock: this is not a Quire pack");
   // The version before the sum: another major version may have moved the sum.
-  if (const auto major = LoadUint<2>(slot, 8); major != kMajor)
+  if (const auto major = LoadUint<2>(slot, 8); major != kFormatMajor)
     return Unsupported("superblock: format {}.{}, this release reads {}.x; use another release of quire", major,
-                       LoadUint<2>(slot, 10), kMajor);
+                       LoadUint<2>(slot, 10), kFormatMajor);
   if (const auto features = LoadUint<4>(slot, 12); features != 0)
     return Unsupported("superblock: required features {:#x}, this release knows none; use a newer quire", features);
   if (LoadUint<8>(slot, kSumAt) != Xxh3(slot.first(kSumAt))) return Corrupt("superblock: checksum mismatch");
   // A good checksum proves that the bytes arrived, not that their writer was sane.
   Superblock s;
+  s.minor = LoadUint<2>(slot, 10);
   for (size_t i = 0; i < kFields.size(); ++i) s.*kFields[i] = LoadUint<8>(slot, kFieldsAt + 8 * i);
   s.order = static_cast<PackOrder>(LoadUint<4>(slot, 120));
   for (size_t i = 0; i < kSectionCount; ++i)

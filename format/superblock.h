@@ -38,9 +38,14 @@ struct SectionRange {
   bool operator==(const SectionRange&) const = default;
 };
 
+// The version of the format that this release writes. It reads every minor version of its major one.
+inline constexpr uint16_t kFormatMajor = 1;
+inline constexpr uint16_t kFormatMinor = 0;
+
 struct Superblock {
-  uint64_t generation = 0;    // 1 for the first commit
-  uint64_t index_offset = 0;  // multiple of kIndexAlign, in volume 0
+  uint16_t minor = kFormatMinor;  // of the release that wrote it
+  uint64_t generation = 0;        // 1 for the first commit
+  uint64_t index_offset = 0;      // multiple of kIndexAlign, in volume 0
   uint64_t body_bytes = 0;
   uint64_t index_bytes = 0;  // body and sum tree
   uint64_t root_sum = 0;

@@ -2,6 +2,7 @@
 #include "format/pack.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <vector>
@@ -278,9 +279,24 @@ TEST_F(PackTest, WhatIsNoPackIsRefusedWithItsName) {
     const auto opened = Pack::Open(path_);
     ASSERT_FALSE(opened.has_value());
     EXPECT_TRUE(opened.error().message.starts_with(path_)) << opened.error().message;
+    EXPECT_TRUE(opened.error().message.contains("not a Quire pack")) << opened.error().message;
   }
   EXPECT_EQ(Pack::Open(folder_ / "missing").error().system_errno, ENOENT);
   EXPECT_FALSE(Pack::Open(folder_.path()).has_value());
+}
+
+TEST_F(PackTest, WhatCannotBeAPackIsRefusedAtOnce) {
+  const std::string fifo = folder_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_TRUE(Pack::Open(fifo).error().message.contains("FIFO"));  // and nobody ever writes to it
+  EXPECT_TRUE(Pack::Open("/dev/zero").error().message.contains("character device"));
+}
+
+TEST_F(PackTest, BytesBehindItsEndAreCounted) {
+  OddTree().WriteTo(path_);
+  EXPECT_EQ(ValueOrDie(Pack::Open(path_))->trailing_bytes(), 0U);
+  WriteFile(path_, ReadFile(path_) + "more");
+  EXPECT_EQ(ValueOrDie(Pack::Open(path_))->trailing_bytes(), 4U);
 }
 
 TEST_F(PackTest, ATruncatedPackIsRefusedAtOpening) {

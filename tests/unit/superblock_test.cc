@@ -67,6 +67,15 @@ TEST(Superblock, EveryTruncationIsRefused) {
     EXPECT_FALSE(DecodeSuperblock(std::span(slot).first(bytes)).has_value()) << bytes;
 }
 
+TEST(Superblock, AFileOfAnotherKindIsNamedSoWhateverItsSize) {
+  for (const size_t bytes : {0, 3, 8, 4096}) {
+    const std::vector<std::byte> text(bytes, std::byte{'x'});
+    EXPECT_TRUE(DecodeSuperblock(text).error().message.contains("not a Quire pack")) << bytes;
+  }
+  const auto slot = Encoded(Sample());
+  EXPECT_TRUE(DecodeSuperblock(std::span(slot).first(8)).error().message.contains("truncated"));
+}
+
 TEST(Superblock, AnotherMajorVersionIsUnsupportedAndNamed) {
   auto slot = Encoded(Sample());
   StoreUint<2>(slot, 8, 2);
@@ -86,7 +95,7 @@ TEST(Superblock, AHigherMinorVersionIsRead) {
   auto slot = Encoded(Sample());
   StoreUint<2>(slot, 10, 7);
   StoreUint<8>(slot, 4088, Xxh3(std::span(slot).first(4088)));
-  EXPECT_TRUE(DecodeSuperblock(slot).has_value());
+  EXPECT_EQ(DecodeSuperblock(slot).value().minor, 7U);
 }
 
 TEST(Superblock, InsaneFieldsWithAGoodSumAreRefused) {

@@ -1,33 +1,21 @@
 #include "fs/mount_options.h"
 
 #include <algorithm>
-#include <array>
-#include <ranges>
 #include <utility>
 
+#include "fs/help_text.h"
 #include "fs/mount_option_table.h"
+#include "fs/nearest_name.h"
 
 namespace quire {
 namespace {
 
-// Levenshtein's: the number of bytes to insert, remove or replace.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-std::string_view NearestOption(std::string_view name) {
-  const auto distance = [name](const MountOptionEntry& entry) { return EditDistance(entry.description.name, name); };
-  return std::ranges::min(MountOptionTable(), {}, distance).description.name;
+// "; did you mean 'NAME'?", or nothing where no option is near.
+std::string Suggestion(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const MountOptionEntry& entry : MountOptionTable()) names.push_back(entry.description.name);
+  const auto nearest = FindNearestName(name, names);
+  return nearest ? fmt::format("; did you mean '{}'?", *nearest) : "; 'quire mount --help' lists those that there are";
 }
 
 // "x-*" stands for all that begin with "x-".
@@ -51,7 +39,7 @@ Result<void> ApplyOption(MountOptions& options, std::string_view text, MountOpti
   const auto entry = std::ranges::find_if(table, [name](const auto& one) { return Names(one.description, name); });
   if (entry == table.end()) {
     if (rules.ignore_unknown) return {};
-    return Invalid("unknown option '{}': did you mean '{}'?", name, NearestOption(name));
+    return Invalid("unknown option '{}'{}", name, Suggestion(name));
   }
   if (rules.ignore_rw && name == kWritableOption) return {};
   const bool has_value = equals != std::string_view::npos;
@@ -77,26 +65,6 @@ size_t FindOptionEnd(std::string_view list, size_t begin) {
 std::string Label(const MountOptionDescription& description) {
   if (description.value.empty()) return std::string(description.name);
   return fmt::format("{}={}", description.name, description.value);
-}
-
-// `text` in lines of at most `columns`, each behind `indent` spaces.
-std::string Wrap(std::string_view text, size_t indent, size_t columns) {
-  std::string lines;
-  size_t used = columns;  // so that the first word begins a line
-  for (const auto word : std::views::split(text, ' ')) {
-    const std::string_view letters(word.begin(), word.end());
-    if (used + 1 + letters.size() > columns) {
-      lines += lines.empty() ? "" : "\n";
-      lines.append(indent, ' ');
-      used = indent;
-    } else {
-      lines += ' ';
-      ++used;
-    }
-    lines += letters;
-    used += letters.size();
-  }
-  return lines;
 }
 
 }  // namespace
@@ -132,13 +100,11 @@ std::span<const MountOptionDescription> DescribeMountOptions() {
 }
 
 std::string FormatMountOptions(size_t columns) {
-  constexpr size_t kLabelIndent = 2;
-  constexpr size_t kTextIndent = 24;
   std::string text;
   std::string unexplained;  // of the group: their names, together in one line at its end
   std::string_view group;
   const auto end_group = [&] {
-    if (!unexplained.empty()) text += Wrap("also " + std::exchange(unexplained, {}), kLabelIndent, columns) + "\n";
+    if (!unexplained.empty()) text += WrapText("also " + std::exchange(unexplained, {}), 2, columns) + "\n";
   };
   for (const MountOptionDescription& option : DescribeMountOptions()) {
     if (option.group != group) {
@@ -150,14 +116,7 @@ std::string FormatMountOptions(size_t columns) {
       unexplained += fmt::format("{}{}", unexplained.empty() ? "" : ", ", Label(option));
       continue;
     }
-    std::string label(kLabelIndent, ' ');
-    label += Label(option);
-    std::string lines = Wrap(option.text, kTextIndent, columns);
-    if (label.size() + 2 <= kTextIndent)
-      lines.replace(0, label.size(), label);
-    else
-      lines.insert(0, label + "\n");
-    text += lines + "\n";
+    text += FormatHelpEntry(Label(option), option.text, columns);
   }
   end_group();
   return text;

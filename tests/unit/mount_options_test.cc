@@ -67,6 +67,12 @@ TEST(MountOptions, MasksAreOctalAndTheLastWins) {
     EXPECT_TRUE(Refusal(wrong).contains("octal")) << wrong;
 }
 
+TEST(MountOptions, ASubdirThatLeadsOutOfThePackIsRefused) {
+  EXPECT_EQ(Parsed({"subdir=/a/./b/../../c/"}).subdir, "/a/./b/../../c/");
+  for (const char* const wrong : {"..", "../..", "/..", "a/../..", "a/../../a", "./../a"})
+    EXPECT_TRUE(Refusal(fmt::format("subdir={}", wrong)).contains("leads out of the pack")) << wrong;
+}
+
 TEST(MountOptions, OwnersAreNumbers) {
   EXPECT_EQ(Parsed({"uid=0,gid=4294967294"}).overrides.uid, 0U);
   EXPECT_EQ(Parsed({"uid=0,gid=4294967294"}).overrides.gid, 4294967294U);
@@ -147,8 +153,9 @@ TEST(MountOptions, LettingOthersInSwitchesPermissionChecksOn) {
 TEST(MountOptions, RwSaysThatPacksAreReadOnly) { EXPECT_TRUE(Refusal("rw").contains("read-only")); }
 
 TEST(MountOptions, UnknownNamesTheNearest) {
-  EXPECT_EQ(Refusal("ro,alow_other"), "unknown option 'alow_other': did you mean 'allow_other'?");
+  EXPECT_EQ(Refusal("ro,alow_other"), "unknown option 'alow_other'; did you mean 'allow_other'?");
   EXPECT_TRUE(Refusal("loglevel=info").contains("'log_level'"));
+  EXPECT_TRUE(Refusal("foo=bar").starts_with("unknown option 'foo'; 'quire mount --help'"));  // none is near
 }
 
 TEST(MountOptions, ThreadsAreOneToThousandTwentyFour) {
@@ -170,14 +177,16 @@ TEST(MountOptions, CacheSizeCountsBytesOrBinaryUnits) {
   EXPECT_EQ(Parsed({"cache_size=512M"}).cache.cache_bytes, 512U << 20);
   EXPECT_EQ(Parsed({"cache_size=4G"}).cache.cache_bytes, uint64_t{4} << 30);
   EXPECT_EQ(Parsed({"cache_size=2T"}).cache.cache_bytes, uint64_t{2} << 40);
+  EXPECT_EQ(Parsed({"cache_size=1.5G"}).cache.cache_bytes, uint64_t{3} << 29);
+  EXPECT_EQ(Parsed({"cache_size=0.0625M"}).cache.cache_bytes, 64U << 10);
   EXPECT_EQ(Parsed({"cache_size=16777215T"}).cache.cache_bytes, uint64_t{16777215} << 40);
 }
 
 TEST(MountOptions, WhatIsNoSizeIsRefused) {
-  for (const char* const wrong : {"", "M", "-1", "0x10", "1.5G", "8 M", "8m", "8MB", "8MiB", "16777216T",
-                                  "18446744073709551615K", "18446744073709551616"})
+  for (const char* const wrong : {"", "M", "-1", "0x10", "1.5", "1.G", ".5G", "1.5.5G", "1e3", "8 M", "8m", "8MB",
+                                  "8MiB", "16777216T", "18446744073709551615K", "18446744073709551616"})
     EXPECT_EQ(Refusal(fmt::format("cache_size={}", wrong)),
-              fmt::format("option 'cache_size={}': give bytes, or a size such as 512M or 4G", wrong));
+              fmt::format("option 'cache_size={}': give bytes, or a size such as 512M or 1.5G", wrong));
 }
 
 TEST(MountOptions, EveryChoiceOfTheCacheIsTaken) {

@@ -5,15 +5,16 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "fs/attributes.h"
+#include "fs/json_text.h"
 
 namespace quire {
 namespace {
 
 constexpr std::string_view kStatsName = "stats";
+constexpr int kStatsSchema = 1;
 constexpr mode_t kFolderMode = S_IFDIR | 0555;
 constexpr mode_t kFileMode = S_IFREG | 0444;
 constexpr mode_t kPlanMode = S_IFIFO | 0222;  // for everybody who may use the mount: a plan can only make it quicker
@@ -27,8 +28,6 @@ timespec Now() {
   clock_gettime(CLOCK_REALTIME, &now);
   return now;
 }
-
-using Json = nlohmann::ordered_json;
 
 // read_share: of what was pushed, as far as the control group tells.
 Json PushJson(const FeedFigures& feed) {
@@ -159,8 +158,9 @@ std::string FormatReport(const MountReport& report) {
                          {"fills", cache.fill_latency_us[i]}});
   }
   const auto reads = static_cast<double>(cache.reads());
-  const Json document = {
-      {"pack", report.pack_path},
+  Json document = NewDocument(kStatsSchema);
+  SetName(document, "pack", report.pack_path);
+  document.update(Json{
       {"uptime_s", report.uptime_s},
       {"transport", report.transport},
       {"parked_requests", report.parked_requests},
@@ -176,9 +176,8 @@ std::string FormatReport(const MountReport& report) {
       {"fill_latency", std::move(latencies)},
       {"push", PushJson(report.feed)},
       {"plan", PlanJson(report.feed)},
-  };
-  // Paths are bytes, JSON is UTF-8.
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  });
+  return FormatJson(document) + "\n";
 }
 
 }  // namespace quire

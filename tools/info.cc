@@ -1,10 +1,11 @@
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/escaping.h"
 #include "format/pack.h"
+#include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
@@ -12,10 +13,14 @@
 namespace quire {
 namespace {
 
+constexpr int kSchema = 1;
+
 struct Arguments {
   std::string pack;
   bool json = false;
 };
+
+std::string FormatVersion(const Superblock& superblock) { return fmt::format("{}.{}", kFormatMajor, superblock.minor); }
 
 // What is not sample bytes in the pages: alignment, and gaps at their ends.
 double WasteFraction(const Superblock& superblock, const Volume& volume) {
@@ -43,11 +48,13 @@ std::string OrderText(const Superblock& superblock) {
 
 void PrintJson(const Pack& pack, const Volume& volume) {
   const Superblock& superblock = pack.superblock();
-  const nlohmann::ordered_json info = {
-      {"pack", pack.path()},
-      {"format", "1.0"},
+  Json info = NewDocument(kSchema);
+  SetName(info, "pack", pack.path());
+  info.update(Json{
+      {"format", FormatVersion(superblock)},
       {"generation", superblock.generation},
       {"pack_bytes", superblock.pack_bytes},
+      {"trailing_bytes", pack.trailing_bytes()},
       {"page_bytes", kPageBytes},
       {"pages", CeilDiv(volume.data_end, kPageBytes)},
       {"volumes", pack.index().volume_count()},
@@ -66,20 +73,25 @@ void PrintJson(const Pack& pack, const Volume& volume) {
       {"checksum", "XXH3-64"},
       {"checksum_vectors", Xxh3Vectors()},
       {"root_sum", fmt::format("{:016x}", superblock.root_sum)},
-  };
-  fmt::print("{}\n", info.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  });
+  fmt::print("{}\n", FormatJson(info));
 }
 
 void PrintText(const Pack& pack, const Volume& volume) {
   const Superblock& superblock = pack.superblock();
-  fmt::print("pack          {} (format 1.0, generation {})\n", pack.path(), superblock.generation);
-  fmt::print("size          {}: {} pages of {}\n", FormatBytes(superblock.pack_bytes),
-             FormatCount(CeilDiv(volume.data_end, kPageBytes)), FormatBytes(kPageBytes));
+  fmt::print("pack          {} (format {}, generation {})\n", EscapeName(pack.path()), FormatVersion(superblock),
+             superblock.generation);
+  fmt::print("size          {}: {} of {}\n", FormatBytes(superblock.pack_bytes),
+             FormatAmount(CeilDiv(volume.data_end, kPageBytes), "page", "pages"), FormatBytes(kPageBytes));
+  if (pack.trailing_bytes() > 0)
+    fmt::print("behind it     {} that are no part of the pack\n", FormatAmount(pack.trailing_bytes(), "byte", "bytes"));
   fmt::print("samples       {}, {} ({} stored)\n", FormatCount(superblock.samples),
              FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
-  fmt::print("other entries {} directories, {} symlinks, {} hard links\n", FormatCount(pack.index().directory_count()),
-             FormatCount(superblock.symlinks), FormatCount(superblock.hard_links));
-  fmt::print("left out      {} devices, sockets and FIFOs\n", FormatCount(superblock.left_out));
+  fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().directory_count(), "directory", "directories"),
+             FormatAmount(superblock.symlinks, "symlink", "symlinks"),
+             FormatAmount(superblock.hard_links, "hard link", "hard links"));
+  fmt::print("left out      {}\n",
+             FormatAmount(superblock.left_out, "device, socket or FIFO", "devices, sockets and FIFOs"));
   fmt::print("order         {}\n", OrderText(superblock));
   fmt::print("waste         {:.3f} % of the pages\n", WasteFraction(superblock, volume) * 100);
   fmt::print("index         {} with {} of names; {:.1f} bytes a sample beside its name\n",
@@ -107,7 +119,7 @@ void AddInfoCommand(CLI::App& app, Body& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* info = app.add_subcommand("info", "Show what a pack holds and how it is laid out");
   info->add_option("PACK", arguments->pack, "Pack to read")->required();
-  info->add_flag("--json", arguments->json, "For programs");
+  info->add_flag("--json", arguments->json, "For programs: quire-json(7)");
   info->callback([&run, arguments] { run = [arguments] { return RunInfo(*arguments); }; });
 }
 

@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <filesystem>
+#include <ranges>
+#include <string>
 
 #include "tests/support/memory_tree.h"
 #include "tools/bench/report.h"
@@ -81,6 +83,20 @@ TEST(ReportText, AlignsNamesOfMoreThanOneByteACharacter) {
   EXPECT_NE(ToText(report).find("  caf\xC3\xA9s    9 MB/s\n  1 MiB  1.5 GB/s\n"), std::string::npos);
 }
 
+TEST(ReportText, ColumnsThatDoNotFitATerminalFollowBelow) {
+  Report report{.kind = "io", .subject = "x"};
+  report.tables = {{.title = "Wide", .header = {"what"}, .rows = {{"samples"}}}};
+  for (int i = 0; i < 12; ++i) {
+    report.tables[0].header.push_back("column " + std::to_string(i));
+    report.tables[0].rows[0].push_back(std::to_string(i * 1000));
+  }
+  const std::string text = ToText(report);
+  for (const auto line : std::views::split(text, '\n')) EXPECT_LE(line.size(), 80U);
+  EXPECT_TRUE(text.contains("  what     column 0"));
+  EXPECT_TRUE(text.contains("\n\n  what     column 7")) << text;
+  EXPECT_TRUE(text.contains("11000\n"));
+}
+
 TEST(ReportText, SendsNoControlCharacterToTheTerminal) {
   const std::string text = ToText(HostileReport());
   EXPECT_EQ(text.find_first_of("\xFF\x1B"), std::string::npos);
@@ -91,8 +107,8 @@ TEST(ReportJson, HoldsAllButTheDrawings) {
   const auto json = nlohmann::ordered_json::parse(ToJson(SampleReport()));
   std::vector<std::string> fields;
   for (const auto& [field, value] : json.items()) fields.push_back(field);
-  EXPECT_EQ(fields, (std::vector<std::string>{"kind", "subject", "command", "quire_version", "machine", "settings",
-                                              "results", "insights"}));
+  EXPECT_EQ(fields, (std::vector<std::string>{"schema", "kind", "subject", "command", "quire_version", "machine",
+                                              "settings", "results", "insights"}));
   EXPECT_EQ(json["machine"]["memory_bytes"], 8ULL << 30);
   EXPECT_EQ(json["settings"]["repeats"], 5);
   EXPECT_EQ(json["results"][0]["bytes_per_second"], 1.5e9);
@@ -107,6 +123,7 @@ TEST(ReportJson, WritesNullForWhatIsNotFinite) {
 TEST(ReportJson, CarriesAnyBytes) {
   const auto json = nlohmann::json::parse(ToJson(HostileReport()));
   EXPECT_EQ(json["subject"], "</title><script>alert('\"&')\xEF\xBF\xBD\x1B");
+  EXPECT_EQ(json["subject_base64"], "PC90aXRsZT48c2NyaXB0PmFsZXJ0KCciJicp/xs=");
 }
 
 TEST(ReportCsv, HasAColumnForEachFieldOfAnyResult) {

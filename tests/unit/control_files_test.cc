@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -99,6 +100,17 @@ nlohmann::json Reported(const FeedFigures& feed) {
   MountReport report;
   report.feed = feed;
   return nlohmann::json::parse(FormatReport(report));
+}
+
+TEST(MountReport, SaysItsSchemaAndThePackWhateverItsName) {
+  MountReport report;
+  report.pack_path = "/a\xFF\xE2\x80\xAE";
+  const std::string text = FormatReport(report);
+  EXPECT_TRUE(std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x7F; }));
+  const auto document = nlohmann::json::parse(text);
+  EXPECT_EQ(document["schema"], 1);
+  EXPECT_EQ(document["pack"], "/a\xEF\xBF\xBD\xE2\x80\xAE");
+  EXPECT_EQ(document["pack_base64"], "L2H/4oCu");
 }
 
 TEST(MountReport, TellsWhatWasPushedAndWhatCameOfIt) {

@@ -8,17 +8,18 @@
 #include <filesystem>
 #include <span>
 
+#include "format/escaping.h"
 #include "format/output_file.h"
+#include "fs/help_text.h"
+#include "fs/json_text.h"
 #include "tools/progress.h"
 
 namespace quire::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr int kSchema = 1;
 
-std::string Dump(const Json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+std::string Dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::string Join(std::span<const std::string> parts, std::string_view separator) {
   std::string joined;
@@ -32,7 +33,26 @@ size_t ColumnsOf(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// The first column to the left, the others to the right; all as wide as their widest cell.
+// Columns [begin, end) of a table, beside its first one, where all fit on a terminal together with that; at least one.
+// `widths` are those of all columns.
+std::vector<std::pair<size_t, size_t>> CutColumns(const std::vector<size_t>& widths) {
+  constexpr size_t kGap = 2;
+  std::vector<std::pair<size_t, size_t>> parts;
+  size_t used = kHelpColumns;
+  for (size_t i = 1; i < widths.size(); ++i) {
+    if (parts.empty() || used + kGap + widths[i] > kHelpColumns) {
+      parts.emplace_back(i, i);
+      used = kGap + widths[0];
+    }
+    used += kGap + widths[i];
+    parts.back().second = i + 1;
+  }
+  if (parts.empty()) parts.emplace_back(1, 1);  // a table of one column
+  return parts;
+}
+
+// The first column to the left, the others to the right; all as wide as their widest cell. Columns that do not fit on a
+// terminal follow below, with the first one again.
 std::string TableText(const Table& table) {
   std::vector<std::vector<std::string>> lines;
   lines.push_back(table.header);
@@ -45,14 +65,15 @@ std::string TableText(const Table& table) {
     }
   }
   std::string text = EscapeName(table.title) + "\n";
-  for (const auto& line : lines) {
-    std::string row;
-    for (size_t i = 0; i < line.size(); ++i) {
-      const std::string padding(widths[i] - ColumnsOf(line[i]), ' ');
-      row += "  " + (i == 0 ? line[i] + padding : padding + line[i]);
+  const auto parts = CutColumns(widths);
+  for (const auto& [begin, end] : parts) {
+    if (begin != parts.front().first) text += "\n";
+    for (const auto& line : lines) {
+      std::string row = "  " + line[0] + std::string(widths[0] - ColumnsOf(line[0]), ' ');
+      for (size_t i = begin; i < end; ++i) row += "  " + std::string(widths[i] - ColumnsOf(line[i]), ' ') + line[i];
+      row.erase(row.find_last_not_of(' ') + 1);
+      text += row + "\n";
     }
-    row.erase(row.find_last_not_of(' ') + 1);
-    text += row + "\n";
   }
   return text;
 }
@@ -166,15 +187,16 @@ std::string ToText(const Report& report) {
 }
 
 std::string ToJson(const Report& report) {
-  const Json json = {{"kind", report.kind},
-                     {"subject", report.subject},
-                     {"command", report.command},
-                     {"quire_version", report.machine.quire_version},
-                     {"machine", MachineJson(report.machine)},
-                     {"settings", report.settings},
-                     {"results", report.results},
-                     {"insights", report.insights}};
-  return Dump(json, 2) + "\n";
+  Json json = NewDocument(kSchema);
+  json["kind"] = report.kind;
+  SetName(json, "subject", report.subject);
+  json.update(Json{{"command", report.command},
+                   {"quire_version", report.machine.quire_version},
+                   {"machine", MachineJson(report.machine)},
+                   {"settings", report.settings},
+                   {"results", report.results},
+                   {"insights", report.insights}});
+  return FormatJson(json) + "\n";
 }
 
 std::string ToCsv(const Report& report) {

@@ -14,13 +14,16 @@ void AddBenchCommand(CLI::App& app) {
   app.add_subcommand("bench", "Measure a storage, a loader's epochs, names and attributes, or container formats");
 }
 
-int RunBenchCommand(char** argv) {
+int RunBenchCommand(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return Fail("bench", SystemError(error.value(), "/proc/self/exe").error());
   const std::filesystem::path folder = self.parent_path();
   for (const auto& program : {folder / "quire-bench", folder / "../libexec/quire/quire-bench"}) {
-    execv(program.c_str(), argv);
+    execv(program.c_str(), argv.data());
     if (errno != ENOENT) return Fail("bench", SystemError(errno, "{}", program.string()).error());
   }
   const std::string libexec = folder.parent_path() / "libexec/quire";

@@ -1,8 +1,14 @@
 #include "tools/command.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
+#include "format/escaping.h"
+#include "tools/command_help.h"
 #include "tools/interrupt.h"
+#include "tools/mount_log.h"
+#include "tools/usage_fault.h"
 
 namespace quire {
 namespace {
@@ -14,31 +20,51 @@ std::string CommandName(const CLI::App& app) {
   return name;
 }
 
+// What was printed must have arrived: a full disk behind '>' is a failure like any other.
+int FlushOutput(const CLI::App& app, int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  fmt::print(stderr, "{}: standard output: {}\n", app.get_name(), std::generic_category().message(errno));
+  return kExitFailed;
+}
+
 }  // namespace
 
 int Fail(const char* subcommand, const Error& error) {
-  fmt::print(stderr, "quire {}: {}\n", subcommand, error.message);
+  fmt::print(stderr, "quire {}: {}\n", subcommand, EscapeLine(error.message));
   return error.code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
 }
 
-int ParseAndRun(CLI::App& app, const Body& run, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{0}: {1}\nTry '{0} --help' or '{0} SUBCOMMAND --help'.\n", app.get_name(), error.what());
+void SetUpParser(CLI::App& app) {
+  app.formatter_fn(FormatHelp);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.set_version_flag("-V,--version", "quire " QUIRE_VERSION, "Print the version and exit");
+  app.require_subcommand(1);
+}
+
+int ParseAndRun(CLI::App& app, const Body& run, const std::vector<std::string>& words) {
+  const auto refuse = [](const UsageFault& fault) {
+    fmt::print(stderr, "{0}: {1}\nTry '{0} --help'.\n", fault.program, EscapeLine(fault.message));
     return kExitUsage;
+  };
+  if (const auto fault = FindUsageFault(app, words)) return refuse(*fault);
+  try {
+    std::vector<std::string> last_first(words.rbegin(), words.rend());  // as the parser takes them
+    app.parse(last_first);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help());
+    return FlushOutput(app, kExitOk);
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", version.what());
+    return FlushOutput(app, kExitOk);
+  } catch (const CLI::ParseError& error) {
+    return refuse(ExplainParseError(app, words, error));
   }
+  // Not to standard output, as by default, where samples may go. What harms the work, commands tell themselves.
+  LogToStderr(spdlog::level::err);
   ReportInterrupts(CommandName(app));
   const int exit_code = run();
   if (exit_code != kExitOk) EndIfInterrupted();
-  // What was printed must have arrived: a full disk behind '>' is a failure like any other.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    fmt::print(stderr, "{}: standard output: {}\n", app.get_name(), std::generic_category().message(errno));
-    return kExitFailed;
-  }
-  return exit_code;
+  return FlushOutput(app, exit_code);
 }
 
 }  // namespace quire

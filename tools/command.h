@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "format/result.h"
 
@@ -24,16 +26,22 @@ void AddExtractCommand(CLI::App& app, Body& run);
 void AddInfoCommand(CLI::App& app, Body& run);
 void AddVerifyCommand(CLI::App& app, Body& run);
 
-// For --help. The words behind 'bench' belong to another program, which RunBenchCommand becomes: `argv` is that of
-// 'quire bench ...' from the second word on. Returns only if that fails, with the exit code.
+// For --help. The words behind 'bench' belong to another program, which RunBenchCommand becomes: `words` begin with
+// 'bench'. Returns only if that fails, with the exit code.
 void AddBenchCommand(CLI::App& app);
-int RunBenchCommand(char** argv);
+int RunBenchCommand(std::vector<std::string> words);
 
-// Prints "quire SUBCOMMAND: MESSAGE" to stderr and returns the exit code that fits the error.
+// Prints "quire SUBCOMMAND: MESSAGE" to stderr, fit for a terminal, and returns the exit code that fits the error.
 int Fail(const char* subcommand, const Error& error);
 
+// 'quire help COMMAND' is 'quire COMMAND --help'.
+inline constexpr const char* kHelpCommand = "help";
+
+// Gives a program whose work is all in subcommands its form of help, -h and -V. Call it before they are added.
+void SetUpParser(CLI::App& app);
+
 // Parses the command line, runs the body that it chose, and makes sure that what was printed arrived: what main
-// returns.
-int ParseAndRun(CLI::App& app, const Body& run, int argc, char** argv);
+// returns. `words` are those behind the program's name.
+int ParseAndRun(CLI::App& app, const Body& run, const std::vector<std::string>& words);
 
 }  // namespace quire

@@ -7,8 +7,8 @@
 //   dirs PREFIX             a folder
 //
 // PREFIX is what precedes the name in the word, "log_file=" say. Each further line is a whole word and, behind a tab if
-// there is one, its description. A space belongs behind the word unless it ends with '=' or '/'. Words with control
-// characters, which no line could carry, are left out.
+// there is one, its description. A space belongs behind the word unless it ends with '=' or '/'. Words that are not fit
+// for a terminal, which would show them, are left out (format/escaping.h).
 #include "tools/complete.h"
 
 #include <algorithm>
@@ -17,28 +17,19 @@
 #include <ranges>
 #include <string_view>
 
+#include "format/escaping.h"
 #include "format/pack.h"
 #include "format/path_resolver.h"
 #include "fs/mount_options.h"
 #include "fs/mount_table.h"
 #include "tools/command.h"
+#include "tools/command_words.h"
 
 namespace quire {
 namespace {
 
 constexpr size_t kMaxCandidates = 10'000;  // more than anyone looks through; a folder may hold millions
 constexpr const char* kPackPattern = "*.quire";
-
-bool TakesValue(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
-
-std::vector<const CLI::Option*> PositionalsOf(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
-}
-
-const CLI::App* FindSubcommand(const CLI::App& app, std::string_view name) {
-  const auto found = app.get_subcommands([name](const CLI::App* sub) { return sub->get_name() == name; });
-  return found.empty() ? nullptr : found.front();
-}
 
 void AddCandidate(Completion& completion, std::string_view word, std::string text, std::string_view description = {}) {
   if (text.starts_with(word)) completion.candidates.push_back({std::move(text), std::string(description)});
@@ -151,70 +142,38 @@ std::vector<std::string> ChoicesOf(const std::string& type_name) {
 // The words so far, and what they leave open.
 class CommandLine {
  public:
-  explicit CommandLine(const CLI::App& app) : app_(&app) {}
+  explicit CommandLine(const CLI::App& app) : root_(app), words_(app) {}
 
   // A word before the one to complete.
   void Take(const std::string& word) {
-    if (awaits_value_ != nullptr) {
-      awaits_value_ = nullptr;
-    } else if (!only_positionals_ && word == "--") {
-      only_positionals_ = true;
-    } else if (!only_positionals_ && word.starts_with('-')) {
-      const OpenOption open = FindOpenOption(word);
-      if (open.value_at == std::string::npos) awaits_value_ = open.option;
-    } else if (const CLI::App* const subcommand = FindSubcommand(*app_, word)) {
-      app_ = subcommand;
-    } else {
-      MountWithoutSaying();
-      positionals_.push_back(word);
-    }
+    if (&words_.app() == &root_ && word == kHelpCommand) return;  // what follows is a command as well
+    if (words_.Take(word) == CommandWords::Role::kPositional) MountWithoutSaying();
   }
 
   Completion Complete(const std::string& word) {
-    if (awaits_value_ != nullptr) return CompleteValue(*awaits_value_, word, 0);
-    if (only_positionals_ || !word.starts_with('-')) return CompletePositional(word);
-    const OpenOption open = FindOpenOption(word);
+    if (words_.awaits_value() != nullptr) return CompleteValue(*words_.awaits_value(), word, 0);
+    if (!words_.takes_options() || !word.starts_with('-')) return CompletePositional(word);
+    const CommandWords::OptionWord open = words_.ParseOption(word);
     if (open.value_at != std::string::npos) return CompleteValue(*open.option, word, open.value_at);
     return CompleteOptionName(word);
   }
 
  private:
-  // An option that takes a value; byte `value_at` of the word begins it, or it is the next word.
-  struct OpenOption {
-    const CLI::Option* option = nullptr;
-    size_t value_at = std::string::npos;
-  };
-
-  [[nodiscard]] OpenOption FindOpenOption(const std::string& word) const {
-    if (word.starts_with("--")) {
-      const size_t equals = word.find('=');
-      const CLI::Option* const option = app_->get_option_no_throw(word.substr(0, equals));
-      if (option == nullptr || !TakesValue(*option)) return {};
-      return {option, equals == std::string::npos ? equals : equals + 1};
-    }
-    for (size_t i = 1; i < word.size(); ++i) {  // -lR, -oro
-      const CLI::Option* const option = app_->get_option_no_throw({'-', word[i]});
-      if (option == nullptr) return {};
-      if (TakesValue(*option)) return {option, i + 1 < word.size() ? i + 1 : std::string::npos};
-    }
-    return {};
-  }
-
   // 'quire PACK DIR' is 'quire mount PACK DIR'.
   void MountWithoutSaying() {
-    if (const CLI::App* const mount = FindSubcommand(*app_, "mount")) app_ = mount;
+    if (const CLI::App* const mount = FindSubcommand(words_.app(), "mount")) words_.Enter(*mount);
   }
 
   [[nodiscard]] std::string PackName() const {
-    const auto options = PositionalsOf(*app_);
-    for (size_t i = 0; i < std::min(options.size(), positionals_.size()); ++i)
-      if (options[i]->get_name(true) == "PACK") return positionals_[i];
+    const auto options = PositionalsOf(words_.app());
+    for (size_t i = 0; i < std::min(options.size(), words_.positionals().size()); ++i)
+      if (options[i]->get_name(true) == "PACK") return words_.positionals()[i];
     return {};
   }
 
   [[nodiscard]] Completion CompleteOptionName(const std::string& word) const {
     Completion completion;
-    for (const CLI::Option* const option : app_->get_options()) {
+    for (const CLI::Option* const option : words_.app().get_options()) {
       for (const std::string& name : option->get_lnames())
         AddCandidate(completion, word, "--" + name, option->get_description());
       for (const std::string& name : option->get_snames())
@@ -238,33 +197,28 @@ class CommandLine {
 
   Completion CompletePositional(const std::string& word) {
     Completion completion;
-    for (const CLI::App* const subcommand : app_->get_subcommands([](const CLI::App*) { return true; }))
+    for (const CLI::App* const subcommand : words_.app().get_subcommands([](const CLI::App*) { return true; }))
       AddCandidate(completion, word, subcommand->get_name(), subcommand->get_description());
     if (!completion.candidates.empty()) return completion;
     MountWithoutSaying();
 
-    const auto options = PositionalsOf(*app_);
+    const auto options = PositionalsOf(words_.app());
     if (options.empty()) return completion;
-    if (positionals_.size() >= options.size() && options.back()->get_items_expected_max() == 1)
-      return only_positionals_ ? completion : CompleteOptionName(word);
-    const std::string name = options[std::min(positionals_.size(), options.size() - 1)]->get_name(true);
+    const size_t place = words_.positionals().size();
+    if (place >= options.size() && options.back()->get_items_expected_max() == 1)
+      return words_.takes_options() ? CompleteOptionName(word) : completion;
+    const std::string name = options[std::min(place, options.size() - 1)]->get_name(true);
     if (name == "PACK") return {.kind = Completion::Kind::kFiles, .pattern = kPackPattern};
-    if (name == "DIR" && app_->get_name() == "umount") return CompleteMountPoint(word);
+    if (name == "DIR" && words_.app().get_name() == "umount") return CompleteMountPoint(word);
     if (name == "DIR" || name == "SRC") return {.kind = Completion::Kind::kDirectories};
     // Of an entry where the command reads a pack, else of a file.
     if (const std::string pack = PackName(); !pack.empty()) return CompleteEntry(pack, {}, word, Wanted::kAll);
     return {.kind = Completion::Kind::kFiles};
   }
 
-  const CLI::App* app_;
-  const CLI::Option* awaits_value_ = nullptr;
-  bool only_positionals_ = false;  // a "--" went before
-  std::vector<std::string> positionals_;
+  const CLI::App& root_;
+  CommandWords words_;
 };
-
-bool HasControlCharacters(std::string_view text) {
-  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
 
 void Print(const Completion& completion) {
   switch (completion.kind) {
@@ -282,7 +236,7 @@ void Print(const Completion& completion) {
       break;
   }
   for (const auto& [text, description] : completion.candidates) {
-    if (HasControlCharacters(text)) continue;
+    if (!IsFitForTerminal(text)) continue;
     fmt::print("{}{}{}\n", text, description.empty() ? "" : "\t", description);
   }
 }
@@ -296,14 +250,13 @@ Completion Complete(const CLI::App& app, std::span<const std::string> words) {
   return line.Complete(words.back());
 }
 
-bool IsCompleteCommand(int argc, char** argv) {
-  return argc > 2 && std::string_view(argv[1]) == "complete" && std::string_view(argv[2]) == "--";
+bool IsCompleteCommand(std::span<const std::string> line) {
+  return line.size() > 1 && line[0] == "complete" && line[1] == "--";
 }
 
-int RunCompleteCommand(const CLI::App& app, int argc, char** argv) {
-  const std::vector<std::string> words(argv + 3, argv + argc);
-  const Completion completion = Complete(app, words);
-  if (!HasControlCharacters(completion.prefix)) Print(completion);
+int RunCompleteCommand(const CLI::App& app, std::span<const std::string> line) {
+  const Completion completion = Complete(app, line.subspan(2));
+  if (IsFitForTerminal(completion.prefix)) Print(completion);
   return kExitOk;
 }
 

@@ -33,10 +33,11 @@ struct Completion {
 // that they name; what cannot be read, or makes no sense, has no candidates.
 Completion Complete(const CLI::App& app, std::span<const std::string> words);
 
-// Whether the command line is 'PROGRAM complete -- WORDS...', which is for the shells' scripts alone.
-bool IsCompleteCommand(int argc, char** argv);
+// Whether the command line is 'PROGRAM complete -- WORDS...', which is for the shells' scripts alone. `line` follows
+// the program's name.
+bool IsCompleteCommand(std::span<const std::string> line);
 // Completes the last of its WORDS and prints what complete.cc defines; returns an exit code.
 // REQUIRES: IsCompleteCommand.
-int RunCompleteCommand(const CLI::App& app, int argc, char** argv);
+int RunCompleteCommand(const CLI::App& app, std::span<const std::string> line);
 
 }  // namespace quire

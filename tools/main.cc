@@ -4,9 +4,13 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "format/escaping.h"
+#include "fs/help_text.h"
 #include "tools/command.h"
+#include "tools/command_words.h"
 #include "tools/complete.h"
 #include "tools/mount_helper.h"
 
@@ -14,23 +18,29 @@ namespace {
 
 // fstab's type 'fuse' and habit: 'quire PACK DIR' is 'quire mount PACK DIR'. What neither is there nor looks like a
 // path is a subcommand, most likely with a typing error.
-bool IsMountWithoutSaying(const CLI::App& app, int argc, char** argv) {
-  if (argc < 3) return false;
-  const std::string word = argv[1];
-  const auto is_named = [&word](const CLI::App* subcommand) { return subcommand->get_name() == word; };
-  if (word.starts_with('-') || !app.get_subcommands(is_named).empty()) return false;
-  return word.contains('/') || access(word.c_str(), F_OK) == 0;
+bool IsMountWithoutSaying(const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.size() < 2 || words[0].starts_with('-') || quire::FindSubcommand(app, words[0]) != nullptr) return false;
+  return words[0].contains('/') || access(words[0].c_str(), F_OK) == 0;
+}
+
+// Other ways to say it: 'help COMMAND', 'version', 'complete -- bench WORDS...', which the program of bench completes.
+void Normalize(std::vector<std::string>& words) {
+  if (!words.empty() && words[0] == "version") words[0] = "--version";
+  if (!words.empty() && words[0] == quire::kHelpCommand) {
+    std::erase(words, quire::kHelpCommand);
+    words.emplace_back("--help");
+  }
+  if (words.size() > 3 && quire::IsCompleteCommand(words) && words[2] == "bench")
+    std::rotate(words.begin(), words.begin() + 2, words.begin() + 3);
 }
 
 int Run(int argc, char** argv) {
   if (argc > 0 && quire::IsMountHelper(argv[0])) return quire::RunMountHelper(argc, argv);
-  // 'quire complete -- bench WORDS...' becomes 'quire bench complete -- WORDS...': that program knows its options.
-  if (argc > 4 && quire::IsCompleteCommand(argc, argv) && std::string_view(argv[3]) == "bench")
-    std::rotate(argv + 1, argv + 3, argv + 4);
-  if (argc > 1 && std::string_view(argv[1]) == "bench") return quire::RunBenchCommand(argv + 1);
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  Normalize(words);
+  if (!words.empty() && words[0] == "bench") return quire::RunBenchCommand(std::move(words));
   CLI::App app("Packs a directory of many small files into one file, and mounts it.", "quire");
-  app.set_version_flag("--version", "quire " QUIRE_VERSION);
-  app.require_subcommand(1);
+  quire::SetUpParser(app);
   quire::Body run;
   quire::AddPackCommand(app, run);
   quire::AddMountCommand(app, run);
@@ -41,11 +51,13 @@ int Run(int argc, char** argv) {
   quire::AddInfoCommand(app, run);
   quire::AddVerifyCommand(app, run);
   quire::AddBenchCommand(app);
-  if (quire::IsCompleteCommand(argc, argv)) return quire::RunCompleteCommand(app, argc, argv);
-  std::vector<char*> words(argv, argv + argc);
-  std::string mount = "mount";
-  if (IsMountWithoutSaying(app, argc, argv)) words.insert(words.begin() + 1, mount.data());
-  return quire::ParseAndRun(app, run, static_cast<int>(words.size()), words.data());
+  app.footer(quire::WrapText(
+      "'quire PACK DIR' mounts as well. 'quire help COMMAND' and 'man quire' tell the rest. Exit status: "
+      "0 done, 1 failed or not done completely, 2 wrong usage.",
+      0, quire::kHelpColumns));  // last, since subcommands inherit it
+  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(app, words);
+  if (IsMountWithoutSaying(app, words)) words.insert(words.begin(), "mount");
+  return quire::ParseAndRun(app, run, words);
 }
 
 }  // namespace
@@ -53,6 +65,6 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) try {
   return Run(argc, argv);
 } catch (const std::exception& error) {  // no memory, most likely
-  std::fprintf(stderr, "quire: %s\n", error.what());
+  std::fprintf(stderr, "quire: %s\n", quire::EscapeLine(error.what()).c_str());
   return quire::kExitFailed;
 }

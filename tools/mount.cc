@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/help_text.h"
 #include "fs/mount_options.h"
 #include "tools/command.h"
 #include "tools/mount_log.h"
@@ -9,8 +10,6 @@
 
 namespace quire {
 namespace {
-
-constexpr size_t kHelpColumns = 100;
 
 struct Arguments {
   std::string pack;
@@ -39,7 +38,9 @@ void AddMountCommand(CLI::App& app, Body& run) {
   sub->add_option("-o,--options", arguments->options, "Mount options, separated by commas: see below")
       ->type_name("OPTION,...")
       ->allow_extra_args(false);
-  sub->footer("\nMount options\n\n" + FormatMountOptions(kHelpColumns));
+  std::string table = FormatMountOptions(kHelpColumns);
+  table.pop_back();  // help ends with a newline of its own
+  sub->footer("Mount options\n\n" + table);
   sub->callback([&run, arguments] {
     run = [arguments] {
       const auto mounted = Mount(*arguments);

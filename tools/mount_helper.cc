@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "format/escaping.h"
 #include "format/file.h"
 #include "format/pack.h"
 #include "fs/mount_options.h"
+#include "tools/command_help.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
@@ -78,7 +80,8 @@ Result<void> Mount(const Arguments& arguments) {
     return pack ? Result<void>() : Propagate(std::move(pack));
   }
   if (auto mounted = MountInBackground(*plan); !mounted) return mounted;
-  if (arguments.verbose) fmt::print("mount.quire: {} mounted on {}.\n", plan->pack_path, plan->mount_point);
+  if (arguments.verbose)
+    fmt::print("mount.quire: {} mounted on {}.\n", EscapeName(plan->pack_path), EscapeName(plan->mount_point));
   return {};
 }
 
@@ -100,7 +103,9 @@ bool IsMountHelper(std::string_view name) {
 int RunMountHelper(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Mounts a pack for mount(8). 'quire mount' is for people.", "mount.quire");
-  app.set_version_flag("-V,--version", "mount.quire " QUIRE_VERSION);
+  app.formatter_fn(FormatHelp);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.set_version_flag("-V,--version", "mount.quire " QUIRE_VERSION, "Print the version and exit");
   app.add_option("PACK", arguments.pack, "The pack to mount")->required();
   app.add_option("DIR", arguments.directory, "The directory to mount it at")->required();
   app.add_option("-o,--options", arguments.options, "Mount options: see 'quire mount --help'")->allow_extra_args(false);
@@ -115,16 +120,17 @@ int RunMountHelper(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "mount.quire: {}\n", error.what());
+    fmt::print(stderr, "mount.quire: {}\n", EscapeLine(error.what()));
     return kMountUsage;
   }
   ReportInterrupts("mount.quire");
   if (const auto mounted = Mount(arguments); !mounted) {
-    fmt::print(stderr, "mount.quire: {}\n", mounted.error().message);
+    fmt::print(stderr, "mount.quire: {}\n", EscapeLine(mounted.error().message));
     return ExitCodeOf(mounted.error());
   }
   if (AsksForWriting(arguments.options))
-    fmt::print(stderr, "mount.quire: {}: packs are read-only, so this is mounted read-only.\n", arguments.pack);
+    fmt::print(stderr, "mount.quire: {}: packs are read-only, so this is mounted read-only.\n",
+               EscapeName(arguments.pack));
   return kMountOk;
 }
 

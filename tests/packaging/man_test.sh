@@ -27,13 +27,13 @@ options_of_help() { sed -nE 's/^  (-[^ ]+).*/\1/p' | names; }
 options_of_page() { text_of "$1" | sed -nE 's/^ {5,7}(--?[A-Za-z0-9-]+(, --?[A-Za-z0-9-]+)*).*/\1/p' | names; }
 assert_same_options() { assert_equal "$(options_of_page "$1")" "$(options_of_help <<<"$2")" "options of $1"; }
 
-mapfile -t subcommands < <(quire --help | sed '1,/^Subcommands:/d' | awk 'NF {print $1}')
+mapfile -t subcommands < <(quire --help | sed '1,/^Commands:/d; /^$/,$d' | awk '/^  [a-z]/ {print $1}')
 [ ${#subcommands[@]} -ge 9 ] || fail "only these subcommands: ${subcommands[*]}"
 for subcommand in "${subcommands[@]}"; do
   text_of man1/quire.1 | grep -q "quire-$subcommand(1)" || fail "quire.1 does not name quire-$subcommand(1)"
   help=$(quire "$subcommand" --help | tr -d '\0')
   if [ "$subcommand" = bench ]; then
-    for part in $(sed '1,/^Subcommands:/d' <<<"$help" | awk 'NF {print $1}'); do
+    for part in $(sed '1,/^Commands:/d; /^$/,$d' <<<"$help" | awk '/^  [a-z]/ {print $1}'); do
       parts+=("$part")
       bench_help+=$(quire bench "$part" --help)$'\n'
     done

@@ -1,22 +1,26 @@
+#include <algorithm>
 #include <cstdio>
+#include <string>
+#include <vector>
 
+#include "format/escaping.h"
 #include "tools/bench/experiment.h"
 #include "tools/complete.h"
 
 namespace {
 
 int Run(int argc, char** argv) {
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   CLI::App app("Measures how fast a storage is for loaders of many files. Reads only, but for 'formats'.",
                "quire bench");
-  app.set_version_flag("--version", "quire " QUIRE_VERSION);
-  app.require_subcommand(1);
+  quire::SetUpParser(app);
   quire::Body run;
   quire::bench::AddIoCommand(app, run);
   quire::bench::AddEpochCommand(app, run);
   quire::bench::AddMetaCommand(app, run);
   quire::bench::AddFormatsCommand(app, run);
-  if (quire::IsCompleteCommand(argc, argv)) return quire::RunCompleteCommand(app, argc, argv);
-  return quire::ParseAndRun(app, run, argc, argv);
+  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(app, words);
+  return quire::ParseAndRun(app, run, words);
 }
 
 }  // namespace
@@ -24,6 +28,6 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) try {
   return Run(argc, argv);
 } catch (const std::exception& error) {  // no memory, most likely
-  std::fprintf(stderr, "quire bench: %s\n", error.what());
+  std::fprintf(stderr, "quire bench: %s\n", quire::EscapeLine(error.what()).c_str());
   return quire::kExitFailed;
 }

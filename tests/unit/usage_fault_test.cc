@@ -1,0 +1,99 @@
+// Goal: a wrong command line is told with the command it was meant for, the word at fault and the nearest right one.
+#include "tools/usage_fault.h"
+
+#include <gtest/gtest.h>
+
+#include <ranges>
+
+#include "tools/command_help.h"
+
+namespace quire {
+namespace {
+
+class UsageFaultTest : public testing::Test {
+ protected:
+  UsageFaultTest() {
+    CLI::App* const pack = app_.add_subcommand("pack", "Packs");
+    pack->add_option("SRC", text_, "The source")->required();
+    pack->add_option("-o,--output", text_, "Where to")->required()->type_name("OUT");
+    pack->add_option("--jobs", number_, "How many")->check(CLI::Range(1, 9));
+    app_.add_subcommand("umount", "Unmounts")->add_option("DIR", list_, "Where");
+    app_.add_subcommand("ls", "Lists")->add_flag("-l", flag_, "Long");
+    app_.require_subcommand(1);
+  }
+
+  // "quire ls: message", of the first fault that either finds.
+  std::string Refusal(std::vector<std::string> words) {
+    auto fault = FindUsageFault(app_, words);
+    if (!fault) {
+      try {
+        std::vector<std::string> last_first(words.rbegin(), words.rend());
+        app_.parse(last_first);
+        return "accepted";
+      } catch (const CLI::ParseError& error) {
+        fault = ExplainParseError(app_, words, error);
+      }
+    }
+    return fault->program + ": " + fault->message;
+  }
+
+  CLI::App app_{"", "quire"};
+  std::string text_;
+  std::vector<std::string> list_;
+  int number_ = 0;
+  bool flag_ = false;
+};
+
+TEST_F(UsageFaultTest, ACommandThatThereIsNotNamesTheNearest) {
+  EXPECT_EQ(Refusal({"pakc", "x"}), "quire: there is no command 'pakc'; did you mean 'pack'?");
+  EXPECT_EQ(Refusal({"unmount", "--help"}), "quire: there is no command 'unmount'; did you mean 'umount'?");
+  EXPECT_EQ(Refusal({"list"}), "quire: there is no command 'list'; did you mean 'ls'?");
+  EXPECT_EQ(Refusal({"frobnicate"}), "quire: there is no command 'frobnicate'");
+}
+
+TEST_F(UsageFaultTest, WordsOfOthersAreForCommandsThatThereAre) {
+  EXPECT_EQ(Refusal({"compare"}), "quire: there is no command 'compare'");
+}
+
+TEST_F(UsageFaultTest, NoCommandAtAllNamesThemAll) {
+  EXPECT_EQ(Refusal({}), "quire: name a command: pack, umount, ls");
+}
+
+TEST_F(UsageFaultTest, AnOptionThatThereIsNotNamesTheNearest) {
+  EXPECT_EQ(Refusal({"pack", "--job", "3"}), "quire pack: there is no option '--job'; did you mean '--jobs'?");
+  EXPECT_EQ(Refusal({"pack", "--out=x"}), "quire pack: there is no option '--out'");
+  EXPECT_EQ(Refusal({"ls", "-lx"}), "quire ls: there is no option '-x'");
+  EXPECT_EQ(Refusal({"--jobs"}), "quire: there is no option '--jobs'");
+}
+
+TEST_F(UsageFaultTest, WhatFollowsADoubleDashIsNoOption) { EXPECT_EQ(Refusal({"umount", "--", "--job"}), "accepted"); }
+
+TEST_F(UsageFaultTest, WhatIsMissingIsToldWithTheUsage) {
+  EXPECT_EQ(Refusal({"pack"}), "quire pack: SRC is required; usage: quire pack SRC -o OUT [OPTION]...");
+  EXPECT_EQ(Refusal({"pack", "a", "-o"}), "quire pack: -o,--output needs a value");
+}
+
+TEST_F(UsageFaultTest, OneArgumentTooManyIsNamed) {
+  EXPECT_EQ(Refusal({"pack", "a", "-o", "b", "c", "d"}), "quire pack: one argument too many: 'c'");
+}
+
+TEST_F(UsageFaultTest, HelpFitsEightyColumnsAndShowsWhatMustBeGiven) {
+  app_.formatter_fn(FormatHelp);
+  CLI::App* const extract =
+      app_.add_subcommand("extract", "Writes entries of a pack as files, with all that they had there");
+  extract->add_option("PACK", text_, "The pack")->required();
+  extract->add_option("PATH", list_, "Entries");
+  extract->add_option("-C,--directory", text_, "Where to")->required()->type_name("DIR");
+  extract->add_option("--order", text_, "Which")->check(CLI::IsMember({"a", "b"}))->default_str("a");
+  extract->add_option("--jobs", number_, "How many")->check(CLI::Range(1, 9));
+  const std::string help = FormatHelp(extract, "quire extract", CLI::AppFormatMode::Normal);
+  EXPECT_TRUE(help.starts_with("Usage: quire extract PACK [PATH]... -C DIR [OPTION]...\n")) << help;
+  for (const auto line : std::views::split(help, '\n')) EXPECT_LE(line.size(), 80U);
+  EXPECT_TRUE(help.contains("  --order a|b           Which (default a)\n")) << help;
+  EXPECT_TRUE(help.contains("  --jobs N              How many (1 to 9)\n")) << help;
+  EXPECT_TRUE(
+      FormatHelp(&app_, "quire", CLI::AppFormatMode::Normal).starts_with("Usage: quire COMMAND [ARGUMENT]...\n"));
+}
+
+}  // namespace
+}  // namespace quire

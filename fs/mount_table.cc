@@ -52,6 +52,17 @@ std::string Unescape(std::string_view field) {
   return text;
 }
 
+// The value of user_id among the options of the file system, "rw,user_id=1000,group_id=1000".
+std::optional<uid_t> ParseUser(std::string_view options) {
+  constexpr std::string_view kUserId = "user_id=";
+  for (const auto part : std::views::split(options, ',')) {
+    const std::string_view option(part.begin(), part.end());
+    if (option.starts_with(kUserId))
+      if (const auto user = ParseNumber(option.substr(kUserId.size()))) return static_cast<uid_t>(*user);
+  }
+  return std::nullopt;
+}
+
 // 36 35 98:0 /root /mount-point options optional... - type source super-options
 std::optional<MountEntry> ParseLine(std::string_view line) {
   const auto id = ParseNumber(TakeField(line));
@@ -68,8 +79,12 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
   const std::string_view type = TakeField(line);
   const std::string_view source = TakeField(line);
   if (type.empty()) return std::nullopt;
-  return MountEntry{*id, makedev(*major_number, *minor_number), Unescape(mount_point), std::string(type),
-                    Unescape(source)};
+  return MountEntry{.id = *id,
+                    .device = makedev(*major_number, *minor_number),
+                    .mount_point = Unescape(mount_point),
+                    .type = std::string(type),
+                    .source = Unescape(source),
+                    .user = ParseUser(line)};
 }
 
 Result<std::string> RealPath(const std::string& path) {
@@ -104,6 +119,16 @@ Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
     if (entry.mount_point == mount_point) found = std::move(entry);  // later lines lie on top of earlier ones
   }
   return found;
+}
+
+std::optional<MountEntry> FindMountAbove(std::string_view path) {
+  std::optional<MountEntry> above;
+  for (auto& entry : ListMounts()) {
+    const std::string& point = entry.mount_point;
+    const bool is_above = point == "/" || (path.starts_with(point) && path.substr(point.size()).starts_with('/'));
+    if (is_above && (!above || point.size() >= above->mount_point.size())) above = std::move(entry);
+  }
+  return above;
 }
 
 Result<std::string> ResolveMountPoint(const std::string& path) {

@@ -23,6 +23,7 @@ struct MountEntry {
   std::string mount_point;
   std::string type;
   std::string source;
+  std::optional<uid_t> user = {};  // who mounted it, of a FUSE mount
 };
 
 // The lines of `text`, in the form of /proc/self/mountinfo (proc(5)), in order; those of another form are left out.
@@ -34,6 +35,10 @@ std::vector<MountEntry> ListMounts();
 // The mount whose root is seen at `mount_point`, the latest where several lie on each other; empty when there is none.
 // REQUIRES: `mount_point` is from ResolveMountPoint.
 Result<std::optional<MountEntry>> FindMount(const std::string& mount_point);
+
+// The mount that `path` lies below: of those whose mount point is above it the nearest, the latest where several are
+// there. Nothing is asked of it. REQUIRES: `path` is absolute, without '.', '..' and symlinks.
+std::optional<MountEntry> FindMountAbove(std::string_view path);
 
 // `path` as the kernel lists it: absolute and without symlinks. What is mounted at its end is not asked.
 // kNotFound when a folder on the way, or the end, is not there.

@@ -20,6 +20,7 @@ using Body = std::function<int()>;
 void AddPackCommand(CLI::App& app, Body& run);
 void AddMountCommand(CLI::App& app, Body& run);
 void AddUmountCommand(CLI::App& app, Body& run);
+void AddMountsCommand(CLI::App& app, Body& run);
 void AddLsCommand(CLI::App& app, Body& run);
 void AddCatCommand(CLI::App& app, Body& run);
 void AddExtractCommand(CLI::App& app, Body& run);

@@ -45,6 +45,7 @@ int Run(int argc, char** argv) {
   quire::AddPackCommand(app, run);
   quire::AddMountCommand(app, run);
   quire::AddUmountCommand(app, run);
+  quire::AddMountsCommand(app, run);
   quire::AddLsCommand(app, run);
   quire::AddCatCommand(app, run);
   quire::AddExtractCommand(app, run);

@@ -1,7 +1,12 @@
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <memory>
+#include <ranges>
 #include <string>
+#include <vector>
 
 #include "format/file.h"
 #include "fs/daemon_presence.h"
@@ -16,59 +21,93 @@ namespace {
 // A daemon has nothing to write back: it ends when its last read from disk returns.
 constexpr std::chrono::seconds kDaemonTimeout(30);
 
-Result<MountEntry> FindPackMount(const std::string& mount_point) {
-  auto mount = FindMount(mount_point);
+struct Arguments {
+  std::vector<std::string> directories;
+  bool all = false;
+  bool lazy = false;
+};
+
+// `path` is no mount point: names the mount that it lies in, if that is one of a pack.
+std::unexpected<Error> ExplainNoMountPoint(const std::string& path) {
+  const auto above = FindMountAbove(path);
+  if (above && above->type == kMountType)
+    return MakeError(ErrorCode::kNotFound, "'{0}' lies in the mount at '{1}'; 'quire umount {1}' takes all of it away",
+                     path, above->mount_point);
+  return MakeError(ErrorCode::kNotFound, "'{}' is not a mount point", path);
+}
+
+Result<MountEntry> FindPackMount(const std::string& directory) {
+  auto mount_point = ResolveMountPoint(directory);
+  // What lies in a mount whose daemon is gone cannot be looked at.
+  if (!mount_point && mount_point.error().system_errno == ENOTCONN)
+    return ExplainNoMountPoint(std::filesystem::absolute(directory).lexically_normal());
+  if (!mount_point) return Propagate(std::move(mount_point));
+  auto mount = FindMount(*mount_point);
   if (!mount) return Propagate(std::move(mount));
-  if (!*mount) return MakeError(ErrorCode::kNotFound, "'{}' is not a mount point", mount_point);
+  if (!*mount) return ExplainNoMountPoint(*mount_point);
   if ((*mount)->type != kMountType)
-    return MakeError(ErrorCode::kNotFound, "'{}' is a mount of type {}, not of a pack", mount_point, (*mount)->type);
+    return MakeError(ErrorCode::kNotFound, "'{}' is a mount of type {}, not of a pack", *mount_point, (*mount)->type);
   return **std::move(mount);
 }
 
 // Who is in the way, and what helps.
-std::unexpected<Error> ExplainBusy(const std::string& mount_point, dev_t device) {
-  const std::string users = ListMountUsers(FindMountUsers(mount_point, device));
-  return std::unexpected(Error{
-      ErrorCode::kSystem, EBUSY,
-      fmt::format("'{0}' is in use by {1}: wait for their end, or detach it for all who come later with "
-                  "'quire umount --lazy {0}'",
-                  mount_point, users.empty() ? "processes of other users, which 'fuser -vm' tells root" : users)});
+std::unexpected<Error> ExplainBusy(const MountEntry& mount) {
+  const std::string users = ListMountUsers(FindMountUsers(mount.mount_point, mount.device));
+  return std::unexpected(
+      Error{ErrorCode::kSystem, EBUSY,
+            fmt::format("'{0}' is in use by {1}: wait for their end, or detach it for all who come later with "
+                        "'quire umount --lazy {0}'",
+                        mount.mount_point,
+                        users.empty() ? "processes of other users, which 'fuser -vm' tells root" : users)});
 }
 
-Result<void> UnmountPack(const std::string& directory, bool is_lazy) {
-  const auto mount_point = ResolveMountPoint(directory);
-  if (!mount_point) return std::unexpected(mount_point.error());
-  const auto mount = FindPackMount(*mount_point);
-  if (!mount) return std::unexpected(mount.error());
-
-  const File daemon = WatchDaemon(mount->device);
-  const bool detaches = is_lazy || HasLostDaemon(*mount_point);
-  if (auto gone = Unmount(*mount_point, detaches ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone)
-    return gone.error().system_errno == EBUSY ? ExplainBusy(*mount_point, mount->device) : gone;
+Result<void> UnmountPack(const MountEntry& mount, bool is_lazy) {
+  const File daemon = WatchDaemon(mount.device);
+  const bool detaches = is_lazy || HasLostDaemon(mount.mount_point);
+  if (auto gone = Unmount(mount.mount_point, detaches ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone)
+    return gone.error().system_errno == EBUSY ? ExplainBusy(mount) : gone;
   if (is_lazy) return {};  // the daemon stays for as long as somebody has something open
   if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
     return MakeError(
         ErrorCode::kSystem,
         "'{}' is unmounted, but its daemon goes on: a container or a service that was started meanwhile has "
         "a copy of the mount, or the disk does not answer",
-        *mount_point);
+        mount.mount_point);
   return {};
+}
+
+// All mounts of packs that this user may take away, the latest first: it may lie on an earlier one.
+std::vector<MountEntry> FindOwnMounts() {
+  std::vector<MountEntry> own;
+  for (MountEntry& mount : ListMounts() | std::views::reverse)
+    if (mount.type == kMountType && (geteuid() == 0 || mount.user == getuid())) own.push_back(std::move(mount));
+  return own;
+}
+
+int RunUmount(const Arguments& arguments) {
+  if (arguments.all != arguments.directories.empty())
+    return Fail("umount", Invalid("name a mount point, or all by '--all'").error());
+  int exit_code = kExitOk;
+  const auto unmount = [&](const Result<MountEntry>& mount) {
+    const auto gone = mount ? UnmountPack(*mount, arguments.lazy) : std::unexpected(mount.error());
+    if (!gone) exit_code = Fail("umount", gone.error());
+  };
+  for (const std::string& directory : arguments.directories) unmount(FindPackMount(directory));
+  if (arguments.all)
+    for (const MountEntry& mount : FindOwnMounts()) unmount(mount);
+  return exit_code;
 }
 
 }  // namespace
 
 void AddUmountCommand(CLI::App& app, Body& run) {
-  auto directory = std::make_shared<std::string>();
-  auto is_lazy = std::make_shared<bool>(false);
-  CLI::App* const sub = app.add_subcommand("umount", "Unmount a pack; returns when its daemon has ended");
-  sub->add_option("DIR", *directory, "Where the pack is mounted")->required();
-  sub->add_flag("-l,--lazy", *is_lazy, "Detach it even if it is in use: its daemon ends when the last user lets go");
-  sub->callback([&run, directory, is_lazy] {
-    run = [directory, is_lazy] {
-      const auto unmounted = UnmountPack(*directory, *is_lazy);
-      return unmounted ? kExitOk : Fail("umount", unmounted.error());
-    };
-  });
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const sub = app.add_subcommand("umount", "Unmount packs; returns when their daemons have ended");
+  sub->add_option("DIR", arguments->directories, "Where a pack is mounted");
+  sub->add_flag("-a,--all", arguments->all, "All packs that this user has mounted; of root, all that are mounted");
+  sub->add_flag("-l,--lazy", arguments->lazy,
+                "Detach it even if it is in use: its daemon ends when the last user lets go");
+  sub->callback([&run, arguments] { run = [arguments] { return RunUmount(*arguments); }; });
 }
 
 }  // namespace quire

@@ -34,6 +34,19 @@ as_user "$user_quire" umount "$user_home/mnt" || fail 'unmounting'
 ! is_mounted "$user_home/mnt" || fail 'still mounted'
 until_true 10 eval '! pgrep -f "mount $user_home/tree.quire" >/dev/null' || fail 'the daemon still runs'
 
+# umount --all takes what the user has mounted, and nothing of others.
+if is_root; then
+  pack "$scratch/tree" -o "$scratch/all.quire"
+  mount_pack "$scratch/all.quire" "$scratch/of-root"
+  as_user mkdir "$user_home/second"
+  mounts+=("$user_home/second")
+  for mnt in mnt second; do as_user "$user_quire" mount "$user_home/tree.quire" "$user_home/$mnt" || fail 'mounting'; done
+  assert_exit 0 as_user "$user_quire" umount --all
+  ! is_mounted "$user_home/mnt" && ! is_mounted "$user_home/second" || fail 'umount --all left a mount'
+  is_mounted "$scratch/of-root" || fail 'umount --all took a mount of root'
+  umount_pack "$scratch/of-root"
+fi
+
 # Somebody else's folder and pack are refused.
 if is_root; then
   mkdir "$scratch/roots" && chmod 600 "$scratch/tree/000/00000.bin" && chown root "$scratch/tree/000/00000.bin"

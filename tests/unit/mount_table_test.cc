@@ -16,6 +16,13 @@ TEST(MountTable, ReadsTheFieldsOfALine) {
   EXPECT_EQ(entries[0].mount_point, "/m");
   EXPECT_EQ(entries[0].type, kMountType);
   EXPECT_EQ(entries[0].source, "/data/t.quire");
+  EXPECT_EQ(entries[0].user, 0U);
+}
+
+TEST(MountTable, OnlyAFuseMountHasAUser) {
+  EXPECT_EQ(ParseMountInfo("1 2 0:3 / /m rw - fuse.quire s ro,user_id=1000,group_id=7")[0].user, 1000U);
+  EXPECT_FALSE(ParseMountInfo("1 2 0:3 / /m rw - tmpfs s rw,size=1k")[0].user.has_value());
+  EXPECT_FALSE(ParseMountInfo("1 2 0:3 / /m rw - tmpfs s")[0].user.has_value());
 }
 
 TEST(MountTable, ALineWithoutOptionalFieldsIsRead) {
@@ -45,6 +52,12 @@ TEST(MountTable, ResolvingFollowsSymlinksAndDropsSlashes) {
 TEST(MountTable, FindsAMountAndNothingWhereThereIsNone) {
   EXPECT_EQ(FindMount("/proc").value().value().type, "proc");
   EXPECT_FALSE(FindMount("/proc/self").value().has_value());
+}
+
+TEST(MountTable, FindsTheNearestMountAbove) {
+  EXPECT_EQ(FindMountAbove("/proc/self").value().mount_point, "/proc");
+  EXPECT_EQ(FindMountAbove("/proc").value().mount_point, "/");  // what lies there is not above it
+  EXPECT_EQ(FindMountAbove("/process").value().mount_point, "/");
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "format/escaping.h"
+#include "fs/daemon_presence.h"
+#include "fs/json_text.h"
+#include "fs/mount_table.h"
+#include "fs/unmount.h"
+#include "tools/command.h"
+
+namespace quire {
+namespace {
+
+constexpr int kSchema = 1;
+
+// The daemon's presence is looked up without asking it. Only where that is not seen, as from another network
+// namespace, the mount itself is asked.
+bool IsDead(const MountEntry& mount) {
+  return !WatchDaemon(mount.device).is_open() && HasLostDaemon(mount.mount_point);
+}
+
+void PrintJson(const std::vector<MountEntry>& mounts) {
+  Json document = NewDocument(kSchema);
+  Json& list = document["mounts"] = Json::array();
+  for (const MountEntry& mount : mounts) {
+    Json entry;
+    SetName(entry, "mount_point", mount.mount_point);
+    SetName(entry, "pack", mount.source);
+    entry["user_id"] = mount.user ? Json(*mount.user) : Json();
+    entry["is_dead"] = IsDead(mount);
+    list.push_back(std::move(entry));
+  }
+  fmt::print("{}\n", FormatJson(document));
+}
+
+void PrintText(const std::vector<MountEntry>& mounts) {
+  std::vector<std::string> points;
+  size_t width = 0;
+  for (const MountEntry& mount : mounts)
+    width = std::max(width, points.emplace_back(EscapeName(mount.mount_point)).size());
+  for (size_t i = 0; i < mounts.size(); ++i)
+    fmt::print("{:<{}}  {}{}\n", points[i], width, EscapeName(mounts[i].source),
+               IsDead(mounts[i]) ? "  (its daemon is gone)" : "");
+}
+
+int RunMounts(bool json) {
+  std::vector<MountEntry> mounts = ListMounts();
+  if (mounts.empty())
+    return Fail("mounts", SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?").error());
+  std::erase_if(mounts, [](const MountEntry& mount) { return mount.type != kMountType; });
+  json ? PrintJson(mounts) : PrintText(mounts);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddMountsCommand(CLI::App& app, Body& run) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* const mounts = app.add_subcommand("mounts", "List where packs are mounted");
+  mounts->add_flag("--json", *json, "For programs: quire-json(7)");
+  mounts->callback([&run, json] { run = [json] { return RunMounts(*json); }; });
+}
+
+}  // namespace quire

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <mutex>
 #include <thread>
 
+#include "format/escaping.h"
 #include "format/pack.h"
 #include "format/verifier.h"
+#include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/disk_reader.h"
 #include "tools/interrupt.h"
@@ -15,8 +17,10 @@
 namespace quire {
 namespace {
 
+constexpr int kSchema = 1;
+
 struct Arguments {
-  std::string pack;
+  std::vector<std::string> packs;
   unsigned jobs = std::clamp(2 * std::thread::hardware_concurrency(), 4U, kMaxJobs);  // reads of 2 MiB keep a disk busy
   bool json = false;
   ProgressOptions progress;
@@ -34,66 +38,106 @@ const char* KindName(Fault::Kind kind) {
   return "";
 }
 
-int RunVerify(const Arguments& arguments) {
-  const auto pack = Pack::Open(arguments.pack);
-  if (!pack) return Fail("verify", pack.error());
+void PrintJson(Json report, std::string_view pack_path) {
+  Json document = NewDocument(kSchema);
+  SetName(document, "pack", pack_path);
+  document.update(report);
+  fmt::print("{}\n", FormatJson(document));
+}
+
+// A pack that could not be checked at all, or not to its end.
+int FailPack(const Arguments& arguments, const std::string& path, const Error& error) {
+  if (arguments.json) PrintJson({{"ok", false}, {"error", EscapeLine(error.message)}}, path);
+  return Fail("verify", error);
+}
+
+Json FaultJson(const Fault& fault) {
+  Json entry;
+  entry["kind"] = KindName(fault.kind);
+  SetName(entry, "path", fault.path);
+  entry["message"] = EscapeLine(fault.message);
+  return entry;
+}
+
+int VerifyOne(const Arguments& arguments, const std::string& path, const std::atomic<bool>* interrupted) {
+  const auto pack = Pack::Open(path);
+  if (!pack) return FailPack(arguments, path, pack.error());
   const auto disk = DiskReader::Open(**pack, arguments.jobs);
-  if (!disk) return Fail("verify", disk.error());
+  if (!disk) return FailPack(arguments, path, disk.error());
   std::atomic<uint64_t> bytes_done = 0;
   Progress progress(arguments.progress.mode(), [&] {
     return ProgressState{
         .what = "verifying", .counts = "", .done = bytes_done, .total = (*pack)->superblock().pack_bytes};
   });
-  nlohmann::ordered_json faults = nlohmann::ordered_json::array();
+  Json faults = Json::array();
   WorkerPool pool(arguments.jobs);
   const VerifyOptions options{
       .on_fault =
           [&](const Fault& fault) {
             if (arguments.json)
-              faults.push_back({{"kind", KindName(fault.kind)}, {"path", fault.path}, {"message", fault.message}});
+              faults.push_back(FaultJson(fault));
             else
-              progress.PrintLine(fmt::format("{} fault: {}{}{}", KindName(fault.kind), EscapeName(fault.path),
+              progress.PrintLine(fmt::format("{} damaged: {}{}{}", KindName(fault.kind), EscapeName(fault.path),
                                              fault.path.empty() ? "" : ": ", fault.message));
           },
       .bytes_done = &bytes_done,
-      .interrupted = CatchInterrupts(),
+      .interrupted = interrupted,
       .read = [&](uint64_t offset, size_t bytes, const UseBytes& use) { return (*disk)->Read(offset, bytes, use); }};
   const auto summary = VerifyPack(**pack, pool, options);
   if (!summary) {
+    if (arguments.json) PrintJson({{"ok", false}, {"error", EscapeLine(summary.error().message)}}, path);
     const bool is_interrupted = summary.error().code == ErrorCode::kInterrupted;
     progress.PrintLine(fmt::format(
         "quire verify: {}", is_interrupted ? "interrupted, not all of the pack was checked" : summary.error().message));
     return kExitFailed;
   }
   progress.Finish({.what = "verified",
-                   .counts = FormatCount(summary->entries) + " entries",
+                   .counts = FormatAmount(summary->entries, "entry", "entries"),
                    .total = (*pack)->superblock().pack_bytes});
+  const uint64_t trailing_bytes = (*pack)->trailing_bytes();
   if (arguments.json) {
-    const nlohmann::ordered_json report = {{"pack", arguments.pack},      {"ok", summary->faults == 0},
-                                           {"entries", summary->entries}, {"extents", summary->extents},
-                                           {"pages", summary->pages},     {"index_blocks", summary->index_blocks},
-                                           {"faults", std::move(faults)}};
-    fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    PrintJson({{"ok", summary->faults == 0},
+               {"entries", summary->entries},
+               {"extents", summary->extents},
+               {"pages", summary->pages},
+               {"index_blocks", summary->index_blocks},
+               {"trailing_bytes", trailing_bytes},
+               {"faults", std::move(faults)}},
+              path);
   } else if (!arguments.progress.quiet) {
-    fmt::print("{}: {} entries, {} extents in {} pages, {} index blocks checked: {}\n", arguments.pack,
-               FormatCount(summary->entries), FormatCount(summary->extents), FormatCount(summary->pages),
-               FormatCount(summary->index_blocks),
-               summary->faults == 0 ? "no fault" : FormatCount(summary->faults) + " faults");
+    fmt::print("{}: {}, {} in {}, {} checked: {}\n", EscapeName(path),
+               FormatAmount(summary->entries, "entry", "entries"), FormatAmount(summary->extents, "extent", "extents"),
+               FormatAmount(summary->pages, "page", "pages"),
+               FormatAmount(summary->index_blocks, "index block", "index blocks"),
+               summary->faults == 0 ? "no fault" : FormatAmount(summary->faults, "fault", "faults"));
+    if (trailing_bytes > 0)
+      fmt::print("{}: {} behind its end, which are no part of it\n", EscapeName(path),
+                 FormatAmount(trailing_bytes, "byte", "bytes"));
   }
   return summary->faults == 0 ? kExitOk : kExitFailed;
+}
+
+int RunVerify(const Arguments& arguments) {
+  const std::atomic<bool>* const interrupted = CatchInterrupts();
+  int exit_code = kExitOk;
+  for (const std::string& path : arguments.packs) {
+    if (*interrupted) break;
+    if (const int code = VerifyOne(arguments, path, interrupted); code != kExitOk) exit_code = code;
+  }
+  return exit_code;
 }
 
 }  // namespace
 
 void AddVerifyCommand(CLI::App& app, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verify = app.add_subcommand("verify", "Check every sum of a pack and name every fault");
-  verify->add_option("PACK", arguments->pack, "Pack to read")->required();
+  CLI::App* verify = app.add_subcommand("verify", "Check every sum of packs and name every fault");
+  verify->add_option("PACK", arguments->packs, "Packs to read, one after the other")->required();
   verify->add_option("-j,--jobs", arguments->jobs, "Pages read at once")
       ->check(CLI::Range(1U, kMaxJobs))
       ->capture_default_str()
       ->type_name("N");
-  verify->add_flag("--json", arguments->json, "For programs");
+  verify->add_flag("--json", arguments->json, "One object for each pack, for programs: quire-json(7)");
   AddProgressOptions(*verify, arguments->progress);
   verify->callback([&run, arguments] { run = [arguments] { return RunVerify(*arguments); }; });
 }

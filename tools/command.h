@@ -24,6 +24,7 @@ void AddMountsCommand(CLI::App& app, Body& run);
 void AddLsCommand(CLI::App& app, Body& run);
 void AddCatCommand(CLI::App& app, Body& run);
 void AddExtractCommand(CLI::App& app, Body& run);
+void AddDiffCommand(CLI::App& app, Body& run);
 void AddInfoCommand(CLI::App& app, Body& run);
 void AddVerifyCommand(CLI::App& app, Body& run);
 

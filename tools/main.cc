@@ -49,6 +49,7 @@ int Run(int argc, char** argv) {
   quire::AddLsCommand(app, run);
   quire::AddCatCommand(app, run);
   quire::AddExtractCommand(app, run);
+  quire::AddDiffCommand(app, run);
   quire::AddInfoCommand(app, run);
   quire::AddVerifyCommand(app, run);
   quire::AddBenchCommand(app);

@@ -1,0 +1,138 @@
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "format/escaping.h"
+#include "format/pack.h"
+#include "tools/command.h"
+#include "tools/diff/tree_comparison.h"
+#include "tools/json_list.h"
+#include "tools/progress.h"
+#include "tools/read_once.h"
+
+namespace quire {
+namespace {
+
+constexpr int kSchema = 1;
+constexpr unsigned kDefaultJobs = 8;  // files of the directory that are waited for at once
+
+struct Arguments {
+  std::string pack;
+  std::string source;
+  std::vector<std::string> exclude;
+  std::vector<std::string> ignored;
+  unsigned jobs = kDefaultJobs;
+  bool json = false;
+};
+
+const char* NameOf(Difference::Kind kind) {
+  switch (kind) {
+    case Difference::Kind::kMissing:
+      return "missing";
+    case Difference::Kind::kExtra:
+      return "extra";
+    case Difference::Kind::kDiffers:
+      return "differs";
+  }
+  return "";
+}
+
+// "differs: a/b: mode 0644, now 0600; content from byte 0 on".
+void PrintLine(const Difference& difference) {
+  std::string line = fmt::format("{}: {}", NameOf(difference.kind), EscapeName(difference.path));
+  for (size_t i = 0; i < difference.what.size(); ++i)
+    line += fmt::format("{} {} {}", i == 0 ? ":" : ";", difference.what[i].aspect, EscapeLine(difference.what[i].text));
+  fmt::print("{}\n", line);
+}
+
+Json ToJson(const Difference& difference) {
+  Json json;
+  json["kind"] = NameOf(difference.kind);
+  SetName(json, "path", difference.path);
+  if (difference.kind == Difference::Kind::kDiffers) {
+    json["what"] = Json::array();
+    for (const Detail& detail : difference.what) json["what"].push_back(detail.aspect);
+  }
+  return json;
+}
+
+void PrintSummary(const ComparisonSummary& summary) {
+  std::string text = FormatAmount(summary.compared, "entry", "entries") + " compared";
+  const auto add = [&text](uint64_t count, std::string_view what) {
+    if (count > 0) text += fmt::format(", {} {}", FormatCount(count), what);
+  };
+  add(summary.differing, "differ");
+  add(summary.missing, "missing");
+  add(summary.extra, "extra");
+  add(summary.unreadable, "unreadable");
+  if (summary.is_equal()) text += ", no difference";
+  if (summary.left_out > 0)
+    text += fmt::format("; {} left out",
+                        FormatAmount(summary.left_out, "device, socket or FIFO", "devices, sockets and FIFOs"));
+  fmt::print("{}\n", text);
+}
+
+int RunDiff(const Arguments& arguments) {
+  const auto pack = Pack::Open(arguments.pack);
+  if (!pack) return Fail("diff", pack.error());
+  const auto reader = SampleReader::Open(**pack, kReadOnce);
+  if (!reader) return Fail("diff", reader.error());
+  Json head = NewDocument(kSchema);
+  SetName(head, "pack", arguments.pack);
+  SetName(head, "source", arguments.source);
+  std::optional<JsonList> list;
+  if (arguments.json) list.emplace(head, "differences");
+  WorkerPool pool(arguments.jobs);
+  const ComparisonOptions options{
+      .source = arguments.source,
+      .exclude = arguments.exclude,
+      .ignored = {arguments.ignored.begin(), arguments.ignored.end()},
+      .on_difference =
+          [&list](const Difference& difference) { list ? list->Add(ToJson(difference)) : PrintLine(difference); },
+      .on_unreadable =
+          [](const std::string& path, const Error& error) {
+            Fail("diff", {error.code, error.system_errno, fmt::format("{}: {}", EscapeName(path), error.message)});
+          }};
+  const auto summary = CompareWithDirectory((*pack)->index(), **reader, pool, options);
+  if (!summary) {
+    if (list) list->End({{"error", EscapeLine(summary.error().message)}});
+    return Fail("diff", summary.error());
+  }
+  if (list)
+    list->End({{"compared", summary->compared},
+               {"differing", summary->differing},
+               {"missing", summary->missing},
+               {"extra", summary->extra},
+               {"unreadable", summary->unreadable},
+               {"left_out", summary->left_out},
+               {"equal", summary->is_equal()}});
+  else
+    PrintSummary(*summary);
+  return summary->is_equal() ? kExitOk : kExitFailed;
+}
+
+}  // namespace
+
+void AddDiffCommand(CLI::App& app, Body& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* diff = app.add_subcommand("diff", "Compare a pack with a directory: what differs, is missing, is extra");
+  diff->add_option("PACK", arguments->pack, "Pack to read")->required();
+  diff->add_option("SRC", arguments->source, "Directory to compare it with")->required();
+  diff->add_option("--exclude", arguments->exclude, "Look at nothing that matches, as of 'quire pack'; repeatable")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  diff->add_option("--ignore", arguments->ignored,
+                   "What may differ, separated by commas: content, links, mode, mtime, owner, xattrs")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"content", "links", "mode", "mtime", "owner", "xattrs"}))
+      ->type_name("WHAT")
+      ->allow_extra_args(false);
+  diff->add_option("-j,--jobs", arguments->jobs, "Entries compared at once")
+      ->check(CLI::Range(1U, kMaxJobs))
+      ->capture_default_str()
+      ->type_name("N");
+  diff->add_flag("--json", arguments->json, "For programs: quire-json(7)");
+  diff->callback([&run, arguments] { run = [arguments] { return RunDiff(*arguments); }; });
+}
+
+}  // namespace quire

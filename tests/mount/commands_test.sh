@@ -53,11 +53,11 @@ quire verify --json "$pack" | json 'd' >/dev/null
 # Help and version.
 [[ $(quire --version) =~ ^quire\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version: $(quire --version)"
 assert_exit 0 quire --help
-for command in pack mount umount ls cat extract info verify; do
+for command in pack mount umount ls cat extract diff info verify; do
   assert_exit 0 quire --help
   assert_says "$command"
   assert_exit 0 quire $command --help
-  assert_says "quire $command \[OPTIONS\]" 'help'  # CLI11 from 2.6 on leaves the word 'Usage' away
+  assert_says "^Usage: quire $command .*\[OPTION\]" 'help'
   assert_exit 2 quire $command --no-such-option
   assert_exit 2 quire $command
 done

@@ -21,7 +21,9 @@ answers() {
   shift
   assert_equal "$(quire complete -- "$@" | cut -f 1)" "$expected" "complete -- $*"
 }
-answers $'words\nmount' mou
+answers $'words\nmount\nmounts' mou
+answers $'words\numount' help um
+answers $'words\n--ignore=content' diff a b --ignore=c
 answers $'words\n--dedup' pack src --de
 answers $'words\n--progress=never' pack --progress=n
 answers $'words\nro,huge=hugetlb' mount -o ro,huge=hu
@@ -38,7 +40,7 @@ answers paths ls fifo.quire ''
 assert_equal "$(quire complete -- mount -o ro,log_file=/v)" "$(printf 'files\tro,log_file=\t')"
 assert_equal "$(quire complete -- pack -o '')" "$(printf 'files\t\t*.quire')"
 quire complete -- mount -o readd | grep -q $'^readdirplus=\tWhether ' || fail 'no description of a mount option'
-! quire --help | grep -q complete || fail 'quire complete is for scripts, and not for --help'
+! quire --help | grep -qw complete || fail 'quire complete is for scripts, and not for --help'
 rm fifo.quire
 
 # in_bash LINE WORD...: the replies of the function for that line, which bash cuts into these words.

@@ -1,0 +1,109 @@
+#!/bin/bash
+# Goal: a new user who guesses and mistypes is led to what was meant, and nothing waits for ever or prints what no one can read.
+. "$(dirname "$0")/../support/harness.sh"
+
+tree=$scratch/tree
+pack=$scratch/tree.quire
+mkdir -p "$tree/train/a"
+echo sample >"$tree/train/a/1" && head -c 1600000 /dev/zero | tr '\0' x >"$tree/train/big"
+pack "$tree" -o "$pack"
+cd "$scratch"
+
+# Commands and options that there are not.
+for word in pakc unmount list verfiy; do
+  assert_exit 2 quire "$word" x
+  assert_says "^quire: there is no command '$word'; did you mean '" "^Try 'quire --help'"
+done
+assert_exit 2 quire unmount x && assert_says "'umount'"
+assert_exit 2 quire list && assert_says "'ls'"
+assert_exit 2 quire frobnicate --help
+assert_exit 2 quire "$pack"
+assert_says "quire mount $pack DIR"
+assert_exit 2 quire pack --job 3 "$tree" -o out
+assert_says "^quire pack: there is no option '--job'; did you mean '--jobs'?" "^Try 'quire pack --help'"
+assert_exit 2 quire ls "$pack" a b
+assert_says "^quire ls: .*'b'"
+assert_exit 2 quire bench io --treads 3 "$tree"
+assert_says "^quire bench io: .*did you mean '--threads'?"
+assert_exit 2 quire pack "$tree"
+assert_says '^quire pack: .*usage: quire pack SRC -o OUT \[OPTION\]'
+assert_exit 2 quire
+assert_says 'pack, mount, umount'
+for words in '' pakc 'pack --job' 'extract x'; do
+  # shellcheck disable=SC2086  # several words
+  assert_exit 2 quire $words
+  ! grep -q 'SUBCOMMAND\|[^ -~]' <<<"$output" || fail "$words: $output"
+done
+
+# Ways to ask for help and the version.
+for words in help --help -h; do
+  assert_exit 0 quire $words
+  assert_says '^Usage: quire COMMAND' "'quire PACK DIR'"
+done
+assert_equal "$(quire help ls)" "$(quire ls --help)"
+assert_equal "$(quire help bench io)" "$(quire bench io --help)"
+assert_exit 2 quire help pakc
+assert_says "'pack'"
+assert_equal "$(quire -V)" "$(quire --version)"
+assert_equal "$(quire version)" "$(quire --version)"
+quire extract --help | grep -q '^Usage: quire extract PACK .*-C DIR' || fail 'a usage line hides what must be given'
+
+# Help fits a terminal, and says nothing that is not text.
+mapfile -t commands < <(quire --help | sed '1,/^Commands:/d; /^$/,$d' | awk '/^  [a-z]/ {print $1}')
+[ ${#commands[@]} -ge 11 ] || fail "only these commands: ${commands[*]}"
+{
+  quire --help
+  for command in "${commands[@]}"; do quire "$command" --help; done
+  for part in io epoch meta formats; do quire bench $part --help; done
+} >"$scratch/help"
+! grep -n '.\{81,\}' "$scratch/help" || fail 'help is wider than 80 columns'
+! grep -n '[^ -~]' "$scratch/help" || fail 'help holds control characters'
+
+# What is no pack is named as such, and nothing is waited for.
+printf abc >three-bytes && : >empty && mkfifo fifo
+for file in three-bytes empty /etc/passwd; do
+  for command in info ls verify; do
+    assert_exit 1 quire $command "$file"
+    assert_says "^quire $command: $file: .*not a Quire pack"
+  done
+done
+for file in fifo /dev/zero /dev/tty; do
+  for command in info ls verify 'mount -f'; do
+    # shellcheck disable=SC2086  # several words
+    timeout 10 "$QUIRE" $command "$file" tree >out 2>&1 </dev/null && fail "$command $file: done"
+    [ $? -ne 124 ] || fail "$command waits for $file"
+    grep -q 'FIFO\|character device\|too many' out || fail "$command $file: $(cat out)"
+  done
+done
+
+# Bytes behind the end of a pack, and several packs at once.
+cp "$pack" longer.quire && printf more >>longer.quire
+quire info longer.quire | grep -q '^behind it .*4 bytes' || fail 'info does not tell of bytes behind the end'
+assert_exit 0 quire verify "$pack" longer.quire
+assert_says "^$pack: .*no fault" '^longer.quire: .*no fault' '4 bytes behind its end'
+assert_equal "$(quire info --json longer.quire | json 'd["trailing_bytes"], d["format"]')" "(4, '1.0')"
+head -c 100 "$pack" >short.quire
+assert_exit 1 quire verify "$pack" short.quire longer.quire
+assert_says "^$pack: .*no fault" short.quire '^longer.quire: .*no fault'
+
+# Mount options.
+assert_exit 2 quire mount "$pack" tree -o foo=bar
+assert_says "unknown option 'foo'"
+! grep -q "mean 'io'" <<<"$output" || fail "$output"
+assert_exit 2 quire mount "$pack" tree -o subdir=../..
+assert_says 'leads out of the pack'
+
+# ls
+assert_equal "$(quire ls -lh "$pack" train | awk '/big$/ {print $5}')" 1.6M
+assert_equal "$(quire ls -1a "$pack")" train
+quire ls -R -0 "$pack" | cmp - <(printf '%s\0' train train/a train/big train/a/1)
+assert_equal "$(quire ls -R -0 "$pack" train/a | xargs -0 "$QUIRE" cat "$pack")" sample
+assert_equal "$(quire ls --tree "$pack")" ".
+└── train
+    ├── a
+    │   └── 1
+    └── big
+
+2 directories, 2 files"
+assert_exit 2 quire ls --tree --json "$pack"
+pass

@@ -82,10 +82,12 @@ int RunDiff(const Arguments& arguments) {
   SetName(head, "source", arguments.source);
   std::optional<JsonList> list;
   if (arguments.json) list.emplace(head, "differences");
+  ExcludePatterns exclude;
+  for (const std::string& glob : arguments.exclude) exclude.Add(glob, fmt::format("--exclude '{}'", glob));
   WorkerPool pool(arguments.jobs);
   const ComparisonOptions options{
       .source = arguments.source,
-      .exclude = arguments.exclude,
+      .exclude = &exclude,
       .ignored = {arguments.ignored.begin(), arguments.ignored.end()},
       .on_difference =
           [&list](const Difference& difference) { list ? list->Add(ToJson(difference)) : PrintLine(difference); },
@@ -94,6 +96,8 @@ int RunDiff(const Arguments& arguments) {
             Fail("diff", {error.code, error.system_errno, fmt::format("{}: {}", EscapeName(path), error.message)});
           }};
   const auto summary = CompareWithDirectory((*pack)->index(), **reader, pool, options);
+  for (const std::string& pattern : exclude.Unmatched())
+    fmt::print(stderr, "quire diff: {} matches nothing\n", EscapeLine(pattern));
   if (!summary) {
     if (list) list->End({{"error", EscapeLine(summary.error().message)}});
     return Fail("diff", summary.error());

@@ -13,6 +13,7 @@
 #include "tools/extract/extractor.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
+#include "tools/progress_options.h"
 
 namespace quire {
 namespace {
@@ -28,8 +29,7 @@ struct Arguments {
   bool keep_going = false;
   std::optional<bool> same_permissions;  // without: for root
   std::optional<bool> same_owner;        // without: for root, as far as it may
-  ProgressMode progress = ProgressMode::kAuto;
-  bool quiet = false;
+  ProgressOptions progress;
 };
 
 // What `refused` means for those who have the files now.
@@ -59,7 +59,7 @@ bool TellRefusals(const Index& index, const AttributeSetter& attributes, const A
     if (refusals.entries == 0) continue;
     was_asked_for |= refused == Refused::kOwner && arguments.same_owner.value_or(false);
     was_asked_for |= refused == Refused::kMode && arguments.same_permissions.value_or(false);
-    const std::string entries = refusals.entries == 1 ? "1 entry" : FormatCount(refusals.entries) + " entries";
+    const std::string entries = FormatAmount(refusals.entries, "entry", "entries");
     const Error first = AtEntry(index, refusals.first, {ErrorCode::kSystem, 0, refusals.reason});
     progress.PrintLine("quire extract: " + fmt::format(fmt::runtime(Consequence(refused)), entries, first.message));
   }
@@ -102,7 +102,7 @@ int RunExtract(const Arguments& arguments) {
   Progress* shown = nullptr;
   ExtractReport report(index, options.keep_going, CatchInterrupts(),
                        [&](const std::string& fault) { shown->PrintLine("quire extract: " + fault); });
-  Progress progress(arguments.quiet ? ProgressMode::kNever : arguments.progress, [&] { return Describe(report); });
+  Progress progress(arguments.progress.mode(), [&] { return Describe(report); });
   shown = &progress;
   const auto begun = Extract(**pack, options, attributes, report);
   if (!begun) {
@@ -117,6 +117,9 @@ int RunExtract(const Arguments& arguments) {
                                    has_begun ? "; " + DescribeRest(report) : ""));
     return kExitFailed;
   }
+  progress.Finish({.what = "extracted",
+                   .counts = FormatAmount(report.entries_done, "entry", "entries"),
+                   .total = report.bytes_total});
   return report.faults() == 0 && !was_refused ? kExitOk : kExitFailed;
 }
 
@@ -150,14 +153,7 @@ void AddExtractCommand(CLI::App& app, Body& run) {
             "--no-same-permissions", "Modes without set-ID and sticky bits, umask applies; default for others");
   AddChoice(*extract, arguments->same_owner, "--same-owner", "Owners as packed; default for root, as far as it may",
             "--no-same-owner", "All belongs to who extracts; default for others");
-  extract->add_option("--progress", arguments->progress, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ProgressMode>{{"auto", ProgressMode::kAuto},
-                                                                              {"always", ProgressMode::kAlways},
-                                                                              {"never", ProgressMode::kNever}},
-                                          CLI::ignore_case)
-                      .description("{auto,always,never}"))
-      ->type_name("WHEN");
-  extract->add_flag("-q,--quiet", arguments->quiet, "No progress");
+  AddProgressOptions(*extract, arguments->progress);
   extract->callback([&run, arguments] { run = [arguments] { return RunExtract(*arguments); }; });
 }
 

@@ -187,7 +187,7 @@ int RunPack(const Arguments& arguments) {
     return summary.error().code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
   }
   progress.Finish({.what = arguments.dry_run ? "looked through" : "packed",
-                   .counts = FormatCount(counters.samples_total) + " samples",
+                   .counts = FormatAmount(counters.samples_total, "sample", "samples"),
                    .total = counters.bytes_total});
   for (const std::string& pattern : request.exclude.Unmatched())
     progress.PrintLine(fmt::format("quire pack: {} matches nothing", pattern));

@@ -71,7 +71,7 @@ done
 for reader in "${readers[@]}"; do kill -0 "$reader" 2>/dev/null || fail 'a reader ended'; done
 kill "${readers[@]}"
 wait "${readers[@]}" 2>/dev/null || true
-grep -q 'detaching it' "$scratch/err" || fail 'no dead mount was replaced'
+grep -q 'takes the place of' "$scratch/err" || fail 'no dead mount was replaced'
 # The dead one is taken away as well, by quire and by what everybody knows.
 assert_exit 0 quire umount "$mnt"
 ! is_mounted "$mnt" || fail 'the dead mount is still there'

@@ -47,7 +47,7 @@ assert_same_tree "$scratch/tree" "$scratch/out"
 # A signal ends it with one line, between two samples, where the disk is slow.
 start_slow_disk "$scratch/tree.quire" "$scratch/slow"
 echo 'delay 50000 50000' >"$slow_rules"
-"$QUIRE" extract "$slow_pack" --jobs 1 -C "$scratch/interrupted" >"$scratch/log" 2>&1 &
+"$QUIRE" extract "$slow_pack" --jobs 1 --progress never -C "$scratch/interrupted" >"$scratch/log" 2>&1 &
 background+=($!)
 until_true 20 test -e "$scratch/interrupted/000/00000.bin" || fail 'a slow disk: nothing is extracted'
 kill -TERM $!

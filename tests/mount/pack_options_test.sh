@@ -111,6 +111,7 @@ PYTHON
   output=$(cat "$scratch/pack.log")
   assert_says 'access lists of 2 entries left out' 'modes of 1 entry narrowed'
   quire ls -l "$scratch/lists.quire" listed | grep -q '^-rw-r-----' || fail "$(quire ls -l "$scratch/lists.quire")"
+  assert_exit 0 quire diff "$scratch/lists.quire" "$scratch/lists"
 else
   leave_out "access lists: $(tail -n 1 "$scratch/log")"
 fi

@@ -28,8 +28,8 @@ grep -q '^stays: .* 1 samples\? ' "$scratch/terminal" || fail "no count on a wid
 # A bar that was shown stays, and work that takes no time shows nothing unless it is asked to.
 on_terminal 80 "$QUIRE" verify "$scratch/tree.quire" --progress always
 grep -qE '^stays: 100 %  0:00  verified  20\.0 MiB' "$scratch/terminal" || fail "$(cat "$scratch/terminal")"
-rm -r "$scratch/tree" && mkdir "$scratch/tree" && echo >"$scratch/tree/small"
-pack "$scratch/tree" -o "$scratch/small.quire"
+mkdir "$scratch/few" && echo >"$scratch/few/small"
+pack "$scratch/few" -o "$scratch/small.quire"
 on_terminal 80 "$QUIRE" verify "$scratch/small.quire"
 stays 0
 on_terminal 80 "$QUIRE" pack --force "$scratch/slow" -o "$scratch/out.quire" --quiet

@@ -23,9 +23,9 @@ SIZES = {
     'wide': 1_200_000,     # behind planned-1 in no slab, with planned-2 in one
     'queued': 350_000,     # behind neither
 }
-NEIGHBOUR_BYTES = 100_000
+NEIGHBOUR_BYTES = 50_000  # they fill pages so well that no other sample is cut to fill them
 # 150 MB, more than eight times the slots for pages: a mount then takes no page for one read of it alone.
-NEIGHBOURS = 1500
+NEIGHBOURS = 3000
 # Beside the five samples of the scenario, samples of these sizes for the random load.
 OTHERS = 40
 # What is left to read then is 5 MB from a disk that answers at once. A machine that is busy with other things gets its

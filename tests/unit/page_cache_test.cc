@@ -325,10 +325,10 @@ bool ReadNow(PageCache& cache, ScriptedEngine& engine, const PackInMemory& sourc
   return false;
 }
 
-// `pages` pages of one sample each.
+// `pages` pages of one sample each, so large that the next is not cut to fill them.
 PackInMemory OneSampleAPage(int pages) {
   MemoryTree tree;
-  for (int i = 0; i < pages; ++i) tree.AddFile(fmt::format("{:04}", i), Noise(1'500'000, i));
+  for (int i = 0; i < pages; ++i) tree.AddFile(fmt::format("{:04}", i), Noise(kPageBytes - kDataBegin - 10'000, i));
   return PackInMemory(tree);
 }
 
@@ -588,17 +588,25 @@ TEST(PageCache, APrefetchedPageThatIsOnlyPinnedCountsAsUnused) {
   engine.CompleteAll();
 }
 
+// Pages of two samples each: page p has extents 2p, of which alone a page is not consumed, and 2p + 1.
+PackInMemory TwoSamplesAPage(int pages) {
+  MemoryTree tree;
+  for (int i = 0; i < pages; ++i)
+    tree.AddFile(fmt::format("{:04}a", i), Noise(1'500'000, i)).AddFile(fmt::format("{:04}b", i), Noise(550'000, i));
+  return PackInMemory(tree);
+}
+
 // A page of which the kernel was given everything is the first that a policy for shuffles lets go.
 TEST(PageCache, APageThatWasHandedOnIsTheFirstToGo) {
-  const PackInMemory source = OneSampleAPage(5);
+  const PackInMemory source = TwoSamplesAPage(4);
   Arena& arena = ArenaOf(5);
   for (const bool is_served : {false, true}) {
     ScriptedEngine engine(source.bytes, 512);
     PageCache cache(*source.pack, arena, engine,
                     {.policy = PolicyKind::kPin, .admission = AdmissionMode::kPage, .readahead = false});
-    for (const ExtentNumber number : {0, 1, 2}) ReadNow(cache, engine, source, number);
+    for (const ExtentNumber number : {0, 2, 4}) ReadNow(cache, engine, source, number);
     if (is_served) cache.MarkHandedOn(cache.PinPage(1).value());
-    ReadNow(cache, engine, source, 3);
+    ReadNow(cache, engine, source, 6);
     EXPECT_TRUE(cache.PinPage(0).has_value());
     EXPECT_EQ(cache.PinPage(1).has_value(), !is_served);
     EXPECT_EQ(cache.PinPage(3).has_value(), is_served);

@@ -465,7 +465,7 @@ TEST(PlanRunner, StopsAtAnyMoment) {
 TEST(PlanRunner, AReadThatWaitsForMemoryGoesOnWhileAnotherSampleIsStored) {
   MemoryTree tree;
   for (const char* const name : {"0", "1", "2"}) tree.AddFile(name, Noise(kPageBytes - 10'000, name[0]));
-  tree.AddFile("3a", Noise(500'000, 3)).AddFile("3b", Noise(500'000, 4)).AddFile("3c", Noise(1'000'000, 5));
+  tree.AddFile("3a", Noise(500'000, 3)).AddFile("3b", Noise(500'000, 4)).AddFile("3c", Noise(1'060'000, 5));
   tree.AddFile("4a", Noise(1'400'000, 6)).AddFile("4b", Noise(400'000, 7));
   const PackOnDisk source(tree);
   Mount mount(source, kMinSlots);

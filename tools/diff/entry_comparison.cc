@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "format/coding.h"
+#include "format/source_attributes.h"
 
 namespace quire {
 namespace {
@@ -61,6 +62,14 @@ Result<Xattrs> XattrsOf(const File& file) {
     xattrs.emplace(name, std::move(value));
   }
   return xattrs;
+}
+
+// An entry with an access list is packed with the mode by which nobody may do more than by the list.
+Result<void> NarrowMode(const File& folder, const std::string& name, struct stat& status) {
+  const auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), name));
+  if (!attributes) return std::unexpected(attributes.error());
+  status.st_mode &= ~0777U | attributes->most_access.value_or(0777);
+  return {};
 }
 
 // "user.a, user.b": the names that only one has, or whose values differ.
@@ -113,6 +122,8 @@ Result<EntryComparer::Outcome> EntryComparer::Compare(const PackEntry& entry, co
   const auto attributes = index_.GetAttributes(entry.node.attributes);
   if (!attributes) return std::unexpected(attributes.error());
   outcome.attributes = *attributes;
+  if (kind != NodeKind::kSymlink && (outcome.status.st_mode & 07777U) != attributes->mode)
+    if (auto narrowed = NarrowMode(folder, name, outcome.status); !narrowed) return Propagate(std::move(narrowed));
   CompareStatus(entry, outcome);
   if (kind == NodeKind::kSymlink) {
     auto compared = CompareTarget(entry, folder, outcome);

@@ -86,7 +86,8 @@ class TreeComparer {
     const size_t pending_before = pending_.size();
     std::vector<Item> items;
     const auto add = [&](Item item) {
-      if (IsExcluded(options_.exclude, item.path)) return;
+      if (options_.exclude != nullptr && options_.exclude->Match(item.path, [&] { return IsDirectory(folder, item); }))
+        return;
       items.push_back(std::move(item));
       if (items.size() == kEntriesAtOnce) CompareItems(folder, items);
     };
@@ -107,6 +108,14 @@ class TreeComparer {
     while (name != names->end()) add_extra();
     CompareItems(folder, items);
     std::ranges::reverse(pending_ | std::views::drop(pending_before));
+  }
+
+  static bool IsDirectory(const File& folder, const Item& item) {
+    if (item.entry && item.entry->node.kind == NodeKind::kDirectory) return true;
+    struct stat status{};
+    const std::string name = item.path.substr(item.path.rfind('/') + 1);
+    return item.is_in_source && fstatat(folder.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode);
   }
 
   // Compares and tells `items`, names in `folder`, and empties them.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/sample_reader.h"
+#include "format/exclude_patterns.h"
 #include "format/index.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
@@ -26,8 +27,8 @@ struct Difference {
 };
 
 struct ComparisonOptions {
-  std::string source;                // a directory; a symlink to one is followed
-  std::vector<std::string> exclude;  // as of `quire pack`: what matches is not looked at, on either side
+  std::string source;                        // a directory; a symlink to one is followed
+  const ExcludePatterns* exclude = nullptr;  // what matches is not looked at, on either side; nullptr: nothing
   Aspects ignored;
   std::function<void(const Difference&)> on_difference;
   std::function<void(const std::string& path, const Error& error)> on_unreadable;  // on either side

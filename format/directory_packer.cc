@@ -43,6 +43,16 @@ bool IsPacked(const PackDirectoryOptions& options, const std::string& path) {
   return options.selection == nullptr || options.selection->HasAllBelow(path) || options.selection->Has(path);
 }
 
+// A glob that matches `name` and nothing else.
+std::string EscapeGlob(std::string_view name) {
+  std::string glob;
+  for (const char character : name) {
+    if (std::string_view("*?[\\").contains(character)) glob += '\\';
+    glob += character;
+  }
+  return glob;
+}
+
 // A pack inside the tree that it is made of would be packed into itself.
 Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const SourceRoot& root) {
   std::error_code error;
@@ -59,9 +69,10 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const Sourc
                    options.source);
   }
   const fs::path relative = output.lexically_relative(source);
+  if (relative == "." || relative == "./") return {};  // a directory, which the output file will say
   if (relative.empty() || *relative.begin() == ".." || !IsPacked(options, relative.string())) return {};
   return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '{}'",
-                 options.output, options.source, relative.filename().string());
+                 options.output, options.source, EscapeGlob(relative.filename().string()));
 }
 
 // Temporary files inside the tree would be packed where they have names: on NFS and some FUSE file systems all have.
@@ -90,6 +101,7 @@ Result<void> OpenEach(const IndexTables& tables, const Spool<NodeNumber>& sample
   return pool.ForEach(samples.size(), [&](uint64_t i) -> Result<void> {
     if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
     const NodeNumber number = samples[i];
+    if (tables.nodes[number].size_bytes == 0) return {};  // packed without being opened
     if (const auto opened = source.Read(number, 0, {}); !opened) {
       const std::scoped_lock lock(mutex);
       on_unreadable(tables.PathOf(number), opened.error().message);
@@ -160,8 +172,11 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   }
 
   if (options.dry_run) {
-    for (NodeNumber number = 1; number < tables.nodes.size(); ++number)
+    for (NodeNumber number = 1; number < tables.nodes.size(); ++number) {
+      if (options.interrupted != nullptr && *options.interrupted)
+        return MakeError(ErrorCode::kInterrupted, "interrupted");
       options.on_planned(tables.PathOf(number) + (tables.nodes[number].kind == NodeKind::kDirectory ? "/" : ""));
+    }
   }
   const PackContents contents{
       .tables = tables, .samples = samples, .sparse = tree->sparse, .duplicates = duplicates, .source = source};

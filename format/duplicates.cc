@@ -19,22 +19,30 @@ struct Candidate {
   bool readable;
 };
 
+// What samples are read from, and the flag that ends it; null: nothing does.
+struct Reading {
+  const SampleSource& source;
+  const std::atomic<bool>* interrupted;
+};
+
 // Calls `visit` for each page's worth of the sample's bytes.
 template <typename Visit>
-Result<void> ForEachChunk(const SampleSource& source, NodeNumber node, uint64_t size_bytes, std::span<std::byte> buffer,
+Result<void> ForEachChunk(const Reading& reading, NodeNumber node, uint64_t size_bytes, std::span<std::byte> buffer,
                           Visit visit) {
   for (uint64_t at = 0; at < size_bytes; at += kPageBytes) {
+    if (reading.interrupted != nullptr && *reading.interrupted)
+      return MakeError(ErrorCode::kInterrupted, "interrupted");
     const auto chunk = buffer.first(std::min(kPageBytes, size_bytes - at));
-    if (auto read = source.Read(node, at, chunk); !read) return read;
+    if (auto read = reading.source.Read(node, at, chunk); !read) return read;
     if (!visit(at, chunk)) break;
   }
   return {};
 }
 
-bool SumUp(const SampleSource& source, Candidate& candidate) {
+bool SumUp(const Reading& reading, Candidate& candidate) {
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(std::min(kPageBytes, candidate.size_bytes));
   std::vector<uint64_t> sums;
-  const auto read = ForEachChunk(source, candidate.node, candidate.size_bytes,
+  const auto read = ForEachChunk(reading, candidate.node, candidate.size_bytes,
                                  {buffer.get(), std::min(kPageBytes, candidate.size_bytes)},
                                  [&](uint64_t, std::span<const std::byte> chunk) {
                                    sums.push_back(Xxh3(chunk));
@@ -44,18 +52,18 @@ bool SumUp(const SampleSource& source, Candidate& candidate) {
   return read.has_value();
 }
 
-bool AreEqual(const SampleSource& source, const Candidate& a, const Candidate& b) {
+bool AreEqual(const Reading& reading, const Candidate& a, const Candidate& b) {
   const uint64_t bytes = std::min(kPageBytes, a.size_bytes);
   const auto of_a = std::make_unique_for_overwrite<std::byte[]>(bytes);
   const auto of_b = std::make_unique_for_overwrite<std::byte[]>(bytes);
   bool equal = true;
-  const auto read = ForEachChunk(
-      source, a.node, a.size_bytes, {of_a.get(), bytes}, [&](uint64_t at, std::span<const std::byte> chunk) {
-        const std::span other(of_b.get(), chunk.size());
-        equal =
-            source.Read(b.node, at, other).has_value() && std::memcmp(chunk.data(), other.data(), chunk.size()) == 0;
-        return equal;
-      });
+  const auto read = ForEachChunk(reading, a.node, a.size_bytes, {of_a.get(), bytes},
+                                 [&](uint64_t at, std::span<const std::byte> chunk) {
+                                   const std::span other(of_b.get(), chunk.size());
+                                   equal = reading.source.Read(b.node, at, other).has_value() &&
+                                           std::memcmp(chunk.data(), other.data(), chunk.size()) == 0;
+                                   return equal;
+                                 });
   return read.has_value() && equal;
 }
 
@@ -65,6 +73,7 @@ Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const S
                                               const std::map<NodeNumber, std::vector<DataRange>>& sparse,
                                               const SampleSource& source, WorkerPool& pool,
                                               const std::atomic<bool>* interrupted) {
+  const Reading reading{.source = source, .interrupted = interrupted};
   std::vector<Candidate> candidates;
   for (uint64_t rank = 0; rank < samples.size(); ++rank) {
     const Node& node = tables.nodes[samples[rank]];
@@ -79,7 +88,7 @@ Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const S
     const auto has_size_of = [&](size_t other) {
       return other < candidates.size() && candidates[other].size_bytes == candidates[i].size_bytes;
     };
-    if (has_size_of(i + 1) || (i > 0 && has_size_of(i - 1))) candidates[i].readable = SumUp(source, candidates[i]);
+    if (has_size_of(i + 1) || (i > 0 && has_size_of(i - 1))) candidates[i].readable = SumUp(reading, candidates[i]);
     return {};
   });
   if (!summed) return Propagate(std::move(summed));
@@ -101,7 +110,7 @@ Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const S
       if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
       if (!candidate.readable) continue;
       const auto same =
-          std::ranges::find_if(distinct, [&](const Candidate* first) { return AreEqual(source, *first, candidate); });
+          std::ranges::find_if(distinct, [&](const Candidate* first) { return AreEqual(reading, *first, candidate); });
       if (same == distinct.end())
         distinct.push_back(&candidate);
       else
@@ -110,6 +119,8 @@ Result<std::vector<Duplicate>> FindDuplicates(const IndexTables& tables, const S
     return {};
   });
   if (!compared) return Propagate(std::move(compared));
+  // Readings that were ended look like samples that cannot be read.
+  if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
   std::vector<Duplicate> duplicates;
   for (const auto& group : found) duplicates.insert(duplicates.end(), group.begin(), group.end());
   std::ranges::sort(duplicates, {}, &Duplicate::node);

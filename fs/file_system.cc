@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "format/escaping.h"
 #include "fs/attributes.h"
 #include "fs/extended_attributes.h"
 #include "fs/open_call.h"
@@ -519,7 +520,7 @@ void FileSystem::Refuse(fuse_req_t request, const char* operation, fuse_ino_t in
 std::string FileSystem::Describe(const char* operation, NodeNumber number) const {
   const auto path = index_.GetPath(number);
   // Escaped: a name may hold a newline, and must not forge a line of the log.
-  return path ? fmt::format("{} {:?}", operation, "/" + *path)
+  return path ? fmt::format("{} '/{}'", operation, EscapeName(*path))
               : fmt::format("{} inode {}", operation, inodes_.InodeOf(number));
 }
 

@@ -6,6 +6,7 @@
 
 #include "format/escaping.h"
 #include "tools/command_help.h"
+#include "tools/command_words.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/usage_fault.h"
@@ -25,6 +26,21 @@ int FlushOutput(const CLI::App& app, int exit_code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
   fmt::print(stderr, "{}: standard output: {}\n", app.get_name(), std::generic_category().message(errno));
   return kExitFailed;
+}
+
+// The words as the parser takes them, last first. It takes "[a,b]" for a list of values: a path that looks like one
+// gets
+// "./" before it, which changes nothing for a file, and nothing for a path in a pack.
+std::vector<std::string> WordsForParser(const CLI::App& app, const std::vector<std::string>& words) {
+  CommandWords line(app);
+  std::vector<std::string> taken;
+  for (const std::string& word : words) {
+    const bool is_like_list = word.starts_with('[') && word.ends_with(']');
+    const bool is_path = line.Take(word) == CommandWords::Role::kPositional;
+    taken.push_back(is_path && is_like_list ? "./" + word : word);
+  }
+  std::ranges::reverse(taken);
+  return taken;
 }
 
 }  // namespace
@@ -48,8 +64,7 @@ int ParseAndRun(CLI::App& app, const Body& run, const std::vector<std::string>& 
   };
   if (const auto fault = FindUsageFault(app, words)) return refuse(*fault);
   try {
-    std::vector<std::string> last_first(words.rbegin(), words.rend());  // as the parser takes them
-    app.parse(last_first);
+    app.parse(WordsForParser(app, words));
   } catch (const CLI::CallForHelp&) {
     fmt::print("{}", app.help());
     return FlushOutput(app, kExitOk);

@@ -73,15 +73,19 @@ void PrintSummary(const ComparisonSummary& summary) {
 }
 
 int RunDiff(const Arguments& arguments) {
-  const auto pack = Pack::Open(arguments.pack);
-  if (!pack) return Fail("diff", pack.error());
-  const auto reader = SampleReader::Open(**pack, kReadOnce);
-  if (!reader) return Fail("diff", reader.error());
   Json head = NewDocument(kSchema);
   SetName(head, "pack", arguments.pack);
   SetName(head, "source", arguments.source);
   std::optional<JsonList> list;
   if (arguments.json) list.emplace(head, "differences");
+  const auto fail = [&list](const Error& error) {
+    if (list) list->End({{"error", EscapeLine(error.message)}});
+    return Fail("diff", error);
+  };
+  const auto pack = Pack::Open(arguments.pack);
+  if (!pack) return fail(pack.error());
+  const auto reader = SampleReader::Open(**pack, kReadOnce);
+  if (!reader) return fail(reader.error());
   ExcludePatterns exclude;
   for (const std::string& glob : arguments.exclude) exclude.Add(glob, fmt::format("--exclude '{}'", glob));
   WorkerPool pool(arguments.jobs);
@@ -98,10 +102,7 @@ int RunDiff(const Arguments& arguments) {
   const auto summary = CompareWithDirectory((*pack)->index(), **reader, pool, options);
   for (const std::string& pattern : exclude.Unmatched())
     fmt::print(stderr, "quire diff: {} matches nothing\n", EscapeLine(pattern));
-  if (!summary) {
-    if (list) list->End({{"error", EscapeLine(summary.error().message)}});
-    return Fail("diff", summary.error());
-  }
+  if (!summary) return fail(summary.error());
   if (list)
     list->End({{"compared", summary->compared},
                {"differing", summary->differing},

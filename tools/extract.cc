@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -75,9 +76,10 @@ ProgressState Describe(const ExtractReport& report) {
 }
 
 // What there is when the extraction ended before all was done.
-std::string DescribeRest(const ExtractReport& report) {
-  return fmt::format("{} of {} entries are there, each of them whole; --skip-existing goes on from there",
-                     FormatCount(report.entries_done), FormatCount(report.entries_total));
+std::string DescribeRest(const ExtractReport& report, Existing existing) {
+  return fmt::format("{} of {} entries are there, each of them whole; {} goes on from there",
+                     FormatCount(report.entries_done), FormatCount(report.entries_total),
+                     existing == Existing::kOverwrite ? "--overwrite" : "--skip-existing");
 }
 
 int RunExtract(const Arguments& arguments) {
@@ -112,9 +114,10 @@ int RunExtract(const Arguments& arguments) {
   const bool was_refused = TellRefusals(index, attributes, arguments, progress);
   const auto ended_by = report.ended_by();
   if (ended_by || report.is_interrupted()) {
-    const bool has_begun = report.entries_total > 0;
+    // What is there already needs no word about how to go on: its message has it.
+    const bool has_begun = report.entries_total > 0 && !(ended_by && ended_by->system_errno == EEXIST);
     progress.PrintLine(fmt::format("quire extract: {}{}", ended_by ? ended_by->message : "interrupted",
-                                   has_begun ? "; " + DescribeRest(report) : ""));
+                                   has_begun ? "; " + DescribeRest(report, options.existing) : ""));
     return kExitFailed;
   }
   progress.Finish({.what = "extracted",

@@ -227,19 +227,21 @@ void AddPackCommand(CLI::App& app, Body& run) {
                    "Leave out what the lines of FILE match, but for lines that begin with '#'; repeatable")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  pack->add_option("--files-from", arguments->files_from,
-                   "Pack what FILE lists only: paths below SRC, one a line, directories with all below them; '-' or "
-                   "nothing is the standard input")
-      ->type_name("FILE")
-      ->expected(0, 1)
-      ->default_str("-");
-  pack->add_flag("-0,--null", arguments->null, "The list of --files-from is separated by NUL");
+  CLI::Option* const files_from =
+      pack->add_option(
+              "--files-from", arguments->files_from,
+              "Pack what FILE lists only: paths below SRC, one a line, directories with all below them; '-' or "
+              "nothing is the standard input")
+          ->type_name("FILE")
+          ->expected(0, 1)
+          ->default_str("-");
+  pack->add_flag("-0,--null", arguments->null, "The list of --files-from is separated by NUL")->needs(files_from);
   pack->add_flag("-x,--one-file-system", arguments->one_file_system,
                  "Pack directories on other file systems without what is below them");
   pack->add_option("--mtime", arguments->mtime,
                    "Modification time of every entry: @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
       ->type_name("TIME");
-  pack->add_option("--owner", arguments->owner, "Owner of every entry, as numbers")->type_name("UID:GID");
+  pack->add_option("--owner", arguments->owner, "UID:GID of every entry, as numbers")->type_name("UID:GID");
   pack->add_option("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside OUT")
       ->type_name("DIR");
   const auto plan_only = [arguments, output] {

@@ -64,6 +64,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
   if (!pack) return FailPack(arguments, path, pack.error());
   const auto disk = DiskReader::Open(**pack, arguments.jobs);
   if (!disk) return FailPack(arguments, path, disk.error());
+  const std::string whose = arguments.packs.size() > 1 ? EscapeName(path) + ": " : "";
   std::atomic<uint64_t> bytes_done = 0;
   Progress progress(arguments.progress.mode(), [&] {
     return ProgressState{
@@ -77,8 +78,8 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
             if (arguments.json)
               faults.push_back(FaultJson(fault));
             else
-              progress.PrintLine(fmt::format("{} damaged: {}{}{}", KindName(fault.kind), EscapeName(fault.path),
-                                             fault.path.empty() ? "" : ": ", fault.message));
+              progress.PrintLine(fmt::format("{}{} damaged: {}{}{}", whose, KindName(fault.kind),
+                                             EscapeName(fault.path), fault.path.empty() ? "" : ": ", fault.message));
           },
       .bytes_done = &bytes_done,
       .interrupted = interrupted,
@@ -87,8 +88,9 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
   if (!summary) {
     if (arguments.json) PrintJson({{"ok", false}, {"error", EscapeLine(summary.error().message)}}, path);
     const bool is_interrupted = summary.error().code == ErrorCode::kInterrupted;
-    progress.PrintLine(fmt::format(
-        "quire verify: {}", is_interrupted ? "interrupted, not all of the pack was checked" : summary.error().message));
+    progress.PrintLine(
+        fmt::format("quire verify: {}{}", whose,
+                    is_interrupted ? "interrupted, not all of the pack was checked" : summary.error().message));
     return kExitFailed;
   }
   progress.Finish({.what = "verified",
@@ -123,6 +125,7 @@ int RunVerify(const Arguments& arguments) {
   for (const std::string& path : arguments.packs) {
     if (*interrupted) break;
     if (const int code = VerifyOne(arguments, path, interrupted); code != kExitOk) exit_code = code;
+    std::fflush(stdout);  // before what is told of the next one on stderr
   }
   return exit_code;
 }

@@ -106,4 +106,18 @@ assert_equal "$(quire ls --tree "$pack")" ".
 
 2 directories, 2 files"
 assert_exit 2 quire ls --tree --json "$pack"
+
+# A path in brackets is a path, and no list of two.
+mkdir brackets
+for name in 1 2 '[1,2]'; do echo "sample $name" >"brackets/$name"; done
+pack brackets -o '[b,q]'
+assert_equal "$(quire cat '[b,q]' '[1,2]')" 'sample [1,2]'
+assert_exit 0 quire verify '[b,q]'
+assert_exit 0 quire extract '[b,q]' '[1,2]' -C '[out,put]'
+assert_equal "$(ls '[out,put]')" '[1,2]'
+
+# Whose faults they are, and in their order.
+cp brackets/1 three && cp "$pack" damaged && printf X | dd of=damaged bs=1 seek=20000 conv=notrunc status=none
+output=$(quire verify "$pack" three damaged 2>&1 || true)
+assert_equal "$(sed -E 's/:.*//' <<<"$output" | uniq | tr '\n' ' ')" "$pack quire verify damaged " "$output"
 pass

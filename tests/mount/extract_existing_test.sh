@@ -103,4 +103,15 @@ fresh
 ln -s outside "$scratch/to outside"
 quire extract "$scratch/tree.quire" folder/file -C "$scratch/to outside"
 assert_equal "$(cat "$scratch/outside/folder/file")" new
+
+# Several at once: what one makes the others skip.
+fresh
+extractors=()
+for _ in 1 2 3; do
+  quire extract "$scratch/tree.quire" -C "$scratch/out" --quiet --skip-existing &
+  extractors+=($!)
+  background+=($!)
+done
+for extractor in "${extractors[@]}"; do wait "$extractor" || fail 'extractions side by side stop each other'; done
+assert_same
 pass

@@ -108,9 +108,16 @@ Result<void> EntryWriter::Finish(NewFile& file, NodeNumber place, const Node& no
   if (!name) return std::unexpected(name.error());
   if (auto set = tools_.attributes.SetFile(file.file(), place, node, *attributes); !set) return set;
   auto named = file.Name(*name, tools_.existing == Existing::kOverwrite);
-  if (!named && named.error().system_errno == EEXIST) return IsThereAlready();
+  if (!named && named.error().system_errno == EEXIST) return MeetExisting();
   if (!named) return named;
   CountDone(place, node);
+  return {};
+}
+
+// What another program, another extraction say, has made since it was looked for.
+Result<void> EntryWriter::MeetExisting() {
+  if (tools_.existing != Existing::kSkip) return IsThereAlready();
+  ++tools_.report.entries_done;
   return {};
 }
 
@@ -216,7 +223,7 @@ Result<void> EntryWriter::MakeSymlink(FolderCursor& cursor, NodeNumber place) {
   if (!folder) return std::unexpected(folder.error());
   if (symlinkat(target.c_str(), (*folder)->fd(), name->c_str()) != 0) {
     if (errno != EEXIST) return SystemError(errno, "making the symlink");
-    if (tools_.existing != Existing::kOverwrite) return IsThereAlready();
+    if (tools_.existing != Existing::kOverwrite) return MeetExisting();
     if (auto replaced = ReplaceBySymlink(**folder, target, *name); !replaced) return replaced;
   }
   tools_.attributes.SetSymlink(**folder, *name, place, *node, *attributes);

@@ -64,6 +64,7 @@ class EntryWriter {
   Result<void> ReplaceBySymlink(const File& folder, const std::string& target, const std::string& name);
   // Metadata, then the name.
   Result<void> Finish(NewFile& file, NodeNumber place, const Node& node);
+  Result<void> MeetExisting();
   void CountDone(NodeNumber place, const Node& node);
   bool IsToBeSkipped(FolderCursor& cursor, NodeNumber place);
 

@@ -16,7 +16,8 @@ bool EveryEntryMeetsIt(const Error& error) {
 
 Error AtEntry(const Index& index, NodeNumber place, Error error) {
   const auto path = index.GetPath(place);
-  error.message = fmt::format("'{}': {}", path ? EscapeName(*path) : fmt::format("(node {})", place), error.message);
+  error.message = fmt::format(
+      "'{}': {}", path ? EscapeName(path->empty() ? "." : *path) : fmt::format("(node {})", place), error.message);
   return error;
 }
 

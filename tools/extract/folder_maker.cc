@@ -97,7 +97,7 @@ void FolderMaker::Complete() {
     if (!attributes) return std::unexpected(attributes.error());
     const auto path = tools_.index.GetPath(number);
     if (!path) return std::unexpected(path.error());
-    const auto folder = tools_.tree.OpenPath(*path, O_RDONLY);
+    const auto folder = tools_.tree.OpenPath(*path, is_new ? O_RDONLY : O_PATH);
     if (!folder) return std::unexpected(folder.error());
     if (is_new)
       tools_.attributes.SetFullFolder(*folder, number, *node, *attributes);

@@ -44,7 +44,11 @@ class LinkMaker {
         unlinkat((*folder)->fd(), temporary.c_str(), 0);  // rename(2) leaves it where both are the same file already
       }
     }
-    if (failed == EEXIST) return IsThereAlready();
+    if (failed == EEXIST && tools_.existing != Existing::kSkip) return IsThereAlready();
+    if (failed == EEXIST) {
+      ++tools_.report.entries_done;
+      return {};
+    }
     if (failed == EPERM || failed == EMLINK || failed == EOPNOTSUPP || failed == ENOSYS || failed == EXDEV) {
       tools_.attributes.Refuse(Refused::kHardLink, further.place, std::generic_category().message(failed));
       return Copy(further.place);

@@ -66,7 +66,7 @@ if is_root && mkdir "$scratch/small" && mount -t tmpfs -o size=8M none "$scratch
   mounts+=("$scratch/small")
   for more in '' --keep-going; do
     # shellcheck disable=SC2086  # nothing or a word
-    assert_exit 1 quire extract "$scratch/tree.quire" -C "$scratch/small/out" --skip-existing $more
+    assert_exit 1 quire extract "$scratch/tree.quire" -C "$scratch/small/out" --progress never --skip-existing $more
     assert_says 'no space left' 'of [0-9,]* entries' 'skip-existing'
     assert_equal "$(wc -l <<<"$output")" 1 "$output"
     assert_whole "$scratch/small/out"
@@ -90,11 +90,11 @@ for name in ('002/00050.bin', '005/00001.bin', '003/big'):
     data[at + 1000] ^= 1
 open(bad, 'wb').write(data)
 PYTHON
-assert_exit 1 quire extract "$bad" -C "$scratch/stopped"
+assert_exit 1 quire extract "$bad" --progress never -C "$scratch/stopped"
 assert_says checksum 'of [0-9,]* entries'
 assert_equal "$(wc -l <<<"$output")" 1 "$output"
 assert_whole "$scratch/stopped"
-assert_exit 1 quire extract "$bad" --keep-going -C "$scratch/salvaged"
+assert_exit 1 quire extract "$bad" --keep-going --progress never -C "$scratch/salvaged"
 assert_says "002/00050.bin'" "005/00001.bin'" "003/big'"
 assert_equal "$(wc -l <<<"$output")" 3 "$output"
 assert_whole "$scratch/salvaged"

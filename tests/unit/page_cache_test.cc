@@ -355,11 +355,11 @@ TEST(PageCache, HitsAsTheTextbookSaysForEachPolicy) {
   EXPECT_EQ(count_hits(PolicyKind::kBelady, 4), 6);
 }
 
-// 40 pages of ten samples each.
+// 40 pages of ten samples each, none of which is cut at the end of its page.
 const PackInMemory& ManySamplesAPage() {
   static const PackInMemory* const pack = [] {
     MemoryTree tree;
-    for (int i = 0; i < 400; ++i) tree.AddFile(fmt::format("{:04}", i), Noise(200'000, i));
+    for (int i = 0; i < 400; ++i) tree.AddFile(fmt::format("{:04}", i), Noise(205'000, i));
     return new PackInMemory(tree);
   }();
   return *pack;

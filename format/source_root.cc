@@ -1,11 +1,15 @@
 #include "format/source_root.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <string_view>
 
 namespace quire {
 namespace {
@@ -52,6 +56,24 @@ Result<File> SourceRoot::OpenBelow(const std::string& path, int flags) const {
   if (errno == ELOOP || errno == ENOTDIR || errno == EXDEV)
     return MakeError(ErrorCode::kUnreadable, "was replaced while it was packed, or a folder above it was");
   return SystemError(errno, "open");
+}
+
+Result<std::vector<std::string>> ListNames(const File& folder) {
+  const int duplicate = openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (duplicate < 0) return SystemError(errno, "open");
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(duplicate), closedir);
+  if (stream == nullptr) return SystemError(errno, "opendir");
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  if (errno != 0) return SystemError(errno, "readdir");
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
 }
 
 }  // namespace quire

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "format/file.h"
 #include "format/result.h"
@@ -35,5 +36,9 @@ class SourceRoot {
   File folder_;
   Walk walk_;
 };
+
+// The names in `folder` but "." and "..", sorted by their bytes, each once: some file systems list a name again that
+// they listed before. kSystem.
+Result<std::vector<std::string>> ListNames(const File& folder);
 
 }  // namespace quire

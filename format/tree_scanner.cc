@@ -1,6 +1,5 @@
 #include "format/tree_scanner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <memory>
 #include <optional>
 
 #include "format/coding.h"
@@ -63,25 +61,6 @@ std::string_view NameOfKind(mode_t type) {
     default:
       return "a device";
   }
-}
-
-// Sorted, each once: some file systems list a name again that they listed before.
-Result<std::vector<std::string>> ListNames(const File& folder) {
-  const int duplicate = openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (duplicate < 0) return SystemError(errno, "open");
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(duplicate), closedir);
-  if (stream == nullptr) return SystemError(errno, "opendir");
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    errno = 0;
-  }
-  if (errno != 0) return SystemError(errno, "readdir");
-  std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
-  return names;
 }
 
 // Where `file` has data, by SEEK_DATA and SEEK_HOLE (lseek(2)), in whole units of kHoleUnitBytes.

@@ -1,13 +1,11 @@
 #include "tools/diff/tree_comparison.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <map>
-#include <memory>
 #include <optional>
 #include <ranges>
 #include <utility>
@@ -21,24 +19,6 @@ namespace {
 
 // Compared before any of them is told: enough for every thread, in little memory.
 constexpr size_t kEntriesAtOnce = 1024;
-
-// Sorted by their bytes, as a pack has them.
-Result<std::vector<std::string>> ListNames(const File& folder) {
-  const int duplicate = openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (duplicate < 0) return SystemError(errno, "open");
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(duplicate), closedir);
-  if (stream == nullptr) return SystemError(errno, "opendir");
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    errno = 0;
-  }
-  if (errno != 0) return SystemError(errno, "readdir");
-  std::ranges::sort(names);
-  return names;
-}
 
 class TreeComparer {
  public:

@@ -33,16 +33,16 @@ class SlotSupply {
 
   // --- Slots to be had
 
-  // Without evicting a page that somebody may want. The place is the caller's, who takes it or puts it back.
+  // A free slot, that of a consumed page, or one by which the arena grows. The caller takes the place or puts it back.
   std::optional<Place> FindFree();
   // The page of lowest rank among those that nobody pins: all of a small arena's, some of a large one's.
   std::optional<Place> FindVictim();
-  // False where somebody pinned the victim meanwhile.
+  // False where a reader pinned the victim meanwhile.
   bool Take(const Place& place);
   void PutBack(const Place& place);
   // Either kind, taken; nothing where every slot is in use.
   std::optional<uint32_t> TakeAny();
-  // How many could be had without evicting anybody's page, consumed ones not counted.
+  // How many could be had without evicting a page, consumed ones not counted.
   [[nodiscard]] size_t spare() const;
   // A slot that holds no page any more. `is_in_use`: reads that were answered early still pin it.
   void GiveBack(uint32_t slot, bool is_in_use = false);
@@ -51,7 +51,7 @@ class SlotSupply {
 
   // Whether one slot more may get memory.
   [[nodiscard]] bool MayGrow() const;
-  // A slot of the arena (a slab as well) that has to get memory, by whoever holds the lock, once it was let go.
+  // A slot of the arena (a slab as well) that has to get memory, by the thread that holds the lock, once it lets go.
   void NeedsMemory(uint32_t slot) { to_populate_.push_back(slot); }
   std::optional<uint32_t> TakeSlotToPopulate();
   // The machine has no more memory to give, for now: until the next trim.

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "cache/memory/zeroed_array.h"
+#include "format/zeroed_array.h"
 
 namespace quire {
 

@@ -8,8 +8,8 @@
 #include <deque>
 #include <memory>
 
-#include "cache/memory/zeroed_array.h"
 #include "format/geometry.h"
+#include "format/zeroed_array.h"
 
 namespace quire {
 

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "cache/memory/zeroed_array.h"
 #include "cache/page_cache.h"
 #include "format/index.h"
+#include "format/zeroed_array.h"
 #include "fs/kernel_store.h"
 #include "fs/kernel_view.h"
 
@@ -23,8 +23,9 @@ namespace quire {
 class Pusher {
  public:
   // All must outlive the pusher. `handed_on` is called, by a thread of the pusher, when a page's slot is free again.
-  Pusher(const Index& index, PageCache& cache, KernelView& view, KernelStore& store,
-         std::function<void()> handed_on = [] {});
+  Pusher(
+      const Index& index, PageCache& cache, KernelView& view, KernelStore& store,
+      std::function<void()> handed_on = [] {});
   ~Pusher();  // stops
 
   Result<void> Start(unsigned threads);

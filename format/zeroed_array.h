@@ -1,4 +1,4 @@
-// A fixed array of zeros whose memory is used as it is touched: for tables with an entry for each page of a volume,
+// A fixed array of zeros whose memory is used as it is touched: for tables as long as the pack or a part of it,
 // which may be of any size while only a small part of it is ever read.
 #pragma once
 

@@ -37,7 +37,7 @@ inline constexpr size_t kCounters = static_cast<size_t>(Counter::kCount);
 // As users see them, in JSON and in the documents: "hits", "joined", ...
 const char* NameOf(Counter counter);
 
-// Bucket i counts fills that took [2^i, 2^(i+1)) microseconds, from submission to the last byte verified; the first
+// Bucket i counts fills that took [2^i, 2^(i+1)) microseconds, from submission to the last byte; the first
 // holds shorter ones too, the last longer ones.
 inline constexpr size_t kLatencyBuckets = 24;
 

@@ -53,7 +53,7 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       arena_(arena),
       options_(options),
       volumes_(pack.index(), std::array{&source}),
-      sums_(pack, counters_),
+      sums_(pack, arena.slot_count(), counters_),
       residency_(options.push, DataOf(pack, page_count(), options), std::move(environment)),
       slabs_(arena, SlabsOf(arena), volumes_.alignment_bytes()),
       slots_(page_count(), slabs_.slab_count(), arena.slot_count(), options.readers_keep),
@@ -90,12 +90,17 @@ std::optional<ExtentPin> PageCache::PinPage(uint64_t page) {
   return ExtentPin(this, *slot, arena_.slot(*slot));
 }
 
+bool PageCache::IsRight(const ExtentPin& page, const Extent& extent) {
+  return sums_.IsRight(page.slot_, slots_.page_of(page.slot_), extent, BytesIn(page.bytes(), extent));
+}
+
 std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
   const auto page = volumes_.FindPage(extent);
   if (!page) return std::nullopt;
   const auto slot = slots_.TryPin(*page);
   if (!slot) return std::nullopt;
   ExtentPin pin(this, *slot, BytesIn(arena_.slot(*slot), extent));
+  if (!sums_.IsRight(*slot, *page, extent, pin.bytes())) return std::nullopt;
   slots_.Use(*slot, misses_.load(std::memory_order_relaxed), wanted_bytes);
   counters_.Add(Counter::kHits);
   counters_.Add(Counter::kHitBytes, wanted_bytes);
@@ -155,15 +160,18 @@ std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
   std::unique_lock lock(mutex_);
   read.page = *page;
   read.is_counted = false;
-  const Outcome outcome = ServeNew(read, answers);
-  if (outcome == Outcome::kNoMemory) WaitForMemory(read, answers);
-  if (outcome != Outcome::kAnswered) {
-    SubmitAndAnswer(lock, answers);  // perhaps `read` itself: it is no longer ours
-    return std::nullopt;
+  read.is_wrong_in_page = false;
+  Outcome outcome = ServeNew(read, answers);
+  while (outcome == Outcome::kAnswered) {
+    answers.Pop();
+    SubmitAndAnswer(lock, answers);
+    if (auto pin = TakeAnswer(read)) return Result<ExtentPin>(*std::move(pin));
+    lock.lock();
+    outcome = ServeAgain(read, answers);  // not by its page
   }
-  answers.Pop();
-  SubmitAndAnswer(lock, answers);
-  return TakeAnswer(read);
+  if (outcome == Outcome::kNoMemory) WaitForMemory(read, answers);
+  SubmitAndAnswer(lock, answers);  // perhaps `read` itself: it is no longer ours
+  return std::nullopt;
 }
 
 PageCache::Outcome PageCache::ServeNew(ExtentRead& read, Answers& answers) {
@@ -196,11 +204,9 @@ std::optional<PageCache::Outcome> PageCache::ServeFromMemory(ExtentRead& read, A
   return ServeFromSlabs(read, answers);
 }
 
-void PageCache::Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, bool is_verified,
-                       Answers& answers) {
+void PageCache::Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, Answers& answers) {
   read.slot = slot;
   read.bytes = bytes;
-  read.is_verified = is_verified;
   answers.Push(read);
 }
 
@@ -215,7 +221,7 @@ void PageCache::Count(ExtentRead& read, Counter counter) {
 std::optional<PageCache::Outcome> PageCache::ServeFromPage(ExtentRead& read, Answers& answers) {
   if (slots_.presence(read.page) != SlotTable::Presence::kHeld) return std::nullopt;
   const uint32_t slot = slots_.slot_of(read.page);
-  if (fills_.HasFailed(slot, read.extent)) return std::nullopt;
+  if (fills_.HasFailed(slot, read.extent) || read.is_wrong_in_page) return std::nullopt;
 
   const bool is_resident = slots_.is_open(slot);
   Count(read, is_resident ? Counter::kHits : Counter::kJoined);
@@ -223,7 +229,7 @@ std::optional<PageCache::Outcome> PageCache::ServeFromPage(ExtentRead& read, Ans
   const bool is_there = fills_.IsThere(slot, read.extent);
   if (is_there) {
     slots_.PinMore(slot);
-    Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), is_resident, answers);
+    Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), answers);
   } else {
     fills_.Join(slot, read);
   }
@@ -241,7 +247,7 @@ std::optional<PageCache::Outcome> PageCache::ServeFromSlabs(ExtentRead& read, An
     return Outcome::kParked;
   }
   slabs_.Pin(entry->slot);
-  Answer(read, entry->slot, arena_.slot(entry->slot).subspan(entry->begin, read.extent.length_bytes), true, answers);
+  Answer(read, entry->slot, arena_.slot(entry->slot).subspan(entry->begin, read.extent.length_bytes), answers);
   return Outcome::kAnswered;
 }
 
@@ -383,6 +389,7 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
   const VolumeSet::Page data = volumes_.At(page);
   const uint64_t now = misses_.load(std::memory_order_relaxed);
   const bool is_readahead = kind == FillKind::kReadahead;
+  sums_.Entered(slot);
   slots_.Enter(slot, page, static_cast<uint32_t>(data.end - data.begin), now, is_readahead);
   fills_.Begin(slot, kind, data, arena_.base_of(slot), NowNs());
   if (is_readahead) counters_.Add(Counter::kPrefetchedPages);
@@ -416,21 +423,35 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
     if (bare) ++outstanding_;
     lock.unlock();
     if (submit != nullptr) volumes_.Submit(submit);
-    while (ExtentRead* const read = answers.Pop()) read->done(*read, TakeAnswer(*read));
-    if (!bare) return;
-    residency_.LookAtMemory();
-    const auto populated = arena_.Populate(*bare);
-    if (!populated && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
-      spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+    ExtentReadQueue wrong;
+    while (ExtentRead* const read = answers.Pop()) {
+      if (auto pin = TakeAnswer(*read))
+        read->done(*read, *std::move(pin));
+      else
+        wrong.Push(*read);
+    }
+    bool has_memory = false;
+    if (bare) {
+      residency_.LookAtMemory();
+      const auto populated = arena_.Populate(*bare);
+      has_memory = populated.has_value();
+      if (!has_memory && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
+        spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+    } else if (wrong.empty()) {
+      return;
+    }
     lock.lock();
-    GotMemory(*bare, populated.has_value(), answers);
+    if (bare) GotMemory(*bare, has_memory, answers);
+    Retry(wrong, answers);
   }
 }
 
-Result<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
+std::optional<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
   ExtentPin pin(this, read.slot, read.bytes);
-  if (!read.is_verified)
-    if (auto right = sums_.Check(read.extent, read.bytes); !right) return Propagate(std::move(right));
+  // What lies in a slab was checked when it came.
+  const bool is_in_page = read.slot >= slabs_.slab_count();
+  read.is_wrong_in_page = is_in_page && !sums_.IsRight(read.slot, read.page, read.extent, read.bytes);
+  if (read.is_wrong_in_page) return std::nullopt;
   return pin;
 }
 
@@ -451,21 +472,9 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   const bool is_complete = result >= request.needed_bytes;
   if (!is_complete) counters_.Add(Counter::kReadErrors);
   const bool is_last = fills_.Came(request, is_complete);
-  bool is_wrong = false;
-  if (is_last && fill.failed == 0) {
-    // Still pending while it is verified, so that those who come meanwhile wait for it as well.
-    const VolumeSet::Page data = volumes_.At(page);
-    lock.unlock();
-    const auto bytes = arena_.slot(slot).subspan(data.begin % kPageBytes, data.end - data.begin);
-    is_wrong = !sums_.IsPageRight(volumes_.record(data.volume), data.number, bytes);
-    lock.lock();
-    if (is_wrong) fill.failed = ~uint32_t{0};
-  }
-  fills_.TakeIn(request);
   const bool is_published = is_last && fill.failed == 0;
   if (is_last) {
-    meter_.Completed(fill.read_bytes, NowNs());  // not the time from before the check: others have counted meanwhile
-    fill.is_wrong = is_wrong;
+    meter_.Completed(fill.read_bytes, NowNs());
     EndFill(slot, answers);
   } else {
     ExtentReadQueue retried;
@@ -487,9 +496,7 @@ void PageCache::EndFill(uint32_t slot, Answers& answers) {
   fills_.Ended(slot);
   if (fill.failed != 0) {
     // Slots without memory have not read anything: nothing is known of the page.
-    const auto then = fill.is_wrong      ? SlotTable::Presence::kWrong
-                      : !fill.has_memory ? SlotTable::Presence::kAbsent
-                                         : SlotTable::Presence::kUnreadable;
+    const auto then = fill.has_memory ? SlotTable::Presence::kUnreadable : SlotTable::Presence::kAbsent;
     if (then == SlotTable::Presence::kUnreadable) retry_pause_.Failed(NowNs());
     slots_.Leave(slot, then);
     CountIfWasted(slot);
@@ -500,13 +507,12 @@ void PageCache::EndFill(uint32_t slot, Answers& answers) {
 
 // Those whose bytes are there, or will never be.
 void PageCache::TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried) {
-  const bool is_resident = slots_.is_open(slot);
   fills_[slot].waiters.TakeIf(
       [&](const ExtentRead& read) { return fills_.HasFailed(slot, read.extent) || fills_.IsThere(slot, read.extent); },
       [&](ExtentRead& read) {
         if (fills_.HasFailed(slot, read.extent)) return retried.Push(read);
         slots_.PinMore(slot);
-        Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), is_resident, answers);
+        Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), answers);
       });
 }
 
@@ -557,7 +563,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
       continue;
     }
     slabs_.Pin(slot);
-    Answer(*read, slot, arena_.slot(slot).subspan(entry.begin, extent.length_bytes), true, answers);
+    Answer(*read, slot, arena_.slot(slot).subspan(entry.begin, extent.length_bytes), answers);
   }
   if (good)
     entry.is_filled = true;

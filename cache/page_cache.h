@@ -1,4 +1,4 @@
-// Pages of one pack in memory: verified, pinned while used, evicted by policy; one fill of a page whatever the number
+// Pages of one pack in memory: pinned while used, evicted by policy; one fill of a page whatever the number
 // of readers; a reader that has to wait parks, and no thread waits with it. This file joins the pieces: which page is
 // where (page/slot_table.h), which slot it gets (page/slot_supply.h), how it comes (page/page_fills.h), extents that
 // are read alone (page/extent_slabs.h), and who decides (policy/). cache/DESIGN.md tells states, locks and reasons.
@@ -63,6 +63,8 @@ class PageCache {
   // reads. The bytes are those of the whole slot; what lies outside the pack's data is undefined. No lock, no
   // allocation. Any thread.
   std::optional<ExtentPin> PinPage(uint64_t page);
+  // Whether the bytes of `extent`, which lies in the page pinned, are right. Checked once while the page is resident.
+  [[nodiscard]] bool IsRight(const ExtentPin& page, const Extent& extent);
   // The kernel has of a pinned page whatever it can be given, once readers have used `bytes_to_use` of it: its slot is
   // as good as free then.
   void MarkHandedOn(const ExtentPin& pin, uint32_t bytes_to_use = 0) { slots_.MarkHandedOn(pin.slot_, bytes_to_use); }
@@ -128,8 +130,7 @@ class PageCache {
   std::optional<Outcome> ServeFromPage(ExtentRead& read, Answers& answers);
   std::optional<Outcome> ServeFromSlabs(ExtentRead& read, Answers& answers);
   Outcome Bypass(ExtentRead& read);
-  static void Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, bool is_verified,
-                     Answers& answers);
+  static void Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, Answers& answers);
   void Count(ExtentRead& read, Counter counter);
   void WaitForMemory(ExtentRead& read, Answers& answers);
   void ServeWaitingForMemory(Answers& answers);
@@ -157,7 +158,8 @@ class PageCache {
   void PartRead(PageFills::Request& request, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
   void CountRead(int64_t result, uint64_t now_ns);
-  Result<ExtentPin> TakeAnswer(ExtentRead& read);
+  // Nothing where the bytes of the page are wrong: the read is to be served again, by what does not lie in the page.
+  std::optional<ExtentPin> TakeAnswer(ExtentRead& read);
   // Lets go of the lock; then submits, answers, and gets memory.
   void SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers);
   void EndRead();
@@ -170,7 +172,7 @@ class PageCache {
   const CacheOptions options_;
   const VolumeSet volumes_;
   CacheCounters counters_;
-  const SumCheck sums_;
+  SumCheck sums_;
   std::function<void(uint64_t page, bool in_run)> page_listener_;
   Residency residency_;
 

@@ -17,6 +17,7 @@ inline constexpr uint64_t kMaxRecords =
     (uint64_t{1} << 40) - 1;                           // nodes, extents, segments; also "none" in a content field
 inline constexpr uint64_t kDirectorySizeBytes = 4096;  // what a packer says: file systems differ in theirs
 inline constexpr size_t kMaxNameBytes = 255;
+inline constexpr size_t kMaxPathBytes = 4095;  // from the root: what one system call takes
 inline constexpr size_t kMaxTargetBytes = 4095;
 inline constexpr uint64_t kMaxSampleBytes = (uint64_t{1} << 63) - 1;
 

@@ -1,15 +1,14 @@
 #include "format/index.h"
 
 #include <algorithm>
-#include <ranges>
 #include <vector>
 
 #include "format/coding.h"
+#include "format/entry_path.h"
 
 namespace quire {
 namespace {
 
-constexpr size_t kMaxNesting = 4096;  // more than PATH_MAX / 2 levels cannot be named by any system call
 constexpr std::string_view kXattrPrefix = "user.";
 constexpr size_t kXattrHeaderBytes = 5;  // u8 name bytes, u32 value bytes
 
@@ -45,7 +44,7 @@ Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTr
 }
 
 Index::Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks)
-    : superblock_(superblock), blocks_(std::move(blocks)) {}
+    : superblock_(superblock), blocks_(std::move(blocks)), checked_directories_(directory_count()) {}
 
 Result<std::span<const std::byte>> Index::GetRecord(Section section, uint64_t number, const char* what) const {
   if (number >= superblock_.records(section))
@@ -95,19 +94,91 @@ Result<Node> Index::GetNode(NodeNumber number) const {
       if (node.content >= number) return Corrupt("node {}: hard link to a later node {}", number, node.content);
       return node;
   }
-  return Corrupt("node {}: kind {}", number, static_cast<unsigned>(node.kind));
+  return Unsupported("node {}: kind {}; use a newer quire", number, static_cast<unsigned>(node.kind));
+}
+
+Result<Directory> Index::DecodeDirectoryAt(uint64_t number) const {
+  const auto record = GetRecord(Section::kDirectories, number, "directory");
+  if (!record) return std::unexpected(record.error());
+  return DecodeDirectory(*record);
 }
 
 Result<Directory> Index::GetDirectory(uint64_t number) const {
-  const auto record = GetRecord(Section::kDirectories, number, "directory");
-  if (!record) return std::unexpected(record.error());
-  const Directory directory = DecodeDirectory(*record);
+  auto directory = DecodeDirectoryAt(number);
+  if (!directory || checked_directories_.Test(number)) return directory;
   // Children behind their parent: no hostile pack can make a cycle.
-  if (directory.first_child <= directory.node || directory.first_child > node_count() ||
-      directory.child_count > node_count() - directory.first_child)
-    return Corrupt("directory {}: children {} + {} of node {}", number, directory.first_child, directory.child_count,
-                   directory.node);
+  if ((number == 0) != (directory->node == 0) || directory->first_child <= directory->node ||
+      directory->first_child > node_count() || directory->child_count > node_count() - directory->first_child)
+    return Corrupt("directory {}: children {} + {} of node {}", number, directory->first_child, directory->child_count,
+                   directory->node);
+  if (auto tree = CheckIsTree(number, *directory); !tree) return Propagate(std::move(tree));
+  checked_directories_.Set(number);
   return directory;
+}
+
+// The rule of FORMAT.md. That a record begins where its neighbour ends would not do: the neighbour may lie itself.
+Result<void> Index::CheckIsTree(uint64_t number, const Directory& directory) const {
+  NodeNumber expected = 1;
+  if (number > 0) {
+    const auto before = DecodeDirectoryAt(number - 1);
+    if (!before) return std::unexpected(before.error());
+    expected = before->first_child + before->child_count;
+  }
+  if (directory.first_child != expected)
+    return Corrupt("directory {}: children from {} instead of {}", number, directory.first_child, expected);
+  if (directory.child_count == 0) return {};
+  for (const NodeNumber child : {directory.first_child, directory.first_child + directory.child_count - 1}) {
+    const auto holder = FindHolder(child);
+    if (!holder) return std::unexpected(holder.error());
+    if (*holder != number)
+      return Corrupt("directory {}: node {} is a child of directory {} as well", number, child, *holder);
+  }
+  return {};
+}
+
+// A binary search that damage cannot mislead, as that of Lookup: a record that cannot be read gives way to the nearest
+// one that can.
+Result<uint64_t> Index::FindHolder(NodeNumber number) const {
+  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kDirectories)];
+  const uint64_t section = superblock_.section(Section::kDirectories).offset;
+  // The nearest record that does not touch the first, or the last, block of a record that is damaged.
+  const auto behind_block = [&](uint64_t record) {
+    const uint64_t end = ((section + (record + 1) * kBytes - 1) / kBlockBytes + 1) * kBlockBytes;
+    return CeilDiv(end - section, kBytes);
+  };
+  const auto before_block = [&](uint64_t record) -> std::optional<uint64_t> {
+    const uint64_t begin = (section + record * kBytes) / kBlockBytes * kBlockBytes;
+    if (begin < section + kBytes) return std::nullopt;
+    return (begin - section) / kBytes - 1;
+  };
+  uint64_t low = 0;
+  uint64_t high = directory_count();  // the last record with first child <= number stands in [low, high), or before low
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    uint64_t probe = middle;
+    auto record = DecodeDirectoryAt(probe);
+    const auto unreadable = record;
+    while (!record && (probe = behind_block(probe)) < high) record = DecodeDirectoryAt(probe);
+    if (record && record->first_child <= number) {
+      low = probe + 1;
+      continue;
+    }
+    high = middle;
+    if (unreadable) continue;
+    // It stands before the gap, or in it.
+    std::optional<uint64_t> before = middle;
+    record = unreadable;
+    while (!record && (before = before_block(*before)) && *before >= low) record = DecodeDirectoryAt(*before);
+    if (!record) return std::unexpected(unreadable.error());
+    if (record->first_child > number) {
+      high = *before;
+      continue;
+    }
+    if (number - record->first_child >= record->child_count) return std::unexpected(unreadable.error());
+    return *before;
+  }
+  if (low == 0) return Corrupt("node {}: no directory holds it", number);
+  return low - 1;
 }
 
 Result<Attributes> Index::GetAttributes(uint32_t number) const {
@@ -127,9 +198,8 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
   if (number == 0 &&
       (volume.kind != 0 || volume.data_begin != kDataBegin || volume.data_end > superblock_.index_offset))
     return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", volume.kind, volume.data_begin, volume.data_end);
-  const uint64_t page_sums = superblock_.records(Section::kPageSums);
-  if (volume.first_page_sum > page_sums || CeilDiv(volume.data_end, kPageBytes) > page_sums - volume.first_page_sum)
-    return Corrupt("volume {}: page sums from {}, there are {}", number, volume.first_page_sum, page_sums);
+  if (number == 0 && volume.sum_kind != SumKind::kXxh3)
+    return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
   return volume;
 }
 
@@ -143,8 +213,10 @@ Result<Extent> Index::GetExtent(ExtentNumber number) const {
       extent.offset > volume->data_end || extent.length_bytes > volume->data_end - extent.offset)
     return Corrupt("extent {}: {} bytes at {} lie outside of volume {}", number, extent.length_bytes, extent.offset,
                    extent.volume);
-  if (extent.volume == 0 && extent.offset % kPageBytes + extent.length_bytes > kPageBytes)
+  if (extent.offset % kPageBytes + extent.length_bytes > kPageBytes)
     return Corrupt("extent {}: {} bytes at {} cross a page boundary", number, extent.length_bytes, extent.offset);
+  if (extent.node >= node_count())
+    return Corrupt("extent {}: of node {}, there are {}", number, extent.node, node_count());
   return extent;
 }
 
@@ -154,12 +226,6 @@ Result<ExtentNumber> Index::FindExtentFrom(uint64_t offset) const {
     if (!extent) return std::unexpected(extent.error());
     return extent->volume != 0 || extent->offset >= offset;
   });
-}
-
-Result<uint64_t> Index::GetPageSum(const Volume& volume, uint64_t page) const {
-  const auto record = GetRecord(Section::kPageSums, volume.first_page_sum + page, "page sum");
-  if (!record) return std::unexpected(record.error());
-  return LoadUint<8>(*record, 0);
 }
 
 Result<std::string_view> Index::GetName(const Node& node) const {
@@ -247,14 +313,9 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
 
 Result<NodeNumber> Index::GetParent(NodeNumber number) const {
   if (number == 0) return NodeNumber{0};
-  const auto behind = PartitionPoint(directory_count(), [&](uint64_t directory) -> Result<bool> {
-    const auto record = GetRecord(Section::kDirectories, directory, "directory");
-    if (!record) return std::unexpected(record.error());
-    return DecodeDirectory(*record).first_child > number;
-  });
-  if (!behind) return std::unexpected(behind.error());
-  if (*behind == 0) return Corrupt("node {}: no directory holds it", number);
-  const auto parent = GetDirectory(*behind - 1);
+  const auto holder = FindHolder(number);
+  if (!holder) return std::unexpected(holder.error());
+  const auto parent = GetDirectory(*holder);
   if (!parent) return std::unexpected(parent.error());
   if (number - parent->first_child >= parent->child_count) return Corrupt("node {}: no directory holds it", number);
   return parent->node;
@@ -262,20 +323,20 @@ Result<NodeNumber> Index::GetParent(NodeNumber number) const {
 
 Result<std::string> Index::GetPath(NodeNumber number) const {
   std::vector<std::string_view> names;
-  while (number != 0) {
-    if (names.size() == kMaxNesting) return Corrupt("node {}: nested deeper than {} levels", number, kMaxNesting);
-    const auto node = GetNode(number);
+  size_t path_bytes = 0;
+  for (NodeNumber at = number; at != 0;) {
+    const auto node = GetNode(at);
     if (!node) return std::unexpected(node.error());
     const auto name = GetName(*node);
     if (!name) return std::unexpected(name.error());
+    path_bytes += name->size() + (names.empty() ? 0 : 1);
+    if (path_bytes > kMaxPathBytes) return Corrupt("node {}: its path is longer than {} bytes", number, kMaxPathBytes);
     names.push_back(*name);
-    const auto parent = GetParent(number);
+    const auto parent = GetParent(at);
     if (!parent) return std::unexpected(parent.error());
-    number = *parent;
+    at = *parent;
   }
-  std::string path;
-  for (const std::string_view name : std::views::reverse(names)) path.append(path.empty() ? "" : "/").append(name);
-  return path;
+  return JoinUpwards(names);
 }
 
 Result<Segment> Index::GetSegment(uint64_t number) const {
@@ -353,25 +414,33 @@ Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNu
   return std::nullopt;
 }
 
+Result<void> Index::ForEachSegment(const Node& node, const std::function<bool(uint64_t, const Segment&)>& visit) const {
+  if (node.kind == NodeKind::kFile || node.content == kMaxRecords) return {};
+  uint64_t end = 0;
+  uint64_t expected_following = 0;
+  for (uint64_t number = node.content;; ++number) {
+    const auto segment = GetSegment(number);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->file_offset < end || segment->file_offset + segment->length_bytes > node.size_bytes)
+      return Corrupt("segment {}: {} bytes at {} overlap another or the end of the sample", number,
+                     segment->length_bytes, segment->file_offset);
+    if (number > node.content && segment->following != expected_following)
+      return Corrupt("segment {}: {} follow, the one before says otherwise", number, segment->following);
+    end = segment->file_offset + segment->length_bytes;
+    if (!visit(number, *segment) || segment->following == 0) return {};
+    expected_following = segment->following - 1;
+  }
+}
+
 Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
   if (node.kind == NodeKind::kFile) return node.size_bytes;
   uint64_t stored_bytes = 0;
-  if (node.content == kMaxRecords) return stored_bytes;
-  uint64_t end = 0;
-  uint64_t expected_following = 0;
-  for (uint64_t i = 0;; ++i) {
-    const auto segment = GetSegment(node.content + i);
-    if (!segment) return std::unexpected(segment.error());
-    if (segment->file_offset < end || segment->file_offset + segment->length_bytes > node.size_bytes)
-      return Corrupt("segment {}: {} bytes at {} overlap another or the end of the sample", node.content + i,
-                     segment->length_bytes, segment->file_offset);
-    if (i > 0 && segment->following != expected_following)
-      return Corrupt("segment {}: {} follow, the one before says otherwise", node.content + i, segment->following);
-    end = segment->file_offset + segment->length_bytes;
-    stored_bytes += segment->length_bytes;
-    if (segment->following == 0) return stored_bytes;
-    expected_following = segment->following - 1;
-  }
+  auto done = ForEachSegment(node, [&](uint64_t, const Segment& segment) {
+    stored_bytes += segment.length_bytes;
+    return true;
+  });
+  if (!done) return Propagate(std::move(done));
+  return stored_bytes;
 }
 
 Result<void> Index::ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const {
@@ -385,10 +454,11 @@ Result<void> Index::ForEachXattr(const Attributes& attributes, const std::functi
     if (name_bytes > rest.size() || value_bytes > rest.size() - name_bytes)
       return Corrupt("xattrs at {}: cut short", attributes.xattr_offset);
     const Xattr xattr{.name = AsText(rest.first(name_bytes)), .value = rest.subspan(name_bytes, value_bytes)};
+    if (xattr.name.empty() || xattr.name.find('\0') != xattr.name.npos)
+      return Corrupt("xattrs at {}: a name that none can have", attributes.xattr_offset);
     // Anything but user.* could grant what its mounter does not have (security.capability).
-    if (!xattr.name.starts_with(kXattrPrefix) || xattr.name.find('\0') != xattr.name.npos)
-      return Corrupt("xattrs at {}: a name outside of user.*", attributes.xattr_offset);
-    if (!visit(xattr)) return {};
+    const bool is_shown = xattr.name.starts_with(kXattrPrefix) && xattr.name.size() > kXattrPrefix.size();
+    if (is_shown && !visit(xattr)) return {};
     rest = rest.subspan(name_bytes + value_bytes);
   }
   return {};

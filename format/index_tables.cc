@@ -5,6 +5,7 @@
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/entry_path.h"
 
 namespace quire {
 
@@ -13,7 +14,6 @@ IndexTables::IndexTables(const std::string& spool_folder)
       nodes(spool_folder),
       extents(spool_folder),
       segments(spool_folder),
-      page_sums(spool_folder),
       names(spool_folder),
       xattrs(spool_folder) {}
 
@@ -77,11 +77,9 @@ const Directory& IndexTables::ParentOf(NodeNumber number) const {
 }
 
 std::string IndexTables::PathOf(NodeNumber number) const {
-  if (number == 0) return "";
-  const Directory& parent = ParentOf(number);
-  std::string path = PathOf(parent.node);
-  if (!path.empty()) path += '/';
-  return path.append(NameOf(nodes[number]));
+  std::vector<std::string_view> names;
+  for (; number != 0; number = ParentOf(number).node) names.push_back(NameOf(nodes[number]));
+  return JoinUpwards(names);
 }
 
 std::vector<NodeNumber> IndexTables::HardLinksTo(const std::vector<NodeNumber>& samples) const {
@@ -93,16 +91,39 @@ std::vector<NodeNumber> IndexTables::HardLinksTo(const std::vector<NodeNumber>& 
   return links;
 }
 
+std::vector<uint64_t> IndexTables::SegmentsOf(const std::vector<NodeNumber>& samples) const {
+  std::vector<uint64_t> numbers;
+  for (const NodeNumber number : samples) {
+    const Node& node = nodes[number];
+    if (node.kind != NodeKind::kSegmented || node.content == kMaxRecords) continue;
+    for (uint64_t i = 0; i <= segments[node.content].following; ++i) numbers.push_back(node.content + i);
+  }
+  std::ranges::sort(numbers);  // several samples may have the same content
+  const auto repeated = std::ranges::unique(numbers);
+  numbers.erase(repeated.begin(), repeated.end());
+  return numbers;
+}
+
 void IndexTables::RemoveNodes(const std::vector<NodeNumber>& removed) {
   if (removed.empty()) return;
+  // Takes those numbers out of `table`, which closes up.
+  const auto erase = [](const std::vector<uint64_t>& gone, auto& table) {
+    auto next = gone.begin();
+    uint64_t kept = 0;
+    for (uint64_t number = 0; number < table.size(); ++number) {
+      if (next != gone.end() && *next == number)
+        ++next;
+      else
+        table[kept++] = table[number];
+    }
+    table.Truncate(kept);
+  };
+  const std::vector<uint64_t> removed_segments = SegmentsOf(removed);
   std::vector<ExtentNumber> removed_extents;
-  for (ExtentNumber number = 0; number < extents.size(); ++number) {
-    if (std::ranges::binary_search(removed, extents[number].node))
-      removed_extents.push_back(number);
-    else
-      extents[number - removed_extents.size()] = extents[number];
-  }
-  extents.Truncate(extents.size() - removed_extents.size());
+  for (ExtentNumber number = 0; number < extents.size(); ++number)
+    if (std::ranges::binary_search(removed, extents[number].node)) removed_extents.push_back(number);
+  erase(removed_extents, extents);
+  erase(removed_segments, segments);
 
   const auto closed_up = [](const std::vector<uint64_t>& gone, uint64_t number) {
     return number - static_cast<uint64_t>(std::ranges::lower_bound(gone, number) - gone.begin());
@@ -118,19 +139,14 @@ void IndexTables::RemoveNodes(const std::vector<NodeNumber>& removed) {
     directory.child_count = end - directory.first_child;
     directory.node = closed_up(removed, directory.node);
   }
-  auto next_removed = removed.begin();
-  NodeNumber kept = 0;
+  erase(removed, nodes);
   for (NodeNumber number = 0; number < nodes.size(); ++number) {
-    if (next_removed != removed.end() && *next_removed == number) {
-      ++next_removed;
-      continue;
-    }
-    Node node = nodes[number];
+    Node& node = nodes[number];
     if (node.kind == NodeKind::kHardLink) node.content = closed_up(removed, node.content);
     if (node.kind == NodeKind::kFile && node.size_bytes > 0) node.content = closed_up(removed_extents, node.content);
-    nodes[kept++] = node;
+    if (node.kind == NodeKind::kSegmented && node.content != kMaxRecords)
+      node.content = closed_up(removed_segments, node.content);
   }
-  nodes.Truncate(kept);
 }
 
 std::string EncodeXattr(std::string_view name, std::string_view value) {

@@ -24,7 +24,6 @@ struct IndexTables {
   Spool<Node> nodes;
   Spool<Extent> extents;
   Spool<Segment> segments;
-  Spool<uint64_t> page_sums;
   Spool<char> names;
   Spool<char> xattrs;
 
@@ -55,6 +54,8 @@ struct IndexTables {
   void RemoveNodes(const std::vector<NodeNumber>& removed);
 
  private:
+  [[nodiscard]] std::vector<uint64_t> SegmentsOf(const std::vector<NodeNumber>& samples) const;
+
   struct AttributesHash {
     size_t operator()(const Attributes& attributes) const;
   };

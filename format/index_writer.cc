@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 #include "format/block_tree.h"
 #include "format/checksum.h"
@@ -83,8 +84,6 @@ Result<void> AppendSection(Section section, const IndexTables& tables, BlockSink
       return AppendRecords<Section::kExtents>(tables.extents.span(), sink);
     case Section::kSegments:
       return AppendRecords<Section::kSegments>(tables.segments.span(), sink);
-    case Section::kPageSums:
-      return sink.Append(std::as_bytes(tables.page_sums.span()));
     case Section::kNames:
       return sink.Append(std::as_bytes(tables.names.span()));
     case Section::kXattrs:
@@ -97,7 +96,8 @@ void CountNodes(const IndexTables& tables, Superblock& superblock) {
   for (const Node& node : tables.nodes.span()) {
     if (node.is_sample()) {
       ++superblock.samples;
-      superblock.sample_bytes += node.size_bytes;
+      superblock.sample_bytes +=
+          std::min(node.size_bytes, std::numeric_limits<uint64_t>::max() - superblock.sample_bytes);
     }
     if (node.kind == NodeKind::kSymlink) ++superblock.symlinks;
     if (node.kind == NodeKind::kHardLink) ++superblock.hard_links;
@@ -119,8 +119,6 @@ uint64_t RecordsOf(Section section, const IndexTables& tables) {
       return tables.extents.size();
     case Section::kSegments:
       return tables.segments.size();
-    case Section::kPageSums:
-      return tables.page_sums.size();
     case Section::kNames:
       return tables.names.size();
     case Section::kXattrs:

@@ -48,17 +48,11 @@ Result<File> OpenPackFile(const std::string& path) {
   return file;
 }
 
-// The valid slot of the highest generation. Where none is valid: what is wrong with slot 0, which `quire pack` writes.
-Result<Superblock> ChooseSuperblock(const File& file) {
+Result<ChosenSuperblock> ReadSuperblock(const File& file) {
   std::array<std::byte, 2 * kSuperblockBytes> slots = {};
   const auto got = file.ReadUpTo(0, slots);
   if (!got) return std::unexpected(got.error());
-  const std::span<const std::byte> read = std::span(slots).first(*got);
-  auto first = DecodeSuperblock(read.first(std::min(read.size(), kSuperblockBytes)));
-  auto second = DecodeSuperblock(read.subspan(std::min(read.size(), kSuperblockBytes)));
-  if (first && second) return first->generation > second->generation ? first : second;
-  if (second) return second;
-  return first;
+  return ChooseSuperblock(std::span(slots).first(*got));
 }
 
 }  // namespace
@@ -70,24 +64,26 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
   };
   auto file = OpenPackFile(path);
   if (!file) return Propagate(std::move(file));
-  auto superblock = ChooseSuperblock(*file);
-  if (!superblock) return in_path(superblock.error());
+  auto chosen = ReadSuperblock(*file);
+  if (!chosen) return in_path(chosen.error());
+  const Superblock& superblock = chosen->superblock;
   struct stat status{};
   if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
   // stat(2) knows no size of block devices.
   const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
   const auto size = static_cast<uint64_t>(end);
-  if (size < superblock->pack_bytes)
+  if (size < superblock.pack_bytes)
     return in_path(
         {ErrorCode::kCorrupt, 0,
-         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock->pack_bytes)});
+         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock.pack_bytes)});
   std::unique_ptr<Pack> pack(new Pack(path, std::move(*file)));
   auto index =
-      Index::Open(*superblock, [raw = pack.get(), offset = superblock->index_offset](
-                                   uint64_t at, std::span<std::byte> into) { return raw->ReadRaw(offset + at, into); });
+      Index::Open(superblock, [raw = pack.get(), offset = superblock.index_offset](
+                                  uint64_t at, std::span<std::byte> into) { return raw->ReadRaw(offset + at, into); });
   if (!index) return in_path(index.error());
   pack->index_ = std::move(*index);
-  if (S_ISREG(status.st_mode)) pack->trailing_bytes_ = size - superblock->pack_bytes;
+  pack->slot_damage_ = std::move(chosen->damage);
+  if (S_ISREG(status.st_mode)) pack->trailing_bytes_ = size - superblock.pack_bytes;
   return pack;
 }
 

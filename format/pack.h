@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -20,6 +21,8 @@ class Pack {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const Index& index() const { return *index_; }
   [[nodiscard]] const Superblock& superblock() const { return index_->superblock(); }
+  // What is wrong with the superblock slot that was not taken; empty where nothing is.
+  [[nodiscard]] const std::optional<std::string>& slot_damage() const { return slot_damage_; }
   // Bytes of the file behind the pack's end, which are no part of it. 0 of a block device, which is as large as it is.
   [[nodiscard]] uint64_t trailing_bytes() const { return trailing_bytes_; }
   // The file as it was opened, for those who read volume 0 in their own way.
@@ -38,6 +41,7 @@ class Pack {
   const std::string path_;
   const File file_;
   uint64_t trailing_bytes_ = 0;
+  std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
 };
 

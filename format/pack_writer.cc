@@ -144,8 +144,6 @@ Result<Superblock> MeasurePack(const PackContents& contents, const PackWriterOpt
   Spool<uint64_t> file_offsets(options.spool_folder);
   const auto data_end = LayOut(contents, *options.progress, file_offsets);
   if (!data_end) return std::unexpected(data_end.error());
-  for (uint64_t page = 0; page * kPageBytes < *data_end; ++page)
-    if (auto added = contents.tables.page_sums.Append(0); !added) return Propagate(std::move(added));
   Superblock superblock = Describe(*data_end, options, contents.tables);
   DescribeIndex(contents.tables, superblock);
   return superblock;

@@ -36,8 +36,8 @@ struct PackProgress {
 
 // All must outlive the call.
 struct PackContents {
-  IndexTables& tables;               // the namespace, complete; extents, segments and page sums empty
-  const Spool<NodeNumber>& samples;  // all samples, in pack order
+  IndexTables& tables;                                         // the namespace, complete; extents and segments empty
+  const Spool<NodeNumber>& samples;                            // all samples, in pack order
   const std::map<NodeNumber, std::vector<DataRange>>& sparse;  // the data of those with holes
   const std::vector<Duplicate>& duplicates;                    // by node; stored once
   const SampleSource& source;

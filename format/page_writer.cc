@@ -96,13 +96,12 @@ class PageWriter {
     return {std::max(page * kPageBytes, kDataBegin), std::min((page + 1) * kPageBytes, data_end_)};
   }
 
-  // Writes a page that is filled up to the end of its range, and sets its sum.
+  // Writes a page that is filled up to the end of its range.
   Result<void> Store(uint64_t page, std::byte* buffer) {
     const auto [begin, end] = RangeOf(page);
     std::byte* const first = buffer + (begin - page * kPageBytes);
     const uint64_t padded_end = AlignUp(end, kDirectAlign);  // behind the last sample of all
     std::memset(first + (end - begin), 0, padded_end - end);
-    tables_.page_sums[page] = Xxh3({first, end - begin});
     return WriteOut(begin, {first, padded_end - begin});
   }
 
@@ -113,12 +112,14 @@ class PageWriter {
     const auto [begin, end] = RangeOf(page);
     const std::span bytes(buffer + (begin - page_at), end - begin);
     if (auto read = file_.ReadExactly(begin, bytes); !read) return read;
-    if (Xxh3(bytes) != tables_.page_sums[page])
-      return SystemError(EIO, "reading page {} back: not the bytes that were written", page);
     for (ExtentNumber number = FirstExtentAt(begin); number < tables_.extents.size(); ++number) {
       const Extent& extent = tables_.extents[number];
       if (extent.offset >= end) break;
-      if (HasFailedInPieces(extent)) std::memset(buffer + (extent.offset - page_at), 0, extent.length_bytes);
+      const auto stored = bytes.subspan(extent.offset - begin, extent.length_bytes);
+      if (unreadable_.contains(extent.node))
+        std::ranges::fill(stored, std::byte{0});
+      else if (Xxh3(stored) != extent.sum)
+        return SystemError(EIO, "reading page {} back: not the bytes that were written", page);
     }
     return Store(page, buffer);
   }
@@ -182,8 +183,6 @@ Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint
                                            const SampleSource& source, WorkerPool& pool, const File& file,
                                            const PageWriterOptions& options) {
   const uint64_t pages = CeilDiv(data_end, kPageBytes);
-  for (uint64_t page = 0; page < pages; ++page)
-    if (auto added = tables.page_sums.Append(uint64_t{0}); !added) return Propagate(std::move(added));
   PageWriter writer(tables, file_offsets, data_end, source, file, options);
   auto written = pool.ForEach(pages, [&](uint64_t page) { return writer.Write(page); });
   if (!written) return Propagate(std::move(written));

@@ -24,7 +24,7 @@ struct PageWriterOptions {
   const std::atomic<bool>* interrupted = nullptr;
 };
 
-// Writes the pages of volume 0 up to `data_end`, and sets the sum of each extent and page in `tables`. `file_offsets`:
+// Writes the pages of volume 0 up to `data_end`, and sets the sum of each extent in `tables`. `file_offsets`:
 // as PageLayout leaves them. `file`: readable and writable. Memory: 2 MiB a thread. Returns the samples that could not
 // be read, sorted: there are zeros where they would lie. Without skip_unreadable nothing more is written after the
 // first of them, and the samples behind it are only opened.

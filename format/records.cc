@@ -97,11 +97,13 @@ Segment DecodeSegment(std::span<const std::byte> record) {
 void Encode(const Volume& volume, std::span<std::byte, 64> record) {
   StoreUint<2>(record, 0, volume.kind);
   StoreUint<2>(record, 2, volume.identity_kind);
-  StoreUint<4>(record, 4, volume.location_bytes);
-  StoreUint<8>(record, 8, volume.location_offset);
-  StoreUint<8>(record, 16, volume.data_begin);
-  StoreUint<8>(record, 24, volume.data_end);
-  StoreUint<8>(record, 32, volume.first_page_sum);
+  StoreUint<2>(record, 4, static_cast<uint16_t>(volume.sum_kind));
+  StoreUint<2>(record, 6, 0);
+  StoreUint<4>(record, 8, volume.location_bytes);
+  StoreUint<4>(record, 12, 0);
+  StoreUint<8>(record, 16, volume.location_offset);
+  StoreUint<8>(record, 24, volume.data_begin);
+  StoreUint<8>(record, 32, volume.data_end);
   StoreUint<8>(record, 40, volume.identity[0]);
   StoreUint<8>(record, 48, volume.identity[1]);
   StoreUint<8>(record, 56, 0);
@@ -110,11 +112,11 @@ void Encode(const Volume& volume, std::span<std::byte, 64> record) {
 Volume DecodeVolume(std::span<const std::byte> record) {
   return {.kind = static_cast<uint16_t>(LoadUint<2>(record, 0)),
           .identity_kind = static_cast<uint16_t>(LoadUint<2>(record, 2)),
-          .location_bytes = static_cast<uint32_t>(LoadUint<4>(record, 4)),
-          .location_offset = LoadUint<8>(record, 8),
-          .data_begin = LoadUint<8>(record, 16),
-          .data_end = LoadUint<8>(record, 24),
-          .first_page_sum = LoadUint<8>(record, 32),
+          .sum_kind = static_cast<SumKind>(LoadUint<2>(record, 4)),
+          .location_bytes = static_cast<uint32_t>(LoadUint<4>(record, 8)),
+          .location_offset = LoadUint<8>(record, 16),
+          .data_begin = LoadUint<8>(record, 24),
+          .data_end = LoadUint<8>(record, 32),
           .identity = {LoadUint<8>(record, 40), LoadUint<8>(record, 48)}};
 }
 

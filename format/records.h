@@ -57,14 +57,17 @@ struct Segment {
   uint64_t following = 0;
 };
 
+// How the sums of a volume's extents are made.
+enum class SumKind : uint16_t { kNone = 0, kCrc32 = 1, kXxh3 = 2 };
+
 struct Volume {
   uint16_t kind = 0;
   uint16_t identity_kind = 0;
+  SumKind sum_kind = SumKind::kXxh3;
   uint32_t location_bytes = 0;
   uint64_t location_offset = 0;
   uint64_t data_begin = 0;
   uint64_t data_end = 0;
-  uint64_t first_page_sum = 0;
   std::array<uint64_t, 2> identity = {};
 };
 

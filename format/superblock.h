@@ -6,7 +6,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "format/result.h"
 
@@ -14,21 +16,13 @@ namespace quire {
 
 inline constexpr size_t kSuperblockBytes = 4096;  // one sector of the strictest disk: written whole or not at all
 
-enum class Section : uint8_t {
-  kVolumes,
-  kAttributes,
-  kDirectories,
-  kNodes,
-  kExtents,
-  kSegments,
-  kPageSums,
-  kNames,
-  kXattrs
-};
-inline constexpr size_t kSectionCount = 9;
+// The sections that this release knows; their ids on disk are these numbers + 1.
+enum class Section : uint8_t { kVolumes, kAttributes, kDirectories, kNodes, kExtents, kSegments, kNames, kXattrs };
+inline constexpr size_t kSectionCount = 8;
+inline constexpr size_t kMaxSections = 64;  // in the table, with those that are unknown
 
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
-inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 8, 1, 1};
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1};
 
 enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3 };
 
@@ -39,7 +33,7 @@ struct SectionRange {
 };
 
 // The version of the format that this release writes. It reads every minor version of its major one.
-inline constexpr uint16_t kFormatMajor = 1;
+inline constexpr uint16_t kFormatMajor = 2;
 inline constexpr uint16_t kFormatMinor = 0;
 
 struct Superblock {
@@ -54,11 +48,11 @@ struct Superblock {
   uint64_t symlinks = 0;
   uint64_t hard_links = 0;
   uint64_t left_out = 0;
-  uint64_t sample_bytes = 0;
+  uint64_t sample_bytes = 0;  // 2^64 - 1 where it is more
   uint64_t stored_bytes = 0;
   uint64_t order_seed = 0;
   PackOrder order = PackOrder::kPath;
-  std::array<SectionRange, kSectionCount> sections;
+  std::array<SectionRange, kSectionCount> sections;  // of no bytes where the table has none
 
   [[nodiscard]] const SectionRange& section(Section s) const { return sections[static_cast<size_t>(s)]; }
   [[nodiscard]] uint64_t records(Section s) const { return section(s).bytes / kRecordBytes[static_cast<size_t>(s)]; }
@@ -71,6 +65,15 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 // Parses untrusted bytes. The error names the field at fault: kUnsupported where another release could read
 // the pack, kCorrupt where none can.
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot);
+
+struct ChosenSuperblock {
+  Superblock superblock;
+  std::optional<std::string> damage;  // what is wrong with the other slot, where it should be another
+};
+
+// Of both slots, the one that a reader takes by the rule of FORMAT.md. `slots`: the first bytes of the pack, as many as
+// there are.
+Result<ChosenSuperblock> ChooseSuperblock(std::span<const std::byte> slots);
 
 // The offset in the pack of the slot that generation `generation` is committed to.
 constexpr uint64_t SuperblockOffset(uint64_t generation) { return (generation - 1) % 2 * kSuperblockBytes; }

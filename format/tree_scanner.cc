@@ -23,8 +23,7 @@ namespace {
 constexpr size_t kBatchDirectories = 64;
 constexpr size_t kEntriesPerTask = 128;
 constexpr size_t kWindowEntries = 32768;
-constexpr uint64_t kStatBlockBytes = 512;       // the unit of st_blocks
-constexpr size_t kMaxPathBytes = PATH_MAX - 1;  // what one system call takes
+constexpr uint64_t kStatBlockBytes = 512;  // the unit of st_blocks
 // The pack must not depend on the block size of the source's file system: 4096 is that of nearly all.
 constexpr uint64_t kHoleUnitBytes = 4096;
 

@@ -1,31 +1,25 @@
-// Reads everything of a pack and checks it: every sum, every number, every name. Never stops at the first fault.
+// Reads everything of a pack and checks it: every sum, every number, every name, and whether they agree with each
+// other. Never stops at the first fault.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string>
 
+#include "format/fault_sequence.h"
 #include "format/pack.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
 
 namespace quire {
 
-struct Fault {
-  enum class Kind : uint8_t { kIndex, kSample, kPage };
-  Kind kind;
-  std::string path;  // of the sample or entry, where it is known
-  std::string message;
-};
-
 struct VerifySummary {
   uint64_t index_blocks = 0;
-  uint64_t pages = 0;
+  uint64_t pages = 0;  // those in which extents lie
   uint64_t entries = 0;
   uint64_t extents = 0;
-  uint64_t faults = 0;
+  uint64_t faults = 0;  // with those that were not told
 };
 
 // Reads `bytes` at `offset` of the pack, at most a page and inside of one, and calls `use` with them before it returns;
@@ -35,15 +29,16 @@ using ReadPackBytes = std::function<Result<void>(uint64_t offset, size_t bytes, 
 
 struct VerifyOptions {
   // Called by one thread at a time, in the order of the blocks of the index, then of the pages, then of the entries,
-  // whichever threads find the faults.
+  // whichever threads find the faults. Required.
   std::function<void(const Fault&)> on_fault;
+  uint64_t fault_limit = 1000;                     // how many are told; all are counted
   std::atomic<uint64_t>* bytes_done = nullptr;     // of the pack; progress
-  const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted
+  const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted, soon
   ReadPackBytes read = nullptr;                    // where empty: Pack::ReadRaw, into 2 MiB a thread
 };
 
 // A fault in a sample that several names share is told once for each sample (hard links aside). Errors are only those
-// that end the work. Memory: the index, and that of `options.read`.
+// that end the work. Memory: no more than a small multiple of the index, and that of `options.read`.
 Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options);
 
 }  // namespace quire

@@ -6,8 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "cache/memory/zeroed_array.h"
 #include "format/geometry.h"
+#include "format/zeroed_array.h"
 
 namespace quire {
 

@@ -11,7 +11,7 @@ namespace quire {
 namespace {
 
 constexpr size_t kInodeBytes = 8;
-constexpr size_t kMaxPathBytes = size_t{2} * PATH_MAX;  // the mount point and a path below it
+constexpr size_t kMaxLineBytes = size_t{2} * PATH_MAX;  // the mount point and a path below it
 constexpr size_t kMaxNamedBytes = 256;                  // of an entry, in the log
 
 }  // namespace
@@ -24,7 +24,7 @@ void PlanParser::Feed(std::span<const char> bytes) {
   pending_.append(bytes.begin(), bytes.end());
   if (form_ == Form::kUndecided) Decide();
   if (form_ != Form::kUndecided) TakeEntries();
-  if (form_ != Form::kBinary && pending_.size() > kMaxPathBytes) {
+  if (form_ != Form::kBinary && pending_.size() > kMaxLineBytes) {
     if (!std::exchange(is_skipping_, true)) CountUnknown(pending_);
     pending_.clear();
   }
@@ -72,7 +72,7 @@ void PlanParser::TakeEntries() {
 
 void PlanParser::TakePath(std::string_view path) {
   if (path.empty()) return;
-  if (path.size() > kMaxPathBytes) return CountUnknown(path);
+  if (path.size() > kMaxLineBytes) return CountUnknown(path);
   std::string_view below = path;
   if (below.starts_with(mount_point_) && below.substr(mount_point_.size()).starts_with('/'))
     below.remove_prefix(mount_point_.size());

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "cache/background_thread.h"
-#include "cache/memory/zeroed_array.h"
 #include "format/coding.h"
+#include "format/zeroed_array.h"
 
 namespace quire {
 namespace {
@@ -210,7 +210,8 @@ void PlanRunner::Arrived(SampleRead& read, Result<SampleBytes> result) {
 // Copies what is to be stored, and lets go of what was read. Other reads that waited for that memory may be answered
 // meanwhile, by this thread: so no lock is held. What cannot be read is told to whoever reads it.
 void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
-  const bool is_wanted = result && result->slices().size() == 1 && IsToBeStored(planned.node, planned.number, planned.is_marker);
+  const bool is_wanted =
+      result && result->slices().size() == 1 && IsToBeStored(planned.node, planned.number, planned.is_marker);
   std::span<std::byte> copy;
   {
     const std::scoped_lock lock(mutex_);

@@ -123,7 +123,8 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
     if (leaves_control && !state.has_control.exchange(true, std::memory_order_relaxed)) {
       view_.LeftOut(extent->node, number);
       has_new_control = true;
-    } else if (store_.Store(pushable->piece, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) {
+    } else if (cache_.IsRight(*pin, *extent) &&
+               store_.Store(pushable->piece, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) {
       residency_.SamplePushed();
       pushed_bytes += extent->length_bytes;
     } else {

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include "format/checksum.h"
@@ -25,8 +26,9 @@ std::string FormatVersion(const Superblock& superblock) { return fmt::format("{}
 // What is not sample bytes in the pages: alignment, and gaps at their ends.
 double WasteFraction(const Superblock& superblock, const Volume& volume) {
   const uint64_t page_bytes = volume.data_end - volume.data_begin;
-  return page_bytes == 0 ? 0
-                         : static_cast<double>(page_bytes - superblock.stored_bytes) / static_cast<double>(page_bytes);
+  // With extents in other volumes more is stored than lies in the pages.
+  if (page_bytes == 0 || superblock.stored_bytes > page_bytes) return 0;
+  return static_cast<double>(page_bytes - superblock.stored_bytes) / static_cast<double>(page_bytes);
 }
 
 double IndexBytesPerSample(const Superblock& superblock) {
@@ -73,6 +75,7 @@ void PrintJson(const Pack& pack, const Volume& volume) {
       {"checksum", "XXH3-64"},
       {"checksum_vectors", Xxh3Vectors()},
       {"root_sum", fmt::format("{:016x}", superblock.root_sum)},
+      {"damaged_slot", pack.slot_damage() ? Json(*pack.slot_damage()) : Json()},
   });
   fmt::print("{}\n", FormatJson(info));
 }
@@ -85,7 +88,8 @@ void PrintText(const Pack& pack, const Volume& volume) {
              FormatAmount(CeilDiv(volume.data_end, kPageBytes), "page", "pages"), FormatBytes(kPageBytes));
   if (pack.trailing_bytes() > 0)
     fmt::print("behind it     {} that are no part of the pack\n", FormatAmount(pack.trailing_bytes(), "byte", "bytes"));
-  fmt::print("samples       {}, {} ({} stored)\n", FormatCount(superblock.samples),
+  const bool is_more = superblock.sample_bytes == std::numeric_limits<uint64_t>::max();
+  fmt::print("samples       {}, {}{} ({} stored)\n", FormatCount(superblock.samples), is_more ? "more than " : "",
              FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
   fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().directory_count(), "directory", "directories"),
              FormatAmount(superblock.symlinks, "symlink", "symlinks"),
@@ -97,7 +101,9 @@ void PrintText(const Pack& pack, const Volume& volume) {
   fmt::print("index         {} with {} of names; {:.1f} bytes a sample beside its name\n",
              FormatBytes(superblock.index_bytes), FormatBytes(superblock.section(Section::kNames).bytes),
              IndexBytesPerSample(superblock));
-  fmt::print("sums          XXH3-64 ({} here), root {:016x}\n", Xxh3Vectors(), superblock.root_sum);
+  fmt::print("sums          XXH3-64 ({} here), root {:016x}: they find accidents, not forgers\n", Xxh3Vectors(),
+             superblock.root_sum);
+  if (pack.slot_damage()) fmt::print("damaged       {}\n", *pack.slot_damage());
 }
 
 int RunInfo(const Arguments& arguments) {

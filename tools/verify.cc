@@ -97,6 +97,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
                    .counts = FormatAmount(summary->entries, "entry", "entries"),
                    .total = (*pack)->superblock().pack_bytes});
   const uint64_t trailing_bytes = (*pack)->trailing_bytes();
+  const uint64_t untold = summary->faults - std::min(summary->faults, options.fault_limit);
   if (arguments.json) {
     PrintJson({{"ok", summary->faults == 0},
                {"entries", summary->entries},
@@ -104,9 +105,12 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
                {"pages", summary->pages},
                {"index_blocks", summary->index_blocks},
                {"trailing_bytes", trailing_bytes},
+               {"fault_count", summary->faults},
                {"faults", std::move(faults)}},
               path);
   } else if (!arguments.progress.quiet) {
+    if (untold > 0)
+      fmt::print("{}: {} more that are not told\n", EscapeName(path), FormatAmount(untold, "fault", "faults"));
     fmt::print("{}: {}, {} in {}, {} checked: {}\n", EscapeName(path),
                FormatAmount(summary->entries, "entry", "entries"), FormatAmount(summary->extents, "extent", "extents"),
                FormatAmount(summary->pages, "page", "pages"),

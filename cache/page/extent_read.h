@@ -50,8 +50,8 @@ struct ExtentRead {
   uint64_t page = 0;
   uint32_t slot = 0;  // where the answer is, pinned
   std::span<const std::byte> bytes;
-  bool is_verified = false;
   bool is_counted = false;
+  bool is_wrong_in_page = false;  // what its page holds of it does not match its sum: to be read alone
 };
 
 // Reads in order of arrival, linked through themselves: nothing allocates. Not thread-safe.

@@ -45,7 +45,6 @@ void PageFills::Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page,
   const auto first = static_cast<unsigned>(page.begin % kPageBytes / kUnitBytes);
   const auto last = static_cast<unsigned>((page.end - 1) % kPageBytes / kUnitBytes);
   fill.is_filling = true;
-  fill.is_wrong = false;
   fill.has_memory = false;
   fill.kind = kind;
   fill.free_requests = Bits(0, kRequests);
@@ -150,17 +149,13 @@ bool PageFills::Came(Request& request, bool is_complete) {
   Fill& fill = fills_[request.slot];
   if (!request.is_urgent) --background_in_flight_;
   if (!is_complete) fill.failed |= request.units;
-  return fill.pending == request.units;
-}
-
-void PageFills::TakeIn(Request& request) {
-  Fill& fill = fills_[request.slot];
   fill.pending &= ~request.units;
   fill.free_requests |= static_cast<uint16_t>(1U << (&request - fill.requests.data()));
-  if (fill.unsent == 0) return;
+  if (fill.unsent == 0) return fill.pending == 0;
   // For those who found no request free.
   for (const ExtentRead* read = fill.waiters.first(); read != nullptr; read = read->next)
     SendUrgent(fill, UnitsOf(read->extent));
+  return false;
 }
 
 void PageFills::Ended(uint32_t slot) {

@@ -42,7 +42,6 @@ class PageFills {
 
   struct Fill {
     bool is_filling = false;
-    bool is_wrong = false;  // the page's sum did not match
     bool is_queued = false;
     bool has_memory = false;  // of its slot: nothing is read before
     FillKind kind = FillKind::kDemand;
@@ -84,10 +83,8 @@ class PageFills {
   // Waits for its extent, which is urgent from now on.
   void Join(uint32_t slot, ExtentRead& read);
 
-  // A request came back. Returns whether it was the last one of its fill. Its units stay pending until TakeIn, so that
-  // the page can be verified first.
+  // A request came back: its units are there, or failed. Returns whether it was the last one of its fill.
   bool Came(Request& request, bool is_complete);
-  void TakeIn(Request& request);
 
   // Sends what is queued while there is room for it in flight.
   void Pump();

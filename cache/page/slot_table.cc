@@ -74,7 +74,6 @@ void SlotTable::List(uint32_t slot) {
 SlotTable::Presence SlotTable::presence(uint64_t page) const {
   const uint32_t held = slot_of_page_[page].load(std::memory_order_relaxed);
   if (held == kAbsentWord) return Presence::kAbsent;
-  if (held == kWrongWord) return Presence::kWrong;
   if (held == kUnreadableWord) return Presence::kUnreadable;
   if (held >= kHandedOnWords) return held == HandedOnWord() ? Presence::kHandedOn : Presence::kAbsent;
   return Presence::kHeld;
@@ -101,10 +100,9 @@ void SlotTable::Open(uint32_t number, uint64_t now) {
 }
 
 void SlotTable::Leave(uint32_t slot, Presence then) {
-  const uint32_t word = then == Presence::kWrong        ? kWrongWord
-                        : then == Presence::kUnreadable ? kUnreadableWord
-                        : then == Presence::kHandedOn   ? HandedOnWord()
-                                                        : kAbsentWord;
+  const uint32_t word = then == Presence::kUnreadable ? kUnreadableWord
+                        : then == Presence::kHandedOn ? HandedOnWord()
+                                                      : kAbsentWord;
   slot_of_page_[page_of(slot)].store(word, std::memory_order_relaxed);
   slots_[slot].is_consumed.store(false, std::memory_order_relaxed);
 }

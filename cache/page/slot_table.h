@@ -5,7 +5,7 @@
 //       ^       |        |
 //       +-------+        +----> free              Release, Leave
 //
-// A slot is closed while its page is being read, and open while the page is whole and verified. `pins` is a count and
+// A slot is closed while its page is being read, and open while the page is whole. `pins` is a count and
 // the bit kClosed. TryPin adds 1 and looks at what the count was: where the bit was clear and the page is the one that
 // was wanted, the page stays until the 1 is taken back. Evict replaces a count of exactly 0 by kClosed. So a pin and an
 // eviction never both win. A thread that pinned a closed slot in error takes the 1 back; a count that is above kClosed
@@ -17,7 +17,7 @@
 #include <optional>
 #include <vector>
 
-#include "cache/memory/zeroed_array.h"
+#include "format/zeroed_array.h"
 
 namespace quire {
 
@@ -33,7 +33,6 @@ class SlotTable {
     kAbsent,      // not in memory
     kHandedOn,    // not in memory, and its samples went on to a kernel that may still hold them
     kUnreadable,  // not in memory: the last fill could not read it
-    kWrong,       // its bytes did not match their sum: read extent by extent from then on
     kHeld,        // in a slot, open or closed
   };
 
@@ -88,7 +87,7 @@ class SlotTable {
 
   // `page`, of `bytes` bytes, begins to be read into the slot. REQUIRES: the slot is taken, the page not held.
   void Enter(uint32_t slot, uint64_t page, uint32_t bytes, uint64_t now, bool is_unused);
-  // The page is whole and verified.
+  // The page is whole.
   void Open(uint32_t slot, uint64_t now);
   // The page could not be had: it is `then` from now on. The slot stays taken.
   void Leave(uint32_t slot, Presence then);
@@ -116,8 +115,7 @@ class SlotTable {
   static constexpr uint32_t kNone = ~uint32_t{0};
   // What slot_of_page_ holds beside a slot's number + 1.
   static constexpr uint32_t kAbsentWord = 0;
-  static constexpr uint32_t kWrongWord = ~uint32_t{0};
-  static constexpr uint32_t kUnreadableWord = ~uint32_t{0} - 1;
+  static constexpr uint32_t kUnreadableWord = ~uint32_t{0};
   // And from here on, below those: handed on in the generation of that number, modulo kGenerations.
   static constexpr uint32_t kGenerations = 256;
   static constexpr uint32_t kHandedOnWords = kUnreadableWord - kGenerations;

@@ -7,20 +7,44 @@
 
 namespace quire {
 
-bool SumCheck::IsPageRight(const Volume& volume, uint64_t page, std::span<const std::byte> bytes) const {
-  const auto sum = pack_.index().GetPageSum(volume, page);
-  if (sum && *sum == Xxh3(bytes)) return true;
-  counters_.Add(Counter::kVerifyFailures);
-  spdlog::warn("'{}': page {}: {}; its samples are read and checked one by one from now on", pack_.path(), page,
-               sum ? "checksum mismatch" : sum.error().message);
-  return false;
-}
+SumCheck::SumCheck(const Pack& pack, uint32_t slots, CacheCounters& counters)
+    : pack_(pack), counters_(counters), checked_(slots * kWordsPerSlot), was_told_(slots) {}
 
 Result<void> SumCheck::Check(const Extent& extent, std::span<const std::byte> bytes) const {
   if (Xxh3(bytes) == extent.sum) return {};
   counters_.Add(Counter::kVerifyFailures);
   return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
                  extent.offset / kPageBytes);
+}
+
+void SumCheck::Entered(uint32_t slot) {
+  for (uint64_t word = 0; word < kWordsPerSlot; ++word)
+    checked_[slot * kWordsPerSlot + word].store(0, std::memory_order_relaxed);
+  was_told_[slot].store(false, std::memory_order_relaxed);
+}
+
+bool SumCheck::IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::span<const std::byte> bytes) {
+  std::atomic<uint64_t>& word = checked_[WordOf(slot, extent)];
+  const uint64_t bit = BitOf(extent);
+  if ((word.load(std::memory_order_relaxed) & bit) != 0) [[likely]]
+    return true;
+  if (Check(extent, bytes)) {
+    word.fetch_or(bit, std::memory_order_relaxed);
+    return true;
+  }
+  if (!was_told_[slot].exchange(true, std::memory_order_relaxed))
+    spdlog::warn("'{}': page {}: {} bytes at {} do not match their sum; they are read again by themselves",
+                 pack_.path(), page, extent.length_bytes, extent.offset);
+  return false;
+}
+
+uint64_t SumCheck::WordOf(uint32_t slot, const Extent& extent) {
+  return slot * kWordsPerSlot + extent.offset % kPageBytes / kBytesPerBit / 64;
+}
+
+uint64_t SumCheck::BitOf(const Extent& extent) {
+  if (extent.length_bytes < kBytesPerBit) return 0;
+  return uint64_t{1} << (extent.offset % kPageBytes / kBytesPerBit % 64);
 }
 
 }  // namespace quire

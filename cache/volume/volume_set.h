@@ -35,7 +35,6 @@ class VolumeSet {
   VolumeSet(const Index& index, std::span<VolumeSource* const> sources);
 
   [[nodiscard]] uint64_t page_count() const { return page_count_; }
-  [[nodiscard]] const Volume& record(uint16_t volume) const { return members_[volume].record; }
   [[nodiscard]] Page At(uint64_t page) const;  // REQUIRES: page < page_count()
 
   // The page in which `extent` lies. kUnsupported where its volume has no source.

@@ -64,7 +64,7 @@ if [ -e /dev/fuse ]; then
 fi
 
 # Every byte of both ends and of the index: whatever is flipped, no program dies, and verify says no.
-index=$(python3 -c 'import struct, sys; print(struct.unpack_from("<Q", open(sys.argv[1], "rb").read(), 24)[0])' "$scratch/good.quire")
+index=$(python3 -c 'import struct, sys; print(struct.unpack_from("<Q", open(sys.argv[1], "rb").read(), 32)[0])' "$scratch/good.quire")
 size=$(stat -c %s "$scratch/good.quire")
 for at in 0 8 12 16 24 32 48 56 64 112 120 130 200 4088 "$index" $((index + 1)) $((index + 70)) $((index + 500)) $((index + 3000)) \
   $(((index + size) / 2)) $((size - 1)) $((size - 9)) $((size - 64)); do
@@ -85,7 +85,7 @@ for folder in range(30):
     for file in range(1000): open(f'{sys.argv[1]}/{folder}/{file:0100}', 'w').write('%d' % file)
 PYTHON
 pack "$scratch/names" -o "$scratch/good.quire" --force
-index=$(python3 -c 'import struct, sys; print(struct.unpack_from("<Q", open(sys.argv[1], "rb").read(4096), 24)[0])' "$scratch/good.quire")
+index=$(python3 -c 'import struct, sys; print(struct.unpack_from("<Q", open(sys.argv[1], "rb").read(4096), 32)[0])' "$scratch/good.quire")
 size=$(stat -c %s "$scratch/good.quire")
 flip $(((index + 3 * size) / 4)) # in the names
 assert_exit 1 quire verify "$bad"
@@ -134,10 +134,12 @@ for length in 1 4095 4096 8192 1000000 $(($(stat -c %s "$scratch/good.quire") - 
   head -c $length "$scratch/good.quire" >"$bad"; refused "$bad"
 done
 assert_says 'truncated\|shorter\|ends'
-cp "$scratch/good.quire" "$bad" && printf '\2' | dd of="$bad" bs=1 seek=8 conv=notrunc status=none; refused "$bad"
-assert_says 'format 2\|version 2\|2\.0' 'reads'
-cp "$scratch/good.quire" "$bad" && printf '\1' | dd of="$bad" bs=1 seek=12 conv=notrunc status=none; refused "$bad"
-assert_says 'feature'
+cp "$scratch/good.quire" "$bad" && printf '\3' | dd of="$bad" bs=1 seek=8 conv=notrunc status=none; refused "$bad"
+assert_says 'format 3\.0' 'reads 2' 'newer quire'
+"${FORGE_PACK:-$(dirname "$QUIRE")/forge_pack}" superblock 12 4 1 "$scratch/good.quire" "$bad"; refused "$bad"
+assert_says 'feature' 'newer quire'
+cp "$support/../data/refuses-format-1.0.quire" "$bad"; refused "$bad"
+assert_says 'format 1\.0' 'pack its source again'
 refused "$scratch/tree2"
 refused "$scratch/no-such.quire"
 assert_says 'no such file'

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Goal: a disk that fails for a while harms nothing beyond that while: pages come whole again. A page whose bytes were
-# wrong is served sample by sample, and only the sample that was hit is EIO until the pack is mended.
+# Goal: a disk that fails for a while harms nothing beyond that while: pages come whole again. Of a page that has
+# wrong bytes only the sample that was hit is EIO, until the pack is mended.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"
 need_fuse

@@ -242,12 +242,21 @@ TEST_F(PackTest, TheNewestValidSuperblockCounts) {
   WriteFile(path_, bytes);
   const auto pack = ValueOrDie(Pack::Open(path_));
   EXPECT_EQ(pack->superblock().generation, 1U);
+  EXPECT_TRUE(pack->slot_damage().has_value());
   ExpectContents(*pack, tree);
 }
 
-// Packs live longer than releases: this one was written by the first, and every later one must read it.
-TEST(OldPacks, APackOfFormat10IsRead) {
-  const auto pack = ValueOrDie(Pack::Open(QUIRE_SOURCE_DIR "/tests/data/reads-format-1.0.quire"));
+TEST(OldPacks, APackOfFormat1IsRefusedWithTheRemedy) {
+  const auto pack = Pack::Open(QUIRE_SOURCE_DIR "/tests/data/refuses-format-1.0.quire");
+  ASSERT_FALSE(pack.has_value());
+  EXPECT_EQ(pack.error().code, ErrorCode::kUnsupported);
+  EXPECT_TRUE(pack.error().message.contains("format 1.0")) << pack.error().message;
+  EXPECT_TRUE(pack.error().message.contains("pack its source again")) << pack.error().message;
+}
+
+// Packs live longer than releases: every later one must read what the first one of the format wrote.
+TEST(OldPacks, APackOfFormat20IsRead) {
+  const auto pack = ValueOrDie(Pack::Open(QUIRE_SOURCE_DIR "/tests/data/reads-format-2.0.quire"));
   MemoryTree tree;
   tree.AddFile("dir/a", "some bytes")
       .AddFile("dir/b", std::string(300, 'b'))

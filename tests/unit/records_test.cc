@@ -55,11 +55,11 @@ TEST(Records, ExtentFieldsLieWhereTheFormatSaysAndTakeAllTheirBits) {
 TEST(Records, VolumesOtherThanThePackComeBackWhole) {
   const Volume volume{.kind = 2,
                       .identity_kind = 3,
+                      .sum_kind = SumKind::kCrc32,
                       .location_bytes = 4,
                       .location_offset = 5,
                       .data_begin = 6,
                       .data_end = 7,
-                      .first_page_sum = 8,
                       .identity = {9, 10}};
   std::array<std::byte, 64> record = {};
   Encode(volume, record);
@@ -70,7 +70,7 @@ TEST(Records, VolumesOtherThanThePackComeBackWhole) {
   EXPECT_EQ(back.location_offset, 5U);
   EXPECT_EQ(back.data_begin, 6U);
   EXPECT_EQ(back.data_end, 7U);
-  EXPECT_EQ(back.first_page_sum, 8U);
+  EXPECT_EQ(back.sum_kind, SumKind::kCrc32);
   EXPECT_EQ(back.identity, (std::array<uint64_t, 2>{9, 10}));
 }
 

@@ -1,5 +1,6 @@
 // Goal: the pack worked by hand in FORMAT.md is the pack that the writer makes, byte for byte.
 // Method: the lines "OFFSET: HEX BYTES" of FORMAT.md are all 16-byte rows of the pack that are not zero.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -40,7 +41,7 @@ TEST(WorkedExample, IsWhatTheWriterWrites) {
   const TemporaryFolder folder;
   MemoryTree().AddFile("a", "hi\n").AddSymlink("l", "a").WriteTo(folder / "example.quire");
   const std::string pack = ReadFile(folder / "example.quire");
-  EXPECT_EQ(RowsOf(pack), RowsOfTheDocument());
+  EXPECT_EQ(RowsOf(pack), RowsOfTheDocument()) << "the pack:\n" << fmt::format("{}", fmt::join(RowsOf(pack), "\n"));
 }
 
 }  // namespace

@@ -1,0 +1,106 @@
+#include "tests/support/forged_pack.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "format/block_tree.h"
+#include "format/checksum.h"
+#include "format/coding.h"
+#include "format/index_writer.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+std::span<std::byte> BytesOf(std::string& text) { return std::as_writable_bytes(std::span(text)); }
+
+Node DirectoryNode(uint64_t directory) {
+  return {.size_bytes = kDirectorySizeBytes, .attributes = 0, .kind = NodeKind::kDirectory, .content = directory};
+}
+
+NodeNumber AddNodeOrDie(IndexTables& tables, const Node& node, std::string_view name) {
+  return ValueOrDie(tables.AddNode(node, name));
+}
+
+}  // namespace
+
+ForgedPack::ForgedPack(std::string bytes)
+    : superblock(ValueOrDie(DecodeSuperblock(std::as_bytes(std::span(bytes))))), bytes_(std::move(bytes)) {}
+
+std::span<std::byte> ForgedPack::body() {
+  return BytesOf(bytes_).subspan(superblock.index_offset, superblock.body_bytes);
+}
+
+std::span<std::byte> ForgedPack::record(Section section, uint64_t number) {
+  const uint64_t bytes = kRecordBytes[static_cast<size_t>(section)];
+  return body().subspan(superblock.section(section).offset + number * bytes, bytes);
+}
+
+std::string ForgedPack::Bytes() {
+  const auto all = BytesOf(bytes_);
+  const BlockTreeGeometry geometry(superblock.body_bytes);
+  std::span<const std::byte> below = body();
+  for (size_t level = 1; level < geometry.levels.size(); ++level) {
+    const auto sums =
+        all.subspan(superblock.index_offset + geometry.levels[level].offset, geometry.levels[level].bytes);
+    for (uint64_t block = 0; block * kBlockBytes < below.size(); ++block) {
+      const auto rest = below.subspan(block * kBlockBytes);
+      StoreUint<8>(sums, block * 8, Xxh3(rest.first(std::min<uint64_t>(rest.size(), kBlockBytes))));
+    }
+    below = sums;
+  }
+  superblock.root_sum = Xxh3(below);
+  EncodeSuperblock(superblock, all.first<kSuperblockBytes>());
+  return bytes_;
+}
+
+void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path) {
+  WriteFile(path, "");
+  const File file = ValueOrDie(File::Open(path, O_RDWR));
+  OkOrDie(file.WriteAll(kDataBegin, AsBytes(sample_bytes)));
+  tables.volumes = {{.data_begin = kDataBegin, .data_end = kDataBegin + sample_bytes.size()}};
+  Superblock superblock;
+  superblock.generation = 1;
+  superblock.index_offset = AlignUp(kDataBegin + sample_bytes.size(), kIndexAlign);
+  OkOrDie(WriteIndex(tables, file, superblock));
+  OkOrDie(CommitGeneration(file, superblock));
+}
+
+void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spacers) {
+  tables.attributes = {{.mode = 0755, .nlink = 4}, {.mode = 0644, .nlink = 1}};
+  // Where the record of each node will stand: the root's first, then those of a level, with a spacer between.
+  const uint64_t records_a_level = with_spacers ? 3 : 2;
+  const auto record_of = [&](uint64_t level, uint64_t i) {
+    return 1 + level * records_a_level + i * (records_a_level - 1);
+  };
+  AddNodeOrDie(tables, DirectoryNode(0), "");
+  for (uint64_t level = 0; level < levels; ++level)
+    for (uint64_t i = 0; i < 2; ++i) AddNodeOrDie(tables, DirectoryNode(record_of(level, i)), i == 0 ? "a" : "b");
+  for (const char* name : {"a", "b"}) AddNodeOrDie(tables, {.attributes = 1, .kind = NodeKind::kFile}, name);
+  // In no directory: a pack has as many nodes as records.
+  for (uint64_t level = 0; with_spacers && level < levels; ++level) AddNodeOrDie(tables, DirectoryNode(0), "c");
+
+  OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 2, .node = 0}));
+  for (uint64_t level = 0; level < levels; ++level) {
+    const NodeNumber own = 1 + level * 2;
+    const Directory first{.first_child = own + 2, .child_count = 2, .node = own};
+    OkOrDie(tables.directories.Append(first));
+    if (with_spacers) OkOrDie(tables.directories.Append({.first_child = own, .child_count = 2, .node = own}));
+    OkOrDie(tables.directories.Append({.first_child = own + 2, .child_count = 2, .node = own + 1}));
+  }
+}
+
+void FillWithChain(IndexTables& tables, uint64_t levels, size_t name_bytes) {
+  tables.attributes = {{.mode = 0755, .nlink = 3}, {.mode = 0644, .nlink = 1}, {.mode = 0755, .nlink = 2}};
+  const std::string name(name_bytes, 'd');
+  AddNodeOrDie(tables, DirectoryNode(0), "");
+  for (uint64_t level = 1; level < levels; ++level) AddNodeOrDie(tables, DirectoryNode(level), name);
+  tables.nodes[levels - 1].attributes = 2;
+  AddNodeOrDie(tables, {.attributes = 1, .kind = NodeKind::kFile}, "f");
+  for (NodeNumber node = 0; node < levels; ++node)
+    OkOrDie(tables.directories.Append({.first_child = node + 1, .child_count = 1, .node = node}));
+}
+
+}  // namespace quire

@@ -1,0 +1,52 @@
+// Packs whose numbers lie and whose sums are good, as a hostile writer would make them: a whole pack in memory, records
+// of which are replaced, with the sums made good again.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "format/index_tables.h"
+#include "format/superblock.h"
+
+namespace quire {
+
+class ForgedPack {
+ public:
+  // Of a valid pack of generation 1; else the program ends.
+  explicit ForgedPack(std::string bytes);
+
+  // To be changed at will; `index_offset` and `body_bytes` stay.
+  Superblock superblock;
+  // The sections, one after the other.
+  [[nodiscard]] std::span<std::byte> body();
+  // REQUIRES: it is there.
+  [[nodiscard]] std::span<std::byte> record(Section section, uint64_t number);
+  template <typename Record>
+  void Replace(Section section, uint64_t number, const Record& record) {
+    constexpr size_t kBytes = std::is_same_v<Record, Volume>                                        ? 64
+                              : std::is_same_v<Record, Directory> || std::is_same_v<Record, Extent> ? 24
+                                                                                                    : 32;
+    Encode(record, this->record(section, number).first<kBytes>());
+  }
+
+  // The pack, with good sums.
+  [[nodiscard]] std::string Bytes();
+
+ private:
+  std::string bytes_;
+};
+
+// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks and whatever the tables say in the
+// index. A failure ends the program.
+void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path);
+
+// Directories that have each other's children: each of two in `levels` levels holds both of the next one, so that there
+// are 2^levels paths. `with_spacers`: between them stand records that end where the next one begins.
+void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spacers);
+
+// A directory in a directory, `levels` of them, and a file in the last; names of `name_bytes` bytes.
+void FillWithChain(IndexTables& tables, uint64_t levels, size_t name_bytes);
+
+}  // namespace quire

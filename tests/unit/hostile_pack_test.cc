@@ -1,0 +1,318 @@
+// Goal: a pack whose numbers lie, and whose sums are good, is no more than a tree to any reader, and its lies are told.
+// Method: records of small packs are replaced and the sums made good again, one lie a test.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "format/coding.h"
+#include "format/pack.h"
+#include "format/path_resolver.h"
+#include "format/verifier.h"
+#include "format/worker_pool.h"
+#include "tests/support/forged_pack.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+class HostilePack : public testing::Test {
+ protected:
+  std::unique_ptr<Pack> Open(ForgedPack& forged) {
+    WriteFile(path_, forged.Bytes());
+    return ValueOrDie(Pack::Open(path_));
+  }
+
+  std::unique_ptr<Pack> Open(const std::function<void(IndexTables&)>& fill) {
+    IndexTables tables(folder_.path());
+    fill(tables);
+    WriteTables(tables, "", path_);
+    return ValueOrDie(Pack::Open(path_));
+  }
+
+  // A tree of each kind of entry, to be forged.
+  ForgedPack Forgeable() {
+    MemoryTree tree;
+    tree.AddFile("a", "some bytes").AddFile("b", "others").AddSymlink("l", "a").AddHardLink("z/hard", "a");
+    tree.AddDirectory("z/empty").AddFile("z/large", Noise(3 << 20, 1)).SetXattr("a", "user.label", "cat");
+    tree.WriteTo(path_);
+    return ForgedPack(ReadFile(path_));
+  }
+
+  // Of the entry at `path` in the pack that Forgeable wrote.
+  NodeNumber NumberOf(const std::string& path) {
+    return ValueOrDie(ResolvePath(ValueOrDie(Pack::Open(path_))->index(), path, LastSymlink::kKeep));
+  }
+
+  static std::vector<std::string> Faults(const Pack& pack) {
+    std::vector<std::string> faults;
+    WorkerPool pool(2);
+    const auto summary = VerifyPack(
+        pack, pool, {.on_fault = [&](const Fault& fault) { faults.push_back(fault.path + ": " + fault.message); }});
+    EXPECT_TRUE(summary.has_value());
+    return faults;
+  }
+
+  static void ExpectFault(const Pack& pack, std::string_view words) {
+    const auto faults = Faults(pack);
+    const bool is_told = std::ranges::any_of(faults, [&](const std::string& told) { return told.contains(words); });
+    EXPECT_TRUE(is_told) << "no fault says '" << words << "' of " << faults.size() << ": "
+                         << (faults.empty() ? "" : faults.front());
+  }
+
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_ / "t.quire";
+};
+
+// How often entries of the pack can be reached, counted up to a limit.
+uint64_t CountPaths(const Index& index, uint64_t limit) {
+  std::vector<NodeNumber> pending = {0};
+  uint64_t paths = 0;
+  while (!pending.empty() && paths < limit) {
+    const auto node = index.GetNode(pending.back());
+    pending.pop_back();
+    if (!node) continue;
+    ++paths;
+    if (node->kind != NodeKind::kDirectory) continue;
+    const auto directory = index.GetDirectory(node->content);
+    if (!directory) continue;
+    for (uint64_t i = 0; i < directory->child_count; ++i) pending.push_back(directory->first_child + i);
+  }
+  return paths;
+}
+
+TEST_F(HostilePack, DirectoriesThatShareTheirChildrenAreRefused) {
+  const auto pack = Open([](IndexTables& tables) { FillWithSharedChildren(tables, 40, false); });
+  EXPECT_LE(CountPaths(pack->index(), 1'000'000), pack->index().node_count());
+  ExpectFault(*pack, "children from");
+}
+
+// Each record begins where the one before it ends, of those that a walk comes to: so that alone is no tree.
+TEST_F(HostilePack, SoAreThoseWithARecordBetweenThem) {
+  const auto pack = Open([](IndexTables& tables) { FillWithSharedChildren(tables, 40, true); });
+  EXPECT_LE(CountPaths(pack->index(), 1'000'000), pack->index().node_count());
+  ExpectFault(*pack, "is a child of directory");
+}
+
+TEST_F(HostilePack, ADirectoryMustBeginWhereItsPredecessorEnds) {
+  ForgedPack forged = Forgeable();
+  const NodeNumber empty = NumberOf("z/empty");
+  ASSERT_EQ(forged.superblock.records(Section::kDirectories), 3U);  // root, z, z/empty
+  const uint64_t nodes = forged.superblock.records(Section::kNodes);
+  EXPECT_TRUE(Open(forged)->index().GetDirectory(2).has_value());
+  // Empty, so that it holds no other's child: only its place tells.
+  forged.Replace(Section::kDirectories, 2, Directory{.first_child = nodes - 1, .child_count = 0, .node = empty});
+  EXPECT_FALSE(Open(forged)->index().GetDirectory(2).has_value());
+}
+
+TEST_F(HostilePack, ADirectoryOfTheRootIsTheFirst) {
+  ForgedPack forged = Forgeable();
+  forged.Replace(Section::kDirectories, 0, Directory{.first_child = 2, .child_count = 3, .node = 1});
+  EXPECT_FALSE(Open(forged)->index().GetDirectory(0).has_value());
+}
+
+TEST_F(HostilePack, PathsAreNoLongerThanASystemCallTakes) {
+  constexpr uint64_t kLongestChain = 2048;  // names of one byte: 2047 directories, as many slashes, a file
+  for (const auto& [levels, is_good] : {std::pair(kLongestChain, true), std::pair(kLongestChain + 1, false)}) {
+    const auto pack = Open([&](IndexTables& tables) { FillWithChain(tables, levels, 1); });
+    const auto path = pack->index().GetPath(pack->index().node_count() - 1);
+    EXPECT_EQ(path.has_value(), is_good) << levels;
+    if (!is_good) {
+      ExpectFault(*pack, "longer than 4095 bytes");
+      continue;
+    }
+    EXPECT_EQ(path->size(), kMaxPathBytes);
+    EXPECT_EQ(Faults(*pack), std::vector<std::string>());
+  }
+}
+
+TEST_F(HostilePack, VeryDeepChainsAreWalkedWithoutRecursion) {
+  const auto pack = Open([](IndexTables& tables) { FillWithChain(tables, 200'000, 1); });
+  EXPECT_FALSE(pack->index().GetPath(pack->index().node_count() - 1).has_value());
+  ExpectFault(*pack, "longer than 4095 bytes");
+}
+
+TEST_F(HostilePack, NamesThatLeadElsewhereAreRefused) {
+  const std::vector<std::string> names = {"/", ".", "..", "a/b", "../x", std::string("a\0b", 3)};
+  for (const std::string& name : names) {
+    const auto pack = Open([&](IndexTables& tables) {
+      tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+      const Node root{.size_bytes = kDirectorySizeBytes, .attributes = 0, .kind = NodeKind::kDirectory};
+      ValueOrDie(tables.AddNode(root, ""));
+      ValueOrDie(tables.AddNode({.attributes = 1, .kind = NodeKind::kFile}, name));
+      OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 1, .node = 0}));
+    });
+    const Index& index = pack->index();
+    EXPECT_FALSE(index.GetName(ValueOrDie(index.GetNode(1))).has_value()) << name;
+    EXPECT_FALSE(index.GetPath(1).has_value()) << name;
+    EXPECT_FALSE(Faults(*pack).empty()) << name;
+  }
+}
+
+TEST_F(HostilePack, AnExtentNamesANodeThatIsThere) {
+  ForgedPack forged = Forgeable();
+  Extent extent = DecodeExtent(forged.record(Section::kExtents, 0));
+  extent.node = uint64_t{1} << 39;
+  forged.Replace(Section::kExtents, 0, extent);
+  EXPECT_FALSE(Open(forged)->index().GetExtent(0).has_value());
+}
+
+TEST_F(HostilePack, NoExtentCrossesAPageOfAnyVolume) {
+  ForgedPack forged = Forgeable();
+  Extent extent = DecodeExtent(forged.record(Section::kExtents, 0));
+  extent.offset = kPageBytes - 2;
+  extent.length_bytes = 4;
+  forged.Replace(Section::kExtents, 0, extent);
+  EXPECT_FALSE(Open(forged)->index().GetExtent(0).has_value());
+}
+
+TEST_F(HostilePack, AnUnknownKindOfNodeIsOfALaterRelease) {
+  ForgedPack forged = Forgeable();
+  Node node = DecodeNode(forged.record(Section::kNodes, 1));
+  node.kind = static_cast<NodeKind>(6);
+  forged.Replace(Section::kNodes, 1, node);
+  const auto read = Open(forged)->index().GetNode(1);
+  ASSERT_FALSE(read.has_value());
+  EXPECT_EQ(read.error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(HostilePack, AttributesThatCannotBeShownAreSkipped) {
+  const auto pack = Open([](IndexTables& tables) {
+    tables.attributes = {{.mode = 0755, .nlink = 2}};
+    std::string list = EncodeXattr("security.capability", "all");
+    list += EncodeXattr("user.", "no name") + EncodeXattr("user.label", "cat");
+    OkOrDie(tables.InternXattrs(list, tables.attributes[0]));
+    ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+    OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 0, .node = 0}));
+  });
+  std::vector<std::string> shown;
+  const auto attributes = ValueOrDie(pack->index().GetAttributes(0));
+  OkOrDie(pack->index().ForEachXattr(attributes, [&](const Xattr& xattr) {
+    shown.emplace_back(xattr.name);
+    return true;
+  }));
+  EXPECT_EQ(shown, std::vector<std::string>{"user.label"});
+  EXPECT_EQ(Faults(*pack), std::vector<std::string>());
+}
+
+TEST_F(HostilePack, AnHonestOneHasNoFault) {
+  ForgedPack forged = Forgeable();
+  EXPECT_EQ(Faults(*Open(forged)), std::vector<std::string>());
+}
+
+TEST_F(HostilePack, WrongCountsInTheSuperblockAreTold) {
+  const std::vector<std::pair<uint64_t Superblock::*, std::string>> counts = {
+      {&Superblock::samples, "samples"},
+      {&Superblock::symlinks, "symlinks"},
+      {&Superblock::hard_links, "hard links"},
+      {&Superblock::sample_bytes, "sample bytes"},
+      {&Superblock::stored_bytes, "stored bytes"}};
+  for (const auto& [count, what] : counts) {
+    ForgedPack forged = Forgeable();
+    --(forged.superblock.*count);
+    ExpectFault(*Open(forged), what);
+  }
+}
+
+TEST_F(HostilePack, WrongLinkCountsAreTold) {
+  for (const char* path : {"a", "b", "l", "z", ""}) {
+    ForgedPack forged = Forgeable();
+    // All that have these attributes, of which the entry is one.
+    const uint32_t number = DecodeNode(forged.record(Section::kNodes, NumberOf(path))).attributes;
+    Attributes attributes = DecodeAttributes(forged.record(Section::kAttributes, number));
+    ++attributes.nlink;
+    forged.Replace(Section::kAttributes, number, attributes);
+    ExpectFault(*Open(forged), "links");
+  }
+}
+
+TEST_F(HostilePack, ADirectoryRecordOfAnotherEntryIsTold) {
+  ForgedPack forged = Forgeable();
+  Node node = DecodeNode(forged.record(Section::kNodes, NumberOf("z/empty")));
+  node.kind = NodeKind::kFile;
+  node.size_bytes = 0;
+  forged.Replace(Section::kNodes, NumberOf("z/empty"), node);
+  ExpectFault(*Open(forged), "is another entry");
+}
+
+TEST_F(HostilePack, ExtentsThatAreNotTheirNodesAreTold) {
+  ForgedPack forged = Forgeable();
+  Extent extent = DecodeExtent(forged.record(Section::kExtents, 0));
+  const NodeNumber owner = extent.node;
+  extent.node = NumberOf(owner == NumberOf("a") ? "b" : "a");
+  forged.Replace(Section::kExtents, 0, extent);
+  ExpectFault(*Open(forged), "as it says");
+}
+
+TEST_F(HostilePack, ExtentsAndSegmentsThatNobodyHasAreTold) {
+  ForgedPack forged = Forgeable();
+  Node node = DecodeNode(forged.record(Section::kNodes, NumberOf("z/large")));
+  node.content = kMaxRecords;  // one hole
+  forged.Replace(Section::kNodes, NumberOf("z/large"), node);
+  const auto pack = Open(forged);
+  ExpectFault(*pack, "extent");
+  ExpectFault(*pack, "segment");
+}
+
+TEST_F(HostilePack, ADamagedSecondSlotIsTold) {
+  std::string bytes = Forgeable().Bytes();
+  bytes[kSuperblockBytes + 500] = 1;
+  WriteFile(path_, bytes);
+  ExpectFault(*ValueOrDie(Pack::Open(path_)), "slot 1");
+}
+
+TEST_F(HostilePack, VerifyTellsAsMuchAsItIsAskedForAndCountsTheRest) {
+  constexpr int kNames = 5000;
+  MemoryTree tree;
+  for (int i = 0; i < kNames; ++i) tree.AddFile(fmt::format("{}/{:05}", i % 7, i), "x");
+  tree.WriteTo(path_);
+  ForgedPack forged(ReadFile(path_));
+  for (uint64_t i = 8; i < forged.superblock.records(Section::kNodes); ++i) {
+    Node node = DecodeNode(forged.record(Section::kNodes, i));
+    node.attributes = 0xffffffff;
+    forged.Replace(Section::kNodes, i, node);
+  }
+  const auto pack = Open(forged);
+  for (const unsigned threads : {1U, 4U}) {
+    uint64_t told = 0;
+    WorkerPool pool(threads);
+    const auto summary =
+        ValueOrDie(VerifyPack(*pack, pool, {.on_fault = [&](const Fault&) { ++told; }, .fault_limit = 100}));
+    EXPECT_EQ(told, 100U);
+    EXPECT_GE(summary.faults, kNames + 0U);
+  }
+}
+
+// Many samples that all name the same long list of segments: the work is their product.
+TEST_F(HostilePack, VerifyStopsSoonWhateverThePackSays) {
+  constexpr uint64_t kSegments = 200'000;
+  constexpr uint64_t kSamples = 20'000;
+  const auto pack = Open([&](IndexTables& tables) {
+    tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+    ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+    OkOrDie(tables.directories.Append({.first_child = 1, .child_count = kSamples, .node = 0}));
+    const Node node{.size_bytes = kSegments * 2, .attributes = 1, .kind = NodeKind::kSegmented, .content = 0};
+    for (uint64_t i = 0; i < kSamples; ++i) ValueOrDie(tables.AddNode(node, fmt::format("{:06}", i)));
+    for (uint64_t i = 0; i < kSegments; ++i)
+      OkOrDie(tables.segments.Append({.file_offset = i * 2, .length_bytes = 1, .following = kSegments - 1 - i}));
+    OkOrDie(tables.extents.Append({.offset = kDataBegin, .length_bytes = 1, .node = 1}));
+  });
+  std::atomic<bool> interrupted = false;
+  std::chrono::steady_clock::time_point stopped_at;
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    stopped_at = std::chrono::steady_clock::now();
+    interrupted = true;
+  });
+  WorkerPool pool(2);
+  const auto summary = VerifyPack(*pack, pool, {.on_fault = [](const Fault&) {}, .interrupted = &interrupted});
+  stopper.join();
+  ASSERT_FALSE(summary.has_value()) << "it ended by itself: the test is too small";
+  EXPECT_EQ(summary.error().code, ErrorCode::kInterrupted);
+  EXPECT_LT(std::chrono::steady_clock::now() - stopped_at, std::chrono::seconds(1));
+}
+
+}  // namespace
+}  // namespace quire

@@ -18,7 +18,7 @@ class TreeLister {
 
   uint64_t List() {
     fmt::print("{}\n", Show(listed_.path.empty() ? "." : listed_.path));
-    if (listed_.entry.node.kind == NodeKind::kDirectory) Begin(listed_.entry.node, "");
+    if (listed_.entry.node.kind == NodeKind::kDirectory) Begin(listed_.entry.node, "", listed_.path.size());
     while (!begun_.empty()) {
       Branch& branch = begun_.back();
       if (branch.next == branch.end) {
@@ -27,7 +27,8 @@ class TreeLister {
       }
       const NodeNumber child = branch.next++;
       const bool is_last = branch.next == branch.end;
-      PrintEntry(child, branch.indent + (is_last ? "└── " : "├── "), branch.indent + (is_last ? "    " : "│   "));
+      PrintEntry(child, branch.indent + (is_last ? "└── " : "├── "), branch.indent + (is_last ? "    " : "│   "),
+                 branch.path_bytes);
     }
     fmt::print("\n{}, {}\n", FormatAmount(directories_, "directory", "directories"),
                FormatAmount(others_, "file", "files"));
@@ -39,6 +40,7 @@ class TreeLister {
     NodeNumber next;
     NodeNumber end;
     std::string indent;
+    size_t path_bytes;
   };
 
   void Tell(const Error& error) {
@@ -50,15 +52,19 @@ class TreeLister {
     return escapes_ ? EscapeName(name) : std::string(name);
   }
 
-  void Begin(const Node& node, std::string indent) {
+  void Begin(const Node& node, std::string indent, size_t path_bytes) {
     const auto directory = index_.GetDirectory(node.content);
     if (!directory) return Tell(directory.error());
-    begun_.push_back({directory->first_child, directory->first_child + directory->child_count, std::move(indent)});
+    begun_.push_back(
+        {directory->first_child, directory->first_child + directory->child_count, std::move(indent), path_bytes});
   }
 
-  void PrintEntry(NodeNumber number, const std::string& branch, std::string indent_below) {
+  // `path_bytes`: of the directory.
+  void PrintEntry(NodeNumber number, const std::string& branch, std::string indent_below, size_t path_bytes) {
     const auto entry = ReadEntry(index_, number);
     if (!entry) return Tell(entry.error());
+    path_bytes += (path_bytes > 0 ? 1 : 0) + entry->name.size();
+    if (path_bytes > kMaxPathBytes) return Tell(PathTooLong(number));
     std::string line = branch + Show(entry->name);
     if (entry->node.kind == NodeKind::kSymlink) {
       const auto target = index_.GetTarget(entry->node);
@@ -68,7 +74,7 @@ class TreeLister {
     fmt::print("{}\n", line);
     const bool is_directory = entry->node.kind == NodeKind::kDirectory;
     ++(is_directory ? directories_ : others_);
-    if (is_directory) Begin(entry->node, std::move(indent_below));
+    if (is_directory) Begin(entry->node, std::move(indent_below), path_bytes);
   }
 
   const Listed& listed_;

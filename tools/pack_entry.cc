@@ -25,6 +25,10 @@ Result<PackEntry> ReadEntry(const Index& index, NodeNumber number) {
   return entry;
 }
 
+Error PathTooLong(NodeNumber number) {
+  return Corrupt("node {}: its path is longer than {} bytes", number, kMaxPathBytes).error();
+}
+
 void ForEachEntry(const Index& index, const Node& node, const std::string& path, Depth depth,
                   const EntryVisitor& visitor) {
   std::vector<std::pair<Node, std::string>> pending = {{node, path}};  // the next one last
@@ -45,6 +49,10 @@ void ForEachEntry(const Index& index, const Node& node, const std::string& path,
         continue;
       }
       std::string entry_path = JoinPath(folder_path, entry->name);
+      if (entry_path.size() > kMaxPathBytes) {
+        visitor.on_fault(PathTooLong(child));
+        continue;
+      }
       visitor.visit(*entry, entry_path);
       if (depth == Depth::kAll && entry->node.kind == NodeKind::kDirectory)
         pending.emplace_back(entry->node, std::move(entry_path));

@@ -22,6 +22,10 @@ struct PackEntry {
 // The entry at node `number`. Its attributes and a symlink's target are not looked at: they may be damaged.
 Result<PackEntry> ReadEntry(const Index& index, NodeNumber number);
 
+// Of an entry whose path is longer than kMaxPathBytes: what lists a pack ends there, since a pack may be as deep as it
+// is long.
+Error PathTooLong(NodeNumber number);
+
 // What a walk calls. `path` is below the root of the pack.
 struct EntryVisitor {
   std::function<void(const std::string& path)> begin_directory = [](const std::string&) {};
@@ -30,7 +34,7 @@ struct EntryVisitor {
 };
 
 // Visits the entries of the directory `node`, whose path is `path`, sorted by name; with Depth::kAll then those of each
-// directory below, from the first down to its last, before the second begins. Any depth.
+// directory below, from the first down to its last, before the second begins. Paths that are too long are faults.
 // REQUIRES: node.kind is kDirectory.
 enum class Depth : bool { kOne, kAll };
 void ForEachEntry(const Index& index, const Node& node, const std::string& path, Depth depth,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "format/geometry.h"
+#include "tools/pack_entry.h"
 
 namespace quire {
 namespace {
@@ -27,7 +28,7 @@ class Planner {
 
   ExtractPlan Run(std::span<const NodeNumber> tops) {
     for (const NodeNumber top : tops) {
-      Add(top);
+      Add(top, 0);
       for (; !folders_.empty() && good_; folders_.pop_front()) AddChildren(folders_.front());
     }
     AddHardLinks();
@@ -37,14 +38,22 @@ class Planner {
   }
 
  private:
-  void Add(NodeNumber number) {
+  struct Folder {
+    NodeNumber number;
+    size_t path_bytes;
+  };
+
+  // `parent_path_bytes`: from the top that is extracted. The path is longer where that is not the root.
+  void Add(NodeNumber number, size_t parent_path_bytes) {
     if (!good_ || is_planned_[number]) return;
     const auto node = index_.GetNode(number);
     if (!node) return Fault(number, node.error());
+    const size_t path_bytes = parent_path_bytes + (parent_path_bytes > 0 ? 1 : 0) + node->name_bytes;
+    if (path_bytes > kMaxPathBytes) return Fault(number, PathTooLong(number));
     is_planned_[number] = true;
     if (node->kind == NodeKind::kDirectory) {
       plan_.directories.push_back(number);
-      folders_.push_back(number);
+      folders_.push_back({number, path_bytes});
     } else if (node->kind == NodeKind::kHardLink) {
       hard_links_.emplace_back(number, *node);
     } else {
@@ -52,12 +61,12 @@ class Planner {
     }
   }
 
-  void AddChildren(NodeNumber folder) {
-    const auto node = index_.GetNode(folder);
-    if (!node) return Fault(folder, node.error());
+  void AddChildren(const Folder& folder) {
+    const auto node = index_.GetNode(folder.number);
+    if (!node) return Fault(folder.number, node.error());
     const auto directory = index_.GetDirectory(node->content);
-    if (!directory) return Fault(folder, directory.error());
-    for (uint64_t i = 0; i < directory->child_count && good_; ++i) Add(directory->first_child + i);
+    if (!directory) return Fault(folder.number, directory.error());
+    for (uint64_t i = 0; i < directory->child_count && good_; ++i) Add(directory->first_child + i, folder.path_bytes);
   }
 
   // What is not a directory and not a hard link gets the name of `place`.
@@ -193,7 +202,7 @@ class Planner {
   bool good_ = true;
   ExtractPlan plan_;
   std::vector<bool> is_planned_;  // by node: a hostile pack may list one in two folders
-  std::deque<NodeNumber> folders_;
+  std::deque<Folder> folders_;
   std::vector<std::pair<NodeNumber, Node>> hard_links_;
   std::vector<Ordered> ordered_;
   uint64_t last_offset_ = 0;

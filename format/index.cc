@@ -107,8 +107,8 @@ Result<Directory> Index::GetDirectory(uint64_t number) const {
   auto directory = DecodeDirectoryAt(number);
   if (!directory || checked_directories_.Test(number)) return directory;
   // Children behind their parent: no hostile pack can make a cycle.
-  if ((number == 0) != (directory->node == 0) || directory->first_child <= directory->node ||
-      directory->first_child > node_count() || directory->child_count > node_count() - directory->first_child)
+  if (directory->first_child <= directory->node || directory->first_child > node_count() ||
+      directory->child_count > node_count() - directory->first_child)
     return Corrupt("directory {}: children {} + {} of node {}", number, directory->first_child, directory->child_count,
                    directory->node);
   if (auto tree = CheckIsTree(number, *directory); !tree) return Propagate(std::move(tree));

@@ -107,12 +107,6 @@ TEST_F(HostilePack, ADirectoryMustBeginWhereItsPredecessorEnds) {
   EXPECT_FALSE(Open(forged)->index().GetDirectory(2).has_value());
 }
 
-TEST_F(HostilePack, ADirectoryOfTheRootIsTheFirst) {
-  ForgedPack forged = Forgeable();
-  forged.Replace(Section::kDirectories, 0, Directory{.first_child = 2, .child_count = 3, .node = 1});
-  EXPECT_FALSE(Open(forged)->index().GetDirectory(0).has_value());
-}
-
 TEST_F(HostilePack, PathsAreNoLongerThanASystemCallTakes) {
   constexpr uint64_t kLongestChain = 2048;  // names of one byte: 2047 directories, as many slashes, a file
   for (const auto& [levels, is_good] : {std::pair(kLongestChain, true), std::pair(kLongestChain + 1, false)}) {

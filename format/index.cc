@@ -186,6 +186,8 @@ Result<Attributes> Index::GetAttributes(uint32_t number) const {
   if (!record) return std::unexpected(record.error());
   const Attributes attributes = DecodeAttributes(*record);
   if (attributes.mode > 07777) return Corrupt("attributes {}: mode {:o}", number, attributes.mode);
+  if (attributes.xattr_bytes > kMaxXattrListBytes)
+    return Corrupt("attributes {}: extended attributes of {} bytes", number, attributes.xattr_bytes);
   return attributes;
 }
 

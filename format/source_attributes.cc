@@ -62,6 +62,8 @@ Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
     const auto value = ReadValue(path, name);
     if (!value) return std::unexpected(value.error());
     attributes.xattrs += EncodeXattr(name, *value);
+    if (attributes.xattrs.size() > kMaxXattrListBytes)
+      return MakeError(ErrorCode::kUnreadable, "extended attributes of more than {} MiB", kMaxXattrListBytes >> 20);
   }
   return attributes;
 }

@@ -81,7 +81,7 @@ cp "$pack" longer.quire && printf more >>longer.quire
 quire info longer.quire | grep -q '^behind it .*4 bytes' || fail 'info does not tell of bytes behind the end'
 assert_exit 0 quire verify "$pack" longer.quire
 assert_says "^$pack: .*no fault" '^longer.quire: .*no fault' '4 bytes behind its end'
-assert_equal "$(quire info --json longer.quire | json 'd["trailing_bytes"], d["format"]')" "(4, '1.0')"
+assert_equal "$(quire info --json longer.quire | json 'd["trailing_bytes"], d["format"]')" "(4, '2.0')"
 head -c 100 "$pack" >short.quire
 assert_exit 1 quire verify "$pack" short.quire longer.quire
 assert_says "^$pack: .*no fault" short.quire '^longer.quire: .*no fault'

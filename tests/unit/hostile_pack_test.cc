@@ -191,6 +191,14 @@ TEST_F(HostilePack, AttributesThatCannotBeShownAreSkipped) {
   EXPECT_EQ(Faults(*pack), std::vector<std::string>());
 }
 
+TEST_F(HostilePack, ListsOfAttributesHaveALimit) {
+  ForgedPack forged = Forgeable();
+  Attributes attributes = DecodeAttributes(forged.record(Section::kAttributes, 0));
+  attributes.xattr_bytes = kMaxXattrListBytes + 1;
+  forged.Replace(Section::kAttributes, 0, attributes);
+  EXPECT_FALSE(Open(forged)->index().GetAttributes(0).has_value());
+}
+
 TEST_F(HostilePack, AnHonestOneHasNoFault) {
   ForgedPack forged = Forgeable();
   EXPECT_EQ(Faults(*Open(forged)), std::vector<std::string>());

@@ -13,6 +13,7 @@
 #include "tools/command_words.h"
 #include "tools/complete.h"
 #include "tools/mount_helper.h"
+#include "tools/standard_streams.h"
 
 namespace {
 
@@ -65,6 +66,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  quire::OpenClosedStreams();
   return Run(argc, argv);
 } catch (const std::exception& error) {  // no memory, most likely
   std::fprintf(stderr, "quire: %s\n", quire::EscapeLine(error.what()).c_str());

@@ -6,6 +6,7 @@
 #include "format/escaping.h"
 #include "tools/bench/experiment.h"
 #include "tools/complete.h"
+#include "tools/standard_streams.h"
 
 namespace {
 
@@ -26,6 +27,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  quire::OpenClosedStreams();
   return Run(argc, argv);
 } catch (const std::exception& error) {  // no memory, most likely
   std::fprintf(stderr, "quire bench: %s\n", quire::EscapeLine(error.what()).c_str());

@@ -1,0 +1,23 @@
+#include "tools/standard_streams.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "tools/command.h"
+
+namespace quire {
+
+void OpenClosedStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    // The lowest number that is free, which is this one: those below it are open by now.
+    if (open("/dev/null", O_RDWR) == stream) continue;
+    std::perror("quire: a standard stream is closed, and /dev/null cannot be opened in its place");
+    std::exit(kExitFailed);
+  }
+}
+
+}  // namespace quire

@@ -300,7 +300,7 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"comment", "TEXT", kTaken, ""}, Ignore},
     {{"x-*", "", kTaken, "For systemd and other readers of fstab, as is X-*."}, Ignore},
     {{"X-*", "", kTaken, ""}, Ignore},
-    {{"remount", "", kTaken, "Refused: unmount it and mount it anew."}, RefuseRemount},
+    {{kRemountOption, "", kTaken, "Refused: unmount it and mount it anew."}, RefuseRemount},
     {{"loop", "", kTaken, "Not needed: a pack is mounted as the file that it is, or from a block device."}, Ignore},
     {{"sizelimit", "BYTES", kTaken, "Without effect: a pack knows its size."}, Ignore},
     {{"sync", "", kTaken, ""}, Ignore},

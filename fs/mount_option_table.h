@@ -19,5 +19,7 @@ std::span<const MountOptionEntry> MountOptionTable();
 
 // That of 'rw', whose refusal MountOptionRules can lift.
 inline constexpr std::string_view kWritableOption = "rw";
+// That whose refusal comes before all others.
+inline constexpr std::string_view kRemountOption = "remount";
 
 }  // namespace quire

@@ -61,6 +61,18 @@ size_t FindOptionEnd(std::string_view list, size_t begin) {
   return list.size();
 }
 
+std::vector<std::string_view> SplitOptions(std::span<const std::string> lists) {
+  std::vector<std::string_view> texts;
+  for (const std::string_view list : lists) {
+    for (size_t begin = 0; begin <= list.size();) {
+      const size_t end = FindOptionEnd(list, begin);
+      if (end > begin) texts.push_back(list.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  return texts;
+}
+
 // "name" or "name=VALUE"; for a choice of many words its text is where they stand.
 std::string Label(const MountOptionDescription& description) {
   if (description.value.empty()) return std::string(description.name);
@@ -71,15 +83,12 @@ std::string Label(const MountOptionDescription& description) {
 
 Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, MountOptionRules rules) {
   MountOptions options;
-  for (const std::string_view list : lists) {
-    for (size_t begin = 0; begin <= list.size();) {
-      const size_t end = FindOptionEnd(list, begin);
-      const std::string_view text = list.substr(begin, end - begin);
-      begin = end + 1;
-      if (text.empty()) continue;
-      if (auto applied = ApplyOption(options, text, rules); !applied) return Propagate(std::move(applied));
-    }
-  }
+  std::vector<std::string_view> texts = SplitOptions(lists);
+  // First, since newer releases of mount(8) put before it what the kernel shows of the mount, which are not our
+  // options.
+  std::ranges::stable_partition(texts, [](std::string_view text) { return text == kRemountOption; });
+  for (const std::string_view text : texts)
+    if (auto applied = ApplyOption(options, text, rules); !applied) return Propagate(std::move(applied));
   if (options.direct_io && options.push == PushMode::kOn)
     return Invalid("options 'direct_io' and 'push=on' exclude each other: there is nothing to push into");
   if (options.direct_io) options.push = PushMode::kOff;

@@ -64,6 +64,18 @@ void Answer(fuse_req_t request, Args... args) {
 
 void Offer(fuse_conn_info* connection, unsigned capability) { connection->want |= connection->capable & capability; }
 
+// Whether owners may be shifted for a container (mount_setattr(2)), in words for the log.
+const char* AllowIdmappedMounts([[maybe_unused]] const MountOptions& options,
+                                [[maybe_unused]] fuse_conn_info* connection) {
+#ifdef FUSE_CAP_ALLOW_IDMAP
+  // The kernel refuses the connection where it is asked for them without default_permissions.
+  if (!options.default_permissions) return "no, without default_permissions";
+  return fuse_set_feature_flag(connection, FUSE_CAP_ALLOW_IDMAP) ? "yes" : "no, the kernel does not know them";
+#else
+  return "no, this libfuse does not know them";
+#endif
+}
+
 void ReplySamples(fuse_req_t request, const SampleBytes& bytes) {
   const auto slices = bytes.slices();
   if (slices.size() <= 1) {  // nearly always; libfuse allocates for the other way
@@ -135,6 +147,9 @@ void FileSystem::Negotiate(void* file_system, fuse_conn_info* connection) {
   if (self.options_.readdirplus) Offer(connection, FUSE_CAP_READDIRPLUS);
   Offer(connection, FUSE_CAP_CACHE_SYMLINKS);
   Offer(connection, FUSE_CAP_ASYNC_READ);
+  // Servers of NFS keep handles of files that the kernel forgets: it asks for them by "." and "..".
+  Offer(connection, FUSE_CAP_EXPORT_SUPPORT);
+  spdlog::info("idmapped mounts: {}", AllowIdmappedMounts(self.options_, connection));
   connection->max_background = kMaxBackground;
   connection->congestion_threshold = kCongestionThreshold;
   self.transport_ = SettleTransport(std::move(self.transport_), *connection);
@@ -376,6 +391,7 @@ void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {
 }
 
 Result<fuse_ino_t> FileSystem::FindInode(fuse_ino_t parent, std::string_view name) {
+  if (name == "." || name == "..") return FindExported(parent, name == "..");
   if (IsControlInode(parent)) {
     const auto found = control_files_.Find(parent, name);
     if (!found) return std::unexpected(found.error());
@@ -384,6 +400,35 @@ Result<fuse_ino_t> FileSystem::FindInode(fuse_ino_t parent, std::string_view nam
   auto inode = FindNode(inodes_.NodeOf(parent), name);
   if (parent == FUSE_ROOT_ID && name == kControlFolderName && inode && *inode == 0) return kControlFolderInode;
   return inode;
+}
+
+Result<fuse_ino_t> FileSystem::FindExported(fuse_ino_t inode, bool is_parent) const {
+  // No handle leads to `.quire`, which the kernel would look for in the listing of the root.
+  if (inode == 0 || IsControlInode(inode)) return 0;
+  const NodeNumber number = inodes_.NodeOf(inode);
+  if (number >= index_.node_count()) return 0;
+  const auto node = index_.GetNode(number);
+  if (!node) return std::unexpected(node.error());
+  if (node->kind == NodeKind::kHardLink) return 0;  // a name, and no file
+  const auto is_shown = IsInMount(number);
+  if (!is_shown) return std::unexpected(is_shown.error());
+  if (!*is_shown) return 0;
+  if (!is_parent || number == inodes_.root()) return inodes_.InodeOf(number);
+  const auto parent = index_.GetParent(number);
+  if (!parent) return std::unexpected(parent.error());
+  return inodes_.InodeOf(*parent);
+}
+
+Result<bool> FileSystem::IsInMount(NodeNumber number) const {
+  if (inodes_.root() == 0) return true;
+  // A folder's node comes before those of what it holds.
+  while (number > inodes_.root()) {
+    const auto parent = index_.GetParent(number);
+    if (!parent) return std::unexpected(parent.error());
+    if (*parent >= number) return Corrupt("node {}: it lies in node {}, which comes later", number, *parent);
+    number = *parent;
+  }
+  return number == inodes_.root();
 }
 
 bool FileSystem::HasControlFiles() const {

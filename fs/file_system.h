@@ -98,6 +98,11 @@ class FileSystem {
 
   // The inode of `name`; 0 when there is none.
   [[nodiscard]] Result<fuse_ino_t> FindInode(fuse_ino_t parent, std::string_view name);
+  // The inode of "." and ".." in `inode`, which the kernel asks for where it has nothing but a handle from a server of
+  // NFS: any number, of a file too. 0 where the mount shows no such file.
+  [[nodiscard]] Result<fuse_ino_t> FindExported(fuse_ino_t inode, bool is_parent) const;
+  // Whether the node lies below the root of the mount.
+  [[nodiscard]] Result<bool> IsInMount(NodeNumber number) const;
   Result<fuse_ino_t> FindNode(NodeNumber parent, std::string_view name) const;
   [[nodiscard]] Result<struct stat> GetInodeStat(fuse_ino_t inode) const;
   // For how long the kernel keeps a name in `parent`.

@@ -13,6 +13,8 @@
 #include <system_error>
 
 #include "format/file.h"
+#include "fs/daemon_answer.h"
+#include "fs/daemon_presence.h"
 #include "fs/mount_table.h"
 #include "fs/unmount.h"
 
@@ -71,6 +73,12 @@ Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat
   return {};
 }
 
+// ", and its daemon does not answer: ...", or nothing.
+std::string DescribeSilence(const MountEntry& mount) {
+  const std::string cause = DescribeStandstill(WatchDaemon(mount).pid);
+  return cause.empty() ? "" : fmt::format(", and its daemon does not answer ({})", cause);
+}
+
 // Frees `mount_point` from a mount that lost its daemon, and refuses a living one of ours: a second mount would hide
 // the first, and nobody means that.
 Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice& notice) {
@@ -78,7 +86,7 @@ Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice
   if (!mounted) return Propagate(std::move(mounted));
   if (!*mounted || !(*mounted)->type.starts_with("fuse")) return {};
   const MountEntry& entry = **mounted;
-  const bool is_dead = HasLostDaemon(mount_point);
+  const bool is_dead = HasLostDaemon(entry);
   if (is_dead && entry.type == kMountType) {
     if (auto unmounted = Unmount(mount_point, UnmountMode::kDetach); !unmounted) return unmounted;
     notice(fmt::format("'{}': takes the place of a mount of '{}' whose daemon has died", mount_point, entry.source));
@@ -89,8 +97,8 @@ Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice
                      "mount point '{}': a {} mount without a daemon is in the way; run 'fusermount3 -uz {}'",
                      mount_point, entry.type, mount_point);
   if (entry.type == kMountType)
-    return MakeError(ErrorCode::kSystem, "'{}' is mounted at '{}' already: run 'quire umount {}' first", entry.source,
-                     mount_point, mount_point);
+    return MakeError(ErrorCode::kSystem, "'{}' is mounted at '{}' already{}: run 'quire umount {}' first", entry.source,
+                     mount_point, DescribeSilence(entry), mount_point);
   return {};
 }
 
@@ -102,9 +110,18 @@ bool HidesSomething(const std::string& mount_point) {
   return !std::filesystem::is_empty(mount_point, error) && !error;
 }
 
+// A daemon looks up there what it needs while it serves: it would ask itself, and wait.
+Result<void> CheckNotOverTheSystem(const std::string& mount_point) {
+  for (const char* const folder : {"/proc", "/sys", "/dev"})
+    if (LiesBelow(folder, mount_point))
+      return Invalid("mount point '{}': the pack would hide {}, which its daemon needs", mount_point, folder);
+  return {};
+}
+
 }  // namespace
 
 Result<void> CheckMountable(const std::string& mount_point, const MountOptions& options, const MountNotice& notice) {
+  if (auto apart = CheckNotOverTheSystem(mount_point); !apart) return apart;
   if (auto free = CheckMountedThere(mount_point, notice); !free) return free;
   struct stat status = {};
   if (stat(mount_point.c_str(), &status) != 0) return SystemError(errno, "mount point '{}'", mount_point);

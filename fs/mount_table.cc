@@ -125,10 +125,16 @@ std::optional<MountEntry> FindMountAbove(std::string_view path) {
   std::optional<MountEntry> above;
   for (auto& entry : ListMounts()) {
     const std::string& point = entry.mount_point;
-    const bool is_above = point == "/" || (path.starts_with(point) && path.substr(point.size()).starts_with('/'));
+    const bool is_above = LiesBelow(path, point) && path.size() > point.size();
     if (is_above && (!above || point.size() >= above->mount_point.size())) above = std::move(entry);
   }
   return above;
+}
+
+bool LiesBelow(std::string_view path, std::string_view folder) {
+  if (!path.starts_with(folder)) return false;
+  path.remove_prefix(folder.size());
+  return path.empty() || path.starts_with('/') || folder == "/";
 }
 
 Result<std::string> ResolveMountPoint(const std::string& path) {

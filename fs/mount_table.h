@@ -40,6 +40,9 @@ Result<std::optional<MountEntry>> FindMount(const std::string& mount_point);
 // there. Nothing is asked of it. REQUIRES: `path` is absolute, without '.', '..' and symlinks.
 std::optional<MountEntry> FindMountAbove(std::string_view path);
 
+// Whether `path` is `folder` or lies in it, by their words alone. REQUIRES: both are as above.
+bool LiesBelow(std::string_view path, std::string_view folder);
+
 // `path` as the kernel lists it: absolute and without symlinks. What is mounted at its end is not asked.
 // kNotFound when a folder on the way, or the end, is not there.
 Result<std::string> ResolveMountPoint(const std::string& path);

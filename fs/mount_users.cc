@@ -12,6 +12,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "fs/mount_table.h"
+
 namespace quire {
 namespace {
 
@@ -19,16 +21,10 @@ namespace stdfs = std::filesystem;
 
 constexpr size_t kMostListed = 3;
 
-bool IsBelow(std::string_view path, std::string_view folder) {
-  if (!path.starts_with(folder)) return false;
-  path.remove_prefix(folder.size());
-  return path.empty() || path.starts_with('/') || folder == "/";
-}
-
 bool PointsBelow(const stdfs::path& link, const std::string& folder) {
   std::error_code error;
   const stdfs::path target = stdfs::read_symlink(link, error);
-  return !error && IsBelow(target.native(), folder);
+  return !error && LiesBelow(target.native(), folder);
 }
 
 bool HasOpen(const stdfs::path& process, const std::string& folder) {

@@ -2,7 +2,6 @@
 
 #include <spawn.h>
 #include <sys/mount.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +90,8 @@ Result<void> TryUnmount(const std::string& mount_point, UnmountMode mode) {
   if (umount2(mount_point.c_str(), flags) == 0) return {};
   if (errno == EBUSY) return Busy(mount_point);
   if (errno == EPERM) return RunFusermount(mount_point, mode);
+  if (errno == EINVAL)  // somebody else was faster
+    return MakeError(ErrorCode::kNotFound, "'{}' is not a mount point", mount_point);
   return SystemError(errno, "'{}' was not unmounted", mount_point);
 }
 
@@ -104,15 +105,6 @@ Result<void> Unmount(const std::string& mount_point, UnmountMode mode) {
     if (!is_busy || std::chrono::steady_clock::now() >= until) return unmounted;
     std::this_thread::sleep_for(kTryAgainEvery);
   }
-}
-
-bool HasLostDaemon(const std::string& mount_point) {
-  // statvfs and not stat: the kernel answers stat from memory even when the daemon is gone.
-  struct statvfs unused = {};
-  if (statvfs(mount_point.c_str(), &unused) == 0) return false;
-  // The second is for requests that the end of the daemon found under way. The rings of io_uring end a moment after
-  // their process, and until then the kernel takes further ones.
-  return errno == ENOTCONN || errno == ECONNABORTED;
 }
 
 std::string FindFusermount() {

@@ -15,9 +15,6 @@ enum class UnmountMode {
 // kSystem with EBUSY where it is in use. REQUIRES: `mount_point` is from ResolveMountPoint and a mount point.
 Result<void> Unmount(const std::string& mount_point, UnmountMode mode);
 
-// Whether the daemon of the FUSE mount at `mount_point` is gone. Asks a living one, and waits for its answer.
-bool HasLostDaemon(const std::string& mount_point);
-
 // The path of fusermount3, which mounts for those who may not; "" when it is not installed.
 std::string FindFusermount();
 

@@ -4,22 +4,15 @@
 #include <vector>
 
 #include "format/escaping.h"
-#include "fs/daemon_presence.h"
+#include "fs/daemon_answer.h"
 #include "fs/json_text.h"
 #include "fs/mount_table.h"
-#include "fs/unmount.h"
 #include "tools/command.h"
 
 namespace quire {
 namespace {
 
 constexpr int kSchema = 1;
-
-// The daemon's presence is looked up without asking it. Only where that is not seen, as from another network
-// namespace, the mount itself is asked.
-bool IsDead(const MountEntry& mount) {
-  return !WatchDaemon(mount.device).is_open() && HasLostDaemon(mount.mount_point);
-}
 
 void PrintJson(const std::vector<MountEntry>& mounts) {
   Json document = NewDocument(kSchema);
@@ -29,7 +22,7 @@ void PrintJson(const std::vector<MountEntry>& mounts) {
     SetName(entry, "mount_point", mount.mount_point);
     SetName(entry, "pack", mount.source);
     entry["user_id"] = mount.user ? Json(*mount.user) : Json();
-    entry["is_dead"] = IsDead(mount);
+    entry["is_dead"] = HasLostDaemon(mount);
     list.push_back(std::move(entry));
   }
   fmt::print("{}\n", FormatJson(document));
@@ -42,7 +35,7 @@ void PrintText(const std::vector<MountEntry>& mounts) {
     width = std::max(width, points.emplace_back(EscapeName(mount.mount_point)).size());
   for (size_t i = 0; i < mounts.size(); ++i)
     fmt::print("{:<{}}  {}{}\n", points[i], width, EscapeName(mounts[i].source),
-               IsDead(mounts[i]) ? "  (its daemon is gone)" : "");
+               HasLostDaemon(mounts[i]) ? "  (its daemon is gone)" : "");
 }
 
 int RunMounts(bool json) {

@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "format/file.h"
+#include "fs/daemon_answer.h"
 #include "fs/daemon_presence.h"
+#include "fs/mount_copies.h"
 #include "fs/mount_table.h"
 #include "fs/mount_users.h"
 #include "fs/unmount.h"
@@ -20,6 +21,9 @@ namespace {
 
 // A daemon has nothing to write back: it ends when its last read from disk returns.
 constexpr std::chrono::seconds kDaemonTimeout(30);
+// Then it is looked, and then each second, whether it will not end for now. Most have ended by then.
+constexpr std::chrono::milliseconds kFirstLook(200);
+constexpr std::chrono::milliseconds kFurtherLooks(1000);
 
 struct Arguments {
   std::vector<std::string> directories;
@@ -37,6 +41,7 @@ std::unexpected<Error> ExplainNoMountPoint(const std::string& path) {
 }
 
 Result<MountEntry> FindPackMount(const std::string& directory) {
+  if (auto answers = CheckPathAnswers(directory); !answers) return Propagate(std::move(answers));
   auto mount_point = ResolveMountPoint(directory);
   // What lies in a mount whose daemon is gone cannot be looked at.
   if (!mount_point && mount_point.error().system_errno == ENOTCONN)
@@ -61,19 +66,40 @@ std::unexpected<Error> ExplainBusy(const MountEntry& mount) {
                         users.empty() ? "processes of other users, which 'fuser -vm' tells root" : users)});
 }
 
+// Waits for the end of the daemon of a mount that is gone from `mount_point`; an error where it goes on, with the
+// cause.
+Result<void> WaitForDaemon(const PresenceWatch& daemon, const MountEntry& mount) {
+  const auto until = std::chrono::steady_clock::now() + kDaemonTimeout;
+  std::string cause;
+  for (auto wait = kFirstLook; !WaitForEnd(daemon, wait); wait = kFurtherLooks) {
+    cause = DescribeMountCopy(mount.device);
+    if (cause.empty()) cause = DescribeStandstill(daemon.pid);
+    if (cause.empty() && std::chrono::steady_clock::now() >= until) cause = "the disk of the pack does not answer";
+    if (!cause.empty())
+      return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon goes on: {}", mount.mount_point, cause);
+  }
+  return {};
+}
+
+// A pack that was mounted there before, and that the one that is gone hid.
+Result<void> CheckNothingBelow(const std::string& mount_point) {
+  const auto below = FindMount(mount_point);
+  if (!below || !*below || (*below)->type != kMountType) return {};
+  return MakeError(ErrorCode::kSystem,
+                   "'{0}' is still mounted at '{1}': the pack that was unmounted lay on it; run "
+                   "'quire umount {1}' again",
+                   (*below)->source, mount_point);
+}
+
 Result<void> UnmountPack(const MountEntry& mount, bool is_lazy) {
-  const File daemon = WatchDaemon(mount.device);
-  const bool detaches = is_lazy || HasLostDaemon(mount.mount_point);
+  const PresenceWatch daemon = WatchDaemon(mount);
+  const bool detaches = is_lazy || HasLostDaemon(mount);
   if (auto gone = Unmount(mount.mount_point, detaches ? UnmountMode::kDetach : UnmountMode::kIfIdle); !gone)
     return gone.error().system_errno == EBUSY ? ExplainBusy(mount) : gone;
-  if (is_lazy) return {};  // the daemon stays for as long as somebody has something open
-  if (!WaitForDaemonEnd(daemon, kDaemonTimeout))
-    return MakeError(
-        ErrorCode::kSystem,
-        "'{}' is unmounted, but its daemon goes on: a container or a service that was started meanwhile has "
-        "a copy of the mount, or the disk does not answer",
-        mount.mount_point);
-  return {};
+  // A daemon stays for as long as somebody has something open.
+  if (!is_lazy)
+    if (auto ended = WaitForDaemon(daemon, mount); !ended) return ended;
+  return CheckNothingBelow(mount.mount_point);
 }
 
 // All mounts of packs that this user may take away, the latest first: it may lie on an earlier one.

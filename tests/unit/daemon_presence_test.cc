@@ -18,29 +18,35 @@ using std::chrono::milliseconds;
 
 // Of no mount: device numbers have 12 and 20 bits, this one is the test's own.
 dev_t OwnDevice() { return makedev(4000, static_cast<unsigned>(getpid())); }
+MountEntry OwnMount() {
+  MountEntry mount;
+  mount.device = OwnDevice();
+  mount.user = getuid();
+  return mount;
+}
 
 TEST(DaemonPresence, WithoutADaemonThereIsNothingToWaitFor) {
-  const File watch = WatchDaemon(OwnDevice());
+  const PresenceWatch watch = WatchDaemon(OwnMount());
   EXPECT_FALSE(watch.is_open());
-  EXPECT_TRUE(WaitForDaemonEnd(watch, milliseconds(0)));
+  EXPECT_TRUE(WaitForEnd(watch, milliseconds(0)));
 }
 
 TEST(DaemonPresence, TheEndOfTheDaemonEndsTheWait) {
   File daemon = AnnounceDaemon(OwnDevice());
   ASSERT_TRUE(daemon.is_open());
-  const File watch = WatchDaemon(OwnDevice());
+  const PresenceWatch watch = WatchDaemon(OwnMount());
   ASSERT_TRUE(watch.is_open());
-  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(20)));
+  EXPECT_FALSE(WaitForEnd(watch, milliseconds(20)));
   std::jthread end([&daemon] {
     std::this_thread::sleep_for(milliseconds(20));
     daemon = File();
   });
-  EXPECT_TRUE(WaitForDaemonEnd(watch, std::chrono::minutes(1)));
+  EXPECT_TRUE(WaitForEnd(watch, std::chrono::minutes(1)));
 }
 
 TEST(DaemonPresence, ASignalIsNotTheEnd) {
   const File daemon = AnnounceDaemon(OwnDevice());
-  const File watch = WatchDaemon(OwnDevice());
+  const PresenceWatch watch = WatchDaemon(OwnMount());
   struct sigaction nothing = {};
   struct sigaction before = {};
   nothing.sa_handler = [](int) {};
@@ -52,7 +58,7 @@ TEST(DaemonPresence, ASignalIsNotTheEnd) {
       std::this_thread::sleep_for(milliseconds(5));
     }
   });
-  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(100)));
+  EXPECT_FALSE(WaitForEnd(watch, milliseconds(100)));
   is_over = true;
   disturber.join();
   sigaction(SIGUSR1, &before, nullptr);
@@ -61,13 +67,13 @@ TEST(DaemonPresence, ASignalIsNotTheEnd) {
 // poll(2) fails with EINVAL where fewer descriptors are allowed than it is given.
 TEST(DaemonPresence, AnErrorIsNotTheEnd) {
   const File daemon = AnnounceDaemon(OwnDevice());
-  const File watch = WatchDaemon(OwnDevice());
+  const PresenceWatch watch = WatchDaemon(OwnMount());
   rlimit limit = {};
   getrlimit(RLIMIT_NOFILE, &limit);
   const rlimit none = {0, limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &none);
   const auto began = std::chrono::steady_clock::now();
-  EXPECT_FALSE(WaitForDaemonEnd(watch, milliseconds(100)));
+  EXPECT_FALSE(WaitForEnd(watch, milliseconds(100)));
   EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(100));
   setrlimit(RLIMIT_NOFILE, &limit);
 }

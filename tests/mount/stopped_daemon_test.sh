@@ -1,0 +1,96 @@
+#!/bin/bash
+# Goal: a daemon that is stopped or frozen, and a copy of the mount, keep no command waiting: it says what is the matter,
+# and what helps.
+. "$(dirname "$0")/../support/harness.sh"
+need_fuse
+
+mkdir -p "$scratch/tree/folder"
+echo sample >"$scratch/tree/folder/name"
+pack "$scratch/tree" -o "$scratch/tree.quire"
+mnt=$scratch/mnt
+
+# soon COMMAND...: as assert_exit 1, and in some seconds.
+soon() { assert_exit 1 timeout -k 1 15 "$@"; }
+
+mount_pack "$scratch/tree.quire" "$mnt"
+daemon=$(daemon_of_mount "$mnt")
+background+=("$daemon")  # so that it goes on, however this test ends
+kill -STOP "$daemon"
+soon "$QUIRE" mount "$scratch/tree.quire" "$mnt"
+assert_says "is mounted at '$mnt' already" "process $daemon is stopped" "kill -CONT $daemon" "quire umount $mnt"
+soon "$QUIRE" mount "$scratch/tree.quire" "$mnt/folder"
+assert_says "lies in the mount at '$mnt'" "process $daemon is stopped"
+soon "$QUIRE" umount "$mnt/folder"
+assert_says "lies in the mount at '$mnt'" "process $daemon is stopped"
+output=$(timeout -k 1 15 "$QUIRE" mounts) || fail "quire mounts: status $?"
+! grep -F "$mnt " <<<"$output" | grep -q gone || fail "a stopped daemon is taken for a dead one: $output"
+soon "$QUIRE" umount "$mnt"
+assert_says "'$mnt' is unmounted, but its daemon goes on" "process $daemon is stopped" "kill -CONT $daemon"
+! is_mounted "$mnt" || fail 'still mounted'
+kill -CONT "$daemon"
+until_true 10 gone "$daemon" || fail 'the daemon does not end when it goes on'
+
+# Taken away at once, whatever it waits for; and a new one is made in its place meanwhile.
+mount_pack "$scratch/tree.quire" "$mnt"
+daemon=$(daemon_of_mount "$mnt")
+background+=("$daemon")
+kill -STOP "$daemon"
+assert_exit 0 timeout -k 1 15 "$QUIRE" umount --lazy "$mnt"
+mount_pack "$scratch/tree.quire" "$mnt"
+cmp "$scratch/tree/folder/name" "$mnt/folder/name"
+kill -CONT "$daemon"
+until_true 10 gone "$daemon" || fail 'the daemon does not end when it goes on'
+umount_pack "$mnt"
+
+# Frozen with its control group, of either version.
+freeze=
+for folder in /sys/fs/cgroup/freezer /sys/fs/cgroup/unified /sys/fs/cgroup; do
+  group=$folder/quire-test-$$
+  if ! is_root || [ ! -e "$folder/cgroup.procs" ] || ! mkdir "$group" 2>/dev/null; then continue; fi
+  groups+=("$group")
+  if [ -e "$group/freezer.state" ]; then freeze="FROZEN >$group/freezer.state" thaw="THAWED >$group/freezer.state"; fi
+  if [ -e "$group/cgroup.freeze" ]; then freeze="1 >$group/cgroup.freeze" thaw="0 >$group/cgroup.freeze"; fi
+  [ -z "$freeze" ] || break
+done
+if [ -n "$freeze" ]; then
+  mount_pack "$scratch/tree.quire" "$mnt"
+  daemon=$(daemon_of_mount "$mnt")
+  background+=("$daemon")
+  echo "$daemon" >"$group/cgroup.procs"
+  eval "echo $freeze"
+  is_frozen() { grep -qx 'FROZEN' "$group/freezer.state" || grep -qx 'frozen 1' "$group/cgroup.events"; }
+  until_true 5 is_frozen || fail 'the group is not frozen'
+  soon "$QUIRE" mount "$scratch/tree.quire" "$mnt"
+  assert_says "process $daemon is frozen"
+  soon "$QUIRE" umount "$mnt"
+  assert_says "process $daemon is frozen"
+  eval "echo $thaw"
+  until_true 10 gone "$daemon" || fail 'the daemon does not end when it is thawed'
+else
+  leave_out 'no frozen daemon: no control group can be made here'
+fi
+
+# A copy of the mount keeps the daemon: which, is said at once.
+if is_root; then
+  mkdir "$scratch/copy"
+  mount_pack "$scratch/tree.quire" "$mnt"
+  mount --bind "$mnt" "$scratch/copy"
+  mounts+=("$scratch/copy")
+  soon "$QUIRE" umount "$mnt"
+  assert_says "'$mnt' is unmounted, but its daemon goes on" "a copy of it is mounted at '$scratch/copy'"
+  ! is_mounted "$mnt" || fail 'still mounted'
+  cmp "$scratch/tree/folder/name" "$scratch/copy/folder/name" || fail 'the copy does not serve'
+  umount_pack "$scratch/copy"
+fi
+if is_root && unshare -m true 2>/dev/null; then
+  mount_pack "$scratch/tree.quire" "$mnt"
+  unshare -m --propagation private sleep 60 &
+  holder=$!
+  background+=("$holder")
+  until_true 5 grep -qF " $mnt " "/proc/$holder/mountinfo" || fail 'no copy in the namespace'
+  until_true 5 eval "[ \"\$(readlink /proc/$holder/ns/mnt)\" != \"\$(readlink /proc/self/ns/mnt)\" ]" || fail 'no namespace'
+  soon "$QUIRE" umount "$mnt"
+  assert_says "process $holder (sleep) has a copy of it at '$mnt'"
+  kill "$holder"
+fi
+pass

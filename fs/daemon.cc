@@ -84,22 +84,24 @@ Result<void> LeaveTerminal() {
   return {};
 }
 
-[[noreturn]] void RunChild(File pipe, const std::function<Result<void>()>& prepare, const std::function<int()>& serve) {
+[[noreturn]] void RunChild(File pipe, const std::function<Result<void>()>& prepare,
+                           const std::function<Result<void>(const std::function<void()>& ready)>& serve) {
   CloseInherited(pipe);
-  auto ready = prepare();
-  if (ready) ready = LeaveTerminal();
-  if (!ready) {
-    Send(pipe, EncodeFailure(ready.error()));
-    std::exit(EXIT_FAILURE);
-  }
-  if (!Send(pipe, std::string_view(&kReady, 1))) kill(getpid(), SIGTERM);
-  pipe = File();
-  std::exit(serve());
+  const auto ready = [&pipe] {
+    if (!Send(pipe, std::string_view(&kReady, 1))) kill(getpid(), SIGTERM);
+    pipe = File();
+  };
+  auto done = prepare();
+  if (done) done = LeaveTerminal();
+  if (done) done = serve(ready);
+  if (!done && pipe.is_open()) Send(pipe, EncodeFailure(done.error()));
+  std::exit(done ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 }  // namespace
 
-Result<void> StartDaemon(const std::function<Result<void>()>& prepare, const std::function<int()>& serve) {
+Result<void> StartDaemon(const std::function<Result<void>()>& prepare,
+                         const std::function<Result<void>(const std::function<void()>& ready)>& serve) {
   std::array<int, 2> ends = {};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError(errno, "pipe");
   const File output(ends[0]);

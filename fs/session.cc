@@ -18,6 +18,7 @@
 #include "fs/daemon_presence.h"
 #include "fs/libfuse_log.h"
 #include "fs/mount_table.h"
+#include "fs/mount_turn.h"
 #include "fs/unmount.h"
 
 namespace quire {
@@ -111,6 +112,8 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   RouteLibfuseLog();
   auto pack = Pack::Open(pack_path);
   if (!pack) return Propagate(std::move(pack));
+  const auto turn = WaitForMountTurn(mount_point);
+  if (!turn) return std::unexpected(turn.error());
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
   auto root = FindRoot((*pack)->index(), options.subdir);
   if (!root) return Propagate(std::move(root));
@@ -223,21 +226,24 @@ void Session::EndLoop(pthread_t loop_thread) {
   }
 }
 
-Result<void> Session::StartGreeting(std::function<void()> answers) {
-  auto thread = StartBackgroundThread("quire-greeter", [this, answers = std::move(answers)] {
-    struct statvfs unused = {};
-    if (statvfs(mount_point_.c_str(), &unused) != 0) return;
-    // Where nobody asks for another one, the kernel's 128 KiB stay: a file of 1.5 GB came in order, cold, at 1.69 GB/s
-    // with it (median of three rounds), at 1.26, 1.16 and 0.92 GB/s with 512, 1024 and 4096 KiB, each with a wide
-    // spread.
-    if (options_.read_ahead_kb) {
-      const auto set = SetReadAhead(device_, *options_.read_ahead_kb);
-      if (!set) spdlog::warn("read_ahead_kb={}: {}: only root may", *options_.read_ahead_kb, set.error().message);
-    }
-    answers();
-  });
+Result<void> Session::StartGreeting(std::function<void(const Result<void>& answered)> greeted) {
+  auto thread = StartBackgroundThread("quire-greeter", [this, greeted = std::move(greeted)] { greeted(Greet()); });
   if (!thread) return Propagate(std::move(thread));
   greeter_ = *std::move(thread);
+  return {};
+}
+
+Result<void> Session::Greet() const {
+  struct statvfs unused = {};
+  if (statvfs(mount_point_.c_str(), &unused) != 0)
+    return SystemError(errno, "the mount at '{}' does not answer", mount_point_);
+  // Where nobody asks for another one, the kernel's 128 KiB stay: a file of 1.5 GB came in order, cold, at 1.69 GB/s
+  // with it (median of three rounds), at 1.26, 1.16 and 0.92 GB/s with 512, 1024 and 4096 KiB, each with a wide
+  // spread.
+  if (options_.read_ahead_kb) {
+    const auto set = SetReadAhead(device_, *options_.read_ahead_kb);
+    if (!set) spdlog::warn("read_ahead_kb={}: {}: only root may", *options_.read_ahead_kb, set.error().message);
+  }
   return {};
 }
 
@@ -254,7 +260,7 @@ Result<void> Session::Serve(SessionEvents events) {
   if (!file_system_.HasControlFiles())
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
   if (auto started = feed_.Start(session_, device_); !started) return started;
-  if (auto started = StartGreeting(std::move(events.answers)); !started) return started;
+  if (auto started = StartGreeting(std::move(events.greeted)); !started) return started;
   if (auto started = StartIdleWatch(); !started) return started;
   const Interruptible interruptible;
   is_looping_ = true;

@@ -23,7 +23,9 @@ namespace quire {
 
 // What a session tells whoever runs it, from threads of its own.
 struct SessionEvents {
-  std::function<void()> answers = [] {};                // the mount is in place, and its first request was answered
+  // Once: the mount is in place, and its first request was answered, or else why not. From now on the daemon uses
+  // nothing of its own mount, so that it can be unmounted at once, unless somebody looks at `.quire/plan`.
+  std::function<void(const Result<void>& answered)> greeted = [](const Result<void>&) {};
   std::function<bool()> hangup = [] { return false; };  // SIGHUP: whether it was dealt with; else it ends the session
 };
 
@@ -58,9 +60,11 @@ class Session {
   bool Disconnect();
   void EndLoop(pthread_t loop_thread);
   // What is to be done once the mount answers.
-  Result<void> StartGreeting(std::function<void()> answers);
+  Result<void> StartGreeting(std::function<void(const Result<void>& answered)> greeted);
+  Result<void> Greet() const;
   Result<void> StartIdleWatch();
 
+  File presence_;  // first, to be closed last: whoever waits for the end of this daemon waits for this
   const std::unique_ptr<Pack> pack_;
   const std::unique_ptr<SampleReader> samples_;
   const std::string mount_point_;
@@ -77,7 +81,6 @@ class Session {
   std::atomic<bool> is_looping_ = false;
   std::jthread greeter_;
   IdleWatch idle_watch_;
-  File presence_;  // closed last: whoever waits for the end of this daemon waits for this
 };
 
 }  // namespace quire

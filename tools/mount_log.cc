@@ -7,6 +7,7 @@
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -50,8 +51,25 @@ std::unique_ptr<spdlog::formatter> MakeFormatter(const char* pattern, const char
   return formatter;
 }
 
+// Whether nobody but root and this user can put a file or a link into the folder.
+bool IsOurs(const std::filesystem::path& folder) {
+  struct stat status = {};
+  if (stat(folder.c_str(), &status) != 0) return false;
+  return (status.st_uid == 0 || status.st_uid == geteuid()) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 Result<File> OpenLog(const std::string& path) {
-  return File::Open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, kLogMode);
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY;
+  if (IsOurs(std::filesystem::path(path).parent_path())) return File::Open(path, kFlags, kLogMode);
+  auto file = File::Open(path, kFlags | O_NOFOLLOW | O_NONBLOCK, kLogMode);
+  struct stat status = {};
+  // ELOOP: a symlink; ENXIO: a pipe that nobody reads.
+  const bool is_link = !file ? file.error().system_errno == ELOOP || file.error().system_errno == ENXIO
+                             : fstat(file->fd(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1;
+  if (is_link)
+    return MakeError(ErrorCode::kSystem,
+                     "'{}' is a link, or no file, in a folder that others may write to: it may lead to any file", path);
+  return file;
 }
 
 // spdlog's own file sinks cannot be told to open their file again. Each line is one write, so that nothing is lost with
@@ -117,16 +135,19 @@ void LogToStderr(spdlog::level::level_enum level) {
 }
 
 void LogToSyslog(spdlog::level::level_enum level) {
-  UseLogger(spdlog::syslog_logger_mt("syslog", "quire", LOG_PID, LOG_DAEMON, true), level,
+  UseLogger(spdlog::syslog_logger_mt("syslog", "quire", LOG_PID | LOG_NDELAY, LOG_DAEMON, true), level,
             MakeFormatter(kSyslogPattern, ""));
 }
 
-Result<void> LogToFile(const std::string& path, spdlog::level::level_enum level) {
+Result<void> OpenLogFile(const std::string& path) {
   auto file = OpenLog(path);
   if (!file) return MakeError(ErrorCode::kSystem, "option 'log_file': {}", file.error().message);
   CurrentFileSink() = std::make_shared<FileSink>(path, *std::move(file));
-  UseLogger(std::make_shared<spdlog::logger>("file", CurrentFileSink()), level);
   return {};
+}
+
+void LogToFile(spdlog::level::level_enum level) {
+  UseLogger(std::make_shared<spdlog::logger>("file", CurrentFileSink()), level);
 }
 
 bool HasSyslog() {
@@ -136,12 +157,12 @@ bool HasSyslog() {
   return connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 || errno == EPROTOTYPE;
 }
 
-std::string LogToUsualFile(spdlog::level::level_enum level) {
+std::string OpenUsualLogFile() {
   for (const std::filesystem::path& folder : UsualLogFolders()) {
     std::error_code ignored;  // opening the file tells
     std::filesystem::create_directories(folder, ignored);
     std::string path = folder / "quire.log";
-    if (LogToFile(path, level)) return path;
+    if (OpenLogFile(path)) return path;
   }
   return "";
 }

@@ -9,14 +9,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "fs/daemon.h"
+#include "fs/daemon_answer.h"
 #include "fs/mount_table.h"
 #include "fs/session.h"
 #include "fs/unmount.h"
-#include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/progress.h"
@@ -53,6 +54,21 @@ std::string FileBehindLoopDevice(const std::string& path) {
   return offset == "0" && !file.empty() ? file : path;
 }
 
+// The log's path for a process that works in another folder. One in the mount would make the daemon ask itself.
+Result<std::string> ResolveLogFile(const std::string& path, const std::string& mount_point) {
+  const std::filesystem::path absolute = std::filesystem::absolute(path).lexically_normal();
+  if (LiesBelow(absolute.native(), mount_point))
+    return Invalid("option 'log_file={}': this lies in the mount at '{}'; name a file outside of it", path,
+                   mount_point);
+  std::error_code error;
+  const auto folder = std::filesystem::canonical(absolute.parent_path(), error);
+  if (error) return absolute;  // opening it will tell
+  if (LiesBelow(folder.native(), mount_point))
+    return Invalid("option 'log_file={}': '{}' lies in the mount at '{}'; name a file outside of it", path,
+                   absolute.parent_path().native(), mount_point);
+  return folder / absolute.filename();
+}
+
 Result<void> Serve(Session& session, SessionEvents events) {
   auto served = session.Serve(std::move(events));
   if (!served) spdlog::error("{}", served.error().message);
@@ -63,17 +79,15 @@ MountNotice NoticesOf(const MountPlan& plan) {
   return [&plan](const std::string& sentence) { fmt::print(stderr, "{}: {}\n", plan.command, EscapeName(sentence)); };
 }
 
-// What a daemon has to say is never said to nobody. Whether it is in a file.
-Result<bool> ChooseDaemonLog(const MountOptions& options, const MountNotice& notice) {
+// What a daemon has to say is never said to nobody. The file is opened before the mount, in which it may not lie.
+// Whether there is one; without, it is syslog.
+Result<bool> OpenDaemonLog(const MountOptions& options, const MountNotice& notice) {
   if (!options.log_file.empty()) {
-    if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return Propagate(std::move(opened));
+    if (auto opened = OpenLogFile(options.log_file); !opened) return Propagate(std::move(opened));
     return true;
   }
-  if (options.log_level == spdlog::level::off || HasSyslog()) {
-    LogToSyslog(options.log_level);
-    return false;
-  }
-  const std::string path = LogToUsualFile(options.log_level);
+  if (options.log_level == spdlog::level::off || HasSyslog()) return false;
+  const std::string path = OpenUsualLogFile();
   if (path.empty())
     notice("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
   return !path.empty();
@@ -90,11 +104,16 @@ Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, co
                                 MountOptions options) {
   const std::unique_ptr<char, decltype(&std::free)> pack_path(realpath(pack.c_str(), nullptr), &std::free);
   if (pack_path == nullptr) return SystemError(errno, "pack '{}'", pack);
+  if (auto answers = CheckPathAnswers(directory); !answers) return Propagate(std::move(answers));
   auto mount_point = ResolveMountPoint(directory);
   if (!mount_point)
     return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,
                                  "mount point " + mount_point.error().message});
-  if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
+  if (!options.log_file.empty()) {
+    auto log_file = ResolveLogFile(options.log_file, *mount_point);
+    if (!log_file) return Propagate(std::move(log_file));
+    options.log_file = *std::move(log_file);
+  }
   return MountPlan{std::move(command), FileBehindLoopDevice(pack_path.get()), *std::move(mount_point),
                    std::move(options)};
 }
@@ -105,22 +124,24 @@ Result<void> MountInBackground(const MountPlan& plan) {
   bool logs_to_file = false;
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
+    const auto has_file = OpenDaemonLog(options, NoticesOf(plan));
+    if (!has_file) return std::unexpected(has_file.error());
+    logs_to_file = *has_file;
     auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
-    const auto chosen = ChooseDaemonLog(options, NoticesOf(plan));
-    if (!chosen) return std::unexpected(chosen.error());
-    logs_to_file = *chosen;
+    logs_to_file ? LogToFile(options.log_level) : LogToSyslog(options.log_level);
     session = *std::move(mounted);
     return {};
   };
-  const auto serve = [&] {
+  const auto serve = [&](const std::function<void()>& ready) {
     SessionEvents events;
+    events.greeted = [&ready](const Result<void>& /*answered*/) { ready(); };  // the process that waits asks for itself
     events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
     if (!logs_to_file) events.hangup = [] { return true; };
-    const auto served = Serve(*session, std::move(events));
+    auto served = Serve(*session, std::move(events));
     session.reset();
-    return served ? kExitOk : kExitFailed;
+    return served;
   };
   if (auto started = StartDaemon(prepare, serve); !started) return started;
   if (auto answers = CheckAnswers(plan); !answers) {
@@ -133,12 +154,18 @@ Result<void> MountInBackground(const MountPlan& plan) {
 
 Result<void> MountInForeground(const MountPlan& plan) {
   const MountOptions& options = plan.options;
+  const bool logs_to_file = !options.log_file.empty();
+  if (logs_to_file)
+    if (auto opened = OpenLogFile(options.log_file); !opened) return opened;
   const auto session = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
   if (!session) return std::unexpected(session.error());
   SessionEvents events;
-  events.answers = [] { NotifyServiceManager("READY=1"); };
-  if (!options.log_file.empty()) {
-    if (auto opened = LogToFile(options.log_file, options.log_level); !opened) return opened;
+  events.greeted = [](const Result<void>& answered) {
+    if (answered) return NotifyServiceManager("READY=1");
+    spdlog::error("{}", answered.error().message);
+  };
+  if (logs_to_file) {
+    LogToFile(options.log_level);
     events.hangup = ReopenLog;
   }
   auto served = Serve(**session, std::move(events));

@@ -44,6 +44,40 @@ assert_exit 1 quire mount -o "log_file=$scratch/none/log" "$pack" "$mnt"
 assert_says 'log_file' "$scratch/none/log" 'no such file'
 ! is_mounted "$mnt" || fail 'mounted without a log'
 
+# Nor is one in the mount, which the daemon would ask itself for.
+ln -s "$mnt" "$scratch/alias"
+for place in "$mnt/log" "$scratch/alias/log" "$mnt" "$scratch/none/../mnt/log"; do
+  for form in '' -f; do
+    # shellcheck disable=SC2086  # no word where it is empty
+    assert_exit 2 timeout -k 1 10 "$QUIRE" mount $form -o "log_file=$place" "$pack" "$mnt"
+    assert_says "log_file=$place" "lies in the mount at '$mnt'"
+    ! is_mounted "$mnt" || fail "mounted with log_file=$place"
+  done
+done
+(cd "$mnt" && assert_exit 2 timeout -k 1 10 "$QUIRE" mount -o log_file=log "$pack" "$mnt") || fail 'by a relative path'
+assert_exit 2 quire mount "$pack" /dev
+assert_says 'would hide /dev'
+
+# In a folder that others may write to no link is followed, which may lead to any file. Elsewhere it is.
+mkdir -m 1777 "$scratch/shared"
+echo precious >"$scratch/precious"
+ln -s "$scratch/precious" "$scratch/shared/symlink"
+ln "$scratch/precious" "$scratch/shared/hardlink"
+mkfifo "$scratch/shared/fifo"
+for name in symlink hardlink fifo; do
+  assert_exit 1 timeout -k 1 10 "$QUIRE" mount -o "log_file=$scratch/shared/$name" "$pack" "$mnt"
+  assert_says "$scratch/shared/$name.* a link, or no file"
+  ! is_mounted "$mnt" || fail "mounted with a log by the $name"
+done
+assert_equal "$(cat "$scratch/precious")" precious 'a file that a link led to'
+mount_pack "$pack" "$mnt" -o "log_file=$scratch/shared/log"
+umount_pack "$mnt"
+says "$scratch/shared/log" "unmounted '$pack'" || fail 'no log in a folder that others may write to'
+mkdir "$scratch/own" && ln -s ../kept "$scratch/own/log"
+mount_pack "$pack" "$mnt" -o "log_file=$scratch/own/log"
+umount_pack "$mnt"
+says "$scratch/kept" "unmounted '$pack'" || fail 'a link in a folder of our own was not followed'
+
 # Without log_file nothing ends on SIGHUP either.
 mount_pack "$pack" "$mnt"
 daemon=$(daemon_of_mount "$mnt")

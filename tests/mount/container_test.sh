@@ -28,9 +28,9 @@ if "${as[@]}" unshare -Urm true 2>/dev/null; then
     until cmp -s "$3/tree/000/00001.bin" "$3/mnt/000/00001.bin"; do kill -0 $!; sleep 0.02; done
     kill -KILL $!
     wait $! 2>/dev/null || true
-    "$1" mount "$2" "$3/mnt" 2>"$3/said" || { cat "$3/said"; exit 1; }
+    "$1" mount "$2" "$3/mnt" 2>"$4/said" || { cat "$4/said"; exit 1; }
     diff -r "$3/tree" "$3/mnt"
-    "$1" umount "$3/mnt"' - "$user_quire" "$pack" "$scratch" || fail 'mounting in a user namespace'
+    "$1" umount "$3/mnt"' - "$user_quire" "$pack" "$scratch" "$user_home" || fail 'mounting in a user namespace'
   ! is_mounted "$scratch/mnt" || fail 'mounted outside of the namespace'
 else
   leave_out 'no user namespace: they are not allowed here'

@@ -59,9 +59,10 @@ in_root() {
     mount --rbind /sys sys
     mount --rbind /dev dev
     mount -t tmpfs -o mode=1777 tmp tmp
-    # Some machines keep /dev/fuse to root; in here everybody may open it, as is usual.
+    # Some machines keep /dev/fuse to root; in here everybody may open it, as is usual. The node stays: tests bind it again,
+    # as newer releases of mount(8) cannot where it is removed.
     if [ "$(stat -c %a dev/fuse 2>&1)" = 600 ]; then
-      mknod -m 666 tmp/fuse c 10 229 && mount --bind tmp/fuse dev/fuse && rm tmp/fuse
+      rm -f run/fuse && mknod -m 666 run/fuse c 10 229 && mount --bind run/fuse dev/fuse
     fi
     mkdir -p .outside && pivot_root . .outside && cd / && umount -l /.outside
     shift

@@ -15,9 +15,11 @@ namespace {
 
 constexpr std::string_view kStatsName = "stats";
 constexpr int kStatsSchema = 1;
-constexpr mode_t kFolderMode = S_IFDIR | 0555;
+// Of the folder, which decides who comes to what is in it.
+constexpr mode_t kFolderOfAll = S_IFDIR | 0555;
+constexpr mode_t kFolderOfOwner = S_IFDIR | 0500;
 constexpr mode_t kFileMode = S_IFREG | 0444;
-constexpr mode_t kPlanMode = S_IFIFO | 0222;  // for everybody who may use the mount: a plan can only make it quicker
+constexpr mode_t kPlanMode = S_IFIFO | 0622;  // the daemon, whose it is, reads it
 // As a listing tells it: nobody has looked it up yet.
 constexpr ino_t kUnopenedStatsInode = kPlanInode + 1;
 // Contents of a few KiB: what programs that forget to close their files may make us keep.
@@ -75,8 +77,11 @@ std::unexpected<Error> NoSuchInode(ino_t inode) {
 
 }  // namespace
 
-ControlFiles::ControlFiles(std::function<std::string()> write_stats)
-    : write_stats_(std::move(write_stats)), since_(Now()), next_inode_(kUnopenedStatsInode + 1) {}
+ControlFiles::ControlFiles(std::function<std::string()> write_stats, bool for_all)
+    : write_stats_(std::move(write_stats)),
+      folder_mode_(for_all ? kFolderOfAll : kFolderOfOwner),
+      since_(Now()),
+      next_inode_(kUnopenedStatsInode + 1) {}
 
 Result<std::optional<ino_t>> ControlFiles::Find(ino_t folder, std::string_view name) {
   if (folder != kControlFolderInode) return std::nullopt;
@@ -106,7 +111,7 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
   status.st_gid = getegid();
   timespec changed = since_;
   if (inode == kControlFolderInode) {
-    status.st_mode = kFolderMode;
+    status.st_mode = folder_mode_;
     status.st_nlink = 2;
   } else if (inode == kPlanInode) {
     status.st_mode = kPlanMode;

@@ -38,8 +38,9 @@ constexpr bool IsControlInode(ino_t inode) { return inode >= kControlFolderInode
 // Thread-safe, and nothing of it blocks.
 class ControlFiles {
  public:
-  // `write_stats` gives the content of the file `stats`; any thread may call it.
-  explicit ControlFiles(std::function<std::string()> write_stats);
+  // `write_stats` gives the content of the file `stats`; any thread may call it. `for_all`: everybody who may use the
+  // mount may use the folder, and not only the user who mounted, whose it is.
+  ControlFiles(std::function<std::string()> write_stats, bool for_all);
 
   // The inode of `name` in `folder`; empty where there is none. A regular file's is new, and is kept until Forget was
   // told of each time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES:
@@ -61,6 +62,7 @@ class ControlFiles {
   };
 
   const std::function<std::string()> write_stats_;
+  const mode_t folder_mode_;
   const struct timespec since_;  // of the folder
   mutable std::mutex mutex_;     // guards all below
   ino_t next_inode_;

@@ -111,7 +111,7 @@ FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples,
       options_(options),
       top_entries_s_(TopEntriesS(options)),
       transport_(std::move(transport)),
-      control_files_([this] { return FormatReport(MakeReport()); }) {}
+      control_files_([this] { return FormatReport(MakeReport()); }, options.control_for_all) {}
 
 // What is missing here is missing on purpose. libfuse answers FORGET and RELEASEDIR by itself; it answers ACCESS,
 // FLUSH, FSYNC and POLL with ENOSYS, which makes the kernel do without from then on. The kernel answers all that writes

@@ -20,6 +20,8 @@ constexpr unsigned kAllPermissions = 0777;
 // Those that a mount can be given.
 constexpr ChoiceNames<PolicyKind, 4> kPolicies = {kPolicyNames[0], kPolicyNames[1], kPolicyNames[2], kPolicyNames[3]};
 
+constexpr ChoiceNames<bool, 2> kControl = {{{"owner", false}, {"all", true}}};
+
 constexpr ChoiceNames<bool, 2> kSwitch = {{{"on", true}, {"off", false}}};
 
 constexpr ChoiceNames<spdlog::level::level_enum, 5> kLevels = {{
@@ -228,6 +230,11 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"default_permissions", "", kUsers,
       "Check modes and owners for the user who mounts as well. On where others are let in."},
      Set<&MountOptions::default_permissions>},
+
+    {{"control", "owner|all", kUsers,
+      "Who may tell plans and read the figures in .quire: the user who mounts, and root, or everybody who may use the "
+      "mount."},
+     SetChoice<kControl, &MountOptions::control_for_all>},
 
     {{"timeout", "SECONDS", kLife, "Unmount when nobody has used the mount for so long. 0, the default: never."},
      SetIdleTimeout},

@@ -24,6 +24,7 @@ struct MountOptions {
   bool allow_other = false;                    // everyone may use the mount, as far as the modes let them
   bool allow_root = false;                     // root may use it beside the user who mounted
   bool default_permissions = false;            // the kernel checks modes and owners; always on when others are let in
+  bool control_for_all = false;                // and `.quire`: plans and figures
   bool exec = true;                            // programs may be run from the mount
   bool suid = false;                           // and take on their owner's rights; only root can ask for that
   bool dev = false;                            // device nodes would work; only root can ask for that

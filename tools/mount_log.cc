@@ -131,6 +131,7 @@ void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum
 }  // namespace
 
 void LogToStderr(spdlog::level::level_enum level) {
+  tzset();  // by now, and not by the first line of a daemon, which may have mounted over /etc
   UseLogger(std::make_shared<spdlog::logger>("stderr", std::make_shared<spdlog::sinks::stderr_sink_mt>()), level);
 }
 

@@ -17,8 +17,8 @@ assert_equal "$(cd "$mnt" && find . | sort)" "$(cd "$tree" && find . | sort)"
 diff -r "$tree" "$mnt"
 assert_equal "$(find "$mnt" "$mnt/.quire" -printf '%i\n' | sort | uniq -d)" '' 'inodes that two files have'
 
-# Found by name: a folder and a file for everybody to read, by every way to look at them.
-assert_equal "$(stat -c '%F %a %h' "$mnt/.quire")" 'directory 555 2'
+# Found by name: a folder for who mounted, and a file to read, by every way to look at them.
+assert_equal "$(stat -c '%F %a %h' "$mnt/.quire")" 'directory 500 2'
 assert_equal "$(stat -c '%F %a %h' "$stats")" 'regular file 444 1'
 [ "$(stat -c %s "$stats")" -gt 500 ] || fail 'the size of the stats is not that of their content'
 assert_equal "$(stat -c %u:%g "$stats")" "$(id -u):$(id -g)"
@@ -89,6 +89,25 @@ assert_equal "$(json 'd["pack"]' <"$scratch/copy")" "$tree.quire"
 dd if="$stats" bs=3 status=none | json 'd["slots"]' >/dev/null || fail 'dd of the stats'
 dd if="$stats" iflag=direct bs=4096 status=none | json 'd["slots"]' >/dev/null || fail 'dd of the stats with O_DIRECT'
 umount_pack "$mnt"
+
+# With others let in, it is still for who mounted, and root; control=all is for everybody.
+if is_root; then
+  make_ordinary_user
+  mount_pack "$tree.quire" "$mnt" -o allow_other
+  as_user cat "$mnt/000/00000.bin" >/dev/null || fail 'allow_other lets nobody in'
+  for action in 'cat "$1/stats"' 'echo >"$1/plan"' 'ls "$1"' 'stat "$1/stats"'; do
+    assert_fails timeout 10 runuser -u "$user" -- bash -c "$action" - "$mnt/.quire"
+    assert_says 'permission denied'
+  done
+  json 'd["schema"]' <"$stats" >/dev/null || fail 'root cannot read the figures'
+  umount_pack "$mnt"
+  mount_pack "$tree.quire" "$mnt" -o allow_other,control=all
+  assert_equal "$(stat -c '%F %a %h' "$mnt/.quire")" 'directory 555 2'
+  as_user cat "$stats" | json 'd["schema"]' >/dev/null || fail 'control=all does not let others read the figures'
+  as_user timeout 10 bash -c 'echo 000/00000.bin >"$1"' - "$mnt/.quire/plan" || fail 'control=all does not let others write plans'
+  until_true 10 eval "[ \"\$(sleep 0.11; json 'd[\"plan\"][\"told\"]' <'$stats')\" = 1 ]" || fail 'the plan of another user was not heard'
+  umount_pack "$mnt"
+fi
 
 # A pack's own entry comes first; there are no control files then, and the log says so.
 mkdir "$tree/.quire" && echo own >"$tree/.quire/stats"

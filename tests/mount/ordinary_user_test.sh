@@ -34,6 +34,21 @@ as_user "$user_quire" umount "$user_home/mnt" || fail 'unmounting'
 ! is_mounted "$user_home/mnt" || fail 'still mounted'
 until_true 10 eval '! pgrep -f "mount $user_home/tree.quire" >/dev/null' || fail 'the daemon still runs'
 
+# Where modes are checked for the user too, plans are heard as well, and are not waited with.
+as_user "$user_quire" mount -o default_permissions "$user_home/tree.quire" "$user_home/mnt" || fail 'mounting'
+as_user timeout 10 bash -c 'echo 000/00000.bin >"$1"' - "$user_home/mnt/.quire/plan" || fail 'writing a plan'
+told() { sleep 0.11; as_user cat "$user_home/mnt/.quire/stats" | json 'd["plan"]["told"]'; }
+until_true 10 eval '[ "$(told)" = 1 ]' || fail 'a plan was not heard'
+# Others cannot take it away.
+if is_root; then
+  useradd --system --no-create-home "other-$user" && users+=("other-$user")
+  for command in "'$user_quire' umount" "'$user_quire' umount --lazy" 'fusermount3 -u' umount; do
+    assert_fails runuser -u "other-$user" -- bash -c "$command '$user_home/mnt'"
+    is_mounted "$user_home/mnt" || fail "another user took the mount away by $command"
+  done
+fi
+as_user "$user_quire" umount "$user_home/mnt" || fail 'unmounting'
+
 # umount --all takes what the user has mounted, and nothing of others.
 if is_root; then
   pack "$scratch/tree" -o "$scratch/all.quire"

@@ -29,7 +29,7 @@ read_along() { while IFS= read -r path; do cmp "$tree/$path" "$mnt/$path"; done;
 
 # A pipe that everybody may write to, and no listing shows.
 remount
-assert_equal "$(stat -c '%F %a' "$plan")" 'fifo 222'
+assert_equal "$(stat -c '%F %a' "$plan")" 'fifo 622'
 assert_equal "$(ls -A "$mnt")" "$(ls -A "$tree")"
 
 # It is for writing: reading it is refused at once, and where the daemon cannot tell (the flags of openat2 are not in

@@ -18,7 +18,7 @@ class ControlFilesTest : public testing::Test {
   ino_t FindStats() { return files_.Find(kControlFolderInode, "stats").value().value(); }
 
   int written_ = 0;
-  ControlFiles files_{[this] { return std::to_string(++written_); }};
+  ControlFiles files_{[this] { return std::to_string(++written_); }, /*for_all=*/false};
 };
 
 TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
@@ -47,10 +47,16 @@ TEST_F(ControlFilesTest, PlanIsAlwaysTheSamePipeThatEveryoneMayWriteInto) {
   EXPECT_EQ(files_.Find(kControlFolderInode, "plan").value(), kPlanInode);
   const auto status = files_.GetStat(kPlanInode);
   ASSERT_TRUE(status.has_value());
-  EXPECT_EQ(status->st_mode, S_IFIFO | 0222U);
+  EXPECT_EQ(status->st_mode, S_IFIFO | 0622U);
   EXPECT_EQ(status->st_nlink, 1U);
   EXPECT_EQ(files_.GetContent(kPlanInode), nullptr);
   EXPECT_EQ(written_, 0) << "nothing is told of it";
+}
+
+TEST_F(ControlFilesTest, TheFolderIsForTheOwnerUnlessItIsForAll) {
+  const auto nothing = [] { return std::string(); };
+  EXPECT_EQ(ControlFiles(nothing, false).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0500U);
+  EXPECT_EQ(ControlFiles(nothing, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
 }
 
 TEST_F(ControlFilesTest, ThePlanStaysWhoeverForgetsIt) {

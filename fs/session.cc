@@ -19,6 +19,7 @@
 #include "fs/libfuse_log.h"
 #include "fs/mount_table.h"
 #include "fs/mount_turn.h"
+#include "fs/privileges.h"
 #include "fs/unmount.h"
 
 namespace quire {
@@ -117,6 +118,7 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
   auto root = FindRoot((*pack)->index(), options.subdir);
   if (!root) return Propagate(std::move(root));
+  const std::string privileges = DropPrivileges();  // before the first thread
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
   if (!transport) return Propagate(std::move(transport));
   CacheOptions cache = options.cache;
@@ -126,6 +128,7 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   if (!samples) return Propagate(std::move(samples));
   std::unique_ptr<Session> session(
       new Session(*std::move(pack), *root, *std::move(samples), mount_point, options, *std::move(transport)));
+  session->privileges_ = privileges;
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
   return session;
 }
@@ -256,6 +259,7 @@ Result<void> Session::Serve(SessionEvents events) {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", pack_->path(), mount_point_, pack_->superblock().samples,
                options_.threads);
   spdlog::info("transport: {}", transport_.Describe());
+  spdlog::info("privileges: {}", privileges_);
   for (const std::string& line : samples_->Describe()) spdlog::info("{}", line);
   if (!file_system_.HasControlFiles())
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);

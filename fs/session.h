@@ -70,6 +70,7 @@ class Session {
   const std::string mount_point_;
   const MountOptions options_;
   const TransportChoice transport_;
+  std::string privileges_;  // that are left, for the log
   KernelFeed feed_;
   FileSystem file_system_;
   fuse_session* session_ = nullptr;

@@ -9,6 +9,7 @@ make_samples "$scratch/tree" 2 10 3000
 pack=$scratch/tree.quire
 pack "$scratch/tree" -o "$pack"
 mkdir "$scratch/mnt"
+mkdir -m 1777 "$scratch/for-all"  # whoever mounts
 
 # Root of a user namespace mounts by itself, and with it all goes away.
 make_ordinary_user
@@ -30,7 +31,7 @@ if "${as[@]}" unshare -Urm true 2>/dev/null; then
     wait $! 2>/dev/null || true
     "$1" mount "$2" "$3/mnt" 2>"$4/said" || { cat "$4/said"; exit 1; }
     diff -r "$3/tree" "$3/mnt"
-    "$1" umount "$3/mnt"' - "$user_quire" "$pack" "$scratch" "$user_home" || fail 'mounting in a user namespace'
+    "$1" umount "$3/mnt"' - "$user_quire" "$pack" "$scratch" "$scratch/for-all" || fail 'mounting in a user namespace'
   ! is_mounted "$scratch/mnt" || fail 'mounted outside of the namespace'
 else
   leave_out 'no user namespace: they are not allowed here'

@@ -102,9 +102,10 @@ bool ReopenLog() {
 
 Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, const std::string& directory,
                                 MountOptions options) {
+  for (const std::string& path : {pack, directory})
+    if (auto answers = CheckPathAnswers(path); !answers) return Propagate(std::move(answers));
   const std::unique_ptr<char, decltype(&std::free)> pack_path(realpath(pack.c_str(), nullptr), &std::free);
   if (pack_path == nullptr) return SystemError(errno, "pack '{}'", pack);
-  if (auto answers = CheckPathAnswers(directory); !answers) return Propagate(std::move(answers));
   auto mount_point = ResolveMountPoint(directory);
   if (!mount_point)
     return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,

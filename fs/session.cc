@@ -20,6 +20,7 @@
 #include "fs/mount_table.h"
 #include "fs/mount_turn.h"
 #include "fs/privileges.h"
+#include "fs/syscall_filter.h"
 #include "fs/unmount.h"
 
 namespace quire {
@@ -272,6 +273,7 @@ Result<void> Session::Serve(SessionEvents events) {
     StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
+  spdlog::info("system calls: {}", FilterSystemCalls());
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

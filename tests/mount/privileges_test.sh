@@ -30,6 +30,12 @@ if is_root && [ $((0x$(awk '$1 == "CapEff:" {print $2}' /proc/self/status) >> 21
   assert_equal "$(status_of NoNewPrivs "$daemon")" 1 'whether privileges can be gained'
   for set in $(status_of CapBnd "$daemon"); do assert_equal $((0x$set & ~allowed)) 0 "the bounding set of a thread is $set"; done
   grep -q 'sys_admin.*none can be gained' "$scratch/log" || fail "the log does not tell: $(cat "$scratch/log")"
+  calls=$(sed -n 's/.*system calls: //p' "$scratch/log")
+  case $calls in
+    *'no others') assert_equal "$(status_of Seccomp "$daemon")" 2 'whether all threads are behind the filter' ;;
+    all*) leave_out "no filter of system calls: $calls" ;;
+    *) fail "the log does not tell of system calls: $(cat "$scratch/log")" ;;
+  esac
 fi
 
 # It unmounts by itself all the same, and opens its log anew.

@@ -101,6 +101,9 @@ constexpr auto kAllowed = std::to_array<const char*>({
     "mlock2",
     "munlock",
     "membarrier",
+    "mbind",
+    "get_mempolicy",
+    "set_mempolicy",
     // Threads and time. Of clone only that of threads, below.
     "futex",
     "futex_time64",

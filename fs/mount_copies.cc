@@ -31,7 +31,11 @@ std::string NamespaceOf(const stdfs::path& process) {
 }  // namespace
 
 std::string DescribeMountCopy(dev_t device) {
-  if (const auto here = FindIn(ListMounts(), device)) return fmt::format("a copy of it is mounted at '{}'", *here);
+  const auto here = FindIn(ListMounts(), device);
+  return here ? fmt::format("a copy of it is mounted at '{}'", *here) : "";
+}
+
+std::string DescribeForeignMountCopy(dev_t device) {
   std::set<std::string> seen = {NamespaceOf("/proc/self"), ""};  // "": what this user may not look into
   std::error_code error;
   for (stdfs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {

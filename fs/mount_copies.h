@@ -8,8 +8,10 @@
 
 namespace quire {
 
-// What the mount of `device` is copied to, for messages: "a copy of it is mounted at '/srv/x'", "process 12 (bash) has
-// a copy of it at '/x', in a mount namespace of its own". "" where no copy is seen. Nothing of the mount is touched.
+// What the mount of `device` is copied to, for messages; "" where no copy is seen. Nothing of the mount is touched.
+// In this mount namespace: "a copy of it is mounted at '/srv/x'".
 std::string DescribeMountCopy(dev_t device);
+// In another: "process 12 (bash) has a copy of it at '/x', in a mount namespace of its own".
+std::string DescribeForeignMountCopy(dev_t device);
 
 }  // namespace quire

@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kDaemonTimeout(30);
 // Then it is looked, and then each second, whether it will not end for now. Most have ended by then.
 constexpr std::chrono::milliseconds kFirstLook(200);
 constexpr std::chrono::milliseconds kFurtherLooks(1000);
+// Programs that are started meanwhile have a copy of the mount for a moment, where they are put into a mount namespace.
+constexpr std::chrono::seconds kForeignCopies(5);
 
 struct Arguments {
   std::vector<std::string> directories;
@@ -69,12 +71,13 @@ std::unexpected<Error> ExplainBusy(const MountEntry& mount) {
 // Waits for the end of the daemon of a mount that is gone from `mount_point`; an error where it goes on, with the
 // cause.
 Result<void> WaitForDaemon(const PresenceWatch& daemon, const MountEntry& mount) {
-  const auto until = std::chrono::steady_clock::now() + kDaemonTimeout;
-  std::string cause;
+  const auto begin = std::chrono::steady_clock::now();
   for (auto wait = kFirstLook; !WaitForEnd(daemon, wait); wait = kFurtherLooks) {
-    cause = DescribeMountCopy(mount.device);
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    std::string cause = DescribeMountCopy(mount.device);
     if (cause.empty()) cause = DescribeStandstill(daemon.pid);
-    if (cause.empty() && std::chrono::steady_clock::now() >= until) cause = "the disk of the pack does not answer";
+    if (cause.empty() && waited >= kForeignCopies) cause = DescribeForeignMountCopy(mount.device);
+    if (cause.empty() && waited >= kDaemonTimeout) cause = "the disk of the pack does not answer";
     if (!cause.empty())
       return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon goes on: {}", mount.mount_point, cause);
   }

@@ -14,13 +14,13 @@ pack "$scratch/tree" -o "$scratch/tree.quire"
 mnt=$scratch/mnt
 handles() { /usr/bin/python3 "$support/file_handles.py" "$@"; }
 
-mount_pack "$scratch/tree.quire" "$mnt" -o allow_other
+mount_pack "$scratch/tree.quire" "$mnt" -o allow_other,push=off
 opened=$(handles "$mnt") || fail 'files are not found by their handles'
 assert_equal "$opened" "$(find "$scratch/tree" | wc -l)" 'files found by handles'
 assert_equal "$(handles "$mnt" "$mnt/link" "$mnt/deep/er/still/file" "$mnt/deep/er/still")" 3
 umount_pack "$mnt"
 
-mount_pack "$scratch/tree.quire" "$mnt" -o subdir=deep
+mount_pack "$scratch/tree.quire" "$mnt" -o subdir=deep,push=off
 assert_equal "$(handles "$mnt")" 4 'files found by handles in a folder of the pack'
 umount_pack "$mnt"
 # The handle of a file outside of the folder: made in a mount of the whole pack, used in one of the folder.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Opens files of a mount by handles that the kernel has forgotten, as servers of NFS do. As root.
 
-file_handles.py MOUNT [PATH...]   handles of the paths below MOUNT, or of all; then caches are dropped, and each is opened
+file_handles.py MOUNT [PATH...]   handles of the paths below MOUNT, or of all; then names and inodes are dropped, and each is opened
                                   by its handle and compared with what its path shows; prints how many
 file_handles.py --in MOUNT PATH   opens the handle that PATH has in another mount in this one; prints the error's name
 """
@@ -67,7 +67,7 @@ def main():
         paths.append(mount)
     handles = [(path, handle_of(path)) for path in paths]
     with open("/proc/sys/vm/drop_caches", "w") as file:
-        file.write("3")
+        file.write("2")  # names and inodes; those of which pages are cached stay
     mount_fd = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
     found = []
     for path, handle in handles:  # all before a path is walked, which would make the kernel know the file again

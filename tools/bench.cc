@@ -1,5 +1,5 @@
-// `quire bench` is a program of its own, quire-bench: it links what only measuring needs (LMDB, libzip, libarchive,
-// io_uring), and the daemon on every node should not. It lies beside quire where it was built, and in libexec where it
+// `quire bench` is a program of its own, quire-bench: it is for whoever measures, and not for every node
+// that mounts. It lies beside quire where it was built, and in libexec where it
 // is installed.
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 namespace quire {
 
 void AddBenchCommand(CLI::App& app) {
-  app.add_subcommand("bench", "Measure a storage, a loader's epochs, names and attributes, or container formats");
+  app.add_subcommand("bench", "Measure a storage, a loader's epochs, or names and attributes");
 }
 
 int RunBenchCommand(std::vector<std::string> words) {

@@ -2,6 +2,8 @@
 import os
 import random
 import subprocess
+import tarfile
+import zipfile
 
 from environment import QUIRE
 from trees import sample_paths
@@ -56,6 +58,19 @@ def lmdb_reader(tree, path):
     return reader.read
 
 
+def tar_reader(tree, path):
+    archive = tarfile.open(path)
+    members = {os.path.normpath(os.fsencode(member.name)): member for member in archive if member.isreg()}
+    if sorted(members) != tree.paths:
+        raise WrongContents(f'{len(members)} files, or other names than the {len(tree.paths)} of the tree')
+    return lambda number: archive.extractfile(members[tree.paths[number]]).read()
+
+
+def zip_reader(tree, path):
+    archive = zipfile.ZipFile(path)
+    return lambda number: archive.read(os.fsdecode(tree.paths[number]))
+
+
 def pack_reader(tree, path):  # every run of `quire bench` counts its samples and bytes
     return lambda number: subprocess.run([QUIRE, 'cat', path, tree.paths[number]], check=True, capture_output=True).stdout
 
@@ -65,7 +80,7 @@ def check(contestant, tree, target):
     if contestant.has_filesystem():
         read = file_system_reader(tree, target)
     else:
-        read = {'lmdb': lmdb_reader, 'quire': pack_reader}[contestant.image](tree, target)
+        read = {'lmdb': lmdb_reader, 'quire': pack_reader, 'tar': tar_reader, 'zip': zip_reader}[contestant.image](tree, target)
     for number in tree.compared:
         if read(number) != contents(tree.path, tree.paths[number]):
             raise WrongContents(f'{os.fsdecode(tree.paths[number])} differs from the tree')

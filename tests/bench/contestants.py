@@ -73,6 +73,9 @@ CONTESTANTS = [
                image='quire'),
     Contestant('lmdb', 'LMDB', 'keyed by number, in order, read through its map', packages=('python3-lmdb', 'liblmdb0'),
                image='lmdb'),
+    Contestant('tar', 'tar, by an index', 'no file system; path order is the order of the archive, which is then read from its'
+               ' start to its end, as WebDataset reads its shards', packages=('tar',), image='tar'),
+    Contestant('zip', 'zip, by libzip', 'no file system; stored', packages=('zip',), programs=('zip',), image='zip'),
     Contestant('erofs-file', 'EROFS, file-backed', 'no loop device; mount(2), because mount(8) before 2.41 adds one',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs',
                mount='{bench}/mount_file erofs {source} {mnt}', main=True, also_in=('plan',)),

@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import figures
-from environment import QUIRE, REPOSITORY, SCRATCH, drop_caches
+from environment import QUIRE, REPOSITORY, SCRATCH, STORE_EPOCH, drop_caches
 from limits import Limits, disk_of
 from messages import traced
 from mounts import children, mounted
@@ -36,6 +36,7 @@ SECTOR_BYTES = 512  # of /sys/dev/block/*/stat, whatever the disk's own are
 RESIDENT_EVERY_S = 0.02  # an epoch of image takes a hundred times as long
 RESIDENT_AFTER_S = 10
 
+READ_BY_STORE_EPOCH = ('.tar', '.zip', '.lmdb')
 FIO_COPY = 'fio'  # the ending of the name of the copy of the pack that fio reads
 SEQUENTIAL = ['--rw=read', '--iodepth=8']
 DISK_ACCESSES = {  # what fio is told; O_DIRECT, so that nothing is cached
@@ -98,7 +99,8 @@ class Measuring:
         return mounted(contestant, self.image_of(contestant.image), self.mnt, self.limits)
 
     def bench(self, kind, target, *options):
-        return started([QUIRE, 'bench', kind, target, *map(str, options), '--json', '-'], self.limits)
+        program = [STORE_EPOCH] if target.endswith(READ_BY_STORE_EPOCH) else [QUIRE, 'bench']
+        return started([*program, kind, target, *map(str, options), '--json', '-'], self.limits)
 
     def epochs_started(self, target, epochs, readers, order, seed, *options, limit_s=None):
         return self.bench('epoch', target, '--epochs', epochs, '--threads', readers, '--order', order, '--seed', seed,

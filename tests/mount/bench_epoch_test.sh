@@ -112,7 +112,7 @@ assert_exit 2 quire bench
 assert_exit 2 quire bench epoch "$scratch/tree" --json "$scratch/none/e.json"
 assert_says "$scratch/none"
 assert_exit 0 quire bench --help
-assert_says 'quire bench' epoch meta io formats
+assert_says 'quire bench' epoch meta io
 if is_root; then
   chmod 000 "$scratch/tree/folder one/7"
   chmod 755 "$scratch/tree" "$scratch/tree/folder one"

@@ -54,7 +54,7 @@ mapfile -t commands < <(quire --help | sed '1,/^Commands:/d; /^$/,$d' | awk '/^ 
 {
   quire --help
   for command in "${commands[@]}"; do quire "$command" --help; done
-  for part in io epoch meta formats; do quire bench $part --help; done
+  for part in io epoch meta; do quire bench $part --help; done
 } >"$scratch/help"
 ! grep -n '.\{81,\}' "$scratch/help" || fail 'help is wider than 80 columns'
 ! grep -n '[^ -~]' "$scratch/help" || fail 'help holds control characters'

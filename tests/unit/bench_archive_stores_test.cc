@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "format/coding.h"
+#include "tests/bench/stores/archive_stores.h"
 #include "tests/support/memory_tree.h"
-#include "tools/bench/archive_stores.h"
 
 namespace quire::bench {
 namespace {

@@ -35,7 +35,6 @@ class CountingStore final : public SampleStore {
   Result<void> List() override { return {}; }
   [[nodiscard]] uint64_t sample_count() const override { return kSamples; }
   [[nodiscard]] Result<std::vector<uint64_t>> PageOrder() const override { return std::vector<uint64_t>{}; }
-  [[nodiscard]] Result<void> Evict() const override { return {}; }
   [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
     if (refuse_readers) return MakeError(ErrorCode::kUnreadable, "the store is shut");
     return std::make_unique<Reader>(*this);

@@ -47,7 +47,6 @@ TEST_F(Stores, ADirectoryHoldsItsFilesInPathOrder) {
   auto store = ValueOrDie(OpenStore(folder_ / "tree"));
   OkOrDie(store->List());
   EXPECT_EQ(SizesRead(*store), kSizes);
-  OkOrDie(store->Evict());
 }
 
 TEST_F(Stores, APackHoldsThemInTheSameOrder) {
@@ -55,7 +54,6 @@ TEST_F(Stores, APackHoldsThemInTheSameOrder) {
   auto store = ValueOrDie(OpenStore(folder_ / "tree.quire"));
   OkOrDie(store->List());
   EXPECT_EQ(SizesRead(*store), kSizes);
-  OkOrDie(store->Evict());
 }
 
 TEST_F(Stores, AHardLinkCountsAsASample) {

@@ -126,18 +126,6 @@ class DirectoryStore final : public SampleStore {
     return order;
   }
 
-  [[nodiscard]] Result<void> Evict() const override {
-    for (uint64_t i = 0; i < paths_.size(); ++i)
-      if (auto evicted = EvictFile(FullPath(i)); !evicted) return evicted;
-    // Behind a FUSE mount the daemon's file is cached as well.
-    const auto mount = MountUnder(path_);
-    struct stat status{};
-    if (mount && mount->type.starts_with("fuse") && stat(mount->source.c_str(), &status) == 0 &&
-        S_ISREG(status.st_mode))
-      return EvictFile(mount->source);
-    return {};
-  }
-
   [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
     return std::make_unique<DirectoryReader>(root_.fd(), paths_);
   }

@@ -31,6 +31,7 @@ struct Arguments {
   bool cold = false;
   bool plan = false;
   bool quick = false;
+  StoreOpener open = OpenStore;
   Outputs outputs;
 };
 
@@ -70,7 +71,7 @@ Result<double> ListAgain(SampleStore& store, const Arguments& arguments) {
 
 Result<void> Measure(Experiment& experiment) {
   const Arguments& arguments = experiment.arguments;
-  auto store = OpenStore(arguments.path);
+  auto store = arguments.open(arguments.path);
   if (!store) return Propagate(std::move(store));
   const std::vector<pid_t> daemons = FindFuseDaemons(arguments.path);
   StepProgress progress("measuring", arguments.epochs);
@@ -233,11 +234,11 @@ int RunEpochCommand(Arguments arguments) {
 
 }  // namespace
 
-void AddEpochCommand(CLI::App& app, Body& run) {
+void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open) {
   auto arguments = std::make_shared<Arguments>();
+  arguments->open = open;
   CLI::App* epoch = app.add_subcommand("epoch", "A loader's epochs: list, then open, fstat, read and close every file");
-  epoch->add_option("PATH", arguments->path, "Directory or mount; or a .quire, .tar, .zip or .lmdb file, read directly")
-      ->required();
+  epoch->add_option("PATH", arguments->path, "Directory or mount; or a .quire file, read directly")->required();
   epoch->add_option("--order", arguments->order, "random: shuffled anew for each epoch; page: as the files lie on disk")
       ->check(CLI::IsMember({"random", "path", "page"}))
       ->capture_default_str();

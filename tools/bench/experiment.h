@@ -6,14 +6,16 @@
 #include <string>
 
 #include "tools/bench/report.h"
+#include "tools/bench/sample_store.h"
 #include "tools/command.h"
 
 namespace quire::bench {
 
 void AddIoCommand(CLI::App& app, Body& run);
-void AddEpochCommand(CLI::App& app, Body& run);
+// `open` finds the store that a path names.
+using StoreOpener = Result<std::unique_ptr<SampleStore>> (*)(const std::string& path);
+void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open);
 void AddMetaCommand(CLI::App& app, Body& run);
-void AddFormatsCommand(CLI::App& app, Body& run);
 
 // Adds --json, --csv and --report to a subcommand.
 void AddOutputOptions(CLI::App& subcommand, Outputs& outputs);

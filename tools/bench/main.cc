@@ -5,6 +5,7 @@
 
 #include "format/escaping.h"
 #include "tools/bench/experiment.h"
+#include "tools/bench/sample_store.h"
 #include "tools/complete.h"
 #include "tools/standard_streams.h"
 
@@ -12,14 +13,12 @@ namespace {
 
 int Run(int argc, char** argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  CLI::App app("Measures how fast a storage is for loaders of many files. Reads only, but for 'formats'.",
-               "quire bench");
+  CLI::App app("Measures how fast a storage is for loaders of many files. It only reads.", "quire bench");
   quire::SetUpParser(app);
   quire::Body run;
   quire::bench::AddIoCommand(app, run);
-  quire::bench::AddEpochCommand(app, run);
+  quire::bench::AddEpochCommand(app, run, quire::bench::OpenStore);
   quire::bench::AddMetaCommand(app, run);
-  quire::bench::AddFormatsCommand(app, run);
   if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(app, words);
   return quire::ParseAndRun(app, run, words);
 }

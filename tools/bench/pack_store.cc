@@ -6,7 +6,6 @@
 #include "format/file.h"
 #include "format/pack.h"
 #include "tools/bench/sample_store.h"
-#include "tools/bench/system_counters.h"
 
 namespace quire::bench {
 namespace {
@@ -76,8 +75,6 @@ class PackStore final : public SampleStore {
     });
     return order;
   }
-
-  [[nodiscard]] Result<void> Evict() const override { return EvictFile(path_); }
 
   [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
     return std::make_unique<PackReader>(file_, pieces_);

@@ -19,7 +19,7 @@ struct Table {
 };
 
 struct Report {
-  std::string kind;          // "io", "epoch", "meta", "formats"
+  std::string kind;          // "io", "epoch", "meta"
   std::string subject;       // the path that was measured
   std::string command = {};  // the exact command line, quoted for a shell
   Machine machine = {};

@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include "tools/bench/archive_stores.h"
-
 namespace quire::bench {
 
 std::vector<uint64_t> CountUp(uint64_t count) {
@@ -17,10 +15,7 @@ Result<std::unique_ptr<SampleStore>> OpenStore(const std::string& path) {
   if (stat(path.c_str(), &status) != 0) return SystemError(errno, "{}", path);
   if (S_ISDIR(status.st_mode)) return OpenDirectoryStore(path);
   if (path.ends_with(".quire")) return OpenPackStore(path);
-  if (path.ends_with(".tar")) return OpenTarStore(path);
-  if (path.ends_with(".zip")) return OpenZipStore(path);
-  if (path.ends_with(".lmdb")) return OpenLmdbStore(path);
-  return Invalid("{}: neither a directory nor a file named .quire, .tar, .zip or .lmdb", path);
+  return Invalid("{}: neither a directory nor a file named .quire", path);
 }
 
 }  // namespace quire::bench

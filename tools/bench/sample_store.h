@@ -1,5 +1,5 @@
-// Samples wherever they are kept (a directory or mount, a pack, a tar, a zip, an LMDB), behind one interface, so that
-// one engine reads them all and its figures can be compared.
+// Samples wherever they are kept (a directory or mount, a pack), behind one interface, so that one engine reads them
+// all and its figures can be compared. tests/bench/stores has further stores, for comparisons.
 #pragma once
 
 #include <cstdint>
@@ -53,9 +53,6 @@ class SampleStore {
   [[nodiscard]] virtual uint64_t sample_count() const = 0;
   // The numbers of all samples in the order in which their bytes lie on disk, as far as the store can tell.
   virtual Result<std::vector<uint64_t>> PageOrder() const = 0;
-  // Asks the kernel to forget the cached bytes of what the store reads (posix_fadvise(2)); needs no root. Names and
-  // attributes stay cached.
-  virtual Result<void> Evict() const = 0;
   virtual Result<std::unique_ptr<StoreReader>> NewReader() const = 0;
 };
 
@@ -71,7 +68,7 @@ Result<std::vector<std::string>> ListSamplePaths(const std::string& root);
 // A pack, read without a file system: the index is loaded by List, then one pread for each extent, sums unchecked.
 Result<std::unique_ptr<SampleStore>> OpenPackStore(const std::string& path);
 
-// The store at `path`: a directory, or a file whose name ends with .quire, .tar, .zip or .lmdb.
+// The store at `path`: a directory, or a file whose name ends with .quire.
 Result<std::unique_ptr<SampleStore>> OpenStore(const std::string& path);
 
 }  // namespace quire::bench

@@ -1,4 +1,4 @@
-#include "tools/bench/sample_files.h"
+#include "tests/bench/stores/sample_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

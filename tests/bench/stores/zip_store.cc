@@ -9,9 +9,8 @@
 #include <optional>
 
 #include "format/file.h"
-#include "tools/bench/archive_stores.h"
-#include "tools/bench/sample_files.h"
-#include "tools/bench/system_counters.h"
+#include "tests/bench/stores/archive_stores.h"
+#include "tests/bench/stores/sample_files.h"
 
 namespace quire::bench {
 namespace {
@@ -202,8 +201,6 @@ class ZipStore final : public SampleStore {
 
   // libzip does not tell offsets; writers put the entries of the directory in the order of their bytes.
   [[nodiscard]] Result<std::vector<uint64_t>> PageOrder() const override { return CountUp(members_.size()); }
-
-  [[nodiscard]] Result<void> Evict() const override { return EvictFile(path_); }
 
   [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
     auto zip = OpenZip(path_, ZIP_RDONLY);

@@ -8,9 +8,8 @@
 
 #include "format/coding.h"
 #include "format/file.h"
-#include "tools/bench/archive_stores.h"
-#include "tools/bench/sample_files.h"
-#include "tools/bench/system_counters.h"
+#include "tests/bench/stores/archive_stores.h"
+#include "tests/bench/stores/sample_files.h"
 #include "tools/progress.h"
 
 namespace quire::bench {
@@ -126,8 +125,6 @@ class TarStore final : public SampleStore {
 
   // Stored order is that of the offsets.
   [[nodiscard]] Result<std::vector<uint64_t>> PageOrder() const override { return CountUp(places_.size()); }
-
-  [[nodiscard]] Result<void> Evict() const override { return EvictFile(path_); }
 
   [[nodiscard]] Result<std::unique_ptr<StoreReader>> NewReader() const override {
     auto file = File::Open(path_, O_RDONLY);

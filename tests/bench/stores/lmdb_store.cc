@@ -11,9 +11,8 @@
 
 #include "format/coding.h"
 #include "format/file.h"
-#include "tools/bench/archive_stores.h"
-#include "tools/bench/sample_files.h"
-#include "tools/bench/system_counters.h"
+#include "tests/bench/stores/archive_stores.h"
+#include "tests/bench/stores/sample_files.h"
 
 namespace quire::bench {
 namespace {
@@ -211,8 +210,6 @@ class LmdbStore final : public SampleStore {
 
   // Appended in the order of the keys.
   [[nodiscard]] Result<std::vector<uint64_t>> PageOrder() const override { return CountUp(count_); }
-
-  [[nodiscard]] Result<void> Evict() const override { return EvictFile(path_); }
 
   // The readers of one process share the map, as LMDB demands; it is closed with the last of them, so that no process
   // inherits it.

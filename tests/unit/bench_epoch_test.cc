@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Readers, Epoch, testing::Bool(),
 
 TEST_P(Epoch, ReadsEverySampleOnce) {
   const CountingStore store;
-  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), StorageWatch());
   ASSERT_TRUE(figures) << figures.error().message;
   for (uint64_t sample = 0; sample < kSamples; ++sample) ASSERT_EQ(store.reads(sample), 1U) << sample;
   EXPECT_EQ(figures->samples, kSamples);
@@ -89,12 +89,12 @@ TEST_P(Epoch, ReadsEverySampleOnce) {
   EXPECT_TRUE(figures->complete);
   EXPECT_EQ(figures->latency_seconds.size(), kSamples);
   EXPECT_TRUE(std::ranges::is_sorted(figures->latency_seconds));
-  EXPECT_FALSE(figures->daemon_cpu_seconds);
+  EXPECT_FALSE(figures->spent.daemon_cpu_seconds);
 }
 
 TEST_P(Epoch, CountsWhatCannotBeRead) {
   const CountingStore store(500, Behaviour::kFail);
-  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), StorageWatch());
   ASSERT_TRUE(figures) << figures.error().message;
   EXPECT_EQ(figures->samples, kSamples - 1);
   EXPECT_EQ(figures->failures, 1U);
@@ -106,7 +106,7 @@ TEST_P(Epoch, StopsAtTheLimit) {
   const CountingStore store(0, Behaviour::kSleep);
   EpochSettings settings = Settings(1);
   settings.limit_seconds = 0.02;
-  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  const auto figures = RunEpoch(store, AllSamples(), settings, StorageWatch());
   ASSERT_TRUE(figures) << figures.error().message;
   EXPECT_FALSE(figures->complete);
   EXPECT_EQ(figures->samples, 7U);  // the batch that was claimed before the limit
@@ -115,7 +115,7 @@ TEST_P(Epoch, StopsAtTheLimit) {
 
 TEST_P(Epoch, MeasuresTheSlowSampleAlone) {
   const CountingStore store(999, Behaviour::kSleep);
-  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), StorageWatch());
   ASSERT_TRUE(figures) << figures.error().message;
   EXPECT_GE(figures->latency_seconds.back(), 0.05);
   EXPECT_LT(figures->latency_seconds[kSamples / 2], 0.05);
@@ -129,7 +129,7 @@ TEST_P(Epoch, StopsAndAwaitsWhatRunsBeside) {
     while (!stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     for (uint64_t sample = 0; sample < kSamples; ++sample) reads_at_stop += store.reads(sample);
   };
-  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  const auto figures = RunEpoch(store, AllSamples(), settings, StorageWatch());
   ASSERT_TRUE(figures) << figures.error().message;
   EXPECT_EQ(reads_at_stop, kSamples);  // it had its time until the last sample was read
 }
@@ -137,7 +137,7 @@ TEST_P(Epoch, StopsAndAwaitsWhatRunsBeside) {
 TEST_P(Epoch, FailsWhenAReaderCannotOpenTheStore) {
   CountingStore store;
   store.refuse_readers = true;
-  const auto figures = RunEpoch(store, AllSamples(), Settings(), {});
+  const auto figures = RunEpoch(store, AllSamples(), Settings(), StorageWatch());
   ASSERT_FALSE(figures);
   EXPECT_EQ(figures.error().message, "the store is shut");
   EXPECT_EQ(store.reads(0), 0U);
@@ -148,7 +148,7 @@ TEST_P(Epoch, EndsWhenInterrupted) {
   const std::atomic<bool> interrupted = true;
   EpochSettings settings = Settings();
   settings.interrupted = &interrupted;
-  const auto figures = RunEpoch(store, AllSamples(), settings, {});
+  const auto figures = RunEpoch(store, AllSamples(), settings, StorageWatch());
   // Processes may have been through before anyone looked.
   ASSERT_TRUE(GetParam() || !figures);
   if (!figures) {
@@ -158,16 +158,19 @@ TEST_P(Epoch, EndsWhenInterrupted) {
 
 TEST(EpochOfProcesses, FailsWhenOneDies) {
   const CountingStore store(500, Behaviour::kDie);
-  const auto figures = RunEpoch(store, AllSamples(), {.readers = 2, .processes = true}, {});
+  const auto figures = RunEpoch(store, AllSamples(), {.readers = 2, .processes = true}, StorageWatch());
   ASSERT_FALSE(figures);
   EXPECT_NE(figures.error().message.find("died"), std::string::npos) << figures.error().message;
 }
 
 // An epoch of 100 files with `seconds` in all.
-MeasuredEpoch Made(CacheState cache, double seconds) {
-  MeasuredEpoch epoch{.cache = cache, .readers = 2};
+MeasuredEpoch Made(ServedFrom from, double seconds) {
+  MeasuredEpoch epoch{.from = from, .readers = 2};
   epoch.figures.samples = 100;
   epoch.figures.bytes = 1'000'000;
+  epoch.figures.spent.fetched.bytes = from == ServedFrom::kBelow    ? 1'000'000
+                                      : from == ServedFrom::kPartly ? 370'000
+                                                                    : 0;
   epoch.figures.complete = true;
   epoch.figures.seconds = seconds;
   epoch.figures.open_seconds = seconds * 2 * 0.75;
@@ -184,34 +187,55 @@ std::string Joined(const std::vector<std::string>& sentences) {
 }
 
 TEST(EpochInsights, CompareColdWithWarm) {
-  const std::string text = Joined(EpochInsights({Made(CacheState::kCold, 8), Made(CacheState::kWarm, 2)}));
+  const std::string text =
+      Joined(EpochInsights({Made(ServedFrom::kBelow, 8), Made(ServedFrom::kCaches, 2)}, StorageWatch()));
   EXPECT_NE(text.find("worth 4.0 x"), std::string::npos) << text;
   EXPECT_NE(text.find("75 % went into open and fstat, 25 % into read and close: names"), std::string::npos) << text;
   EXPECT_NE(text.find("30 x the median"), std::string::npos) << text;
   EXPECT_NE(text.find("more readers may help"), std::string::npos) << text;
 }
 
+TEST(EpochInsights, SayNothingOfCachesThatServedBothOrNeither) {
+  for (const auto& [first, last] :
+       {std::pair(ServedFrom::kCaches, ServedFrom::kCaches), std::pair(ServedFrom::kBelow, ServedFrom::kBelow),
+        std::pair(ServedFrom::kPartly, ServedFrom::kCaches)}) {
+    const std::string text = Joined(EpochInsights({Made(first, 8), Made(last, 2)}, StorageWatch()));
+    EXPECT_EQ(text.find("worth"), std::string::npos) << text;
+  }
+}
+
+TEST(EpochInsights, TellThatDroppedCachesDidNotMakeItCold) {
+  MeasuredEpoch epoch = Made(ServedFrom::kPartly, 1);
+  epoch.prepared = Prepared::kDropped;
+  EXPECT_EQ(LabelOf(epoch), "37 % cold");
+  const std::string text = Joined(EpochInsights({epoch}, StorageWatch()));
+  EXPECT_NE(text.find("yet epoch 1 was not cold: 361 KiB of its 977 KiB came from below"), std::string::npos) << text;
+  epoch = Made(ServedFrom::kBelow, 1);
+  epoch.prepared = Prepared::kDropped;
+  EXPECT_EQ(Joined(EpochInsights({epoch}, StorageWatch())).find("not cold"), std::string::npos);
+}
+
 TEST(EpochInsights, BeginWithFailures) {
-  MeasuredEpoch epoch = Made(CacheState::kFound, 1);
+  MeasuredEpoch epoch = Made(ServedFrom::kCaches, 1);
   epoch.figures.failures = 3;
   epoch.figures.first_failure = "a: gone";
-  EXPECT_EQ(EpochInsights({epoch}).front(), "3 reads failed; the first: a: gone");
+  EXPECT_EQ(EpochInsights({epoch}, StorageWatch()).front(), "3 reads failed; the first: a: gone");
 }
 
 TEST(EpochInsights, TellOfAPlanThatFellBehindAlone) {
-  MeasuredEpoch epoch = Made(CacheState::kFound, 1);
+  MeasuredEpoch epoch = Made(ServedFrom::kCaches, 1);
   for (const auto& [planned, is_told] : {std::pair(100, false), std::pair(99, true), std::pair(0, true)}) {
     epoch.planned_samples = planned;
-    const std::string text = Joined(EpochInsights({epoch}));
+    const std::string text = Joined(EpochInsights({epoch}, StorageWatch()));
     EXPECT_EQ(text.find("The plan fell behind") != std::string::npos, is_told) << text;
   }
 }
 
 TEST(EpochInsights, SurviveAnEpochThatReadNothing) {
-  MeasuredEpoch epoch = Made(CacheState::kFound, 0);
+  MeasuredEpoch epoch = Made(ServedFrom::kCaches, 0);
   epoch.figures = {};
   epoch.figures.failures = 1;
-  EXPECT_EQ(EpochInsights({epoch}).size(), 1U);
+  EXPECT_EQ(EpochInsights({epoch}, StorageWatch()).size(), 1U);
 }
 
 }  // namespace

@@ -290,13 +290,15 @@ class IoMeasurement : public testing::Test {
   }
 
   std::vector<IoResult> Measure(unsigned repeats, double seconds) {
-    const IoSettings settings = {.repeats = repeats, .seconds = seconds, .interrupted = &kNotInterrupted};
+    const IoSettings settings = {
+        .repeats = repeats, .seconds = seconds, .watch = watch_, .interrupted = &kNotInterrupted};
     return ValueOrDie(MeasureMatrix(classes_, points_, settings, [this](const std::string&) { ++steps_; }));
   }
 
   const TemporaryFolder folder_;
   std::vector<FileClass> classes_;
   std::vector<IoPoint> points_;
+  const StorageWatch watch_ = StorageWatch::Of(folder_.path());
   size_t steps_ = 0;
 };
 
@@ -369,7 +371,7 @@ IoResult MadeThreads(unsigned threads, double rate) {
 
 // The insight that contains `key`, or nothing.
 std::string InsightWith(const std::vector<IoResult>& results, const std::string& key) {
-  for (const std::string& insight : IoInsights(results))
+  for (const std::string& insight : IoInsights(results, StorageWatch()))
     if (insight.find(key) != std::string::npos) return insight;
   return "";
 }

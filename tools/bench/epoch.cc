@@ -246,7 +246,7 @@ double EpochFigures::latency_at(double percent) const {
 }
 
 Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t> order, const EpochSettings& settings,
-                              std::span<const pid_t> daemons) {
+                              const StorageWatch& watch) {
   assert(settings.readers >= 1 && settings.readers <= kMaxReaders && settings.batch >= 1);
   auto shared = SharedEpoch::Make(settings.readers, order.size());
   auto ready = Pipe::Make();
@@ -264,8 +264,7 @@ Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t
   }
   const auto opened = AwaitReady(ready->read_end, shared->shares());
   if (!opened) shared->next() = order.size();  // those that are ready find nothing to do
-  const double daemon_before = CpuSeconds(daemons);
-  const uint64_t disk_before = DiskBytesRead();
+  const StorageWatch::Mark before = watch.Now();
   std::jthread beside;  // after the readers, so that it ends before them where this fails
   if (opened && settings.beside) beside = std::jthread(settings.beside);
   start->write_end = File();
@@ -273,8 +272,7 @@ Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t
   if (!opened) return std::unexpected(opened.error());
   if (!joined) return std::unexpected(joined.error());
   EpochFigures figures = Gather(*shared, order.size());
-  figures.disk_bytes = DiskBytesRead() - disk_before;
-  if (!daemons.empty()) figures.daemon_cpu_seconds = CpuSeconds(daemons) - daemon_before;
+  figures.spent = watch.Since(before);
   return figures;
 }
 

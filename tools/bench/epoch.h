@@ -1,8 +1,6 @@
 // One epoch of a loader: readers that claim batches of samples in a given order and read them whole.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "tools/bench/sample_store.h"
+#include "tools/bench/storage_watch.h"
 
 namespace quire::bench {
 
@@ -36,9 +35,8 @@ struct EpochFigures {
   double seconds = 0;              // from the start of the first reader to the end of the last
   double open_seconds = 0;         // of all readers: the part of their time that StoreReader::open_seconds tells
   double reader_cpu_seconds = 0;   // user and system time of all readers
-  std::optional<double> daemon_cpu_seconds = {};  // of the FUSE daemon behind the store; empty where there is none
-  uint64_t disk_bytes = 0;                        // that the machine's disks read meanwhile
-  std::vector<double> latency_seconds = {};       // of each sample read, ascending
+  Spent spent = {};                // below the store, meanwhile
+  std::vector<double> latency_seconds = {};  // of each sample read, ascending
 
   [[nodiscard]] double samples_per_second() const { return seconds > 0 ? static_cast<double>(samples) / seconds : 0; }
   [[nodiscard]] double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
@@ -47,9 +45,9 @@ struct EpochFigures {
 };
 
 // Reads the samples of `order` from `store`. The readers open the store, wait for each other, and then start at once:
-// opening the store is not measured. `daemons`: processes whose CPU time is measured beside.
+// opening the store is not measured. `watch`: of what lies below the store.
 // Fails when a reader could not start or died; a sample that cannot be read is a figure.
 Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t> order, const EpochSettings& settings,
-                              std::span<const pid_t> daemons);
+                              const StorageWatch& watch);
 
 }  // namespace quire::bench

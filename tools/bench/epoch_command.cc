@@ -38,12 +38,13 @@ struct Arguments {
 struct Experiment {
   Arguments arguments;
   EpochSettings settings;
+  StorageWatch watch = {};
   std::vector<MeasuredEpoch> epochs = {};
 };
 
-CacheState StateBefore(const Arguments& arguments, unsigned epoch) {
-  if (arguments.cold) return CacheState::kCold;
-  return epoch == 0 ? CacheState::kFound : CacheState::kWarm;
+Prepared PreparedFor(const Arguments& arguments, unsigned epoch) {
+  if (arguments.cold) return Prepared::kDropped;
+  return epoch == 0 ? Prepared::kNothing : Prepared::kAfterEpoch;
 }
 
 // The order of all samples but for a random one, which is another for each epoch. Looks at every file for "page".
@@ -56,10 +57,11 @@ Result<std::vector<uint64_t>> FixedOrder(SampleStore& store, const Arguments& ar
 
 // Lists the samples as a loader does at its start; empties the caches before if so wanted. Returns the seconds of
 // listing.
-Result<double> ListAgain(SampleStore& store, const Arguments& arguments) {
+Result<double> ListAgain(SampleStore& store, const Experiment& experiment) {
+  const Arguments& arguments = experiment.arguments;
   const uint64_t samples = store.sample_count();
   if (arguments.cold)
-    if (auto dropped = DropCaches(); !dropped) return Propagate(std::move(dropped));
+    if (auto dropped = DropCaches(experiment.watch.daemons()); !dropped) return Propagate(std::move(dropped));
   const double start = NowSeconds();
   if (auto listed = arguments.list == "stat" ? store.ListWithAttributes() : store.List(); !listed)
     return Propagate(std::move(listed));
@@ -73,7 +75,7 @@ Result<void> Measure(Experiment& experiment) {
   const Arguments& arguments = experiment.arguments;
   auto store = arguments.open(arguments.path);
   if (!store) return Propagate(std::move(store));
-  const std::vector<pid_t> daemons = FindFuseDaemons(arguments.path);
+  experiment.watch = StorageWatch::Of(arguments.path);
   StepProgress progress("measuring", arguments.epochs);
   progress.Begin("listing");
   auto order = FixedOrder(**store, arguments);
@@ -85,18 +87,19 @@ Result<void> Measure(Experiment& experiment) {
     plan = std::move(*found);
   }
   for (unsigned epoch = 0; epoch < arguments.epochs; ++epoch) {
-    MeasuredEpoch measured{.cache = StateBefore(arguments, epoch), .readers = experiment.settings.readers};
-    if (epoch > 0) progress.Begin(fmt::format("epoch {}, {}", epoch + 1, CacheStateName(measured.cache)));
-    const auto listed = ListAgain(**store, arguments);
+    MeasuredEpoch measured{.prepared = PreparedFor(arguments, epoch), .readers = experiment.settings.readers};
+    if (epoch > 0) progress.Begin(fmt::format("epoch {}", epoch + 1));
+    const auto listed = ListAgain(**store, experiment);
     if (!listed) return std::unexpected(listed.error());
     measured.list_seconds = *listed;
     if (arguments.order == "random") std::ranges::shuffle(*order, std::mt19937_64(arguments.seed + epoch));
     EpochSettings settings = experiment.settings;
     if (plan)
       settings.beside = [&](const std::stop_token& stop) { measured.planned_samples = plan->Write(*order, stop); };
-    auto figures = RunEpoch(**store, *order, settings, daemons);
+    auto figures = RunEpoch(**store, *order, settings, experiment.watch);
     if (!figures) return Propagate(std::move(figures));
     measured.figures = std::move(*figures);
+    measured.from = JudgeBytes(measured.figures.spent.fetched, measured.figures.bytes, experiment.watch.in_memory());
     experiment.epochs.push_back(std::move(measured));
   }
   return {};
@@ -108,7 +111,8 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
   nlohmann::ordered_json result = {
       {"experiment", "epoch"},
       {"epoch", number + 1},
-      {"cache", CacheStateName(epoch.cache)},
+      {"prepared", PreparedName(epoch.prepared)},
+      {"cache", ServedFromName(epoch.from)},
       {"order", experiment.arguments.order},
       {experiment.settings.processes ? "processes" : "threads", epoch.readers},
       {"list", experiment.arguments.list},
@@ -126,32 +130,30 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"latency_max_seconds", figures.latency_at(100)},
       {"open_seconds", figures.open_seconds},
       {"reader_cpu_seconds", figures.reader_cpu_seconds},
-      {"daemon_cpu_seconds", nullptr},
-      {"disk_bytes", figures.disk_bytes},
-      {"planned_samples", nullptr},
   };
+  AddSpent(figures.spent, result);
+  result["planned_samples"] = nullptr;
   if (epoch.planned_samples) result["planned_samples"] = *epoch.planned_samples;
-  if (figures.daemon_cpu_seconds) result["daemon_cpu_seconds"] = *figures.daemon_cpu_seconds;
   return result;
 }
 
 Table ToTable(const Experiment& experiment) {
   Table table{.title = "Epochs",
               .header = {"epoch", "list", "files", "bytes", "seconds", "files/s", "rate", "p50", "p99", "p99.9",
-                         "reader CPU s", "daemon CPU s", "from disk"},
+                         "reader CPU s", "daemon CPU s", "from below"},
               .rows = {}};
   for (size_t i = 0; i < experiment.epochs.size(); ++i) {
     const MeasuredEpoch& epoch = experiment.epochs[i];
     const EpochFigures& figures = epoch.figures;
     table.rows.push_back(
-        {fmt::format("{} {}{}", i + 1, CacheStateName(epoch.cache), figures.complete ? "" : ", cut"),
+        {fmt::format("{} {}{}", i + 1, LabelOf(epoch), figures.complete ? "" : ", cut"),
          FormatValue(epoch.list_seconds, Unit::kSeconds), FormatCount(figures.samples), FormatBytes(figures.bytes),
          fmt::format("{:.2f}", figures.seconds), FormatCount(std::llround(figures.samples_per_second())),
          FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond),
          FormatValue(figures.latency_at(50), Unit::kSeconds), FormatValue(figures.latency_at(99), Unit::kSeconds),
          FormatValue(figures.latency_at(99.9), Unit::kSeconds), fmt::format("{:.2f}", figures.reader_cpu_seconds),
-         figures.daemon_cpu_seconds ? fmt::format("{:.2f}", *figures.daemon_cpu_seconds) : "",
-         FormatBytes(figures.disk_bytes)});
+         figures.spent.daemon_cpu_seconds ? fmt::format("{:.2f}", *figures.spent.daemon_cpu_seconds) : "",
+         FetchedText(figures.spent.fetched)});
   }
   return table;
 }
@@ -164,7 +166,7 @@ Chart RateChart(const Experiment& experiment) {
               .y = {.label = "files/s", .unit = Unit::kPerSecond},
               .series = {{.name = "files/s"}}};
   for (size_t i = 0; i < experiment.epochs.size(); ++i) {
-    chart.categories.push_back(fmt::format("epoch {}, {}", i + 1, CacheStateName(experiment.epochs[i].cache)));
+    chart.categories.push_back(fmt::format("epoch {}, {}", i + 1, LabelOf(experiment.epochs[i])));
     chart.series[0].values.push_back(experiment.epochs[i].figures.samples_per_second());
   }
   return chart;
@@ -179,7 +181,7 @@ Chart LatencyChart(const Experiment& experiment) {
   for (size_t i = 0; i < experiment.epochs.size(); ++i) {
     const MeasuredEpoch& epoch = experiment.epochs[i];
     if (epoch.figures.latency_seconds.empty()) continue;
-    Series series{.name = fmt::format("epoch {}, {}", i + 1, CacheStateName(epoch.cache))};
+    Series series{.name = fmt::format("epoch {}, {}", i + 1, LabelOf(epoch))};
     for (const double percent : {0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0})
       series.points.emplace_back(epoch.figures.latency_at(percent), percent / 100);
     chart.series.push_back(std::move(series));
@@ -203,9 +205,10 @@ Report MakeReport(const Experiment& experiment) {
                              {"cold", arguments.cold},
                              {"list", arguments.list},
                              {"plan", arguments.plan}},
-                .insights = EpochInsights(experiment.epochs),
+                .insights = EpochInsights(experiment.epochs, experiment.watch),
                 .tables = {ToTable(experiment)},
                 .charts = {RateChart(experiment), LatencyChart(experiment)}};
+  AddWatch(experiment.watch, report.settings);
   for (size_t i = 0; i < experiment.epochs.size(); ++i) report.results.push_back(ToResult(experiment, i));
   return report;
 }

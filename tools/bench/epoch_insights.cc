@@ -17,18 +17,44 @@ std::string Rate(const EpochFigures& figures) {
                      FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond));
 }
 
-// What would be gained if everything came out of the cache.
+// What would be gained if everything came out of the cache: only where that is what happened.
 void CompareFirstWithLast(const std::vector<MeasuredEpoch>& epochs, std::vector<std::string>& insights) {
   const MeasuredEpoch& first = epochs.front();
   const MeasuredEpoch& last = epochs.back();
-  const char* name = first.cache == CacheState::kCold ? "Cold" : "At first";
-  if (epochs.size() == 1 || last.cache != CacheState::kWarm) {
-    insights.push_back(fmt::format("{} {}.", name, Rate(last.figures)));
-    return;
+  std::string sentence = fmt::format("The first epoch ({}): {}", LabelOf(first), Rate(first.figures));
+  if (epochs.size() > 1) sentence += fmt::format("; the last ({}): {}", LabelOf(last), Rate(last.figures));
+  if (first.from == ServedFrom::kBelow && last.from == ServedFrom::kCaches)
+    sentence += fmt::format(": the caches are worth {:.1f} x",
+                            last.figures.samples_per_second() / first.figures.samples_per_second());
+  insights.push_back(sentence + ".");
+}
+
+// Caches that were dropped, and yet served.
+void DescribeFailedColdness(const std::vector<MeasuredEpoch>& epochs, const StorageWatch& watch,
+                            std::vector<std::string>& insights) {
+  const auto failed = std::ranges::find_if(epochs, [](const MeasuredEpoch& epoch) {
+    return epoch.prepared == Prepared::kDropped && epoch.from != ServedFrom::kBelow;
+  });
+  if (failed == epochs.end()) return;
+  const std::string epoch = fmt::format("epoch {}", failed - epochs.begin() + 1);
+  switch (failed->from) {
+    case ServedFrom::kMemory:
+      insights.emplace_back("Nothing can be cold here: the storage lies in memory.");
+      return;
+    case ServedFrom::kUnknown:
+      insights.push_back(fmt::format(
+          "Whether {} was cold is not known: {}.{}", epoch, watch.why_no_bytes(),
+          watch.behind_daemon() ? " The daemon's memory, which --cold does not touch, may have served it." : ""));
+      return;
+    default:
+      insights.push_back(fmt::format(
+          "The caches were dropped, and yet {} was not cold: {} of its {} came from below. {}", epoch,
+          FormatValue(static_cast<double>(*failed->figures.spent.fetched.bytes), Unit::kBytes),
+          FormatValue(static_cast<double>(failed->figures.bytes), Unit::kBytes),
+          watch.behind_daemon() ? "The daemon behind the mount served the rest from its own memory, which --cold does "
+                                  "not touch: mount anew before each cold epoch."
+                                : "The rest lay in memory, or takes less space on the disk than in its files."));
   }
-  insights.push_back(fmt::format("{} {}, warm {}: the caches are worth {:.1f} x.", name, Rate(first.figures),
-                                 Rate(last.figures),
-                                 last.figures.samples_per_second() / first.figures.samples_per_second()));
 }
 
 // Whether names or bytes are what the readers wait for.
@@ -54,22 +80,26 @@ void DescribeTail(const MeasuredEpoch& epoch, std::vector<std::string>& insights
                                  FormatValue(p99, Unit::kSeconds), p99 / p50, FormatValue(p50, Unit::kSeconds)));
 }
 
-void DescribeDisk(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
+void DescribeDisk(const MeasuredEpoch& epoch, const StorageWatch& watch, std::vector<std::string>& insights) {
   const auto& figures = epoch.figures;
-  if (epoch.cache != CacheState::kCold || figures.disk_bytes == 0 || figures.bytes == 0) return;
-  insights.push_back(fmt::format("The disk read {} for {} of samples ({:.2f} x).",
-                                 FormatValue(static_cast<double>(figures.disk_bytes), Unit::kBytes),
+  const auto& fetched = figures.spent.fetched.bytes;
+  if (epoch.from != ServedFrom::kBelow || figures.bytes == 0) return;
+  insights.push_back(fmt::format("{} came from below for {} of samples ({:.2f} x), counted by {}.",
+                                 FormatValue(static_cast<double>(*fetched), Unit::kBytes),
                                  FormatValue(static_cast<double>(figures.bytes), Unit::kBytes),
-                                 static_cast<double>(figures.disk_bytes) / static_cast<double>(figures.bytes)));
+                                 static_cast<double>(*fetched) / static_cast<double>(figures.bytes),
+                                 watch.counted_by()));
 }
 
-void DescribeDaemon(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
+void DescribeDaemon(const MeasuredEpoch& epoch, const StorageWatch& watch, std::vector<std::string>& insights) {
   const auto& figures = epoch.figures;
-  if (!figures.daemon_cpu_seconds || figures.bytes == 0) return;
-  insights.push_back(
-      fmt::format("Behind the mount the daemon computed {} for each GB, the readers {}.",
-                  FormatValue(*figures.daemon_cpu_seconds / static_cast<double>(figures.bytes) * 1e9, Unit::kSeconds),
-                  FormatValue(figures.reader_cpu_seconds / static_cast<double>(figures.bytes) * 1e9, Unit::kSeconds)));
+  if (watch.behind_daemon() && watch.daemons().empty())
+    insights.push_back(fmt::format("What the daemon behind the mount computed is not known: {}.", watch.why_no_cpu()));
+  if (!figures.spent.daemon_cpu_seconds || figures.bytes == 0) return;
+  insights.push_back(fmt::format(
+      "Behind the mount the daemon computed {} for each GB, the readers {}.",
+      FormatValue(*figures.spent.daemon_cpu_seconds / static_cast<double>(figures.bytes) * 1e9, Unit::kSeconds),
+      FormatValue(figures.reader_cpu_seconds / static_cast<double>(figures.bytes) * 1e9, Unit::kSeconds)));
 }
 
 void DescribeList(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
@@ -87,19 +117,25 @@ void DescribePlan(const MeasuredEpoch& epoch, std::vector<std::string>& insights
 
 }  // namespace
 
-const char* CacheStateName(CacheState state) {
-  switch (state) {
-    case CacheState::kCold:
-      return "cold";
-    case CacheState::kFound:
-      return "found";
-    case CacheState::kWarm:
+const char* PreparedName(Prepared prepared) {
+  switch (prepared) {
+    case Prepared::kDropped:
+      return "caches dropped";
+    case Prepared::kNothing:
+      return "nothing";
+    case Prepared::kAfterEpoch:
       break;
   }
-  return "warm";
+  return "an epoch before";
 }
 
-std::vector<std::string> EpochInsights(const std::vector<MeasuredEpoch>& epochs) {
+std::string LabelOf(const MeasuredEpoch& epoch) {
+  if (epoch.from != ServedFrom::kPartly) return ServedFromName(epoch.from);
+  return fmt::format("{:.0f} % cold", 100 * static_cast<double>(*epoch.figures.spent.fetched.bytes) /
+                                          static_cast<double>(epoch.figures.bytes));
+}
+
+std::vector<std::string> EpochInsights(const std::vector<MeasuredEpoch>& epochs, const StorageWatch& watch) {
   std::vector<std::string> insights;
   uint64_t failures = 0;
   for (const MeasuredEpoch& epoch : epochs) failures += epoch.figures.failures;
@@ -111,10 +147,11 @@ std::vector<std::string> EpochInsights(const std::vector<MeasuredEpoch>& epochs)
   const MeasuredEpoch& first = epochs.front();
   if (std::ranges::any_of(epochs, [](const auto& epoch) { return epoch.figures.samples == 0; })) return insights;
   CompareFirstWithLast(epochs, insights);
+  DescribeFailedColdness(epochs, watch, insights);
   SplitTime(first, insights);
   DescribeTail(first, insights);
-  DescribeDisk(first, insights);
-  DescribeDaemon(first, insights);
+  DescribeDisk(first, watch, insights);
+  DescribeDaemon(first, watch, insights);
   DescribeList(first, insights);
   for (const MeasuredEpoch& epoch : epochs) DescribePlan(epoch, insights);
   if (std::ranges::any_of(epochs, [](const auto& epoch) { return !epoch.figures.complete; }))

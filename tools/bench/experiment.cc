@@ -3,6 +3,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "tools/progress.h"
+
 namespace quire::bench {
 namespace {
 
@@ -34,6 +36,27 @@ void AddOutputOptions(CLI::App& subcommand, Outputs& outputs) {
   subcommand.add_option("--report", outputs.html, "Write one HTML page with charts and insights")
       ->type_name("FILE")
       ->group("Output");
+}
+
+void AddSpent(const Spent& spent, nlohmann::ordered_json& result) {
+  result["disk_bytes"] = nullptr;
+  result["daemon_cpu_seconds"] = nullptr;
+  if (spent.fetched.bytes && !spent.fetched.at_least) result["disk_bytes"] = *spent.fetched.bytes;
+  if (spent.daemon_cpu_seconds) result["daemon_cpu_seconds"] = *spent.daemon_cpu_seconds;
+}
+
+void AddWatch(const StorageWatch& watch, nlohmann::ordered_json& settings) {
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
+  };
+  settings["disk_bytes_counted_by"] = text_or_null(watch.counted_by());
+  settings["disk_bytes_unknown"] = text_or_null(watch.why_no_bytes());
+  settings["daemon_cpu_unknown"] = text_or_null(watch.why_no_cpu());
+}
+
+std::string FetchedText(const Fetched& fetched) {
+  if (!fetched.bytes) return "";
+  return (fetched.at_least ? "at least " : "") + FormatBytes(*fetched.bytes);
 }
 
 std::string CommandLine() {

@@ -7,6 +7,7 @@
 
 #include "tools/bench/report.h"
 #include "tools/bench/sample_store.h"
+#include "tools/bench/storage_watch.h"
 #include "tools/command.h"
 
 namespace quire::bench {
@@ -16,6 +17,13 @@ void AddIoCommand(CLI::App& app, Body& run);
 using StoreOpener = Result<std::unique_ptr<SampleStore>> (*)(const std::string& path);
 void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open);
 void AddMetaCommand(CLI::App& app, Body& run);
+
+// The fields "disk_bytes" and "daemon_cpu_seconds" of a result; null where they are not known.
+void AddSpent(const Spent& spent, nlohmann::ordered_json& result);
+// What counts them, or why nothing does: "disk_bytes_counted_by", "disk_bytes_unknown", "daemon_cpu_unknown".
+void AddWatch(const StorageWatch& watch, nlohmann::ordered_json& settings);
+// For a table; empty where it is not known.
+std::string FetchedText(const Fetched& fetched);
 
 // Adds --json, --csv and --report to a subcommand.
 void AddOutputOptions(CLI::App& subcommand, Outputs& outputs);

@@ -63,7 +63,7 @@ uint64_t ReadAheadBytes(const std::string& path) {
 }
 
 // What a reader of the figures has to know about them.
-std::vector<std::string> Remarks(const Arguments& arguments, const IoFiles& files, const Machine& machine) {
+std::vector<std::string> Remarks(const Arguments& arguments, const IoFiles& files) {
   std::vector<std::string> remarks;
   if (!files.complete)
     remarks.push_back(
@@ -71,14 +71,6 @@ std::vector<std::string> Remarks(const Arguments& arguments, const IoFiles& file
   if (files.unreadable > 0)
     remarks.push_back(fmt::format("{} files or directories could not be opened and are left out; the first: {}.",
                                   FormatCount(files.unreadable), EscapeName(files.first_unreadable)));
-  if (machine.file_system == "tmpfs" || machine.file_system == "ramfs")
-    remarks.push_back(fmt::format("{} lies in memory ({}): uncached figures are those of memory too.", arguments.path,
-                                  machine.file_system));
-  if (machine.file_system.starts_with("fuse") && !arguments.cold)
-    remarks.push_back(
-        fmt::format("{} is a FUSE mount: what its daemon reads from may have stayed in memory, so uncached "
-                    "figures are those of the mount rather than of the disk below it; --cold drops that too.",
-                    arguments.path));
   if (const uint64_t ahead_bytes = ReadAheadBytes(arguments.path); ahead_bytes > 0) {
     const uint64_t files_bytes = files.classes[RandomClass(files.classes)].bytes();
     remarks.push_back(
@@ -124,21 +116,24 @@ Result<Report> Measure(const Arguments& arguments, const std::atomic<bool>* inte
                 .command = CommandLine(),
                 .machine = DescribeMachine(arguments.path),
                 .tables = {FileClassTable(classes)}};
-  std::vector<std::string> remarks = Remarks(arguments, *files, report.machine);
+  std::vector<std::string> remarks = Remarks(arguments, *files);
   const std::vector<IoPoint> points = MakeMatrix(classes, ProbeMethods(probe, remarks), arguments.threads);
   report.settings = Settings(arguments, *files);
+  const StorageWatch watch = StorageWatch::Of(arguments.path);
+  AddWatch(watch, report.settings);
   WriteBackDirtyPages(probe);
   StepProgress progress("measuring", points.size() * arguments.repeats);
   const IoSettings settings = {.repeats = arguments.repeats,
                                .seconds = static_cast<double>(arguments.seconds),
                                .cold = arguments.cold,
                                .seed = arguments.seed,
+                               .watch = watch,
                                .interrupted = interrupted};
   const auto results =
       MeasureMatrix(classes, points, settings, [&](std::string step) { progress.Begin(std::move(step)); });
   if (!results) return std::unexpected(results.error());
   report.results = IoResultObjects(*results);
-  report.insights = IoInsights(*results);
+  report.insights = IoInsights(*results, watch);
   std::ranges::move(remarks, std::back_inserter(report.insights));
   std::ranges::move(IoTables(*results), std::back_inserter(report.tables));
   report.charts = IoCharts(*results);

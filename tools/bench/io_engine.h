@@ -11,6 +11,7 @@
 
 #include "format/file.h"
 #include "tools/bench/io_files.h"
+#include "tools/bench/storage_watch.h"
 
 namespace quire::bench {
 
@@ -36,6 +37,7 @@ struct IoFigures {
   uint64_t bytes = 0;
   double seconds = 0;
   std::vector<double> latency_seconds = {};  // of each request, in no particular order
+  Fetched fetched = {};                      // from below, as far as who asked for the figures counted it
 };
 
 // Files opened for one method. Evicting (system_counters.h) comes before: mapped pages stay.

@@ -180,6 +180,43 @@ void AddLatency(std::span<const IoResult> results, std::vector<std::string>& ins
                   TimesText(slow / usual), SecondsText(smallest.latency_seconds.back())));
 }
 
+// That what was evicted was not read from below, or that nobody knows.
+void AddFailedColdness(std::span<const IoResult> results, const StorageWatch& watch,
+                       std::vector<std::string>& insights) {
+  if (watch.in_memory()) {
+    insights.emplace_back("The storage lies in memory: no figure is one of a disk.");
+    return;
+  }
+  uint64_t evicted = 0;
+  uint64_t cold = 0;
+  Fetched fetched{.bytes = 0};
+  uint64_t served_bytes = 0;
+  for (const IoResult& result : results) {
+    if (result.point.cached) continue;
+    ++evicted;
+    if (result.from == ServedFrom::kBelow) {
+      ++cold;
+      continue;
+    }
+    fetched = fetched + result.fetched;
+    served_bytes += result.bytes;
+  }
+  if (cold == evicted) return;
+  if (!fetched.bytes || fetched.at_least) {
+    insights.push_back(fmt::format("Whether what was evicted was read from below is not known: {}.{}",
+                                   watch.why_no_bytes().empty() ? watch.counted_by() : watch.why_no_bytes(),
+                                   watch.behind_daemon() ? " The daemon's memory may have served it." : ""));
+    return;
+  }
+  insights.push_back(fmt::format(
+      "Not cold: {} of {} measurements whose files were evicted before got {} of their {} from below. {}",
+      evicted - cold, evicted, BytesText(static_cast<double>(*fetched.bytes)),
+      BytesText(static_cast<double>(served_bytes)),
+      watch.behind_daemon() ? "The daemon behind the mount served the rest from its own memory, which neither eviction "
+                              "nor --cold touches."
+                            : "The rest lay in memory, or takes less space on the disk than in its files."));
+}
+
 }  // namespace
 
 std::optional<CostModel> RequestCost(std::span<const IoResult> results) {
@@ -229,8 +266,9 @@ std::vector<const IoResult*> RandomByBlock(std::span<const IoResult> results) {
   return by_block;
 }
 
-std::vector<std::string> IoInsights(std::span<const IoResult> results) {
+std::vector<std::string> IoInsights(std::span<const IoResult> results, const StorageWatch& watch) {
   std::vector<std::string> insights;
+  AddFailedColdness(results, watch, insights);
   AddCost(results, insights);
   AddBestBlock(results, insights);
   AddRandomness(results, insights);

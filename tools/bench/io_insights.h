@@ -28,6 +28,7 @@ std::vector<const IoResult*> SequentialByBlock(std::span<const IoResult> results
 std::vector<const IoResult*> RandomByBlock(std::span<const IoResult> results);
 
 // Sentences, the most useful first; each only where its figures are there.
-std::vector<std::string> IoInsights(std::span<const IoResult> results);
+// `watch`: of what was read.
+std::vector<std::string> IoInsights(std::span<const IoResult> results, const StorageWatch& watch);
 
 }  // namespace quire::bench

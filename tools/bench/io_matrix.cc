@@ -96,6 +96,7 @@ struct Measured {
   std::vector<double> requests_per_second = {};
 
   void Add(const IoFigures& figures) {
+    result.fetched = result.fetched + figures.fetched;
     result.requests += figures.requests;
     result.bytes += figures.bytes;
     bytes_per_second.push_back(static_cast<double>(figures.bytes) / figures.seconds);
@@ -104,7 +105,8 @@ struct Measured {
                                   figures.latency_seconds.end());
   }
 
-  IoResult Finish() {
+  IoResult Finish(bool in_memory) {
+    result.from = JudgeBytes(result.fetched, result.bytes, in_memory);
     result.bytes_per_second = Summarize(bytes_per_second);
     result.requests_per_second = Summarize(requests_per_second);
     std::ranges::sort(result.latency_seconds);
@@ -136,14 +138,14 @@ class Measurement {
       size_t end = begin;
       while (end < measured_.size() && measured_[end].result.point.experiment == experiment) ++end;
       if (settings_.cold)
-        if (auto dropped = DropCaches(); !dropped) return Propagate(std::move(dropped));
+        if (auto dropped = DropCaches(settings_.watch.daemons()); !dropped) return Propagate(std::move(dropped));
       if (auto done = RunExperiment(std::span(measured_).subspan(begin, end - begin)); !done)
         return Propagate(std::move(done));
       begin = end;
     }
     std::vector<IoResult> results;
     results.reserve(measured_.size());
-    for (Measured& measured : measured_) results.push_back(measured.Finish());
+    for (Measured& measured : measured_) results.push_back(measured.Finish(settings_.watch.in_memory()));
     return results;
   }
 
@@ -191,7 +193,10 @@ class Measurement {
       if (!warmed) return warmed;
       to_read = to_read.first(warmed->requests);
     }
-    return Read(point, point.method, point.threads, to_read, end);
+    const StorageWatch::Mark before = settings_.watch.Now();
+    auto figures = Read(point, point.method, point.threads, to_read, end);
+    if (figures) figures->fetched = settings_.watch.Since(before).fetched;
+    return figures;
   }
 
   Result<IoFigures> Read(const IoPoint& point, IoMethod method, unsigned threads, std::span<const IoRequest> requests,

@@ -10,6 +10,7 @@
 #include "tools/bench/io_engine.h"
 #include "tools/bench/io_files.h"
 #include "tools/bench/statistics.h"
+#include "tools/bench/storage_watch.h"
 
 namespace quire::bench {
 
@@ -24,7 +25,7 @@ struct IoPoint {
   IoExperiment experiment = IoExperiment::kSequential;
   IoMethod method = IoMethod::kRead;
   IoAccess access = IoAccess::kSequential;
-  bool cached = false;
+  bool cached = false;       // read before, rather than evicted; whether that came true, IoResult::from tells
   size_t file_class = 0;     // in IoFiles::classes
   uint64_t block_bytes = 0;  // of a request; 0 for whole files
   uint64_t requests = 0;     // at most, in one repeat; 0: as many as the files have
@@ -40,6 +41,8 @@ struct IoResult {
   Summary bytes_per_second = {};  // over the repeats
   Summary requests_per_second = {};
   std::vector<double> latency_seconds = {};  // of every request, ascending
+  Fetched fetched = {.bytes = 0};            // from below, of all repeats
+  ServedFrom from = ServedFrom::kUnknown;
 
   [[nodiscard]] double request_bytes() const { return static_cast<double>(bytes) / static_cast<double>(requests); }
 };
@@ -64,6 +67,7 @@ struct IoSettings {
   double seconds = 75;  // for all of the matrix
   bool cold = false;    // drop the machine's caches before each experiment
   uint64_t seed = 1;
+  const StorageWatch& watch;  // of what is read
   const std::atomic<bool>* interrupted = nullptr;
 };
 

@@ -16,7 +16,8 @@ constexpr std::array kExperiments = {IoExperiment::kSequential, IoExperiment::kR
 
 double LatencyAt(const IoResult& result, double percent) { return Percentile(result.latency_seconds, percent); }
 
-const char* CacheName(const IoPoint& point) { return point.cached ? "cached" : "uncached"; }
+// What was done before a measurement.
+const char* PreparedName(const IoPoint& point) { return point.cached ? "read before" : "evicted"; }
 
 std::string BlockName(const IoPoint& point) {
   return point.block_bytes == 0 ? "whole file" : FormatValue(static_cast<double>(point.block_bytes), Unit::kBytes);
@@ -34,14 +35,17 @@ nlohmann::ordered_json ToObject(const IoResult& result) {
   nlohmann::ordered_json object = {{"experiment", ExperimentName(point.experiment)},
                                    {"method", MethodName(point.method)},
                                    {"access", AccessName(point.access)},
-                                   {"cache", CacheName(point)},
+                                   {"prepared", PreparedName(point)},
+                                   {"cache", ServedFromName(result.from)},
                                    {"file_class", result.file_class},
                                    {"block_bytes", nullptr},
                                    {"most_requests", nullptr},
                                    {"threads", point.threads},
                                    {"repeats", result.bytes_per_second.count},
                                    {"requests", result.requests},
-                                   {"bytes", result.bytes}};
+                                   {"bytes", result.bytes},
+                                   {"disk_bytes", nullptr}};
+  if (result.fetched.bytes && !result.fetched.at_least) object["disk_bytes"] = *result.fetched.bytes;
   if (point.block_bytes > 0) object["block_bytes"] = point.block_bytes;
   if (point.requests > 0) object["most_requests"] = point.requests;
   AddSummary(result.bytes_per_second, "bytes_per_second", object);
@@ -80,9 +84,9 @@ std::string RowName(const IoResult& result) {
     case IoExperiment::kRandom:
       return fmt::format("{}, up to {} requests", BlockName(point), point.requests);
     case IoExperiment::kMethods:
-      return fmt::format("{}, {}, {}", MethodName(point.method), AccessName(point.access), CacheName(point));
+      return fmt::format("{}, {}, {}", MethodName(point.method), AccessName(point.access), PreparedName(point));
     case IoExperiment::kWholeFiles:
-      return fmt::format("{}, {}", result.file_class, CacheName(point));
+      return fmt::format("{}, {}", result.file_class, PreparedName(point));
     case IoExperiment::kThreads:
       return fmt::format("{} thread{}, {}", point.threads, point.threads == 1 ? "" : "s", BlockName(point));
   }
@@ -107,11 +111,11 @@ std::string TableTitle(IoExperiment experiment, const std::string& file_class) {
 
 Table ToTable(std::span<const IoResult* const> results) {
   Table table{.title = TableTitle(results.front()->point.experiment, results.front()->file_class),
-              .header = {"", "rate", "deviation", "min", "max", "requests/s", "p50", "p99"},
+              .header = {"", "label", "rate", "deviation", "min", "max", "requests/s", "p50", "p99"},
               .rows = {}};
   for (const IoResult* const result : results) {
     const Summary& rate = result->bytes_per_second;
-    table.rows.push_back({RowName(*result), FormatValue(rate.mean, Unit::kBytesPerSecond),
+    table.rows.push_back({RowName(*result), ServedFromName(result->from), FormatValue(rate.mean, Unit::kBytesPerSecond),
                           FormatValue(rate.deviation / rate.mean, Unit::kPercent),
                           FormatValue(rate.min, Unit::kBytesPerSecond), FormatValue(rate.max, Unit::kBytesPerSecond),
                           FormatCount(static_cast<uint64_t>(std::llround(result->requests_per_second.mean))),
@@ -182,7 +186,7 @@ Chart RandomnessChart(std::span<const IoResult> results) {
 // Cached reads in a chart of their own: beside them the uncached ones could not be told apart.
 Chart MethodsChart(std::span<const IoResult> results, bool cached) {
   Chart chart{.kind = ChartKind::kBars,
-              .title = cached ? "Ways to read what is cached" : "Ways to read what is not cached",
+              .title = cached ? "Ways to read what was read before" : "Ways to read what was evicted",
               .note = {},
               .y = kRateAxis,
               .series = {{.name = "sequential"}, {.name = "random"}}};
@@ -205,7 +209,7 @@ Chart FilesChart(std::span<const IoResult* const> whole_files) {
               .title = "Small against large files",
               .note = "whole files, one after another: open, read, close",
               .y = kRateAxis,
-              .series = {{.name = "uncached"}, {.name = "cached"}}};
+              .series = {{.name = "evicted before"}, {.name = "read before"}}};
   for (const IoResult* const result : whole_files) {
     if (!result->point.cached) chart.categories.push_back(result->file_class);
     chart.series[result->point.cached ? 1 : 0].values.push_back(result->bytes_per_second.mean);
@@ -215,12 +219,13 @@ Chart FilesChart(std::span<const IoResult* const> whole_files) {
 
 Chart ThreadsChart(std::span<const IoResult> results) {
   const IoResult& first = *Of(results, IoExperiment::kThreads).front();
-  Chart chart{.kind = ChartKind::kLines,
-              .title = "Threads",
-              .note = fmt::format("random reads, {}, files of {}, uncached", BlockName(first.point), first.file_class),
-              .x = {.label = "threads", .scale = Scale::kLog2},
-              .y = kRateAxis,
-              .series = {{.name = "measured"}, {.name = "in proportion to one thread"}}};
+  Chart chart{
+      .kind = ChartKind::kLines,
+      .title = "Threads",
+      .note = fmt::format("random reads, {}, files of {}, evicted before", BlockName(first.point), first.file_class),
+      .x = {.label = "threads", .scale = Scale::kLog2},
+      .y = kRateAxis,
+      .series = {{.name = "measured"}, {.name = "in proportion to one thread"}}};
   const auto points = ThreadPoints(results);
   const double best = std::ranges::max(points, {}, &ThreadPoint::rate).rate;
   for (const auto& [threads, rate] : points) {
@@ -236,7 +241,7 @@ Chart ThreadsChart(std::span<const IoResult> results) {
 Chart LatencyChart(std::span<const IoResult* const> by_block) {
   Chart chart{.kind = ChartKind::kLines,
               .title = "Latency of single random reads",
-              .note = "share of the reads that were done within the time; uncached, one thread, read()",
+              .note = "share of the reads that were done within the time; evicted before, one thread, read()",
               .x = {.label = "time for one read", .scale = Scale::kLog10, .unit = Unit::kSeconds},
               .y = {.label = "share of reads", .unit = Unit::kPercent}};
   for (const IoResult* const result : by_block) {

@@ -18,6 +18,11 @@ namespace quire::bench {
 namespace {
 
 constexpr uint64_t kQuickLookups = 10'000;
+// What was done before a measurement.
+constexpr std::string_view kDropped = "caches dropped";
+constexpr std::string_view kFound = "nothing";
+constexpr std::string_view kAgain = "the same before";
+enum : size_t { kWalk, kStat, kLookup, kMissing };
 
 struct Arguments {
   std::string path;
@@ -107,40 +112,37 @@ struct Operation {
 
 struct Measurement {
   std::string operation;
-  std::string cache;
+  std::string prepared;  // what was done before
+  ServedFrom from = ServedFrom::kUnknown;
   uint64_t entries = 0;
   double seconds = 0;
-  double daemon_cpu_seconds = 0;
-  uint64_t disk_bytes = 0;
+  Spent spent = {};
 
   [[nodiscard]] double entries_per_second() const { return static_cast<double>(entries) / seconds; }
 };
 
 struct Experiment {
   Arguments arguments;
-  std::vector<pid_t> daemons = {};
-  std::vector<Measurement> measurements = {};
+  StorageWatch watch = {};
+  std::vector<Measurement> measurements = {};  // of each operation two: the first, and the second
 
-  [[nodiscard]] const Measurement* Find(std::string_view operation, std::string_view cache) const {
-    const auto found =
-        std::ranges::find_if(measurements, [&](const auto& m) { return m.operation == operation && m.cache == cache; });
-    return found == measurements.end() ? nullptr : &*found;
-  }
+  [[nodiscard]] const Measurement& First(size_t operation) const { return measurements[2 * operation]; }
+  [[nodiscard]] const Measurement& Second(size_t operation) const { return measurements[2 * operation + 1]; }
 };
 
-Result<void> MeasureOne(Experiment& experiment, const Operation& operation, const char* cache) {
-  const double daemon_before = CpuSeconds(experiment.daemons);
-  const uint64_t disk_before = DiskBytesRead();
+Result<void> MeasureOne(Experiment& experiment, const Operation& operation, std::string_view prepared) {
+  const StorageWatch::Mark before = experiment.watch.Now();
   const double start = NowSeconds();
   const auto entries = operation.run();
   const double seconds = NowSeconds() - start;
   if (!entries) return std::unexpected(entries.error());
+  const Spent spent = experiment.watch.Since(before);
   experiment.measurements.push_back({.operation = operation.name,
-                                     .cache = cache,
+                                     .prepared = std::string(prepared),
+                                     .from = JudgeNames(spent.fetched, experiment.watch.in_memory()),
                                      .entries = *entries,
                                      .seconds = seconds,
-                                     .daemon_cpu_seconds = CpuSeconds(experiment.daemons) - daemon_before,
-                                     .disk_bytes = DiskBytesRead() - disk_before});
+                                     .spent = spent});
   return {};
 }
 
@@ -148,7 +150,7 @@ Result<void> Measure(Experiment& experiment) {
   const Arguments& arguments = experiment.arguments;
   auto root = File::Open(arguments.path, O_RDONLY | O_DIRECTORY);
   if (!root) return Propagate(std::move(root));
-  experiment.daemons = FindFuseDaemons(arguments.path);
+  experiment.watch = StorageWatch::Of(arguments.path, StorageWatch::Asked::kNames);
   std::vector<std::string> paths;
   std::vector<std::string> missing;
   const std::vector<Operation> operations = {
@@ -159,11 +161,11 @@ Result<void> Measure(Experiment& experiment) {
       {"lookup missing", "lstat of names that are not there", [&] { return Lookup(*root, missing, ENOENT); }},
   };
   StepProgress progress("measuring", operations.size() * 2);
-  const auto step = [&](const Operation& operation, const char* cache) -> Result<void> {
-    progress.Begin(fmt::format("{}, {}", operation.name, cache));
-    if (std::string_view(cache) == "cold")
-      if (auto dropped = DropCaches(); !dropped) return dropped;
-    return MeasureOne(experiment, operation, cache);
+  const auto step = [&](const Operation& operation, std::string_view prepared) -> Result<void> {
+    progress.Begin(fmt::format("{}, {}", operation.name, prepared));
+    if (prepared == kDropped)
+      if (auto dropped = DropCaches(experiment.watch.daemons()); !dropped) return dropped;
+    return MeasureOne(experiment, operation, prepared);
   };
   // The walks come first: without --cold they find the caches as they are. Only then are the paths for the lookups
   // drawn.
@@ -176,49 +178,65 @@ Result<void> Measure(Experiment& experiment) {
       paths.resize(std::min<size_t>(paths.size(), arguments.quick ? kQuickLookups : arguments.lookups));
       for (const std::string& path : paths) missing.push_back(path + ".quire-bench-missing");
     }
-    if (auto done = step(operations[i], arguments.cold ? "cold" : "found"); !done) return done;
-    if (auto done = step(operations[i], "warm"); !done) return done;
+    if (auto done = step(operations[i], arguments.cold ? kDropped : kFound); !done) return done;
+    if (auto done = step(operations[i], kAgain); !done) return done;
   }
   return {};
 }
 
 std::vector<std::string> Insights(const Experiment& experiment) {
-  const char* first = experiment.arguments.cold ? "cold" : "found";
-  const Measurement& walk = *experiment.Find("walk", first);
-  const Measurement& stat = *experiment.Find("walk and stat", first);
-  const Measurement& stat_warm = *experiment.Find("walk and stat", "warm");
-  const Measurement& lookup_warm = *experiment.Find("lookup", "warm");
-  const Measurement& missing_warm = *experiment.Find("lookup missing", "warm");
+  const Measurement& walk = experiment.First(kWalk);
+  const Measurement& stat = experiment.First(kStat);
+  const Measurement& stat_again = experiment.Second(kStat);
+  const Measurement& lookup = experiment.Second(kLookup);
+  const Measurement& missing = experiment.Second(kMissing);
   const auto seconds = [](double value) { return FormatValue(value, Unit::kSeconds); };
-  return {
-      fmt::format("Listing {} entries took {} {}, {} with the attributes of each: {} an entry.",
-                  FormatCount(walk.entries), seconds(walk.seconds), first, seconds(stat.seconds),
+  const auto label = [](const Measurement& m) { return ServedFromName(m.from); };
+  std::vector<std::string> insights = {
+      fmt::format("Listing {} entries took {} ({}), {} ({}) with the attributes of each: {} an entry.",
+                  FormatCount(walk.entries), seconds(walk.seconds), label(walk), seconds(stat.seconds), label(stat),
                   seconds(stat.seconds / static_cast<double>(stat.entries))),
-      fmt::format("Warm, listing with attributes took {}, {:.1f} x as fast.", seconds(stat_warm.seconds),
-                  stat.seconds / stat_warm.seconds),
-      fmt::format("A warm lookup takes {}, one of a name that is not there {}.",
-                  seconds(1 / lookup_warm.entries_per_second()), seconds(1 / missing_warm.entries_per_second())),
+      fmt::format("Again, listing with attributes took {} ({}).", seconds(stat_again.seconds), label(stat_again)),
+      fmt::format("A repeated lookup takes {} ({}), one of a name that is not there {} ({}).",
+                  seconds(1 / lookup.entries_per_second()), label(lookup), seconds(1 / missing.entries_per_second()),
+                  label(missing)),
   };
+  const StorageWatch& watch = experiment.watch;
+  if (std::ranges::any_of(experiment.measurements, [](const auto& m) { return m.from == ServedFrom::kUnknown; }))
+    insights.push_back(fmt::format("What came from below is not known: {}.", watch.why_no_bytes()));
+  if (watch.behind_daemon() && std::ranges::any_of(experiment.measurements, [](const auto& m) {
+        return m.prepared == kDropped && m.from != ServedFrom::kBelow;
+      }))
+    insights.emplace_back(
+        "--cold dropped the kernel's caches: the daemon behind the mount may have answered from its own memory, which "
+        "that does not touch. Mount anew to see what it costs to begin with.");
+  if (!watch.why_no_cpu().empty())
+    insights.push_back(fmt::format("What the daemon behind the mount computed is not known: {}.", watch.why_no_cpu()));
+  return insights;
 }
 
-nlohmann::ordered_json ToResult(const Measurement& measurement, bool has_daemon) {
+nlohmann::ordered_json ToResult(const Measurement& measurement) {
   nlohmann::ordered_json result = {
-      {"experiment", "meta"},           {"operation", measurement.operation},
-      {"cache", measurement.cache},     {"entries", measurement.entries},
-      {"seconds", measurement.seconds}, {"entries_per_second", measurement.entries_per_second()},
-      {"daemon_cpu_seconds", nullptr},  {"disk_bytes", measurement.disk_bytes},
+      {"experiment", "meta"},
+      {"operation", measurement.operation},
+      {"prepared", measurement.prepared},
+      {"cache", ServedFromName(measurement.from)},
+      {"entries", measurement.entries},
+      {"seconds", measurement.seconds},
+      {"entries_per_second", measurement.entries_per_second()},
   };
-  if (has_daemon) result["daemon_cpu_seconds"] = measurement.daemon_cpu_seconds;
+  AddSpent(measurement.spent, result);
   return result;
 }
 
 Table ToTable(const Experiment& experiment) {
   Table table{.title = "Names and attributes",
-              .header = {"operation", "caches", "entries", "time", "entries/s", "from disk"},
+              .header = {"operation", "before", "label", "entries", "time", "entries/s", "from below"},
               .rows = {}};
   for (const Measurement& m : experiment.measurements)
-    table.rows.push_back({m.operation, m.cache, FormatCount(m.entries), FormatValue(m.seconds, Unit::kSeconds),
-                          FormatCount(static_cast<uint64_t>(m.entries_per_second())), FormatBytes(m.disk_bytes)});
+    table.rows.push_back({m.operation, m.prepared, ServedFromName(m.from), FormatCount(m.entries),
+                          FormatValue(m.seconds, Unit::kSeconds),
+                          FormatCount(static_cast<uint64_t>(m.entries_per_second())), FetchedText(m.spent.fetched)});
   return table;
 }
 
@@ -227,11 +245,12 @@ Chart ToChart(const Experiment& experiment) {
               .title = "Entries in a second",
               .note = "one thread; higher is better",
               .y = {.label = "entries/s", .unit = Unit::kPerSecond},
-              .series = {{.name = experiment.arguments.cold ? "cold" : "found"}, {.name = "warm"}}};
+              .series = {{.name = fmt::format("before: {}", experiment.arguments.cold ? kDropped : kFound)},
+                         {.name = fmt::format("before: {}", kAgain)}}};
   for (const Measurement& m : experiment.measurements) {
-    const bool warm = m.cache == "warm";
-    if (!warm) chart.categories.push_back(m.operation);
-    chart.series[warm ? 1 : 0].values.push_back(m.entries_per_second());
+    const bool again = m.prepared == kAgain;
+    if (!again) chart.categories.push_back(m.operation);
+    chart.series[again ? 1 : 0].values.push_back(m.entries_per_second());
   }
   return chart;
 }
@@ -246,8 +265,8 @@ Report MakeReport(const Experiment& experiment) {
                 .insights = Insights(experiment),
                 .tables = {ToTable(experiment)},
                 .charts = {ToChart(experiment)}};
-  for (const Measurement& measurement : experiment.measurements)
-    report.results.push_back(ToResult(measurement, !experiment.daemons.empty()));
+  AddWatch(experiment.watch, report.settings);
+  for (const Measurement& measurement : experiment.measurements) report.results.push_back(ToResult(measurement));
   return report;
 }
 

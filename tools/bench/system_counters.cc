@@ -12,21 +12,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "format/file.h"
 
 namespace quire::bench {
 namespace {
-
-constexpr uint64_t kSectorBytes = 512;  // of /proc/diskstats, whatever the disk's own are
-
-// What is made of other block devices, or of memory.
-bool IsStacked(const std::string& name) {
-  for (const char* prefix : {"loop", "ram", "zram", "dm-", "md"})
-    if (name.starts_with(prefix)) return true;
-  return false;
-}
 
 // The numbers among the names in `folder`.
 std::vector<pid_t> NumbersIn(const std::string& folder) {
@@ -42,15 +34,47 @@ std::vector<pid_t> NumbersIn(const std::string& folder) {
   return numbers;
 }
 
-bool ServesConnection(pid_t process, const std::string& connection_line) {
+enum class Serves : uint8_t { kYes, kNo, kNotTold };
+
+// Whether `process` serves the connection; kNotTold where it serves some and the kernel does not say which.
+Serves ServesConnection(pid_t process, const std::string& connection) {
+  Serves serves = Serves::kNo;
   for (const pid_t fd : NumbersIn(fmt::format("/proc/{}/fd", process))) {
     std::error_code error;
     if (std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", process, fd), error) != "/dev/fuse") continue;
     std::ifstream info(fmt::format("/proc/{}/fdinfo/{}", process, fd));
-    for (std::string line; std::getline(info, line);)
-      if (line == connection_line) return true;
+    bool is_told = false;
+    for (std::string line; std::getline(info, line);) {
+      if (!line.starts_with("fuse_connection:\t")) continue;
+      if (line.ends_with("\t" + connection)) return Serves::kYes;
+      is_told = true;
+    }
+    if (!is_told) serves = Serves::kNotTold;
   }
-  return false;
+  return serves;
+}
+
+// Brings the code of `process` back into the page cache.
+void LoadProgram(pid_t process) {
+  std::set<std::string> paths;
+  std::ifstream maps(fmt::format("/proc/{}/maps", process));
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    std::string skipped;
+    std::string modes;
+    std::string path;
+    fields >> skipped >> modes >> skipped >> skipped >> skipped;
+    std::getline(fields >> std::ws, path);
+    if (modes.contains('x') && path.starts_with('/')) paths.insert(path);
+  }
+  std::vector<std::byte> buffer(1U << 20U);
+  for (const std::string& path : paths) {
+    const auto file = File::Open(path, O_RDONLY | O_NONBLOCK);
+    uint64_t at = 0;
+    for (auto bytes = file ? file->ReadUpTo(at, buffer) : Result<size_t>(0); bytes && *bytes > 0;
+         bytes = file->ReadUpTo(at, buffer))
+      at += *bytes;
+  }
 }
 
 }  // namespace
@@ -59,27 +83,7 @@ double NowSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-uint64_t DiskBytesRead() {
-  uint64_t sectors = 0;
-  std::ifstream stats("/proc/diskstats");
-  for (std::string line; std::getline(stats, line);) {
-    std::istringstream fields(line);
-    unsigned major_number = 0;
-    unsigned minor_number = 0;
-    std::string name;
-    uint64_t reads = 0;
-    uint64_t merged = 0;
-    uint64_t sectors_read = 0;
-    fields >> major_number >> minor_number >> name >> reads >> merged >> sectors_read;
-    if (!fields || IsStacked(name)) continue;
-    // Whole disks have a folder in /sys/block, partitions have not; '/' in names is '!' there.
-    std::ranges::replace(name, '/', '!');
-    if (std::filesystem::exists("/sys/block/" + name)) sectors += sectors_read;
-  }
-  return sectors * kSectorBytes;
-}
-
-double CpuSeconds(std::span<const pid_t> processes) {
+std::optional<double> CpuSeconds(std::span<const pid_t> processes) {
   uint64_t ticks = 0;
   for (const pid_t process : processes) {
     std::ifstream file(fmt::format("/proc/{}/stat", process));
@@ -88,27 +92,32 @@ double CpuSeconds(std::span<const pid_t> processes) {
     // proc_pid_stat(5): the second field is a name in parentheses that may hold anything; utime and stime are the 14th
     // and 15th.
     const size_t name_end = stat.rfind(')');
-    if (name_end == std::string::npos) continue;
+    if (name_end == std::string::npos) return std::nullopt;
     std::istringstream fields(stat.substr(name_end + 1));
     std::string skipped;
     for (int field = 3; field < 14; ++field) fields >> skipped;
     uint64_t user = 0;
     uint64_t system = 0;
-    fields >> user >> system;
+    if (!(fields >> user >> system)) return std::nullopt;
     ticks += user + system;
   }
   return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-std::vector<pid_t> FindFuseDaemons(const std::string& path) {
+FuseDaemons FindFuseDaemons(const std::string& path) {
   struct stat status{};
-  if (stat(path.c_str(), &status) != 0) return {};
   // The kernel numbers connections by the minor number of their file system's device.
-  if (major(status.st_dev) != 0) return {};
-  const std::string connection_line = fmt::format("fuse_connection:\t{}", minor(status.st_dev));
-  std::vector<pid_t> daemons;
-  for (const pid_t process : NumbersIn("/proc"))
-    if (ServesConnection(process, connection_line)) daemons.push_back(process);
+  if (stat(path.c_str(), &status) != 0 || major(status.st_dev) != 0) return {};
+  FuseDaemons daemons;
+  bool is_told = true;
+  for (const pid_t process : NumbersIn("/proc")) {
+    const Serves serves = ServesConnection(process, std::to_string(minor(status.st_dev)));
+    if (serves == Serves::kYes) daemons.processes.push_back(process);
+    if (serves == Serves::kNotTold) is_told = false;
+  }
+  if (daemons.processes.empty())
+    daemons.why_none = is_told ? "no process that serves it can be seen (another user's is shown to root alone)"
+                               : "this kernel does not tell which process serves which mount (Linux 6.17 does)";
   return daemons;
 }
 
@@ -117,12 +126,15 @@ std::optional<std::string> WhyNotDropCaches() {
   return "--cold drops the machine's caches, which only root may do: run it as root, or leave --cold out";
 }
 
-Result<void> DropCaches() {
+Result<void> DropCaches(std::span<const pid_t> daemons) {
   sync();  // only clean pages can be dropped
   auto file = File::Open("/proc/sys/vm/drop_caches", O_WRONLY);
   if (!file) return Propagate(std::move(file));
   const char all = '3';
   if (write(file->fd(), &all, 1) != 1) return SystemError(errno, "/proc/sys/vm/drop_caches");
+  std::vector<pid_t> processes(daemons.begin(), daemons.end());
+  processes.push_back(getpid());
+  for (const pid_t process : processes) LoadProgram(process);
   return {};
 }
 

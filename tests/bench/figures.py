@@ -1,11 +1,13 @@
 """The arithmetic of the comparison. Pure functions."""
+import dataclasses
+import math
+import random
 import statistics
 
 LEAST_MEMORY_BYTES = 64 << 20  # 8 MiB for the smallest cache of Quire, the rest for processes and a little page cache
 
-# Their figures differ little from round to round.
-STEADY_DATASETS = ('large', 'million', 'papirus', 'fashion')
-STEADY_EXPERIMENTS = ('warm', 'meta', 'memory', 'plan', 'imagefolder', 'messages', 'disk')
+LEAST_ROUNDS = 7  # with fewer the interval of a ratio is too sure of itself: tools/bench/comparison.h
+DRAWS, CUT_DRAWS = 1000, 5
 
 
 def median(values):
@@ -14,31 +16,64 @@ def median(values):
     return statistics.median(values) if values else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """How many times as much; `low` and `high` where there were rounds enough to tell."""
+    middle: float
+    low: float = None
+    high: float = None
+
+    def is_known(self):
+        return self.low is not None
+
+    def is_tie(self):
+        return self.is_known() and self.low <= 1 <= self.high
+
+
 def paired_ratio(mine, reference):
-    """Both map rounds to values. The median of the ratios of each round that both have, so that what slowed a whole round
-    down cancels out; None where there is no such round."""
-    return median(mine[turn] / reference[turn] for turn in mine if reference.get(turn))
-
-
-def rank(rates, name):
-    """(1, 5): the best of five. None where `name` has no rate. `rates`: by name, None where there is none."""
-    if rates.get(name) is None:
+    """Both map rounds to values. The geometric mean of the ratios of each round that both have, so that what slowed a whole
+    round down cancels out, and an interval that holds it in 19 of 20 cases, by the bootstrap of tools/bench/comparison.h. None
+    where there is no such round."""
+    logs = [math.log(mine[turn] / reference[turn]) for turn in sorted(mine) if reference.get(turn) and mine[turn]]
+    if not logs:
         return None
-    known = [rate for rate in rates.values() if rate is not None]
-    return 1 + sum(rate > rates[name] for rate in known), len(known)
+    middle = statistics.fmean(logs)
+    if len(logs) < LEAST_ROUNDS:
+        return Ratio(math.exp(middle))
+    draw = random.Random(1)
+    means = sorted(statistics.fmean(draw.choices(logs, k=len(logs))) for _ in range(DRAWS))
+    wider = math.sqrt(len(logs) / (len(logs) - 1))
+    return Ratio(*(math.exp(middle + (end - middle) * wider) for end in (middle, means[CUT_DRAWS], means[-1 - CUT_DRAWS])))
 
 
-def rotated(items, turn):
-    """The items with another one first in each turn, so that nobody always comes after the same one's caches."""
-    turn %= max(1, len(items))
-    return [*items[turn:], *items[:turn]]
+def ratio_text(ratio):
+    """'2.50 [2.31..2.70]', '1.02 [0.97..1.08] tie', or '2.50?' where there were too few rounds; empty for none."""
+    if ratio is None:
+        return ''
+    if not ratio.is_known():
+        return f'{three_digits(ratio.middle)}?'
+    return (f'{three_digits(ratio.middle)} [{three_digits(ratio.low)}..{three_digits(ratio.high)}]' +
+            (' tie' if ratio.is_tie() else ''))
 
 
-def rounds_of(dataset, experiment, rounds):
-    """Cold figures scatter most and get all rounds, and so does what is measured only where it is named; the others half of
-    them."""
-    steady = dataset in STEADY_DATASETS or experiment in STEADY_EXPERIMENTS
-    return (rounds + 1) // 2 if steady else rounds
+def place(ratios):
+    """(1, 3, 10): between the first and the third place of ten. `ratios`: of each other, how many times as fast it is. Who
+    cannot be told from, is before and behind. None where some are not known."""
+    if any(not ratio.is_known() for ratio in ratios):
+        return None
+    ahead, ties = sum(ratio.low > 1 for ratio in ratios), sum(ratio.is_tie() for ratio in ratios)
+    return 1 + ahead, 1 + ahead + ties, 1 + len(ratios)
+
+
+def round_order(items, turn, seed=1):
+    """The items in the order of one round: drawn by the seed, then turned so that over as many rounds as there are items, and
+    these are even, each comes directly after each other once (a Williams square): nobody always meets the same one's
+    traces. Of an odd number each follows most."""
+    items = list(items)
+    random.Random(seed).shuffle(items)
+    count = len(items)
+    zigzag = [(place + 1) // 2 if place % 2 else (count - place // 2) % max(1, count) for place in range(count)]
+    return [items[(place + turn) % count] for place in zigzag]
 
 
 def memory_bytes(text, data_bytes):

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 """Goal: the arithmetic of the comparison says what was measured: medians, ratios within a round, places, time left, messages
 that strace saw, and the cells that RESULTS.md shows."""
+import importlib.machinery
+import importlib.util
+import math
 import os
+import random
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
@@ -28,43 +33,64 @@ class Figures(unittest.TestCase):
 
     def test_a_slow_round_does_not_change_the_ratio(self):
         # The machine was five times slower in round 2; the medians alone would give 60 / 200.
-        self.assertEqual(figures.paired_ratio({1: 100, 2: 20}, {1: 200, 2: 40, 3: 400}), 0.5)
+        self.assertAlmostEqual(figures.paired_ratio({1: 100, 2: 20}, {1: 200, 2: 40, 3: 400}).middle, 0.5)
 
     def test_only_rounds_of_both_count(self):
-        self.assertEqual(figures.paired_ratio({1: 100, 2: 900}, {1: 50, 3: 1}), 2)
+        self.assertAlmostEqual(figures.paired_ratio({1: 100, 2: 900}, {1: 50, 3: 1}).middle, 2)
         self.assertIsNone(figures.paired_ratio({1: 100}, {2: 50}))
 
     def test_a_reference_of_zero_is_no_reference(self):
         self.assertIsNone(figures.paired_ratio({1: 100}, {1: 0}))
 
-    def test_place_counts_who_is_faster(self):
-        rates = {'a': 10, 'b': 30, 'c': None, 'd': 20}
-        self.assertEqual(figures.rank(rates, 'b'), (1, 3))
-        self.assertEqual(figures.rank(rates, 'a'), (3, 3))
-        self.assertIsNone(figures.rank(rates, 'c'))
+    def test_few_rounds_have_no_interval(self):
+        six = {turn: 100 for turn in range(figures.LEAST_ROUNDS - 1)}
+        self.assertFalse(figures.paired_ratio(six, six).is_known())
+        self.assertEqual(figures.ratio_text(figures.paired_ratio(six, six)), '1.00?')
 
-    def test_equals_share_the_better_place(self):
-        self.assertEqual(figures.rank({'a': 10, 'b': 10, 'c': 5}, 'b'), (1, 3))
+    def test_noise_is_a_tie_in_nineteen_of_twenty_cases(self):
+        draw = random.Random(1)
+        noise = lambda rate: {turn: rate * math.exp(draw.gauss(0, 0.3)) for turn in range(figures.LEAST_ROUNDS)}
+        different = sum(not figures.paired_ratio(noise(100), noise(100)).is_tie() for _ in range(300))
+        self.assertLess(different, 30)
+        self.assertGreater(different, 3)
+        self.assertGreater(figures.paired_ratio(noise(1000), noise(100)).low, 1)
 
-    def test_every_turn_starts_with_another(self):
-        self.assertEqual([figures.rotated('abc', turn)[0] for turn in range(4)], ['a', 'b', 'c', 'a'])
-        self.assertEqual(figures.rotated('abc', 1), ['b', 'c', 'a'])
-        self.assertEqual(figures.rotated([], 1), [])
+    def test_a_ratio_shows_its_interval(self):
+        self.assertEqual(figures.ratio_text(figures.Ratio(2, 1.9, 2.1)), '2.00 [1.90..2.10]')
+        self.assertEqual(figures.ratio_text(figures.Ratio(1.02, 0.97, 1.08)), '1.02 [0.97..1.08] tie')
+        self.assertEqual(figures.ratio_text(None), '')
+
+    def test_ties_share_places(self):
+        faster, tie, slower = figures.Ratio(2, 1.9, 2.1), figures.Ratio(1, 0.9, 1.1), figures.Ratio(0.5, 0.4, 0.6)
+        self.assertEqual(figures.place([slower, slower]), (1, 1, 3))
+        self.assertEqual(figures.place([faster, tie, slower]), (2, 3, 4))
+        self.assertIsNone(figures.place([figures.Ratio(2)]))
+
+    def test_over_the_rounds_each_comes_after_each_other_once(self):
+        for count in (4, 6, 10):
+            names = [f'n{number}' for number in range(count)]
+            pairs = []
+            for turn in range(count):
+                order = figures.round_order(names, turn)
+                self.assertEqual(sorted(order), sorted(names))
+                pairs += zip(order, order[1:])
+            self.assertEqual(len(set(pairs)), count * (count - 1))
+            self.assertEqual(len(pairs), len(set(pairs)))
+        self.assertEqual(figures.round_order([], 1), [])
+
+    def test_of_an_odd_number_each_comes_after_several(self):
+        pairs = set()
+        for turn in range(figures.LEAST_ROUNDS):
+            order = figures.round_order('abcde', turn)
+            self.assertEqual(sorted(order), list('abcde'))
+            pairs |= set(zip(order, order[1:]))
+        for name in 'abcde':
+            self.assertGreaterEqual(len({before for before, after in pairs if after == name}), 2)
 
     def test_a_median_has_its_spread_beside_it(self):
         self.assertEqual(figures.with_spread([4, None, 1, 3], figures.short), '3.00 (1.00..4.00)')
         self.assertEqual(figures.with_spread([4], figures.short), '4.00')
         self.assertEqual(figures.with_spread([None], figures.short), '')
-
-    def test_cold_small_files_have_all_rounds_and_others_two_of_three(self):
-        self.assertEqual([figures.rounds_of('tiny', 'cold', n) for n in (1, 3, 5)], [1, 3, 5])
-        self.assertEqual(figures.rounds_of('image', 'cold_path', 3), 3)
-        self.assertEqual(figures.rounds_of('tiny', 'cold_walk', 3), 3)
-        self.assertEqual([figures.rounds_of('tiny', 'warm', n) for n in (1, 2, 3, 6)], [1, 1, 2, 3])
-        self.assertEqual(figures.rounds_of('large', 'cold', 3), 2)
-
-    def test_what_is_measured_only_where_it_is_named_has_all_rounds(self):
-        self.assertEqual([figures.rounds_of(*what, 3) for what in (('photo', 'cold'), ('image', 'neighbour'))], [3, 3])
 
     def test_memory_is_a_size_or_a_share_of_the_data(self):
         self.assertEqual([figures.memory_bytes(text, 7) for text in ('3k', '512M', '2G')], [3072, 512 << 20, 2 << 30])
@@ -108,12 +134,33 @@ class Cells(unittest.TestCase):
     def test_a_cell_shows_median_and_paired_ratio(self):
         rows = results.Rows([epoch('directory', 1, 1000), epoch('directory', 2, 3000),
                              epoch('quire', 1, 2000), epoch('quire', 2, 9000)])
-        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '5.50k (2.50)')
+        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '5.50k (2.45?)')
         self.assertEqual(results.rate_cell(rows, 'directory', 'samples_per_second', 'directory'), '2.00k')
 
     def test_a_cut_epoch_is_marked(self):
         rows = results.Rows([epoch('archivemount', 1, 24, complete=False)])
         self.assertEqual(results.rate_cell(rows, 'archivemount', 'samples_per_second', 'directory'), '24.0 cut')
+
+    def test_what_was_cut_is_compared_with_nothing(self):
+        rows = results.Rows([epoch(name, turn, rate, complete=name != 'squashfs') for turn in range(7)
+                             for name, rate in (('directory', 100), ('quire', 200), ('squashfs', 900))])
+        self.assertEqual(results.rate_cell(rows, 'squashfs', 'samples_per_second', 'directory'), '900 cut')
+        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '200 (2.00 [2.00..2.00])')
+        self.assertEqual(results.place_cell(rows, 'samples_per_second', ['directory', 'quire', 'squashfs']), '1 of 3')
+
+    def test_what_was_to_be_cold_and_was_not_is_said(self):
+        rows = results.Rows([epoch('quire', 1, 24, experiment='cold', cache='warm'),
+                             epoch('directory', 1, 24, experiment='warm', cache='warm')])
+        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'lmdb'), '24.0 not cold')
+        self.assertEqual(results.rate_cell(rows, 'directory', 'samples_per_second', 'lmdb'), '24.0')
+
+    def test_cpu_of_a_daemon_that_nobody_saw_is_not_zero(self):
+        rows = results.Rows([{'contestant': 'quire', 'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 1e9},
+                             {'contestant': 'directory', 'reader_cpu_seconds': 3, 'daemon_cpu_seconds': None, 'bytes': 1e9}])
+        self.assertEqual(results.cpu_per_gb(rows), [3])
+
+    def test_bytes_that_nothing_counted_are_no_zeroes(self):
+        self.assertEqual(results.disk_shares(results.Rows([{'disk_bytes': None, 'bytes': 100}])), [])
 
     def test_who_gave_no_figure_is_told_from_who_was_not_asked(self):
         rows = results.Rows([{'contestant': 'archivemount', 'round': 1, 'too_slow': 'not done after 60 s'}])
@@ -150,17 +197,18 @@ class Cells(unittest.TestCase):
         warm = results.Rows([epoch('directory', 1, 9000, bytes_per_second=90_000), epoch('quire', 1, 9000)])
         self.assertEqual(results.fio_rates(cold.of(contestant='quire'), 'samples_per_second'), [5000, 2000])
         self.assertEqual(results.fio_lines([('cold', cold), ('warm', warm)]),
-                         [['Quire, times the fio before it', '0.65 (0.50..0.80)', ''],
-                          ['the directory, times the fio before it', '0.38 (0.25..0.50)', '']])
+                         [['Quire, times the fio of its round', '0.65 (0.50..0.80)', ''],
+                          ['the directory, times the fio of its round', '0.38 (0.25..0.50)', '']])
         self.assertEqual(results.fio_lines([('warm', warm)]), [])
 
     def test_every_cold_column_tells_what_it_cost(self):
         cost = {'bytes': 1e9, 'asked_bytes': 1.1e9, 'bytes_per_second': 1e9, 'fio_bytes_per_second': 2e9,
-                'latency_p50_seconds': 1e-3, 'latency_p99_seconds': 2e-3, 'latency_p999_seconds': 3e-3,
+                'fio_drift': 1.5, 'latency_p50_seconds': 1e-3, 'latency_p99_seconds': 2e-3, 'latency_p999_seconds': 3e-3,
                 'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 0.5}
         rows = results.Rows([epoch('quire', 1, 1000, disk_bytes=1e9, **cost), epoch('quire', 2, 1000, disk_bytes=2e9, **cost)])
         text = results.detail_table('cold', rows, 'samples_per_second', 'files/s')
-        self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 2.00k (2.00k..2.00k) | 0.50 (0.50..0.50) | 1.50 (1.00..2.00)'
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 2.00k (2.00k..2.00k) | 1.50 (1.50..1.50) | 0.50 (0.50..0.50)'
+                      ' | 1.50 (1.00..2.00)'
                       ' | 1.10 (1.10..1.10) | 1.00 ms (', text)
         self.assertIn('| 1.50 (1.50..1.50) | 0.50 (0.50..0.50) |\n', text)
 
@@ -191,7 +239,7 @@ class Cells(unittest.TestCase):
                              made('quire', 1, 1000, counters=counters), made('quire', 2, 2000, counters=counters)])
         text = '\n'.join(results.memory_section(rows, ''))
         self.assertIn('| the directory itself | 1.00k | 0.60 | 0.50 | 1.00k | 0.60 | 0.50 |\n', text)
-        self.assertIn('| **Quire, mounted** | 1.00k (1.00) | 0.60 | 0.50 | 2.00k (2.00) | 0.60 | 0.50 |\n', text)
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00?) | 0.60 | 0.50 | 2.00k (2.00?) | 0.60 | 0.50 |\n', text)
         self.assertIn('| **Quire, mounted** | 1.20 | 1.20 |\n', text)
         self.assertEqual(text.count('| the directory itself |'), 1)  # which counts nothing that was absent
 
@@ -223,7 +271,7 @@ class Cells(unittest.TestCase):
                              made('quire', 'ImageFolder', 0.5), made('quire', 'epoch', 4),
                              {'contestant': 'squashfuse_ll', 'round': 1, 'readers': 2, 'too_slow': 'not done after 180 s'}])
         text = '\n'.join(results.imagefolder_section(rows))
-        self.assertIn('| **Quire, mounted** | 6.00k (3.00) | 750 (3.00) |\n', text)
+        self.assertIn('| **Quire, mounted** | 6.00k (3.00?) | 750 (3.00?) |\n', text)
         self.assertIn('| **Quire, mounted** | 0.50 | 4.00 |\n', text)
         self.assertIn('| squashfuse_ll | too slow | too slow |\n', text)
 
@@ -233,6 +281,59 @@ class Cells(unittest.TestCase):
         columns = results.epoch_columns(rows, ('cold_walk',))
         self.assertEqual([title for title, _ in columns], ['cold, walked, 2 readers'])
         self.assertIn('lstat', results.epoch_section(columns, 'random', results.LISTED_BY['cold_walk'])[0])
+
+
+def load(program):
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), program)
+    spec = importlib.util.spec_from_loader(program, importlib.machinery.SourceFileLoader(program, path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[program] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class TheScratchFolder(unittest.TestCase):
+    def test_what_is_somebody_elses_stays(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            for folder in ('mine', 'tiny/000', 'tiny.extracted', 'mnt'):
+                os.makedirs(f'{scratch}/{folder}')
+            for file in ('mine/file', 'tiny/000/1', 'tiny.complete', 'tiny.out', 'synthetic.quire', 'image.tar'):
+                open(f'{scratch}/{file}', 'w').close()
+            load('pack_figures').remove_own(scratch)
+            self.assertEqual([os.path.relpath(os.path.join(top, name), scratch) for top, _, names in os.walk(scratch)
+                              for name in names], ['mine/file'])
+            self.assertEqual(os.listdir(scratch), ['mine'])
+
+
+class TheDisksDrift(unittest.TestCase):
+    def test_fio_reads_at_start_middle_and_end_of_each_round_and_before_nobody_in_particular(self):
+        peers = load('peers')
+        happened = []
+        rates = iter(range(100, 1000, 100))
+
+        def fio_pass():
+            happened.append('fio')
+            return next(rates)
+        steps = [peers.Step(turn, experiment, (1,), name) for turn in (0, 1) for experiment in ('cold', 'warm') for name in 'abcd']
+        drift, rows = peers.Drift(fio_pass), []
+        while steps:
+            step, *steps = steps
+            drift.before(step, steps)
+            happened.append(step.contestant)
+            rows.append({'experiment': step.experiment})
+            drift.of(rows[-1:])
+        drift.end()
+        self.assertEqual(''.join(happened), 'fioabfiocdfioabcd' * 2)
+        self.assertEqual([row.get('fio_bytes_per_second') for row in rows], [200] * 4 + [None] * 4 + [500] * 4 + [None] * 4)
+        self.assertEqual(rows[0]['fio_drift'], 3)
+
+    def test_experiments_of_a_round_are_drawn_anew(self):
+        peers = load('peers')
+        experiments = {'cold': [1, 2], 'cold_path': [1, 2], 'warm': [1], 'meta': [1]}
+        steps = peers.plan_steps('tiny', experiments, [c for c in CONTESTANTS if c.name in ('directory', 'quire')], 7)
+        orders = [tuple(dict.fromkeys(step.experiment for step in steps if step.turn == turn)) for turn in range(7)]
+        self.assertEqual({tuple(sorted(order)) for order in orders}, {('cold', 'cold_path', 'meta', 'warm')})
+        self.assertGreater(len(set(orders)), 2)
 
 
 class WhatStraceSaw(unittest.TestCase):

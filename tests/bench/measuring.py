@@ -88,7 +88,7 @@ def run(command, limits, limit_s):
 
 
 class Measuring:
-    """On one data set. `fio_block`: what fio reads at a time before every cold epoch; None: no fio. `neighbour`: the tree of
+    """On one data set. `fio_block`: what fio reads at a time in rounds of cold epochs; None: no fio. `neighbour`: the tree of
     the other program, where the experiment of that name is made."""
 
     def __init__(self, tree, image_of, mnt, limits, limit_s, fio_block=None, neighbour=None):
@@ -111,19 +111,15 @@ class Measuring:
             return results_of(process, self.tree, epochs, limit_s or self.limit_s)
 
     def cold(self, contestant, readers, order, turn, *options):
-        """With what fio read just before: the speed of a disk is another every minute. fio goes before everybody, or what it
-        uses up (of a cloud's disk, credits) would be missed by those alone that it goes before."""
         rows = []
         for count in readers:
-            fio = self.fio_pass() if self.fio_block else None
             with self.mounted(contestant) as target:  # anew, so that a daemon's caches are empty as well
                 # Listed by readdir alone, unless `options` say otherwise: looking at attributes as well brings small files into
                 # memory where data lies beside inodes (EROFS: 101,000 files a second afterwards instead of 10,000; kernel
                 # squashfs 5,500, not 1,200).
                 before = asked_bytes()
                 for result in self.epochs(target, 1, count, order, turn + 1, '--cold', *options):
-                    rows.append({**result, 'readers': count, 'fio_bytes_per_second': fio,
-                                 'asked_bytes': asked_bytes() - before})
+                    rows.append({**result, 'readers': count, 'asked_bytes': asked_bytes() - before})
         return rows
 
     def cold_path(self, contestant, readers, order, turn):
@@ -144,7 +140,9 @@ class Measuring:
     def meta(self, contestant, readers, order, turn):
         with self.mounted(contestant) as target:
             with self.bench('meta', target, '--cold', '--seed', turn + 1, '--lookups', META_LOOKUPS) as process:
-                return answer_of(process, META_LIMIT_S)['results']
+                rows = answer_of(process, META_LIMIT_S)['results']
+        # A release before 0.3 tells what was done before as the label.
+        return [{'prepared': {'cold': 'caches dropped', 'warm': 'the same before'}.get(row['cache']), **row} for row in rows]
 
     def memory(self, contestant, readers, order, turn):
         """Epochs in a row in one mount, each in another order, which some mounts are told before."""

@@ -9,8 +9,11 @@ from environment import QUIRE
 from trees import TITLES
 
 TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
-META_COLUMNS = [('walk', 'cold'), ('walk and stat', 'cold'), ('walk and stat', 'warm'), ('lookup', 'warm'),
-                ('lookup missing', 'warm')]
+DROPPED, AGAIN = 'caches dropped', 'the same before'  # what was done before a measurement of names
+META_COLUMNS = [('walk', DROPPED), ('walk and stat', DROPPED), ('walk and stat', AGAIN), ('lookup', AGAIN),
+                ('lookup missing', AGAIN)]
+COLD = ('cold', 'cold_walk', 'cold_path')
+WITH_DAEMON = {contestant.name for contestant in CONTESTANTS if contestant.has_daemon()}
 CHART_DATASET, CHART_READERS = 'tiny', 2
 CACHE_BEFORE = {'cold': 'cold', 'cold_walk': 'cold, walked', 'cold_path': 'cold', 'warm': 'warm'}
 NAMES_ALONE = 'Before a cold epoch the names are listed, by readdir alone.'
@@ -61,6 +64,10 @@ class Rows:
     def cut(self):
         return any(not row.get('complete', True) for row in self.rows)
 
+    def not_cold(self):
+        """Whether an epoch that was to be cold was served by caches: its label says so (`quire bench` counts)."""
+        return any(row.get('experiment') in COLD and row.get('cache') in ('warm', 'partly cold', 'memory') for row in self.rows)
+
     def too_slow(self):
         return any('too_slow' in row for row in self.rows)
 
@@ -76,29 +83,40 @@ def bold(name):
 
 
 def rate_cell(rows, contestant, field, reference):
-    """'38.2k (1.65)': the median, and how many times that of the reference."""
+    """'38.2k (1.65 [1.50..1.80])': the median, and how many times that of the reference."""
     mine = rows.of(contestant=contestant)
     rate = mine.median(field)
     if rate is None:
         return 'too slow' if mine.too_slow() else ''
-    ratio = figures.paired_ratio(mine.by_round(field), rows.of(contestant=reference).by_round(field))
-    return (figures.short(rate) + (' cut' if mine.cut() else '') +
-            (f' ({figures.three_digits(ratio)})' if ratio is not None and contestant != reference else ''))
+    ratio = ratio_of(rows, contestant, reference, field)
+    return (figures.short(rate) + (' cut' if mine.cut() else '') + (' not cold' if mine.not_cold() else '') +
+            (f' ({figures.ratio_text(ratio)})' if ratio is not None and contestant != reference else ''))
+
+
+def ratio_of(rows, name, reference, field):
+    """None where one of them was cut: what they read then is not the same."""
+    mine, other = rows.of(contestant=name), rows.of(contestant=reference)
+    return None if mine.cut() or other.cut() else figures.paired_ratio(mine.by_round(field), other.by_round(field))
 
 
 def fio_rates(rows, field):
-    """What fio read before each epoch, in the unit of `field`: as if it had read samples."""
+    """What fio read in the round of each epoch, in the unit of `field`: as if it had read samples."""
     return [row['fio_bytes_per_second'] * row[field] / row['bytes_per_second'] for row in rows.rows
             if row.get('fio_bytes_per_second') and row.get('bytes_per_second')]
 
 
+def fio_drifts(rows):
+    """The fastest of the passes of fio in a round, times the slowest."""
+    return [row['fio_drift'] for row in rows.rows if row.get('fio_drift')]
+
+
 def fio_shares(rows):
-    """What each epoch came to, of what fio read before it."""
+    """What each epoch came to, of what fio read in its round."""
     return [row['bytes_per_second'] / row['fio_bytes_per_second'] for row in rows.rows if row.get('fio_bytes_per_second')]
 
 
 def fio_lines(columns):
-    lines = [[f'{title}, times the fio before it', *(figures.with_spread(fio_shares(rows.of(contestant=name)),
+    lines = [[f'{title}, times the fio of its round', *(figures.with_spread(fio_shares(rows.of(contestant=name)),
                                                                          figures.three_digits) for _, rows in columns)]
              for name, title in (('quire', 'Quire'), ('directory', 'the directory'))]
     return [line for line in lines if any(line[1:])]
@@ -108,20 +126,30 @@ def rate_table(columns, field, reference, contestants):
     """`columns`: (title, rows of that column). Ends with shares of what fio read, where it did, and the place of Quire."""
     lines = [[bold(name)] + [rate_cell(rows, name, field, reference) for _, rows in columns] for name in contestants]
     lines += fio_lines(columns)
-    places = [figures.rank({name: rows.of(contestant=name).median(field) for name in contestants}, 'quire')
-              for _, rows in columns]
+    places = [place_cell(rows, field, contestants) for _, rows in columns]
     if any(places):
-        lines.append(['place of Quire'] + [f'{place[0]} of {place[1]}' if place else '' for place in places])
+        lines.append(['place of Quire'] + places)
     return table([''] + [title for title, _ in columns], lines)
+
+
+def place_cell(rows, field, contestants):
+    """'1 of 5', '1 to 3 of 5' where it cannot be told from two; who was cut is behind those that were not."""
+    if 'quire' not in contestants or rows.of(contestant='quire').cut():
+        return ''
+    others = [figures.Ratio(0, 0, 0) if rows.of(contestant=name).cut() else ratio_of(rows, name, 'quire', field)
+              for name in contestants if name != 'quire']
+    found = figures.place([ratio for ratio in others if ratio is not None])
+    if not found:
+        return ''
+    first, last, count = found
+    return f'{first} of {count}' if first == last else f'{first} to {last} of {count}'
 
 
 def ratio_table(columns, field, contestants):
     """How many times as fast as Quire the others are."""
-    def cell(rows, name):
-        ratio = figures.paired_ratio(rows.of(contestant=name).by_round(field), rows.of(contestant='quire').by_round(field))
-        return '' if ratio is None else figures.three_digits(ratio)
     return table([''] + [title for title, _ in columns],
-                 [[bold(name)] + [cell(rows, name) for _, rows in columns] for name in contestants if name != 'quire'])
+                 [[bold(name)] + [figures.ratio_text(ratio_of(rows, name, 'quire', field)) for _, rows in columns]
+                  for name in contestants if name != 'quire'])
 
 
 def epoch_columns(rows, experiments):
@@ -134,9 +162,9 @@ def epoch_columns(rows, experiments):
 
 
 def cpu_per_gb(rows):
-    """CPU seconds of readers and daemon for a gigabyte that was read."""
-    return [(row['reader_cpu_seconds'] + (row['daemon_cpu_seconds'] or 0)) / (row['bytes'] / 1e9)
-            for row in rows.rows if row.get('bytes')]
+    """CPU seconds of readers and daemon for a gigabyte that was read; nothing where those of a daemon are not known."""
+    return [(row['reader_cpu_seconds'] + (row['daemon_cpu_seconds'] or 0)) / (row['bytes'] / 1e9) for row in rows.rows
+            if row.get('bytes') and (row['daemon_cpu_seconds'] is not None or row.get('contestant') not in WITH_DAEMON)]
 
 
 def daemon_cpu_per_gb(rows):
@@ -147,7 +175,7 @@ def daemon_cpu_per_gb(rows):
 
 def disk_shares(rows, field='disk_bytes'):
     """Bytes from the disk for each byte that was read: sizes of the data set, even where the epoch was cut."""
-    return [row[field] / row['bytes'] for row in rows.rows if row.get('bytes') and field in row]
+    return [row[field] / row['bytes'] for row in rows.rows if row.get('bytes') and row.get(field) is not None]
 
 
 def asked_shares(rows):
@@ -157,7 +185,8 @@ def asked_shares(rows):
 
 def absent_share(rows):
     """Bytes from the disk for each byte of samples that were in nobody's memory; None where no mount counts them."""
-    pairs = [(row['disk_bytes'], row['counters']['missed_bytes']) for row in rows.rows if row.get('counters')]
+    pairs = [(row['disk_bytes'], row['counters']['missed_bytes']) for row in rows.rows
+             if row.get('counters') and row['disk_bytes'] is not None]
     return figures.median(disk_bytes / absent_bytes for disk_bytes, absent_bytes in pairs if absent_bytes)
 
 
@@ -165,8 +194,8 @@ def detail_table(title, rows, field, unit):
     """All about one column of the rates."""
     latency = lambda part: lambda one: one.by_round(f'latency_{part}_seconds').values()
     parts = [(f'{title}: {unit}', lambda one: one.by_round(field).values(), figures.short),
-             ('fio before it', lambda one: fio_rates(one, field), figures.short),
-             ('share of fio', fio_shares, figures.three_digits), ('disk bytes/byte', disk_shares, figures.three_digits),
+             ('fio in its round', lambda one: fio_rates(one, field), figures.short),
+             ('its drift', fio_drifts, figures.three_digits), ('share of fio', fio_shares, figures.three_digits), ('disk bytes/byte', disk_shares, figures.three_digits),
              ('its own', asked_shares, figures.three_digits), ('p50', latency('p50'), figures.duration),
              ('p99', latency('p99'), figures.duration), ('p99.9', latency('p999'), figures.duration),
              ('CPU s/GB', cpu_per_gb, figures.three_digits), ('daemon CPU s/GB', daemon_cpu_per_gb, figures.three_digits)]
@@ -247,18 +276,18 @@ def epoch_section(columns, order, listed):
              rate_table(columns, field, 'directory', contestants)]
     if 'quire' in contestants and len(contestants) > 1:
         parts += ['Times as fast as Quire.\n', ratio_table(columns, field, contestants)]
-    parts += ['The same with what it costs, and in brackets the least and the greatest of the rounds: bytes read from the disk for'
-              ' each byte of a file (by the whole machine; its own: by readers and daemon, with programs and lists, but not by the'
-              ' kernel below a loop device), time for one file, CPU seconds of readers and daemon (not of kernel threads) for each'
-              ' GB, those of the daemon alone. fio reads a copy of the pack just before, from its start, O_DIRECT, 8 blocks at a'
-              ' time.\n']
+    parts += ['The same with what it costs, and in brackets the least and the greatest of the rounds: bytes from below for'
+              ' each byte of a file (as `quire bench` counts them; its own: by readers and daemon, with programs and lists, but not'
+              ' by the kernel below a loop device), time for one file, CPU seconds of readers and daemon (not of kernel threads) for each'
+              ' GB, those of the daemon alone. fio reads a copy of the pack at the start, in the middle and at the end of each round, from its start, O_DIRECT,'
+              ' 8 blocks at a time; its drift: the fastest of these times the slowest.\n']
     return parts + [detail_table(title, column, field, unit) for title, column in columns]
 
 
 def meta_section(rows):
     given_up = [row for row in rows.rows if 'too_slow' in row]
-    columns = [(f'{operation}, {cache}', Rows(rows.of(operation=operation, cache=cache).rows + given_up))
-               for operation, cache in META_COLUMNS]
+    columns = [(f'{operation}, {before}', Rows(rows.of(operation=operation, prepared=before).rows + given_up))
+               for operation, before in META_COLUMNS]
     return ['Names: entries/s, one thread (in brackets: times those of the directory itself).\n',
             rate_table(columns, 'entries_per_second', 'directory', rows.contestants())]
 
@@ -385,8 +414,8 @@ def run_title(run):
 def rounds_text(rounds):
     if rounds == 1:
         return 'One round.'
-    return (f'Medians of {rounds} rounds; of {figures.rounds_of("large", "cold", rounds)} for figures that are not cold, and for'
-            f' {", ".join(figures.STEADY_DATASETS)}.')
+    return (f'Medians of {rounds} rounds. Ratios are taken within a round; in square brackets what they may be, in 19 of 20 cases,'
+            f' and what holds 1 is a tie. {figures.LEAST_ROUNDS} rounds are the fewest that tell: "?" stands where there are less.')
 
 
 def run_section(run):
@@ -395,7 +424,7 @@ def run_section(run):
              f'{run["date"]}, `{run["command"]}`; {machine["processor"]}, {machine["cores"]} cores, '
              f'{machine["memory_bytes"] / (1 << 30):.0f} GiB, {machine["file_system"]} on {machine["device"]}, '
              f'{machine["kernel"]}, {machine["distribution"]}, {run["quire"]}. {rounds_text(run["rounds"])} "cut": the epoch was ended after '
-             f'{run["limit_seconds"]:g} s, and the figures are of what was read.' +
+             f'{run["limit_seconds"]:g} s, and the figures are of what was read, which is compared with nothing.' +
              (f' fio reads {run["fio_block"]} at a time.\n' if run.get('fio_block') else '\n')]
     for name, reason in run['left_out'].items():
         parts.append(f'Left out: {TITLE_OF[name]}: {reason}.\n')

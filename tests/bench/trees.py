@@ -25,6 +25,8 @@ def mixed_size(place):
 # Sizes from 30 KB on have about 2 GB each: enough for a disk's speed, and less than the memory of the machine.
 SEEDED_TREES = {
     'tiny': {'title': '100,000 files of 3 KB', 'folders': 100, 'files': 1000, 'size': lambda place: 3072},
+    # An epoch of it takes seconds where one of tiny takes half a one.
+    'tiny_large': {'title': '1,000,000 files of 3 KB', 'folders': 1000, 'files': 1000, 'size': lambda place: 3072},
     'text': {'title': '60,000 files of 30 KB', 'folders': 60, 'files': 1000, 'size': lambda place: 30_000},
     # A hundred folders, so that one class is a hundredth.
     'image': {'title': '20,000 files, log-normal around 110 KB', 'folders': 100, 'files': 200, 'size': image_size},
@@ -42,7 +44,7 @@ FASHION_IMAGES = 20_000
 REMOVERS = 16
 
 # About how many files and bytes that is, to tell how long a run will take.
-EXPECTED = {'tiny': (100_000, 307e6), 'text': (60_000, 1.8e9), 'image': (20_000, 2.2e9), 'photo': (3000, 1.8e9),
+EXPECTED = {'tiny': (100_000, 307e6), 'tiny_large': (1_000_000, 3.07e9), 'text': (60_000, 1.8e9), 'image': (20_000, 2.2e9), 'photo': (3000, 1.8e9),
             'clip': (600, 1.8e9), 'mix': (4600, 2e9), 'large': (40, 2e9), 'million': (1_000_000, 100e6),
             'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6), 'neighbour': (10_000, 1.1e9)}
 
@@ -102,6 +104,13 @@ def remove_tree(path):
         for _ in pool.map(lambda folder: shutil.rmtree(folder, ignore_errors=True), folders):
             pass
     shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_if_empty(scratch):
+    """The scratch folder and its mount point."""
+    for folder in (f'{scratch}/mnt', scratch):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def sample_paths(tree):

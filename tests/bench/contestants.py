@@ -21,6 +21,8 @@ BUILD = {
     'zip': 'env -C {tree} zip -0 -q -r -y {image} .',
     'tar': 'tar cf {image} -C {tree} .',
     'lmdb': '{bench}/lmdb_image.py {tree} {image}',
+    'ext4': '{bench}/fs_image ext4 {tree} {image}',
+    'xfs': '{bench}/fs_image xfs {tree} {image}',
 }
 
 # The kernel may keep names, attributes and contents: the image does not change.
@@ -82,6 +84,11 @@ CONTESTANTS = [
     Contestant('erofs-loop', 'EROFS, loop', 'buffered loop device; one with direct I/O is as fast',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs', loop=True,
                mount='mount -t erofs -o ro {source} {mnt}', main=True, also_in=('plan',)),
+    Contestant('ext4-loop', 'ext4, loop', 'written in path order; buffered loop device', packages=('e2fsprogs', 'tar'),
+               programs=('mkfs.ext4',), filesystem='ext4', image='ext4', loop=True, mount='mount -t ext4 -o ro {source} {mnt}'),
+    Contestant('xfs-loop', 'XFS, loop', 'written in path order; buffered loop device', packages=('xfsprogs', 'tar'),
+               programs=('mkfs.xfs',), filesystem='xfs', image='xfs', loop=True,
+               mount='mount -t xfs -o ro,nouuid,norecovery {source} {mnt}'),
     Contestant('squashfs', 'kernel squashfs', 'blocks of 128 KiB, the default: of 1 MiB it is half as fast, and without'
                ' fragments as fast; buffered loop device: through one with direct I/O it reads tables and fragments again'
                ' and again, and is up to five times slower',

@@ -96,6 +96,21 @@ if [ -e /sys/fs/cgroup/blkio/blkio.throttle.read_bps_device ] && disk=$(mountpoi
   result=$( (echo "$BASHPID" >"$group/cgroup.procs" && exec "$QUIRE" bench epoch "$tree" --cold --epochs 1 --threads 1 --json -) 2>/dev/null)
   assert_equal "$(json '(r := d["results"][0])["cache"] == "cold" and 7e6 < r["bytes_per_second"] < 11e6 and r["reader_cpu_seconds"] < 0.5 * r["seconds"]' <<<"$result")" \
     True "20 MB from a disk of 10 MB/s: $result"
+  # Of what is read from it alone: what was read before comes from memory.
+  head -c 70000000 /dev/urandom >"$scratch/large" && sync "$scratch/large"
+  echo "$disk 20000000" >"$group/blkio.throttle.read_bps_device"
+  result=$( (echo "$BASHPID" >"$group/cgroup.procs" && exec "$QUIRE" bench io "$scratch/large" --quick --seconds 8 --threads 2 --json -) 2>/dev/null)
+  python3 - "$result" <<'PYTHON' || fail "a file on a disk of 20 MB/s: $result"
+import json, sys
+sequential = [r for r in json.loads(sys.argv[1])["results"] if r["experiment"] == "methods" and r["access"] == "sequential" and r["depth"] == 1]
+evicted = [r for r in sequential if r["prepared"] == "evicted"]
+before = [r for r in sequential if r["prepared"] == "read before"]
+assert len(evicted) >= 2 and len(before) >= 2
+for r in evicted:
+    assert r["cache"] == "cold" and 5e6 < r["bytes"] / (r["requests"] / r["requests_per_second_mean"]) < 40e6, r
+for r in before:
+    assert r["cache"] == "warm" and r["bytes_per_second_mean"] > 100e6, r
+PYTHON
 else
   leave_out 'a throttled disk: no control group of blkio'
 fi

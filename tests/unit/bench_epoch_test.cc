@@ -17,7 +17,7 @@ namespace {
 constexpr uint64_t kSamples = 1000;
 
 // What the store does with a sample beside counting it.
-enum class Behaviour : uint8_t { kRead, kFail, kSleep, kDie };
+enum class Behaviour : uint8_t { kRead, kFail, kSleep, kDie, kAllTakeTwoMilliseconds };
 
 class CountingStore final : public SampleStore {
  public:
@@ -50,6 +50,8 @@ class CountingStore final : public SampleStore {
     explicit Reader(const CountingStore& store) : store_(store) {}
     Result<uint64_t> Read(uint64_t sample) override {
       ++store_.reads_[sample];
+      if (store_.behaviour_ == Behaviour::kAllTakeTwoMilliseconds)
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
       if (sample == store_.odd_sample_) {
         if (store_.behaviour_ == Behaviour::kFail)
           return MakeError(ErrorCode::kUnreadable, "sample {} is gone", sample);
@@ -121,6 +123,19 @@ TEST_P(Epoch, MeasuresTheSlowSampleAlone) {
   EXPECT_LT(figures->latency_seconds[kSamples / 2], 0.05);
 }
 
+TEST_P(Epoch, MeasuresAStoreWithAKnownDelay) {
+  const CountingStore store(0, Behaviour::kAllTakeTwoMilliseconds);
+  const auto figures = RunEpoch(store, AllSamples(), Settings(4), StorageWatch());
+  ASSERT_TRUE(figures) << figures.error().message;
+  EXPECT_GE(figures->latency_seconds.front(), 0.002);
+  ASSERT_EQ(figures->piece_rates.size(), 10U);
+  for (const double rate : figures->piece_rates) EXPECT_LE(rate, 2000);
+  // Four readers that wait for 2 ms each come to 2,000 samples a second, and less on a machine that is busy.
+  EXPECT_LE(figures->samples_per_second(), 2000);
+  EXPECT_GE(figures->samples_per_second(), 500) << "four readers that take turns";
+  EXPECT_LT(figures->reader_cpu_seconds, figures->seconds);
+}
+
 TEST_P(Epoch, StopsAndAwaitsWhatRunsBeside) {
   const CountingStore store;
   uint64_t reads_at_stop = 0;
@@ -175,8 +190,10 @@ MeasuredEpoch Made(ServedFrom from, double seconds) {
   epoch.figures.seconds = seconds;
   epoch.figures.open_seconds = seconds * 2 * 0.75;
   epoch.figures.reader_cpu_seconds = seconds * 2 * 0.1;
-  epoch.figures.latency_seconds.assign(98, 1e-3);
-  epoch.figures.latency_seconds.insert(epoch.figures.latency_seconds.end(), 2, 30e-3);
+  epoch.figures.run_queue_seconds = seconds * 2 * 0.05;
+  epoch.figures.latency_seconds.assign(980, 1e-3);
+  epoch.figures.latency_seconds.insert(epoch.figures.latency_seconds.end(), 20, 30e-3);
+  epoch.figures.piece_rates.assign(10, 100 / seconds);
   return epoch;
 }
 
@@ -189,10 +206,10 @@ std::string Joined(const std::vector<std::string>& sentences) {
 TEST(EpochInsights, CompareColdWithWarm) {
   const std::string text =
       Joined(EpochInsights({Made(ServedFrom::kBelow, 8), Made(ServedFrom::kCaches, 2)}, StorageWatch()));
-  EXPECT_NE(text.find("worth 4.0 x"), std::string::npos) << text;
+  EXPECT_NE(text.find("worth 4 x (4 to 4, by the tenths of both)"), std::string::npos) << text;
   EXPECT_NE(text.find("75 % went into open and fstat, 25 % into read and close: names"), std::string::npos) << text;
   EXPECT_NE(text.find("30 x the median"), std::string::npos) << text;
-  EXPECT_NE(text.find("more readers may help"), std::string::npos) << text;
+  EXPECT_NE(text.find("computed for 10 % of that time, waited for a core for 5 %"), std::string::npos) << text;
 }
 
 TEST(EpochInsights, SayNothingOfCachesThatServedBothOrNeither) {
@@ -213,6 +230,35 @@ TEST(EpochInsights, TellThatDroppedCachesDidNotMakeItCold) {
   epoch = Made(ServedFrom::kBelow, 1);
   epoch.prepared = Prepared::kDropped;
   EXPECT_EQ(Joined(EpochInsights({epoch}, StorageWatch())).find("not cold"), std::string::npos);
+}
+
+TEST(EpochInsights, TellNoPercentileOfTooFewFiles) {
+  MeasuredEpoch epoch = Made(ServedFrom::kCaches, 1);
+  epoch.figures.latency_seconds.resize(38);
+  EXPECT_EQ(Joined(EpochInsights({epoch}, StorageWatch())).find("in a hundred"), std::string::npos);
+}
+
+TEST(EpochInsights, CachesThatScatterAreWorthNothingThatIsTold) {
+  MeasuredEpoch cold = Made(ServedFrom::kBelow, 2);
+  MeasuredEpoch warm = Made(ServedFrom::kCaches, 1.9);
+  cold.figures.piece_rates = {100, 20, 80, 10, 90, 30, 70, 40, 60, 50};
+  warm.figures.piece_rates = {50, 90, 40, 70, 20, 80, 30, 100, 10, 65};
+  EXPECT_EQ(Joined(EpochInsights({cold, warm}, StorageWatch())).find("worth"), std::string::npos);
+}
+
+TEST(MoreReadersInsight, SaysWhatThePairsDecide) {
+  MoreReaders more{.readers = 2, .from = ServedFrom::kBelow};
+  more.fewer_rates = {100, 101, 99, 100, 102, 98, 100, 100, 101, 99};
+  more.more_rates = {150, 151, 152, 149, 148, 150, 150, 153, 147, 150};
+  EXPECT_NE(MoreReadersInsight(more).find("4 readers instead of 2 (cold) came to 1.5 x"), std::string::npos);
+  EXPECT_NE(MoreReadersInsight(more).find("more readers help"), std::string::npos);
+  std::swap(more.fewer_rates, more.more_rates);
+  EXPECT_NE(MoreReadersInsight(more).find("more readers hurt"), std::string::npos);
+  more.more_rates = {50, 160, 90, 200, 60, 120, 40, 180, 100, 110};
+  more.fewer_rates = {100, 101, 99, 100, 102, 98, 100, 100, 101, 99};
+  EXPECT_NE(MoreReadersInsight(more).find("no difference that could be told"), std::string::npos);
+  more.more_rates.resize(3);
+  EXPECT_NE(MoreReadersInsight(more).find("cannot be told"), std::string::npos);
 }
 
 TEST(EpochInsights, BeginWithFailures) {

@@ -85,18 +85,19 @@ TEST(FitCost, NeedsTwoSizesAndAPriceForBytes) {
   EXPECT_FALSE(FitCost(falling));
 }
 
-TEST(ScalingEfficiency, ComparesWithTheFewestThreads) {
-  const std::vector<ThreadPoint> points = {{1, 100}, {2, 180}, {4, 200}};
-  EXPECT_EQ(ScalingEfficiency(points), (std::vector<double>{1, 0.9, 0.5}));
-  const std::vector<ThreadPoint> from_two = {{2, 100}, {4, 200}};
-  EXPECT_EQ(ScalingEfficiency(from_two), (std::vector<double>{1, 1}));
-}
-
-TEST(KneeOfThreads, IsTheFewestThatComeCloseToTheBest) {
-  const std::vector<ThreadPoint> points = {{1, 100}, {2, 185}, {4, 200}, {8, 190}};
-  EXPECT_EQ(KneeOfThreads(points), 2U);
-  const std::vector<ThreadPoint> one = {{1, 5}};
-  EXPECT_EQ(KneeOfThreads(one), 1U);
+TEST(PercentileOf, NeedsItsSample) {
+  const auto values = [](int count) {
+    std::vector<double> numbers;
+    for (int i = 1; i <= count; ++i) numbers.push_back(i);
+    return numbers;
+  };
+  EXPECT_FALSE(PercentileOf(values(38), 99).has_value());  // it would be the maximum
+  EXPECT_FALSE(PercentileOf(values(999), 99).has_value());
+  EXPECT_EQ(PercentileOf(values(1000), 99), 990);
+  EXPECT_EQ(PercentileOf(values(10'000), 99.9), 9990);
+  EXPECT_FALSE(PercentileOf(values(19), 50).has_value());
+  EXPECT_EQ(PercentileOf(values(20), 50), 10);
+  EXPECT_FALSE(PercentileOf({}, 50).has_value());
 }
 
 }  // namespace

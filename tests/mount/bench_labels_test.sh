@@ -78,10 +78,13 @@ truncate -s 64M "$scratch/image" && mkfs.ext4 -q "$scratch/image" && mkdir "$scr
 if mount -o loop "$scratch/image" "$scratch/loop" 2>/dev/null; then
   mounts+=("$scratch/loop")
   cp "$tree"/1?? "$scratch/loop"
-  umount "$scratch/loop"
   cat "$scratch/image" >/dev/null
-  mount -o loop "$scratch/image" "$scratch/loop"
-  assert_equal "$(labels cache epoch "$scratch/loop" --epochs 1)" "['warm']" 'an image that is cached'
+  # Below a loop device the disk's own reads are counted, which other programs move as well: so it may take another try.
+  is_warm() {
+    umount "$scratch/loop" && mount -o loop "$scratch/image" "$scratch/loop" || return 1
+    [ "$(labels cache epoch "$scratch/loop" --epochs 1)" = "['warm']" ]
+  }
+  until_true 60 is_warm || fail 'an image that is cached is never called warm'
   assert_equal "$(labels cache epoch "$scratch/loop" --cold --epochs 1)" "['cold']" 'an image that is not'
   umount "$scratch/loop"
 else
@@ -106,8 +109,11 @@ sequential = [r for r in json.loads(sys.argv[1])["results"] if r["experiment"] =
 evicted = [r for r in sequential if r["prepared"] == "evicted"]
 before = [r for r in sequential if r["prepared"] == "read before"]
 assert len(evicted) >= 2 and len(before) >= 2
-for r in evicted:
-    assert r["cache"] == "cold" and 5e6 < r["bytes"] / (r["requests"] / r["requests_per_second_mean"]) < 40e6, r
+assert all(r["cache"] == "cold" for r in evicted), evicted
+# What came from the disk, readahead included, came at its rate; a throttle lets the first moments pass, which are some of the time of
+# each measurement. Without it there are ten times as much.
+rate = sum(r["disk_bytes"] for r in evicted) / sum(r["requests"] / r["requests_per_second_mean"] for r in evicted)
+assert 5e6 < rate < 100e6, (rate, evicted)
 for r in before:
     assert r["cache"] == "warm" and r["bytes_per_second_mean"] > 100e6, r
 PYTHON

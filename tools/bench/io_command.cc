@@ -21,17 +21,19 @@
 namespace quire::bench {
 namespace {
 
-constexpr unsigned kRepeats = 3;
-constexpr unsigned kQuickRepeats = 2;
+constexpr unsigned kRounds = kLeastRounds;  // fewer conclude nothing
 constexpr unsigned kSeconds = 75;  // with the walk and a slow disk's overrun this still ends within two minutes
 constexpr unsigned kQuickSeconds = 12;
-constexpr uint64_t kQuickFiles = 100;  // of each size: opening more would take most of a slice of some 50 ms
+constexpr uint64_t kQuickFiles = 100;           // of each size: opening more would take most of a slice of some 30 ms
+constexpr uint64_t kScratchBytes = 1ULL << 30;  // as much as is read of what is there: io_files.h
+constexpr uint64_t kQuickScratchBytes = 256ULL << 20;  // written in a second or two
 
 struct Arguments {
   std::string path;
   unsigned threads = std::clamp(2 * std::thread::hardware_concurrency(), 4U, 16U);
-  unsigned repeats = 0;  // 0: as --quick says, like `seconds`
-  unsigned seconds = 0;
+  std::string work;  // where a scratch file may be made; empty: nowhere
+  unsigned repeats = kRounds;
+  unsigned seconds = 0;  // 0: as --quick says
   uint64_t seed = 1;
   bool quick = false;
   bool cold = false;
@@ -72,30 +74,37 @@ std::vector<std::string> Remarks(const Arguments& arguments, const IoFiles& file
     remarks.push_back(fmt::format("{} files or directories could not be opened and are left out; the first: {}.",
                                   FormatCount(files.unreadable), EscapeName(files.first_unreadable)));
   if (const uint64_t ahead_bytes = ReadAheadBytes(arguments.path); ahead_bytes > 0) {
-    const uint64_t files_bytes = files.classes[RandomClass(files.classes)].bytes();
     remarks.push_back(
-        fmt::format("The kernel reads ahead up to {} here, and as much at a fault of an uncached mapped page{}.",
-                    FormatBytes(ahead_bytes),
-                    // A hundred faults would read all of them.
-                    files_bytes / 100 < ahead_bytes
-                        ? fmt::format(": random reads by mmap soon find much of the {} measured here in the cache",
-                                      FormatBytes(files_bytes))
-                        : ""));
+        fmt::format("The kernel reads ahead up to {} here: sequential reads and whole files profit by every method but "
+                    "O_DIRECT, and "
+                    "random reads by mmap find around each page that was fetched what they did not ask for.",
+                    FormatBytes(ahead_bytes)));
+  }
+  if (!RandomClass(files.classes)) {
+    uint64_t large_bytes = 0;
+    for (const FileClass& file_class : files.classes)
+      if (file_class.median_bytes() >= (1U << 20U)) large_bytes += file_class.bytes();
+    remarks.push_back(fmt::format(
+        "Random reads and methods were not measured: files of 1 MiB and more have {} here, and {} are needed so that "
+        "nothing is read twice. Name a folder of the same storage by --work, and a file is made there and removed.",
+        FormatBytes(large_bytes), FormatBytes(kLeastRandomBytes)));
   }
   return remarks;
 }
 
 nlohmann::ordered_json Settings(const Arguments& arguments, const IoFiles& files) {
-  return {
-      {"threads", arguments.threads},
-      {"repeats", arguments.repeats},
-      {"seconds", arguments.seconds},
-      {"seed", arguments.seed},
-      {"caches", arguments.cold ? "dropped before each experiment (drop_caches), files evicted before each measurement"
-                                : "files evicted before each uncached measurement (posix_fadvise)"},
-      {"entries_looked_at", files.entries_looked_at},
-      {"read_ahead_bytes", ReadAheadBytes(arguments.path)},
-      {"io_uring_requests_in_flight", kRingDepth}};
+  return {{"threads", arguments.threads},
+          {"repeats", arguments.repeats},
+          {"work", arguments.work},
+          {"seconds", arguments.seconds},
+          {"seed", arguments.seed},
+          {"caches",
+           arguments.cold
+               ? "dropped before each round and before whole files (drop_caches), files evicted before each measurement"
+               : "files evicted before each measurement of what was not read before (posix_fadvise)"},
+          {"entries_looked_at", files.entries_looked_at},
+          {"read_ahead_bytes", ReadAheadBytes(arguments.path)},
+          {"most_requests_at_a_time", kMostDepth}};
 }
 
 // Dirty pages cannot be evicted: a data set that was unpacked a moment ago would be measured in memory. Waits for what
@@ -107,10 +116,17 @@ void WriteBackDirtyPages(const IoFile& file) {
 Result<Report> Measure(const Arguments& arguments, const std::atomic<bool>* interrupted) {
   IoLimits limits;
   if (arguments.quick) limits.files_per_class = kQuickFiles;
-  const auto files = FindIoFiles(arguments.path, arguments.seed, limits);
+  auto files = FindIoFiles(arguments.path, arguments.seed, limits);
   if (!files) return std::unexpected(files.error());
+  std::optional<ScratchFile> scratch;
+  if (!arguments.work.empty() && !RandomClass(files->classes)) {
+    auto made = ScratchFile::Make(arguments.work, arguments.path, arguments.quick ? kQuickScratchBytes : kScratchBytes);
+    if (!made) return Propagate(std::move(made));
+    scratch.emplace(std::move(*made));
+    files->classes.push_back({.name = "a scratch file", .files = {scratch->file()}});
+  }
   const std::vector<FileClass>& classes = files->classes;
-  const IoFile& probe = classes[RandomClass(classes)].files.front();
+  const IoFile& probe = classes[RandomClass(classes).value_or(classes.size() - 1)].files.front();
   Report report{.kind = "io",
                 .subject = arguments.path,
                 .command = CommandLine(),
@@ -123,7 +139,7 @@ Result<Report> Measure(const Arguments& arguments, const std::atomic<bool>* inte
   AddWatch(watch, report.settings);
   WriteBackDirtyPages(probe);
   StepProgress progress("measuring", points.size() * arguments.repeats);
-  const IoSettings settings = {.repeats = arguments.repeats,
+  const IoSettings settings = {.rounds = arguments.repeats,
                                .seconds = static_cast<double>(arguments.seconds),
                                .cold = arguments.cold,
                                .seed = arguments.seed,
@@ -133,7 +149,7 @@ Result<Report> Measure(const Arguments& arguments, const std::atomic<bool>* inte
       MeasureMatrix(classes, points, settings, [&](std::string step) { progress.Begin(std::move(step)); });
   if (!results) return std::unexpected(results.error());
   report.results = IoResultObjects(*results);
-  report.insights = IoInsights(*results, watch);
+  report.insights = IoInsights(*results, settings);
   std::ranges::move(remarks, std::back_inserter(report.insights));
   std::ranges::move(IoTables(*results), std::back_inserter(report.tables));
   report.charts = IoCharts(*results);
@@ -141,7 +157,6 @@ Result<Report> Measure(const Arguments& arguments, const std::atomic<bool>* inte
 }
 
 int RunIo(Arguments arguments) {
-  if (arguments.repeats == 0) arguments.repeats = arguments.quick ? kQuickRepeats : kRepeats;
   if (arguments.seconds == 0) arguments.seconds = arguments.quick ? kQuickSeconds : kSeconds;
   if (arguments.cold)
     if (const auto why_not = WhyNotDropCaches())
@@ -164,18 +179,22 @@ void AddIoCommand(CLI::App& app, Body& run) {
       ->capture_default_str()
       ->type_name("N");
   io->add_option("--repeats", arguments->repeats,
-                 fmt::format("Measurements of each point; default {}, with --quick {}", kRepeats, kQuickRepeats))
+                 "Measurements of each point; more where time is left. Comparisons need so many as is the default")
       ->check(CLI::Range(1U, 100U))
+      ->capture_default_str()
       ->type_name("N");
   io->add_option("--seconds", arguments->seconds,
                  fmt::format("Time for all of it; default {}, with --quick {}", kSeconds, kQuickSeconds))
       ->check(CLI::Range(1U, 86'400U))
       ->type_name("N");
+  io->add_option("--work", arguments->work,
+                 "Folder on the same storage in which a scratch file is made, and removed, where the data is too small")
+      ->type_name("FOLDER");
   io->add_option("--seed", arguments->seed, "Of the choice of files and offsets")
       ->capture_default_str()
       ->type_name("N");
-  io->add_flag("--quick", arguments->quick, "Fewer repeats of fewer files in less time");
-  io->add_flag("--cold", arguments->cold, "Drop the machine's caches before each experiment (root)");
+  io->add_flag("--quick", arguments->quick, "Fewer files in less time");
+  io->add_flag("--cold", arguments->cold, "Drop the machine's caches before each round, and before whole files (root)");
   AddOutputOptions(*io, arguments->outputs);
   io->callback([&run, arguments] { run = [arguments] { return RunIo(*arguments); }; });
 }

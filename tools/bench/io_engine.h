@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "format/file.h"
+#include "format/worker_pool.h"
 #include "tools/bench/io_files.h"
 #include "tools/bench/storage_watch.h"
 
@@ -18,7 +19,7 @@ namespace quire::bench {
 enum class IoMethod : uint8_t { kRead, kMmap, kDirect, kUring };
 const char* MethodName(IoMethod method);
 
-inline constexpr unsigned kRingDepth = 32;  // requests in flight of kUring: what keeps an NVMe disk busy
+inline constexpr unsigned kMostDepth = 32;  // requests in flight: what keeps an NVMe disk busy
 
 struct IoRequest {
   uint32_t file = 0;    // in the list of files
@@ -30,6 +31,8 @@ struct IoRequest {
 struct IoLimit {
   double seconds = 0;
   const std::atomic<bool>* interrupted = nullptr;
+  // Told of the bytes of each request, within its time, by the thread that read it; for who checks them.
+  std::function<void(const IoRequest&, std::span<const std::byte>)> on_read = {};
 };
 
 struct IoFigures {
@@ -75,12 +78,15 @@ class OpenFiles {
   std::vector<OpenFile> files_;
 };
 
-// Reads requests of open files: each thread takes the next of the list. kUring has kRingDepth in flight and needs
-// threads == 1. Fails where a request cannot be read whole, and with kInterrupted. REQUIRES: requests is not empty.
-Result<IoFigures> ReadRequests(const OpenFiles& files, std::span<const IoRequest> requests, unsigned threads,
+// Reads requests of open files, `depth` at a time: by so many threads, each of which takes the next of the list; kUring
+// by one thread that has so many in flight. All methods read into as many buffers, in turn. The threads start together,
+// and the time goes from the start of the first to the end of the last. Fails where a request cannot be read whole, and
+// with kInterrupted. REQUIRES: requests is not empty; 1 <= depth <= kMaxJobs, for kUring <= kMostDepth.
+Result<IoFigures> ReadRequests(const OpenFiles& files, std::span<const IoRequest> requests, unsigned depth,
                                const IoLimit& limit);
 
-// Opens, reads and closes for each request, as a loader reads small files.
+// Opens, reads and closes for each request, as a loader reads small files; large ones in pieces, so that memory is
+// bounded.
 Result<IoFigures> ReadWholeFiles(std::span<const IoFile> files, std::span<const IoRequest> requests, unsigned threads,
                                  const IoLimit& limit);
 

@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <numeric>
@@ -141,6 +143,37 @@ Result<IoFiles> FindIoFiles(const std::string& path, uint64_t seed, const IoLimi
     return MakeError(ErrorCode::kNotFound, "{}: no file with bytes in it: give a path that has some", path);
   return MakeError(ErrorCode::kUnreadable, "{}: nothing can be read; {} (run it as a user who may read it)", path,
                    found.first_unreadable);
+}
+
+Result<ScratchFile> ScratchFile::Make(const std::string& folder, const std::string& path, uint64_t bytes) {
+  struct stat wanted{};
+  struct stat given{};
+  if (stat(path.c_str(), &wanted) != 0) return SystemError(errno, "{}", path);
+  if (stat(folder.c_str(), &given) != 0) return SystemError(errno, "--work {}", folder);
+  if (wanted.st_dev != given.st_dev)
+    return Invalid("--work {}: lies on another file system than {}: name a folder on the storage that is measured",
+                   folder, path);
+  std::string name = folder + "/quire-bench.XXXXXX";
+  const File file(mkostemp(name.data(), O_CLOEXEC));
+  if (!file.is_open()) return SystemError(errno, "--work {}: making a file", folder);
+  ScratchFile scratch({name, bytes});
+  // Noise, which no file system compresses; each megabyte another, which none stores once only.
+  std::vector<uint64_t> block((1U << 20U) / sizeof(uint64_t));
+  std::mt19937_64 random(1);
+  for (uint64_t& word : block) word = random();
+  for (uint64_t at = 0; at < bytes; at += block.size() * sizeof(uint64_t)) {
+    for (uint64_t& word : block) word = word * 6364136223846793005U + at;
+    const auto size = std::min<uint64_t>(block.size() * sizeof(uint64_t), bytes - at);
+    if (auto written = file.WriteAll(at, std::as_bytes(std::span(block)).first(size)); !written)
+      return std::unexpected(Error{written.error().code, written.error().system_errno,
+                                   fmt::format("--work {}: {}", folder, written.error().message)});
+  }
+  if (fsync(file.fd()) != 0) return SystemError(errno, "--work {}: sync", folder);
+  return scratch;
+}
+
+ScratchFile::~ScratchFile() {
+  if (!file_.path.empty()) unlink(file_.path.c_str());
 }
 
 }  // namespace quire::bench

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "format/result.h"
@@ -43,5 +44,22 @@ struct IoFiles {
 // A directory is walked: regular files, found on one file system, symlinks not followed. A file is a class of its own.
 // Fails where `path` is missing or nothing below it can be read. Blocks in I/O; writes nothing.
 Result<IoFiles> FindIoFiles(const std::string& path, uint64_t seed, const IoLimits& limits = {});
+
+// A file of noise for experiments that need more than is there. Removed with its owner.
+class ScratchFile {
+ public:
+  // In `folder`, under a name of its own, written and synced. Fails where `folder` is none of the file system of
+  // `path`, which would be another storage, or is full.
+  static Result<ScratchFile> Make(const std::string& folder, const std::string& path, uint64_t bytes);
+  ScratchFile(ScratchFile&& other) noexcept : file_(std::exchange(other.file_, {})) {}
+  ScratchFile& operator=(ScratchFile&&) = delete;
+  ~ScratchFile();
+
+  [[nodiscard]] const IoFile& file() const { return file_; }
+
+ private:
+  explicit ScratchFile(IoFile file) : file_(std::move(file)) {}
+  IoFile file_;  // without a path: moved from
+};
 
 }  // namespace quire::bench

@@ -1,4 +1,5 @@
-// What follows from the figures of `quire bench io`, in numbers and in sentences. Pure functions, any thread.
+// What follows from the figures of `quire bench io`, in numbers and in sentences. A figure that compares has an
+// interval of confidence, and what the interval does not decide is a tie. Pure functions, any thread.
 #pragma once
 
 #include <optional>
@@ -6,29 +7,40 @@
 #include <string>
 #include <vector>
 
+#include "tools/bench/comparison.h"
 #include "tools/bench/io_matrix.h"
 
 namespace quire::bench {
 
+// A cost model, or why there is none.
+struct Cost {
+  std::optional<CostModel> model = {};
+  std::optional<Interval> seconds_per_byte = {};
+  std::optional<Interval> seconds_per_request = {};  // empty where it is nothing
+  std::string why_none = {};
+};
+
+// Beyond that the times do not lie on a line, and the model would mislead.
+inline constexpr double kMostModelError = 0.25;
+
 // Of a request of N bytes, C = N*U + R, fitted to the random reads of all block sizes.
-std::optional<CostModel> RequestCost(std::span<const IoResult> results);
+Cost RequestCost(std::span<const IoResult> results);
 
-// Of a whole file of N bytes that is not cached, fitted to the file classes: R is what opening and closing cost.
-std::optional<CostModel> FileCost(std::span<const IoResult> results);
+// Of a whole file of N bytes that was evicted, fitted to the file classes: R is what opening and closing cost.
+Cost FileCost(std::span<const IoResult> results);
 
-// The results of one experiment with threads, in the form of the scaling functions.
-std::vector<ThreadPoint> ThreadPoints(std::span<const IoResult> results);
+// The first of `results` that surely reaches nine tenths of the best: whose rate, in the rounds that both were measured
+// in, is at least that of it with confidence. Null where that cannot be told, or for no results.
+const IoResult* FirstGoodEnough(std::span<const IoResult* const> results);
 
-// The smallest block that reaches 90 % of the best rate; null for no results.
-const IoResult* SmallestGoodBlock(std::span<const IoResult* const> results);
-
-// The results of sequential reads of the class that was read at random as well, and of random reads with the largest
-// count; each by ascending block size.
+// The results of sequential reads of the class that was read at random as well; by ascending block size.
 std::vector<const IoResult*> SequentialByBlock(std::span<const IoResult> results);
-std::vector<const IoResult*> RandomByBlock(std::span<const IoResult> results);
+std::vector<const IoResult*> OfExperiment(std::span<const IoResult> results, IoExperiment experiment);
 
-// Sentences, the most useful first; each only where its figures are there.
-// `watch`: of what was read.
-std::vector<std::string> IoInsights(std::span<const IoResult> results, const StorageWatch& watch);
+// Over the rounds.
+double MeanRate(const IoResult& result);
+
+// Sentences, the most useful first; each only where its figures are there. `settings`: as they were measured.
+std::vector<std::string> IoInsights(std::span<const IoResult> results, const IoSettings& settings);
 
 }  // namespace quire::bench

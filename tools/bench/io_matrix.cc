@@ -15,7 +15,8 @@ constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr std::array kSequentialBlocks = {4 * kKiB, 16 * kKiB, 64 * kKiB, 256 * kKiB, 1 * kMiB, 4 * kMiB};
 constexpr std::array kRandomBlocks = {4 * kKiB, 16 * kKiB, 64 * kKiB, 256 * kKiB, 1 * kMiB};
-constexpr std::array<uint64_t, 2> kRandomCounts = {100, 1000};
+constexpr uint64_t kRandomCount = 1000;
+constexpr unsigned kMostRounds = 100;
 constexpr uint64_t kSequentialMethodBlock = 1 * kMiB;  // large enough that calls cost little beside the bytes
 constexpr uint64_t kRandomMethodBlock = 64 * kKiB;     // a small image: what loaders read at random
 constexpr uint64_t kLargestWholeFile = 64 * kMiB;      // beyond it opening costs nothing that could be measured
@@ -24,12 +25,6 @@ constexpr uint64_t kSequentialBytes = 1024 * kMiB;
 
 bool Fits(uint64_t block_bytes, const FileClass& file_class) {
   return block_bytes == kSequentialBlocks.front() || block_bytes <= file_class.median_bytes();
-}
-
-// The largest block up to `block_bytes` that fits.
-uint64_t LargestFitting(uint64_t block_bytes, const FileClass& file_class) {
-  while (!Fits(block_bytes, file_class)) block_bytes /= 4;
-  return block_bytes;
 }
 
 std::vector<IoRequest> PlanSequential(std::span<const IoFile> files, uint64_t block_bytes, std::mt19937_64& random) {
@@ -89,33 +84,14 @@ std::vector<IoRequest> PlanWholeFiles(std::span<const IoFile> files, std::mt1993
   return requests;
 }
 
-// The figures of a point while its repeats come in.
-struct Measured {
-  IoResult result;
-  std::vector<double> bytes_per_second = {};
-  std::vector<double> requests_per_second = {};
-
-  void Add(const IoFigures& figures) {
-    result.fetched = result.fetched + figures.fetched;
-    result.requests += figures.requests;
-    result.bytes += figures.bytes;
-    bytes_per_second.push_back(static_cast<double>(figures.bytes) / figures.seconds);
-    requests_per_second.push_back(static_cast<double>(figures.requests) / figures.seconds);
-    result.latency_seconds.insert(result.latency_seconds.end(), figures.latency_seconds.begin(),
-                                  figures.latency_seconds.end());
-  }
-
-  IoResult Finish(bool in_memory) {
-    result.from = JudgeBytes(result.fetched, result.bytes, in_memory);
-    result.bytes_per_second = Summarize(bytes_per_second);
-    result.requests_per_second = Summarize(requests_per_second);
-    std::ranges::sort(result.latency_seconds);
-    return std::move(result);
-  }
-};
-
 // A cached measurement reads twice: first to bring the bytes in.
 unsigned Shares(const IoPoint& point) { return point.cached ? 2 : 1; }
+
+// Experiments whose points are measured in turn.
+bool AreOneGroup(IoExperiment a, IoExperiment b) {
+  const auto group = [](IoExperiment of) { return of == IoExperiment::kRandom ? IoExperiment::kSequential : of; };
+  return group(a) == group(b);
+}
 
 class Measurement {
  public:
@@ -126,86 +102,112 @@ class Measurement {
         begin_step_(begin_step),
         random_(settings.seed),
         deadline_(NowSeconds() + settings.seconds) {
-    for (const IoPoint& point : points) {
-      measured_.push_back({.result = {.point = point, .file_class = classes[point.file_class].name}});
-      shares_left_ += static_cast<uint64_t>(Shares(point)) * settings.repeats;
-    }
+    for (const IoPoint& point : points)
+      results_.push_back({.point = point, .file_class = classes[point.file_class].name});
   }
 
   Result<std::vector<IoResult>> Run() {
-    for (size_t begin = 0; begin < measured_.size();) {
-      const IoExperiment experiment = measured_[begin].result.point.experiment;
+    for (size_t begin = 0; begin < results_.size();) {
+      const IoExperiment experiment = results_[begin].point.experiment;
       size_t end = begin;
-      while (end < measured_.size() && measured_[end].result.point.experiment == experiment) ++end;
-      if (settings_.cold)
-        if (auto dropped = DropCaches(settings_.watch.daemons()); !dropped) return Propagate(std::move(dropped));
-      if (auto done = RunExperiment(std::span(measured_).subspan(begin, end - begin)); !done)
-        return Propagate(std::move(done));
+      while (end < results_.size() && AreOneGroup(results_[end].point.experiment, experiment)) ++end;
+      if (auto done = RunGroup(begin, end); !done) return Propagate(std::move(done));
       begin = end;
     }
-    std::vector<IoResult> results;
-    results.reserve(measured_.size());
-    for (Measured& measured : measured_) results.push_back(measured.Finish(settings_.watch.in_memory()));
-    return results;
+    for (IoResult& result : results_) {
+      result.from = JudgeBytes(result.fetched, result.bytes, settings_.watch.in_memory());
+      std::ranges::sort(result.latency_seconds);
+    }
+    return std::move(results_);
   }
 
  private:
-  Result<void> RunExperiment(std::span<Measured> experiment) {
-    std::vector<uint64_t> order = CountUp(experiment.size());
-    for (unsigned repeat = 0; repeat < settings_.repeats; ++repeat) {
-      std::ranges::shuffle(order, random_);
-      for (const uint64_t i : order) {
-        const IoPoint& point = experiment[i].result.point;
-        const bool time_left = NowSeconds() < deadline_;
-        begin_step_(fmt::format("{}, {}", ExperimentName(point.experiment), classes_[point.file_class].name));
-        if (repeat == 0 || time_left) {
-          const auto figures = MeasureOnce(point);
-          if (!figures) return std::unexpected(figures.error());
-          experiment[i].Add(*figures);
-        }
-        shares_left_ -= Shares(point);
-      }
+  static uint64_t SharesOf(std::span<const IoResult> results) {
+    uint64_t shares = 0;
+    for (const IoResult& result : results) shares += Shares(result.point);
+    return shares;
+  }
+
+  Result<void> RunGroup(size_t begin, size_t end) {
+    const std::span<IoResult> group = std::span(results_).subspan(begin, end - begin);
+    const auto shares = static_cast<double>(SharesOf(group));
+    const double left = std::max(0.0, deadline_ - NowSeconds());
+    const double group_end =
+        NowSeconds() + left * shares / static_cast<double>(SharesOf(std::span(results_).subspan(begin)));
+    double round_seconds = 0;
+    for (unsigned round = 0; round < kMostRounds; ++round) {
+      const double start = NowSeconds();
+      // A further round than wanted is begun where it will end in time.
+      if (round > 0 && start >= group_end) break;
+      if (round >= settings_.rounds && start + round_seconds > group_end) break;
+      const unsigned rounds_left = round < settings_.rounds ? settings_.rounds - round : 1;
+      // All measurements of a round have the same time. What opening and evicting take beside is missing to the next.
+      const double slice = std::max(0.0, group_end - start) / rounds_left / shares;
+      if (auto done = RunRound(group, slice, round < settings_.rounds); !done) return done;
+      round_seconds = NowSeconds() - start;
     }
     return {};
   }
 
-  // The end of the next measurement. The time that is left is divided anew before each: what one does not need goes to
-  // the others, and what opening and evicting take is of its own share.
-  double EndOfSlice(const IoPoint& point) const {
-    const double now = NowSeconds();
-    return now + std::max(0.0, deadline_ - now) * Shares(point) / static_cast<double>(shares_left_);
+  Result<void> RunRound(std::span<IoResult> group, double slice, bool is_wanted) {
+    std::vector<uint64_t> order = CountUp(group.size());
+    std::ranges::shuffle(order, random_);
+    if (settings_.cold)
+      if (auto dropped = DropCaches(settings_.watch.daemons()); !dropped) return dropped;
+    for (const uint64_t i : order) {
+      IoResult& result = group[i];
+      const IoPoint& point = result.point;
+      if (is_wanted)
+        begin_step_(fmt::format("{}, {}", ExperimentName(point.experiment), classes_[point.file_class].name));
+      auto figures = MeasureOnce(point, slice * Shares(point));
+      if (!figures) return std::unexpected(figures.error());
+      result.requests += figures->requests;
+      result.bytes += figures->bytes;
+      result.fetched = result.fetched + figures->fetched;
+      result.bytes_per_second.push_back(static_cast<double>(figures->bytes) / figures->seconds);
+      result.requests_per_second.push_back(static_cast<double>(figures->requests) / figures->seconds);
+      result.latency_seconds.insert(result.latency_seconds.end(), figures->latency_seconds.begin(),
+                                    figures->latency_seconds.end());
+    }
+    return {};
   }
 
   IoLimit Until(double end) const {
     return {.seconds = std::max(0.0, end - NowSeconds()), .interrupted = settings_.interrupted};
   }
 
-  Result<IoFigures> MeasureOnce(const IoPoint& point) {
-    const double end = EndOfSlice(point);
+  Result<IoFigures> MeasureOnce(const IoPoint& point, double seconds) {
+    const double end = NowSeconds() + seconds;
     const std::vector<IoFile>& files = classes_[point.file_class].files;
     const std::vector<IoRequest> requests = PlanRequests(point, files, random_);
     std::span<const IoRequest> to_read = requests;
-    if (!point.cached) {
-      if (auto evicted = Evict(files); !evicted) return Propagate(std::move(evicted));
-    } else {
+    if (point.cached) {
       // Brings into the cache what half of the time is enough for, and measures that.
       const auto warmed = Read(point, IoMethod::kRead, 1, requests, end - std::max(0.0, end - NowSeconds()) / 2);
       if (!warmed) return warmed;
       to_read = to_read.first(warmed->requests);
+    } else if (auto emptied = Empty(point, files); !emptied) {
+      return Propagate(std::move(emptied));
     }
     const StorageWatch::Mark before = settings_.watch.Now();
-    auto figures = Read(point, point.method, point.threads, to_read, end);
+    auto figures = Read(point, point.method, point.depth, to_read, end);
     if (figures) figures->fetched = settings_.watch.Since(before).fetched;
     return figures;
   }
 
-  Result<IoFigures> Read(const IoPoint& point, IoMethod method, unsigned threads, std::span<const IoRequest> requests,
+  // Where files are opened their names and attributes shall be as cold as their bytes, if that may be.
+  Result<void> Empty(const IoPoint& point, std::span<const IoFile> files) const {
+    if (settings_.cold && point.access == IoAccess::kWholeFiles) return DropCaches(settings_.watch.daemons());
+    return Evict(files);
+  }
+
+  Result<IoFigures> Read(const IoPoint& point, IoMethod method, unsigned depth, std::span<const IoRequest> requests,
                          double end) const {
     const std::vector<IoFile>& files = classes_[point.file_class].files;
-    if (point.access == IoAccess::kWholeFiles) return ReadWholeFiles(files, requests, threads, Until(end));
+    if (point.access == IoAccess::kWholeFiles) return ReadWholeFiles(files, requests, depth, Until(end));
     const auto opened = OpenFiles::Open(files, method);
     if (!opened) return std::unexpected(opened.error());
-    return ReadRequests(*opened, requests, threads, Until(end));
+    return ReadRequests(*opened, requests, depth, Until(end));
   }
 
   static Result<void> Evict(std::span<const IoFile> files) {
@@ -219,9 +221,35 @@ class Measurement {
   const std::function<void(std::string)>& begin_step_;
   std::mt19937_64 random_;
   const double deadline_;
-  uint64_t shares_left_ = 0;
-  std::vector<Measured> measured_;
+  std::vector<IoResult> results_;
 };
+
+void AddRandomReads(size_t random_class, std::span<const IoMethod> methods, std::vector<IoPoint>& points) {
+  for (const uint64_t block_bytes : kRandomBlocks)
+    points.push_back({.experiment = IoExperiment::kRandom,
+                      .access = IoAccess::kRandom,
+                      .file_class = random_class,
+                      .block_bytes = block_bytes,
+                      .requests = kRandomCount});
+  for (const IoMethod method : methods)
+    for (const unsigned depth : {1U, kMostDepth})
+      for (const IoAccess access : {IoAccess::kSequential, IoAccess::kRandom})
+        for (const bool cached : {false, true}) {
+          // Many at a time: io_uring, and as many threads with read() beside it.
+          if (depth > 1 && method != IoMethod::kUring && method != IoMethod::kRead) continue;
+          // O_DIRECT goes around the cache: there is nothing cached to measure.
+          if (cached && method == IoMethod::kDirect) continue;
+          const bool sequential = access == IoAccess::kSequential;
+          points.push_back({.experiment = IoExperiment::kMethods,
+                            .method = method,
+                            .access = access,
+                            .cached = cached,
+                            .file_class = random_class,
+                            .block_bytes = sequential ? kSequentialMethodBlock : kRandomMethodBlock,
+                            .requests = sequential ? 0 : kRandomCount,
+                            .depth = depth});
+        }
+}
 
 }  // namespace
 
@@ -253,10 +281,12 @@ const char* AccessName(IoAccess access) {
   return "";
 }
 
-size_t RandomClass(std::span<const FileClass> classes) {
-  size_t best = classes.size() - 1;
-  for (size_t i = 0; i + 1 < classes.size(); ++i)
-    if (Fits(kRandomBlocks.back(), classes[i]) && classes[i].bytes() > classes[best].bytes()) best = i;
+std::optional<size_t> RandomClass(std::span<const FileClass> classes) {
+  std::optional<size_t> best;
+  for (size_t i = 0; i < classes.size(); ++i)
+    if (Fits(kRandomBlocks.back(), classes[i]) && classes[i].bytes() >= kLeastRandomBytes &&
+        (!best || classes[i].bytes() > classes[*best].bytes()))
+      best = i;
   return best;
 }
 
@@ -274,51 +304,34 @@ std::vector<IoPoint> MakeMatrix(std::span<const FileClass> classes, std::span<co
     for (const uint64_t block_bytes : kSequentialBlocks)
       if (Fits(block_bytes, classes[i]))
         points.push_back({.experiment = IoExperiment::kSequential, .file_class = i, .block_bytes = block_bytes});
-  const size_t random_class = RandomClass(classes);
-  const FileClass& files = classes[random_class];
-  for (const uint64_t block_bytes : kRandomBlocks)
-    for (const uint64_t count : kRandomCounts)
-      if (Fits(block_bytes, files))
-        points.push_back({.experiment = IoExperiment::kRandom,
-                          .access = IoAccess::kRandom,
-                          .file_class = random_class,
-                          .block_bytes = block_bytes,
-                          .requests = count});
-  for (const IoMethod method : methods)
-    for (const IoAccess access : {IoAccess::kSequential, IoAccess::kRandom})
-      for (const bool cached : {false, true}) {
-        const bool sequential = access == IoAccess::kSequential;
-        // O_DIRECT goes around the cache: there is nothing cached to measure.
-        if (cached && method == IoMethod::kDirect) continue;
-        points.push_back(
-            {.experiment = IoExperiment::kMethods,
-             .method = method,
-             .access = access,
-             .cached = cached,
-             .file_class = random_class,
-             .block_bytes = LargestFitting(sequential ? kSequentialMethodBlock : kRandomMethodBlock, files),
-             .requests = sequential ? 0 : kRandomCounts.back()});
-      }
+  const auto random_class = RandomClass(classes);
+  if (random_class) AddRandomReads(*random_class, methods, points);
   const auto add_whole_files = [&](IoExperiment experiment, size_t file_class, bool cached, unsigned threads) {
     points.push_back({.experiment = experiment,
                       .access = IoAccess::kWholeFiles,
                       .cached = cached,
                       .file_class = file_class,
-                      .threads = threads});
+                      .depth = threads});
+  };
+  const auto has_whole_files = [&](const FileClass& files) {
+    return std::ranges::any_of(files.files, [](const IoFile& file) { return file.bytes <= kLargestWholeFile; });
   };
   for (size_t i = 0; i < classes.size(); ++i)
-    if (std::ranges::any_of(classes[i].files, [](const IoFile& file) { return file.bytes <= kLargestWholeFile; }))
+    if (has_whole_files(classes[i]))
       for (const bool cached : {false, true}) add_whole_files(IoExperiment::kWholeFiles, i, cached, 1);
+  const auto most_files = static_cast<size_t>(
+      std::ranges::max_element(classes, {}, [](const FileClass& files) { return files.files.size(); }) -
+      classes.begin());
   for (const unsigned threads : ThreadCounts(most_threads)) {
-    if (Fits(kRandomMethodBlock, files))
+    if (random_class)
       points.push_back({.experiment = IoExperiment::kThreads,
                         .access = IoAccess::kRandom,
-                        .file_class = random_class,
+                        .file_class = *random_class,
                         .block_bytes = kRandomMethodBlock,
-                        .requests = 4 * kRandomCounts.back(),  // some hundreds for each of many threads
-                        .threads = threads});
-    else
-      add_whole_files(IoExperiment::kThreads, random_class, false, threads);
+                        .requests = 4 * kRandomCount,  // some hundreds for each of many threads
+                        .depth = threads});
+    else if (classes[most_files].files.size() >= most_threads && has_whole_files(classes[most_files]))
+      add_whole_files(IoExperiment::kThreads, most_files, false, threads);
   }
   return points;
 }

@@ -14,8 +14,6 @@ namespace {
 constexpr std::array kExperiments = {IoExperiment::kSequential, IoExperiment::kRandom, IoExperiment::kMethods,
                                      IoExperiment::kWholeFiles, IoExperiment::kThreads};
 
-double LatencyAt(const IoResult& result, double percent) { return Percentile(result.latency_seconds, percent); }
-
 // What was done before a measurement.
 const char* PreparedName(const IoPoint& point) { return point.cached ? "read before" : "evicted"; }
 
@@ -40,39 +38,49 @@ nlohmann::ordered_json ToObject(const IoResult& result) {
                                    {"file_class", result.file_class},
                                    {"block_bytes", nullptr},
                                    {"most_requests", nullptr},
-                                   {"threads", point.threads},
-                                   {"repeats", result.bytes_per_second.count},
+                                   {"threads", point.method == IoMethod::kUring ? 1 : point.depth},
+                                   {"depth", point.depth},
+                                   {"rounds", result.bytes_per_second.size()},
                                    {"requests", result.requests},
                                    {"bytes", result.bytes},
                                    {"disk_bytes", nullptr}};
   if (result.fetched.bytes && !result.fetched.at_least) object["disk_bytes"] = *result.fetched.bytes;
   if (point.block_bytes > 0) object["block_bytes"] = point.block_bytes;
   if (point.requests > 0) object["most_requests"] = point.requests;
-  AddSummary(result.bytes_per_second, "bytes_per_second", object);
-  AddSummary(result.requests_per_second, "requests_per_second", object);
-  object["latency_p50_seconds"] = LatencyAt(result, 50);
-  object["latency_p90_seconds"] = LatencyAt(result, 90);
-  object["latency_p99_seconds"] = LatencyAt(result, 99);
-  object["latency_p999_seconds"] = LatencyAt(result, 99.9);
-  object["latency_max_seconds"] = LatencyAt(result, 100);
+  AddSummary(Summarize(result.bytes_per_second), "bytes_per_second", object);
+  AddSummary(Summarize(result.requests_per_second), "requests_per_second", object);
+  for (const auto& [name, percent] : {std::pair("p50", 50.0), {"p90", 90.0}, {"p99", 99.0}, {"p999", 99.9}})
+    object[fmt::format("latency_{}_seconds", name)] = OrNull(PercentileOf(result.latency_seconds, percent));
+  object["latency_max_seconds"] = result.latency_seconds.back();
   return object;
 }
 
-nlohmann::ordered_json ToObject(const CostModel& cost, IoAccess access) {
-  return {{"experiment", "cost model"},
-          {"access", AccessName(access)},
-          {"cache", "uncached"},
-          {"seconds_per_request", cost.seconds_per_request},
-          {"seconds_per_byte", cost.seconds_per_byte},
-          {"break_even_bytes", cost.break_even_bytes()},
-          {"worst_error_fraction", cost.worst_error}};
+// None where there is no model.
+void AddCostObject(const Cost& cost, IoAccess access, std::vector<nlohmann::ordered_json>& objects) {
+  if (!cost.model) return;
+  nlohmann::ordered_json object = {{"experiment", "cost model"},
+                                   {"access", AccessName(access)},
+                                   {"prepared", "evicted"},
+                                   {"seconds_per_request", cost.model->seconds_per_request},
+                                   {"seconds_per_request_low", nullptr},
+                                   {"seconds_per_request_high", nullptr},
+                                   {"seconds_per_byte", cost.model->seconds_per_byte},
+                                   {"seconds_per_byte_low", cost.seconds_per_byte->low},
+                                   {"seconds_per_byte_high", cost.seconds_per_byte->high},
+                                   {"break_even_bytes", cost.model->break_even_bytes()},
+                                   {"worst_error_fraction", cost.model->worst_error}};
+  if (cost.seconds_per_request) {
+    object["seconds_per_request_low"] = cost.seconds_per_request->low;
+    object["seconds_per_request_high"] = cost.seconds_per_request->high;
+  }
+  objects.push_back(std::move(object));
 }
 
-std::vector<const IoResult*> Of(std::span<const IoResult> results, IoExperiment experiment) {
-  std::vector<const IoResult*> chosen;
-  for (const IoResult& result : results)
-    if (result.point.experiment == experiment) chosen.push_back(&result);
-  return chosen;
+// "mmap", "io_uring, 32 at a time", "read, 32 threads".
+std::string DepthName(const IoPoint& point) {
+  if (point.depth == 1) return MethodName(point.method);
+  return fmt::format("{}, {} {}", MethodName(point.method), point.depth,
+                     point.method == IoMethod::kUring ? "at a time" : "threads");
 }
 
 // What tells a result from the others of its experiment.
@@ -82,13 +90,13 @@ std::string RowName(const IoResult& result) {
     case IoExperiment::kSequential:
       return fmt::format("{}, blocks of {}", result.file_class, BlockName(point));
     case IoExperiment::kRandom:
-      return fmt::format("{}, up to {} requests", BlockName(point), point.requests);
+      return BlockName(point);
     case IoExperiment::kMethods:
-      return fmt::format("{}, {}, {}", MethodName(point.method), AccessName(point.access), PreparedName(point));
+      return fmt::format("{}, {}, {}", DepthName(point), AccessName(point.access), PreparedName(point));
     case IoExperiment::kWholeFiles:
       return fmt::format("{}, {}", result.file_class, PreparedName(point));
     case IoExperiment::kThreads:
-      return fmt::format("{} thread{}, {}", point.threads, point.threads == 1 ? "" : "s", BlockName(point));
+      return fmt::format("{} thread{}, {}", point.depth, point.depth == 1 ? "" : "s", BlockName(point));
   }
   return "";
 }
@@ -104,41 +112,42 @@ std::string TableTitle(IoExperiment experiment, const std::string& file_class) {
     case IoExperiment::kWholeFiles:
       return "Whole files: open, read, close";
     case IoExperiment::kThreads:
-      return fmt::format("Threads, random reads of files of {}", file_class);
+      return fmt::format("Threads, files of {}", file_class);
   }
   return "";
 }
 
+// Empty where the values do not suffice for the percentile.
+std::string LatencyText(const IoResult& result, double percent) {
+  const auto seconds = PercentileOf(result.latency_seconds, percent);
+  return seconds ? FormatValue(*seconds, Unit::kSeconds) : "";
+}
+
 Table ToTable(std::span<const IoResult* const> results) {
   Table table{.title = TableTitle(results.front()->point.experiment, results.front()->file_class),
-              .header = {"", "label", "rate", "deviation", "min", "max", "requests/s", "p50", "p99"},
+              .header = {"", "label", "rounds", "rate", "deviation", "min", "max", "requests/s", "n", "p50", "p99"},
               .rows = {}};
   for (const IoResult* const result : results) {
-    const Summary& rate = result->bytes_per_second;
-    table.rows.push_back({RowName(*result), ServedFromName(result->from), FormatValue(rate.mean, Unit::kBytesPerSecond),
-                          FormatValue(rate.deviation / rate.mean, Unit::kPercent),
-                          FormatValue(rate.min, Unit::kBytesPerSecond), FormatValue(rate.max, Unit::kBytesPerSecond),
-                          FormatCount(static_cast<uint64_t>(std::llround(result->requests_per_second.mean))),
-                          FormatValue(LatencyAt(*result, 50), Unit::kSeconds),
-                          FormatValue(LatencyAt(*result, 99), Unit::kSeconds)});
+    const Summary rate = Summarize(result->bytes_per_second);
+    table.rows.push_back(
+        {RowName(*result), ServedFromName(result->from), FormatCount(rate.count),
+         FormatValue(rate.mean, Unit::kBytesPerSecond), FormatValue(rate.deviation / rate.mean, Unit::kPercent),
+         FormatValue(rate.min, Unit::kBytesPerSecond), FormatValue(rate.max, Unit::kBytesPerSecond),
+         FormatCount(static_cast<uint64_t>(std::llround(Summarize(result->requests_per_second).mean))),
+         FormatCount(result->latency_seconds.size()), LatencyText(*result, 50), LatencyText(*result, 99)});
   }
   return table;
 }
 
-void AddScaling(std::span<const IoResult> results, Table& table) {
-  const std::vector<double> efficiency = ScalingEfficiency(ThreadPoints(results));
-  table.header.emplace_back("efficiency");
-  for (size_t i = 0; i < efficiency.size(); ++i) table.rows[i].push_back(FormatValue(efficiency[i], Unit::kPercent));
-}
-
 Table LatencyTable(std::span<const IoResult* const> by_block) {
-  Table table{.title = "Latency of single random reads", .header = {"block"}, .rows = {}};
-  static constexpr std::array kPercents = {50.0, 90.0, 99.0, 99.9, 100.0};
-  for (const double percent : kPercents) table.header.push_back(percent < 100 ? fmt::format("p{}", percent) : "max");
+  Table table{.title = "Latency of single random reads", .header = {"block", "n"}, .rows = {}};
+  static constexpr std::array kPercents = {50.0, 90.0, 99.0, 99.9};
+  for (const double percent : kPercents) table.header.push_back(fmt::format("p{}", percent));
+  table.header.emplace_back("max");
   for (const IoResult* const result : by_block) {
-    table.rows.push_back({BlockName(result->point)});
-    for (const double percent : kPercents)
-      table.rows.back().push_back(FormatValue(LatencyAt(*result, percent), Unit::kSeconds));
+    table.rows.push_back({BlockName(result->point), FormatCount(result->latency_seconds.size())});
+    for (const double percent : kPercents) table.rows.back().push_back(LatencyText(*result, percent));
+    table.rows.back().push_back(FormatValue(result->latency_seconds.back(), Unit::kSeconds));
   }
   return table;
 }
@@ -148,26 +157,26 @@ const Axis kRateAxis = {.label = "bytes read in a second", .unit = Unit::kBytesP
 Chart BlockChart(std::span<const IoResult> results) {
   Chart chart{.kind = ChartKind::kLines,
               .title = "Throughput by block size",
-              .note = "uncached, one thread, read()",
+              .note = "evicted before, one thread, read()",
               .x = {.label = "block", .scale = Scale::kLog2, .unit = Unit::kBytes},
               .y = kRateAxis};
-  for (const IoResult* const result : Of(results, IoExperiment::kSequential)) {
+  for (const IoResult* const result : OfExperiment(results, IoExperiment::kSequential)) {
     const std::string name = fmt::format("sequential, {}", result->file_class);
     if (chart.series.empty() || chart.series.back().name != name) chart.series.push_back({.name = name});
-    chart.series.back().points.emplace_back(result->point.block_bytes, result->bytes_per_second.mean);
+    chart.series.back().points.emplace_back(result->point.block_bytes, MeanRate(*result));
   }
-  const auto random = RandomByBlock(results);
-  chart.series.push_back({.name = fmt::format("random, {}", random.front()->file_class)});
+  const auto random = OfExperiment(results, IoExperiment::kRandom);
+  if (!random.empty()) chart.series.push_back({.name = fmt::format("random, {}", random.front()->file_class)});
   for (const IoResult* const result : random)
-    chart.series.back().points.emplace_back(result->point.block_bytes, result->bytes_per_second.mean);
+    chart.series.back().points.emplace_back(result->point.block_bytes, MeanRate(*result));
   return chart;
 }
 
 Chart RandomnessChart(std::span<const IoResult> results) {
-  const auto random = RandomByBlock(results);
+  const auto random = OfExperiment(results, IoExperiment::kRandom);
   Chart chart{.kind = ChartKind::kBars,
               .title = "Random against sequential",
-              .note = fmt::format("files of {}, uncached, one thread, read()", random.front()->file_class),
+              .note = fmt::format("files of {}, evicted before, one thread, read()", random.front()->file_class),
               .y = kRateAxis,
               .series = {{.name = "sequential"}, {.name = "random"}}};
   for (const IoResult* const sequential : SequentialByBlock(results)) {
@@ -177,8 +186,8 @@ Chart RandomnessChart(std::span<const IoResult> results) {
     const auto found = std::ranges::find_if(random, same_block);
     if (found == random.end()) continue;
     chart.categories.push_back(BlockName(sequential->point));
-    chart.series[0].values.push_back(sequential->bytes_per_second.mean);
-    chart.series[1].values.push_back((*found)->bytes_per_second.mean);
+    chart.series[0].values.push_back(MeanRate(*sequential));
+    chart.series[1].values.push_back(MeanRate(**found));
   }
   return chart;
 }
@@ -190,16 +199,15 @@ Chart MethodsChart(std::span<const IoResult> results, bool cached) {
               .note = {},
               .y = kRateAxis,
               .series = {{.name = "sequential"}, {.name = "random"}}};
-  for (const IoResult* const result : Of(results, IoExperiment::kMethods)) {
+  for (const IoResult* const result : OfExperiment(results, IoExperiment::kMethods)) {
     const IoPoint& point = result->point;
     if (point.cached != cached) continue;
     const bool sequential = point.access == IoAccess::kSequential;
-    if (sequential) chart.categories.emplace_back(MethodName(point.method));
+    if (sequential) chart.categories.push_back(DepthName(point));
     Series& series = chart.series[sequential ? 0 : 1];
     series.name = fmt::format("{}, blocks of {}", AccessName(point.access), BlockName(point));
-    series.values.push_back(result->bytes_per_second.mean);
-    chart.note = fmt::format("files of {}; io_uring with {} requests in flight, the others with one",
-                             result->file_class, kRingDepth);
+    series.values.push_back(MeanRate(*result));
+    chart.note = fmt::format("files of {}", result->file_class);
   }
   return chart;
 }
@@ -212,27 +220,27 @@ Chart FilesChart(std::span<const IoResult* const> whole_files) {
               .series = {{.name = "evicted before"}, {.name = "read before"}}};
   for (const IoResult* const result : whole_files) {
     if (!result->point.cached) chart.categories.push_back(result->file_class);
-    chart.series[result->point.cached ? 1 : 0].values.push_back(result->bytes_per_second.mean);
+    chart.series[result->point.cached ? 1 : 0].values.push_back(MeanRate(*result));
   }
   return chart;
 }
 
-Chart ThreadsChart(std::span<const IoResult> results) {
-  const IoResult& first = *Of(results, IoExperiment::kThreads).front();
-  Chart chart{
-      .kind = ChartKind::kLines,
-      .title = "Threads",
-      .note = fmt::format("random reads, {}, files of {}, evicted before", BlockName(first.point), first.file_class),
-      .x = {.label = "threads", .scale = Scale::kLog2},
-      .y = kRateAxis,
-      .series = {{.name = "measured"}, {.name = "in proportion to one thread"}}};
-  const auto points = ThreadPoints(results);
-  const double best = std::ranges::max(points, {}, &ThreadPoint::rate).rate;
-  for (const auto& [threads, rate] : points) {
-    chart.series[0].points.emplace_back(threads, rate);
+Chart ThreadsChart(std::span<const IoResult* const> by_threads) {
+  const IoResult& first = *by_threads.front();
+  Chart chart{.kind = ChartKind::kLines,
+              .title = "Threads",
+              .note = fmt::format("{}, {}, files of {}, evicted before", AccessName(first.point.access),
+                                  BlockName(first.point), first.file_class),
+              .x = {.label = "threads", .scale = Scale::kLog2},
+              .y = kRateAxis,
+              .series = {{.name = "measured"}, {.name = "in proportion to one thread"}}};
+  const double best =
+      MeanRate(**std::ranges::max_element(by_threads, {}, [](const IoResult* result) { return MeanRate(*result); }));
+  for (const IoResult* const result : by_threads) {
+    chart.series[0].points.emplace_back(result->point.depth, MeanRate(*result));
     // Only as far as it does not flatten what was measured.
-    const double proportional = points.front().rate * threads;
-    if (proportional <= 1.25 * best) chart.series[1].points.emplace_back(threads, proportional);
+    const double proportional = MeanRate(first) * result->point.depth / first.point.depth;
+    if (proportional <= 1.25 * best) chart.series[1].points.emplace_back(result->point.depth, proportional);
   }
   if (chart.series[1].points.size() < 2) chart.series.pop_back();
   return chart;
@@ -248,7 +256,7 @@ Chart LatencyChart(std::span<const IoResult* const> by_block) {
     Series series{.name = BlockName(result->point)};
     for (const double percent :
          {0.1, 1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0})
-      series.points.emplace_back(LatencyAt(*result, percent), percent / 100);
+      series.points.emplace_back(Percentile(result->latency_seconds, percent), percent / 100);
     chart.series.push_back(std::move(series));
   }
   return chart;
@@ -259,8 +267,8 @@ Chart LatencyChart(std::span<const IoResult* const> by_block) {
 std::vector<nlohmann::ordered_json> IoResultObjects(std::span<const IoResult> results) {
   std::vector<nlohmann::ordered_json> objects;
   for (const IoResult& result : results) objects.push_back(ToObject(result));
-  if (const auto cost = RequestCost(results)) objects.push_back(ToObject(*cost, IoAccess::kRandom));
-  if (const auto cost = FileCost(results)) objects.push_back(ToObject(*cost, IoAccess::kWholeFiles));
+  AddCostObject(RequestCost(results), IoAccess::kRandom, objects);
+  AddCostObject(FileCost(results), IoAccess::kWholeFiles, objects);
   return objects;
 }
 
@@ -275,22 +283,28 @@ Table FileClassTable(std::span<const FileClass> classes) {
 std::vector<Table> IoTables(std::span<const IoResult> results) {
   std::vector<Table> tables;
   for (const IoExperiment experiment : kExperiments) {
-    const auto chosen = Of(results, experiment);
+    const auto chosen = OfExperiment(results, experiment);
     if (chosen.empty()) continue;
     tables.push_back(ToTable(chosen));
-    if (experiment == IoExperiment::kThreads) AddScaling(results, tables.back());
   }
-  tables.push_back(LatencyTable(RandomByBlock(results)));
+  if (const auto random = OfExperiment(results, IoExperiment::kRandom); !random.empty())
+    tables.push_back(LatencyTable(random));
   return tables;
 }
 
 std::vector<Chart> IoCharts(std::span<const IoResult> results) {
-  std::vector<Chart> charts = {BlockChart(results), RandomnessChart(results), MethodsChart(results, false),
-                               MethodsChart(results, true)};
-  if (const auto whole_files = Of(results, IoExperiment::kWholeFiles); !whole_files.empty())
+  std::vector<Chart> charts = {BlockChart(results)};
+  const auto random = OfExperiment(results, IoExperiment::kRandom);
+  if (!random.empty()) {
+    charts.push_back(RandomnessChart(results));
+    charts.push_back(MethodsChart(results, false));
+    charts.push_back(MethodsChart(results, true));
+  }
+  if (const auto whole_files = OfExperiment(results, IoExperiment::kWholeFiles); !whole_files.empty())
     charts.push_back(FilesChart(whole_files));
-  charts.push_back(ThreadsChart(results));
-  charts.push_back(LatencyChart(RandomByBlock(results)));
+  if (const auto threads = OfExperiment(results, IoExperiment::kThreads); !threads.empty())
+    charts.push_back(ThreadsChart(threads));
+  if (!random.empty()) charts.push_back(LatencyChart(random));
   return charts;
 }
 

@@ -172,6 +172,10 @@ std::vector<std::pair<std::string, std::string>> MachineFacts(const Machine& mac
   return facts;
 }
 
+nlohmann::ordered_json OrNull(const std::optional<double>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+}
+
 std::string ToText(const Report& report) {
   std::vector<std::string> facts;
   for (const auto& [name, text] : MachineFacts(report.machine)) facts.push_back(EscapeName(text));

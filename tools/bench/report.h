@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,9 @@ std::string ToJson(const Report& report);  // ends with a newline
 // lines end with LF).
 std::string ToCsv(const Report& report);
 std::string ToHtml(const Report& report);
+
+// For a field of a result that may not be known.
+nlohmann::ordered_json OrNull(const std::optional<double>& value);
 
 // What is known about a machine, as names and texts for a reader: "Memory", "31.2 GiB RAM". At most seven.
 std::vector<std::pair<std::string, std::string>> MachineFacts(const Machine& machine);

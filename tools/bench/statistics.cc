@@ -31,6 +31,14 @@ double Percentile(std::span<const double> sorted, double percent) {
   return sorted[static_cast<size_t>(std::clamp(rank, 1.0, count)) - 1];
 }
 
+std::optional<double> PercentileOf(std::span<const double> sorted, double percent) {
+  // Ten values scatter by a third of their number: the percentile itself by no more than its neighbours do.
+  constexpr double kLeastBeyond = 10;
+  const double beyond = std::min(percent, 100 - percent) / 100 * static_cast<double>(sorted.size());
+  if (beyond < kLeastBeyond - 1e-9) return std::nullopt;  // 0.1 % of 10,000 is a little less than 10 in binary
+  return Percentile(sorted, percent);
+}
+
 std::optional<CostModel> FitCost(std::span<const CostPoint> points) {
   // Minimises sum(((U*n + R) / t - 1)^2): linear in U and R with x = n/t and y = 1/t, target 1.
   double xx = 0;
@@ -59,19 +67,6 @@ std::optional<CostModel> FitCost(std::span<const CostPoint> points) {
     model.worst_error = std::max(model.worst_error, std::abs(predicted / seconds - 1));
   }
   return model;
-}
-
-std::vector<double> ScalingEfficiency(std::span<const ThreadPoint> points) {
-  std::vector<double> efficiency;
-  for (const auto& [threads, rate] : points)
-    efficiency.push_back(rate / points.front().rate * points.front().threads / threads);
-  return efficiency;
-}
-
-unsigned KneeOfThreads(std::span<const ThreadPoint> points) {
-  assert(!points.empty());
-  const double best = std::ranges::max(points, {}, &ThreadPoint::rate).rate;
-  return std::ranges::find_if(points, [&](const ThreadPoint& point) { return point.rate >= 0.9 * best; })->threads;
 }
 
 }  // namespace quire::bench

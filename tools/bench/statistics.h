@@ -25,6 +25,9 @@ Summary Summarize(std::span<const double> values);
 // occurred). REQUIRES: `sorted` ascending and not empty, 0 < percent <= 100.
 double Percentile(std::span<const double> sorted, double percent);
 
+// The same, where the values suffice for it: where at least ten lie on either side. What fewer tell is their extreme.
+std::optional<double> PercentileOf(std::span<const double> sorted, double percent);
+
 // What one request cost.
 struct CostPoint {
   double bytes = 0;
@@ -45,17 +48,5 @@ struct CostModel {
 // out negative: where it would, it is 0 and the other is fitted alone. Empty for fewer than two different sizes, and
 // where U would be 0.
 std::optional<CostModel> FitCost(std::span<const CostPoint> points);
-
-// Of rates measured with 1 to N threads.
-struct ThreadPoint {
-  unsigned threads = 0;
-  double rate = 0;
-};
-
-// Rate with n threads over n times the rate with the fewest, for each point. REQUIRES: ascending threads, rates > 0.
-std::vector<double> ScalingEfficiency(std::span<const ThreadPoint> points);
-
-// The fewest threads that reach 90 % of the best rate: more buy little. REQUIRES: not empty.
-unsigned KneeOfThreads(std::span<const ThreadPoint> points);
 
 }  // namespace quire::bench

@@ -105,7 +105,7 @@ rm -r "$scratch/huge"
 result=$(quire bench epoch "$scratch/tree" --epochs 1 --threads 1 --more-readers --json -)
 assert_equal "$(json '(r := d["results"][0])["latency_p50_seconds"] > 0 and r["latency_p99_seconds"] is None' <<<"$result")" True "$result"
 assert_equal "$(json '[(r["readers"], r["instead_of"], r["pairs"], r["rate_ratio_low"] <= r["rate_ratio"] <= r["rate_ratio_high"]) for r in d["results"][1:]]' <<<"$result")" '[(2, 1, 10, True)]'
-assert_exit 1 quire bench epoch "$scratch/tree" --threads 200 --more-readers
+assert_exit 2 quire bench epoch "$scratch/tree" --threads 200 --more-readers
 assert_says 'at most 128 readers'
 
 # Failures are figures and an exit status, and wrong usage is told before anything is measured.

@@ -45,6 +45,9 @@ struct Entry {
 
 enum class WithStat : bool { kNo, kYes };
 
+// Of a file that a reader has in memory at a time: more than any loader's buffer, and no more for files of gigabytes.
+constexpr uint64_t kPieceBytes = 8U << 20U;
+
 // The files and directories in the directory `fd`, which it closes, by name.
 Result<std::vector<Entry>> ReadDirectory(int fd, const std::string& path, WithStat with_stat) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), closedir);
@@ -79,11 +82,17 @@ class DirectoryReader final : public StoreReader {
     struct stat status{};
     if (fstat(file.fd(), &status) != 0) return SystemError(errno, "{}: fstat", paths_[sample]);
     open_seconds_ = NowSeconds() - start;
-    const auto bytes = file.ReadUpTo(0, buffer_.Take(static_cast<size_t>(status.st_size)));
-    if (!bytes)
-      return std::unexpected(Error{bytes.error().code, bytes.error().system_errno,
-                                   fmt::format("{}: {}", paths_[sample], bytes.error().message)});
-    return *bytes;
+    uint64_t done = 0;
+    for (const auto size = static_cast<uint64_t>(status.st_size); done < size;) {
+      const std::span<std::byte> piece = buffer_.Take(std::min(kPieceBytes, size - done));
+      const auto bytes = file.ReadUpTo(done, piece);
+      if (!bytes)
+        return std::unexpected(Error{bytes.error().code, bytes.error().system_errno,
+                                     fmt::format("{}: {}", paths_[sample], bytes.error().message)});
+      done += *bytes;
+      if (*bytes < piece.size()) break;  // it became shorter
+    }
+    return done;
   }
 
   [[nodiscard]] double open_seconds() const override { return open_seconds_; }

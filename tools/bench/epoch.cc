@@ -12,9 +12,11 @@
 #include <cassert>
 #include <cmath>
 #include <csignal>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <thread>
 
 #include "format/file.h"
@@ -29,6 +31,7 @@ struct ReaderShare {
   double start_seconds = 0;
   double end_seconds = 0;
   double cpu_seconds = 0;
+  double run_queue_seconds = -1;  // below 0: the kernel does not tell
   double open_seconds = 0;
   uint64_t samples = 0;
   uint64_t bytes = 0;
@@ -92,6 +95,15 @@ double ThreadCpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// That this thread was ready to run and had no core; below 0 where the kernel does not tell.
+double ThreadRunQueueSeconds() {
+  // "time on a core, time waiting for one, time slices", in nanoseconds; sched-stats in the kernel's documentation.
+  std::ifstream stat("/proc/thread-self/schedstat");
+  uint64_t running = 0;
+  uint64_t waiting = 0;
+  return stat >> running >> waiting ? static_cast<double>(waiting) / 1e9 : -1;
+}
+
 void Note(std::array<char, 512>& into, const std::string& message) {
   into[message.copy(into.data(), into.size() - 1)] = '\0';
 }
@@ -138,10 +150,12 @@ void RunReader(const Job& job, ReaderShare& share, const File& ready, const File
   char nothing = 0;
   while (read(start.fd(), &nothing, 1) < 0 && errno == EINTR) continue;  // ends when the writing end is closed
   const double cpu_before = ThreadCpuSeconds();
+  const double run_queue_before = ThreadRunQueueSeconds();
   share.start_seconds = NowSeconds();
   ReadBatches(job, **reader, share);
   share.end_seconds = NowSeconds();
   share.cpu_seconds = ThreadCpuSeconds() - cpu_before;
+  if (run_queue_before >= 0) share.run_queue_seconds = ThreadRunQueueSeconds() - run_queue_before;
 }
 
 // Readers as threads or processes, started, and later awaited.
@@ -217,8 +231,24 @@ Result<void> AwaitReady(const File& ready, std::span<const ReaderShare> shares) 
   return {};
 }
 
+constexpr size_t kPieces = 10;
+constexpr size_t kLeastOfPiece = 20;  // samples; the rate of fewer is that of their slowest
+
+// The rates in the tenths of what was claimed: the readers' time for them, which goes by for all readers at once.
+std::vector<double> PieceRates(std::span<const double> latencies, size_t readers) {
+  std::vector<double> rates;
+  if (latencies.size() < kPieces * kLeastOfPiece) return rates;
+  for (size_t piece = 0; piece < kPieces; ++piece) {
+    const size_t begin = latencies.size() * piece / kPieces;
+    const auto part = latencies.subspan(begin, latencies.size() * (piece + 1) / kPieces - begin);
+    const double seconds = std::accumulate(part.begin(), part.end(), 0.0) / static_cast<double>(readers);
+    if (seconds > 0) rates.push_back(static_cast<double>(part.size()) / seconds);
+  }
+  return rates;
+}
+
 EpochFigures Gather(SharedEpoch& shared, size_t samples) {
-  EpochFigures figures;
+  EpochFigures figures{.run_queue_seconds = 0};
   double start_seconds = HUGE_VAL;
   double end_seconds = 0;
   for (const ReaderShare& share : shared.shares()) {
@@ -229,10 +259,14 @@ EpochFigures Gather(SharedEpoch& shared, size_t samples) {
     figures.failures += share.failures;
     figures.open_seconds += share.open_seconds;
     figures.reader_cpu_seconds += share.cpu_seconds;
+    if (share.run_queue_seconds < 0) figures.run_queue_seconds.reset();
+    if (figures.run_queue_seconds) *figures.run_queue_seconds += share.run_queue_seconds;
     if (figures.first_failure.empty()) figures.first_failure = share.first_failure.data();
   }
   figures.seconds = end_seconds - start_seconds;
   figures.complete = shared.next() >= samples;
+  figures.piece_rates =
+      PieceRates(shared.latencies().first(std::min<size_t>(shared.next(), samples)), shared.shares().size());
   std::ranges::copy_if(shared.latencies(), std::back_inserter(figures.latency_seconds),
                        [](double seconds) { return seconds > 0; });
   std::ranges::sort(figures.latency_seconds);
@@ -241,9 +275,7 @@ EpochFigures Gather(SharedEpoch& shared, size_t samples) {
 
 }  // namespace
 
-double EpochFigures::latency_at(double percent) const {
-  return latency_seconds.empty() ? 0 : Percentile(latency_seconds, percent);
-}
+std::optional<double> EpochFigures::latency_at(double percent) const { return PercentileOf(latency_seconds, percent); }
 
 Result<EpochFigures> RunEpoch(const SampleStore& store, std::span<const uint64_t> order, const EpochSettings& settings,
                               const StorageWatch& watch) {

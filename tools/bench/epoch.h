@@ -35,13 +35,18 @@ struct EpochFigures {
   double seconds = 0;              // from the start of the first reader to the end of the last
   double open_seconds = 0;         // of all readers: the part of their time that StoreReader::open_seconds tells
   double reader_cpu_seconds = 0;   // user and system time of all readers
-  Spent spent = {};                // below the store, meanwhile
+  // That all readers were ready to run and had no core (/proc/PID/schedstat); empty where the kernel does not tell.
+  std::optional<double> run_queue_seconds = {};
+  Spent spent = {};                          // below the store, meanwhile
   std::vector<double> latency_seconds = {};  // of each sample read, ascending
+  // Samples a second in each tenth of what was read, in the order of reading: how steady the rate was. Empty for fewer
+  // than 200 samples.
+  std::vector<double> piece_rates = {};
 
   [[nodiscard]] double samples_per_second() const { return seconds > 0 ? static_cast<double>(samples) / seconds : 0; }
   [[nodiscard]] double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
-  // A percentile of latency_seconds; 0 where nothing was read.
-  [[nodiscard]] double latency_at(double percent) const;
+  // A percentile of latency_seconds; empty where these do not suffice for it (statistics.h).
+  [[nodiscard]] std::optional<double> latency_at(double percent) const;
 };
 
 // Reads the samples of `order` from `store`. The readers open the store, wait for each other, and then start at once:

@@ -4,10 +4,12 @@
 #include <random>
 #include <thread>
 
+#include "tools/bench/comparison.h"
 #include "tools/bench/epoch.h"
 #include "tools/bench/epoch_insights.h"
 #include "tools/bench/experiment.h"
 #include "tools/bench/plan_pipe.h"
+#include "tools/bench/statistics.h"
 #include "tools/bench/step_progress.h"
 #include "tools/bench/system_counters.h"
 #include "tools/interrupt.h"
@@ -30,6 +32,7 @@ struct Arguments {
   double limit_seconds = kDefaultLimitSeconds;
   bool cold = false;
   bool plan = false;
+  bool more_readers = false;
   bool quick = false;
   StoreOpener open = OpenStore;
   Outputs outputs;
@@ -40,6 +43,7 @@ struct Experiment {
   EpochSettings settings;
   StorageWatch watch = {};
   std::vector<MeasuredEpoch> epochs = {};
+  std::optional<MoreReaders> more_readers = {};
 };
 
 Prepared PreparedFor(const Arguments& arguments, unsigned epoch) {
@@ -69,6 +73,52 @@ Result<double> ListAgain(SampleStore& store, const Experiment& experiment) {
   if (store.sample_count() != samples)
     return MakeError(ErrorCode::kUnreadable, "{}: files came or went while it was measured", arguments.path);
   return seconds;
+}
+
+// One more epoch, prepared as the last one, in pairs of pieces: so each sample is read once, and what changes with time
+// changes for both. Which of a pair comes first changes too.
+Result<void> MeasureMoreReaders(Experiment& experiment, SampleStore& store, std::span<const uint64_t> order) {
+  if (auto listed = ListAgain(store, experiment); !listed) return Propagate(std::move(listed));
+  MoreReaders more{.readers = experiment.settings.readers};
+  constexpr size_t kPairs = 10;
+  Fetched fetched{.bytes = 0};
+  uint64_t served_bytes = 0;
+  const auto piece = [&](size_t number) {
+    const size_t begin = order.size() * number / (2 * kPairs);
+    return order.subspan(begin, order.size() * (number + 1) / (2 * kPairs) - begin);
+  };
+  for (size_t number = 0; number < 2 * kPairs; ++number) {
+    const bool is_more = (number % 4 == 1) || (number % 4 == 2);
+    EpochSettings settings = experiment.settings;
+    settings.readers *= is_more ? 2 : 1;
+    settings.limit_seconds /= 2 * kPairs;
+    // All readers need a batch at least, or the last one alone is measured.
+    settings.batch = static_cast<unsigned>(
+        std::clamp<size_t>(order.size() / (2 * kPairs) / (8 * experiment.settings.readers), 1, settings.batch));
+    if (piece(number).size() < static_cast<size_t>(8) * experiment.settings.readers) break;
+    const auto figures = RunEpoch(store, piece(number), settings, experiment.watch);
+    if (!figures) return std::unexpected(figures.error());
+    if (figures->samples == 0) break;
+    fetched = fetched + figures->spent.fetched;
+    served_bytes += figures->bytes;
+    (is_more ? more.more_rates : more.fewer_rates).push_back(figures->samples_per_second());
+  }
+  more.from = JudgeBytes(fetched, served_bytes, experiment.watch.in_memory());
+  experiment.more_readers = std::move(more);
+  return {};
+}
+
+nlohmann::ordered_json ToResult(const MoreReaders& more) {
+  nlohmann::ordered_json result = {{"experiment", "more readers"},    {"readers", 2 * more.readers},
+                                   {"instead_of", more.readers},      {"cache", ServedFromName(more.from)},
+                                   {"pairs", more.more_rates.size()}, {"rate_ratio", nullptr},
+                                   {"rate_ratio_low", nullptr},       {"rate_ratio_high", nullptr}};
+  if (const auto ratio = RatioOf(more.more_rates, more.fewer_rates)) {
+    result["rate_ratio"] = ratio->middle;
+    result["rate_ratio_low"] = ratio->low;
+    result["rate_ratio_high"] = ratio->high;
+  }
+  return result;
 }
 
 Result<void> Measure(Experiment& experiment) {
@@ -102,7 +152,7 @@ Result<void> Measure(Experiment& experiment) {
     measured.from = JudgeBytes(measured.figures.spent.fetched, measured.figures.bytes, experiment.watch.in_memory());
     experiment.epochs.push_back(std::move(measured));
   }
-  return {};
+  return arguments.more_readers ? MeasureMoreReaders(experiment, **store, *order) : Result<void>();
 }
 
 nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
@@ -124,17 +174,22 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"seconds", figures.seconds},
       {"samples_per_second", figures.samples_per_second()},
       {"bytes_per_second", figures.bytes_per_second()},
-      {"latency_p50_seconds", figures.latency_at(50)},
-      {"latency_p99_seconds", figures.latency_at(99)},
-      {"latency_p999_seconds", figures.latency_at(99.9)},
-      {"latency_max_seconds", figures.latency_at(100)},
+      {"latency_p50_seconds", OrNull(figures.latency_at(50))},
+      {"latency_p99_seconds", OrNull(figures.latency_at(99))},
+      {"latency_p999_seconds", OrNull(figures.latency_at(99.9))},
+      {"latency_max_seconds", figures.latency_seconds.empty() ? 0 : figures.latency_seconds.back()},
       {"open_seconds", figures.open_seconds},
       {"reader_cpu_seconds", figures.reader_cpu_seconds},
+      {"run_queue_seconds", OrNull(figures.run_queue_seconds)},
   };
   AddSpent(figures.spent, result);
   result["planned_samples"] = nullptr;
   if (epoch.planned_samples) result["planned_samples"] = *epoch.planned_samples;
   return result;
+}
+
+std::string SecondsText(const std::optional<double>& seconds) {
+  return seconds ? FormatValue(*seconds, Unit::kSeconds) : "";
 }
 
 Table ToTable(const Experiment& experiment) {
@@ -149,9 +204,9 @@ Table ToTable(const Experiment& experiment) {
         {fmt::format("{} {}{}", i + 1, LabelOf(epoch), figures.complete ? "" : ", cut"),
          FormatValue(epoch.list_seconds, Unit::kSeconds), FormatCount(figures.samples), FormatBytes(figures.bytes),
          fmt::format("{:.2f}", figures.seconds), FormatCount(std::llround(figures.samples_per_second())),
-         FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond),
-         FormatValue(figures.latency_at(50), Unit::kSeconds), FormatValue(figures.latency_at(99), Unit::kSeconds),
-         FormatValue(figures.latency_at(99.9), Unit::kSeconds), fmt::format("{:.2f}", figures.reader_cpu_seconds),
+         FormatValue(figures.bytes_per_second(), Unit::kBytesPerSecond), SecondsText(figures.latency_at(50)),
+         SecondsText(figures.latency_at(99)), SecondsText(figures.latency_at(99.9)),
+         fmt::format("{:.2f}", figures.reader_cpu_seconds),
          figures.spent.daemon_cpu_seconds ? fmt::format("{:.2f}", *figures.spent.daemon_cpu_seconds) : "",
          FetchedText(figures.spent.fetched)});
   }
@@ -183,7 +238,7 @@ Chart LatencyChart(const Experiment& experiment) {
     if (epoch.figures.latency_seconds.empty()) continue;
     Series series{.name = fmt::format("epoch {}, {}", i + 1, LabelOf(epoch))};
     for (const double percent : {0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0})
-      series.points.emplace_back(epoch.figures.latency_at(percent), percent / 100);
+      series.points.emplace_back(Percentile(epoch.figures.latency_seconds, percent), percent / 100);
     chart.series.push_back(std::move(series));
   }
   return chart;
@@ -209,7 +264,9 @@ Report MakeReport(const Experiment& experiment) {
                 .tables = {ToTable(experiment)},
                 .charts = {RateChart(experiment), LatencyChart(experiment)}};
   AddWatch(experiment.watch, report.settings);
+  if (experiment.more_readers) report.insights.push_back(MoreReadersInsight(*experiment.more_readers));
   for (size_t i = 0; i < experiment.epochs.size(); ++i) report.results.push_back(ToResult(experiment, i));
+  if (experiment.more_readers) report.results.push_back(ToResult(*experiment.more_readers));
   return report;
 }
 
@@ -219,6 +276,10 @@ int RunEpochCommand(Arguments arguments) {
     if (const auto why_not = WhyNotDropCaches())
       return Fail("bench epoch", MakeError(ErrorCode::kSystem, "{}", *why_not).error());
   if (auto checked = CheckOutputs(arguments.outputs); !checked) return Fail("bench epoch", checked.error());
+  if (arguments.more_readers && std::max(arguments.threads, arguments.processes) > kMaxReaders / 2)
+    return Fail(
+        "bench epoch",
+        Invalid("--more-readers: at most {} readers, since twice as many are measured", kMaxReaders / 2).error());
   const unsigned threads =
       arguments.threads > 0 ? arguments.threads : std::max(1U, std::thread::hardware_concurrency());
   Experiment experiment{.arguments = arguments,
@@ -265,6 +326,8 @@ void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open) {
       ->check(CLI::IsMember({"readdir", "stat"}))
       ->capture_default_str();
   epoch->add_flag("--plan", arguments->plan, "Tell a mount of Quire the order of each epoch (.quire/plan)");
+  epoch->add_flag("--more-readers", arguments->more_readers,
+                  "Then one epoch more, which so many readers and twice as many read in turn: whether more help");
   epoch->add_flag("--quick", arguments->quick, fmt::format("Cut epochs at {:.0f} seconds", kQuickLimitSeconds));
   AddOutputOptions(*epoch, arguments->outputs);
   epoch->callback([&run, arguments] { run = [arguments] { return RunEpochCommand(*arguments); }; });

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "tools/bench/chart.h"
-#include "tools/bench/statistics.h"
+#include "tools/bench/comparison.h"
 #include "tools/progress.h"
 
 namespace quire::bench {
@@ -24,8 +24,9 @@ void CompareFirstWithLast(const std::vector<MeasuredEpoch>& epochs, std::vector<
   std::string sentence = fmt::format("The first epoch ({}): {}", LabelOf(first), Rate(first.figures));
   if (epochs.size() > 1) sentence += fmt::format("; the last ({}): {}", LabelOf(last), Rate(last.figures));
   if (first.from == ServedFrom::kBelow && last.from == ServedFrom::kCaches)
-    sentence += fmt::format(": the caches are worth {:.1f} x",
-                            last.figures.samples_per_second() / first.figures.samples_per_second());
+    if (const auto ratio = RatioOf(last.figures.piece_rates, first.figures.piece_rates); ratio && !ratio->holds(1))
+      sentence += fmt::format(": the caches are worth {:.3g} x ({:.3g} to {:.3g}, by the tenths of both)",
+                              ratio->middle, ratio->low, ratio->high);
   insights.push_back(sentence + ".");
 }
 
@@ -66,18 +67,23 @@ void SplitTime(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
       "Of the readers' time {:.0f} % went into open and fstat, {:.0f} % into read and close: {}.", open_fraction * 100,
       100 - open_fraction * 100,
       open_fraction > 0.5 ? "names and attributes cost more than bytes" : "bytes cost more than names and attributes"));
-  const double cpu_fraction = epoch.figures.reader_cpu_seconds / reader_seconds;
-  insights.push_back(
-      fmt::format("The readers computed for {:.0f} % of that time and waited for the rest{}.", cpu_fraction * 100,
-                  cpu_fraction < 0.5 ? ", so more readers may help" : ", so more readers need more cores"));
+  // Waiting says nothing of whether more readers would help: that the storage is busy looks the same.
+  const auto percent = [&](double seconds) { return fmt::format("{:.0f} %", 100 * seconds / reader_seconds); };
+  insights.push_back(fmt::format(
+      "The readers computed for {} of that time{} and waited for the rest. Whether more of them would help, "
+      "--more-readers measures.",
+      percent(epoch.figures.reader_cpu_seconds),
+      epoch.figures.run_queue_seconds
+          ? fmt::format(", waited for a core for {}", percent(*epoch.figures.run_queue_seconds))
+          : ""));
 }
 
 void DescribeTail(const MeasuredEpoch& epoch, std::vector<std::string>& insights) {
-  const auto& latencies = epoch.figures.latency_seconds;
-  const double p50 = Percentile(latencies, 50);
-  const double p99 = Percentile(latencies, 99);
-  insights.push_back(fmt::format("One file in a hundred takes longer than {}, {:.0f} x the median of {}.",
-                                 FormatValue(p99, Unit::kSeconds), p99 / p50, FormatValue(p50, Unit::kSeconds)));
+  const auto p50 = epoch.figures.latency_at(50);
+  const auto p99 = epoch.figures.latency_at(99);
+  if (!p50 || !p99) return;
+  insights.push_back(fmt::format("One file in a hundred took longer than {}, {:.0f} x the median of {}.",
+                                 FormatValue(*p99, Unit::kSeconds), *p99 / *p50, FormatValue(*p50, Unit::kSeconds)));
 }
 
 void DescribeDisk(const MeasuredEpoch& epoch, const StorageWatch& watch, std::vector<std::string>& insights) {
@@ -127,6 +133,20 @@ const char* PreparedName(Prepared prepared) {
       break;
   }
   return "an epoch before";
+}
+
+std::string MoreReadersInsight(const MoreReaders& more) {
+  const auto ratio = RatioOf(more.more_rates, more.fewer_rates);
+  if (!ratio)
+    return fmt::format(
+        "Whether {} readers help instead of {} cannot be told: there are too few files, or the time was too "
+        "short, for {} pairs of pieces.",
+        2 * more.readers, more.readers, kLeastRounds);
+  return fmt::format("{} readers instead of {} ({}) came to {:.3g} x the rate ({:.3g} to {:.3g}): {}.",
+                     2 * more.readers, more.readers, ServedFromName(more.from), ratio->middle, ratio->low, ratio->high,
+                     ratio->holds(1)  ? "no difference that could be told"
+                     : ratio->low > 1 ? "more readers help"
+                                      : "more readers hurt");
 }
 
 std::string LabelOf(const MeasuredEpoch& epoch) {

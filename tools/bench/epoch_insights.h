@@ -22,6 +22,17 @@ struct MeasuredEpoch {
   std::optional<uint64_t> planned_samples = {};  // that the mount was told of; empty without a plan
 };
 
+// What twice as many readers came to: an epoch in pieces, which so many readers and twice as many read in turn.
+struct MoreReaders {
+  unsigned readers = 1;  // of the fewer
+  ServedFrom from = ServedFrom::kUnknown;
+  std::vector<double> fewer_rates = {};  // samples a second, of each pair of pieces
+  std::vector<double> more_rates = {};
+};
+
+// Whether they helped, with its interval.
+std::string MoreReadersInsight(const MoreReaders& more);
+
 // "cold"; "37 % cold" where some came from below.
 std::string LabelOf(const MeasuredEpoch& epoch);
 

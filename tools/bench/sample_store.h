@@ -28,7 +28,8 @@ class ReadBuffer {
 class StoreReader {
  public:
   virtual ~StoreReader() = default;
-  // Brings every byte of the sample into the reader's memory, as a loader would before decoding. Returns their number.
+  // Brings every byte of the sample into the reader's memory, as a loader would before decoding, or, of large ones, one
+  // piece after the other. Returns their number.
   virtual Result<uint64_t> Read(uint64_t sample) = 0;
   // The part of the last Read that went by before the first byte was asked for: open and fstat. 0 where a container is
   // open already.
@@ -58,7 +59,7 @@ class SampleStore {
 
 // A directory tree: regular files, which List finds by readdir alone; hard links count each, symlinks are not followed.
 // Path order is depth first, the entries of a directory by name (bytes), which is also the default order of a pack.
-// Reading is open, fstat, read to the end, close. Page order is that of the pack behind a mount, else of the files'
+// Reading is open, fstat, read to the end, close; large files in pieces. Page order is that of the pack behind a mount, else of the files'
 // first blocks (FIEMAP), else of their inode numbers.
 Result<std::unique_ptr<SampleStore>> OpenDirectoryStore(const std::string& path);
 

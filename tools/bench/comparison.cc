@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
 #include <random>
 
 namespace quire::bench {
@@ -18,7 +17,7 @@ constexpr uint64_t kSeed = 1;  // the same figures give the same words
 std::optional<Interval> Bootstrap(size_t rounds, const FigureOfRounds& figure) {
   if (rounds < kLeastRounds) return std::nullopt;
   std::vector<size_t> drawn(rounds);
-  std::iota(drawn.begin(), drawn.end(), size_t{0});
+  for (size_t round = 0; round < rounds; ++round) drawn[round] = round;
   const double middle = figure(drawn);
   std::mt19937_64 random(kSeed);
   std::uniform_int_distribution<size_t> any(0, rounds - 1);

@@ -351,7 +351,9 @@ std::optional<std::string> WhyNotMethod(IoMethod method, const IoFile& file) {
   const IoRequest request = {.bytes = std::min<uint64_t>(file.bytes, kAlignment)};
   auto opened = OpenFiles::Open({&file, 1}, method);
   if (!opened) return opened.error().message;
-  if (method == IoMethod::kDirect) (void)EvictFile(file.path);  // what stays is in use, and then nothing can be told
+  if (method == IoMethod::kDirect) {
+    [[maybe_unused]] const auto evicted = EvictFile(file.path);  // what stays is in use, and then nothing can be told
+  }
   const bool was_cached = FirstPageIsCached(file);
   const auto figures = ReadRequests(*opened, {&request, 1}, 1, {.interrupted = &interrupted});
   if (!figures) return figures.error().message;

@@ -59,8 +59,8 @@ class SampleStore {
 
 // A directory tree: regular files, which List finds by readdir alone; hard links count each, symlinks are not followed.
 // Path order is depth first, the entries of a directory by name (bytes), which is also the default order of a pack.
-// Reading is open, fstat, read to the end, close; large files in pieces. Page order is that of the pack behind a mount, else of the files'
-// first blocks (FIEMAP), else of their inode numbers.
+// Reading is open, fstat, read to the end, close; large files in pieces. Page order is that of the pack behind a mount,
+// else of the files' first blocks (FIEMAP), else of their inode numbers.
 Result<std::unique_ptr<SampleStore>> OpenDirectoryStore(const std::string& path);
 
 // The paths below `root` of the samples that such a store finds, in its order.

@@ -1,9 +1,7 @@
 #include "tools/extract/entry_attributes.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -11,23 +9,14 @@ namespace quire {
 namespace {
 
 constexpr unsigned kPermissions = 0777;
-constexpr unsigned kOwnerAll = 0700;
 
 std::string Reason(int failed) { return std::generic_category().message(failed); }
-
-// Root in a container may be without it, and then needs the permission bits as everybody does.
-bool HasDacOverride() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data = {};
-  return syscall(SYS_capget, &header, data.data()) == 0 && (data[0].effective & 1U << CAP_DAC_OVERRIDE) != 0;
-}
 
 std::array<timespec, 2> Times(const Node& node) { return {DecodeMtime(node.mtime), DecodeMtime(node.mtime)}; }
 
 }  // namespace
 
-AttributeSetter::AttributeSetter(const Index& index, const AttributePolicy& policy)
-    : index_(index), policy_(policy), is_bound_by_modes_(!HasDacOverride()) {}
+AttributeSetter::AttributeSetter(const Index& index, const AttributePolicy& policy) : index_(index), policy_(policy) {}
 
 unsigned AttributeSetter::WantedMode(const Attributes& attributes) const {
   return policy_.all_modes ? attributes.mode : attributes.mode & kPermissions & ~policy_.umask;
@@ -36,12 +25,6 @@ unsigned AttributeSetter::WantedMode(const Attributes& attributes) const {
 unsigned AttributeSetter::FileMode(const Attributes& attributes) const {
   // Extended attributes can be set while the mode lets the owner write, whatever the descriptor may do.
   return attributes.xattr_bytes > 0 ? 0600 : WantedMode(attributes) & kPermissions;
-}
-
-unsigned AttributeSetter::FolderMode(const Attributes& attributes) const {
-  // With the sticky bit, which mkdir(2) takes: an extraction that is stopped leaves no folder of others open to all.
-  const unsigned mode = WantedMode(attributes) & (kPermissions | S_ISVTX);
-  return is_bound_by_modes_ ? mode | kOwnerAll : mode;
 }
 
 Result<void> AttributeSetter::SetXattrs(const File& file, NodeNumber place, const Attributes& attributes) {
@@ -90,24 +73,12 @@ void AttributeSetter::SetTimes(const File& file, NodeNumber place, const Node& n
   Refuse(Refused::kTime, place, Reason(errno));
 }
 
-Result<void> AttributeSetter::SetFile(const File& file, NodeNumber place, const Node& node,
-                                      const Attributes& attributes) {
+Result<void> AttributeSetter::SetAll(const File& file, NodeNumber place, const Node& node,
+                                     const Attributes& attributes) {
   if (auto set = SetXattrs(file, place, attributes); !set) return set;
   SetOwnerAndMode(file, place, attributes, WantedMode(attributes));
   SetTimes(file, place, node);
   return {};
-}
-
-Result<void> AttributeSetter::SetNewFolder(const File& folder, NodeNumber place, const Attributes& attributes) {
-  if (auto set = SetXattrs(folder, place, attributes); !set) return set;
-  if (!is_bound_by_modes_) SetOwnerAndMode(folder, place, attributes, WantedMode(attributes));
-  return {};
-}
-
-void AttributeSetter::SetFullFolder(const File& folder, NodeNumber place, const Node& node,
-                                    const Attributes& attributes) {
-  if (is_bound_by_modes_) SetOwnerAndMode(folder, place, attributes, WantedMode(attributes));
-  SetTimes(folder, place, node);
 }
 
 void AttributeSetter::SetSymlink(const File& folder, const std::string& name, NodeNumber place, const Node& node,

@@ -38,17 +38,12 @@ class AttributeSetter {
  public:
   AttributeSetter(const Index& index, const AttributePolicy& policy);
 
-  // The mode to make a file or folder with: never wider than what it ends with, but for the owner of a folder.
+  // The mode to make a file with: never wider than what it ends with.
   [[nodiscard]] unsigned FileMode(const Attributes& attributes) const;
-  [[nodiscard]] unsigned FolderMode(const Attributes& attributes) const;
 
-  // A whole file, opened for writing: extended attributes, owner, mode, times. `place`: its name, for messages.
-  // Errors: the index cannot be read.
-  Result<void> SetFile(const File& file, NodeNumber place, const Node& node, const Attributes& attributes);
-  // A folder that was made just now: all that does not keep anyone from making entries in it.
-  Result<void> SetNewFolder(const File& folder, NodeNumber place, const Attributes& attributes);
-  // And when all entries are made: the rest.
-  void SetFullFolder(const File& folder, NodeNumber place, const Node& node, const Attributes& attributes);
+  // A whole file, opened for writing, or a folder that nothing more is made in: extended attributes, owner, mode,
+  // times. `place`: its name, for messages. Errors: the index cannot be read.
+  Result<void> SetAll(const File& file, NodeNumber place, const Node& node, const Attributes& attributes);
   // The symlink `name` in `folder`.
   void SetSymlink(const File& folder, const std::string& name, NodeNumber place, const Node& node,
                   const Attributes& attributes);
@@ -66,8 +61,7 @@ class AttributeSetter {
 
   const Index& index_;
   const AttributePolicy policy_;
-  const bool is_bound_by_modes_;  // a folder that its mode closes is closed to this process too
-  mutable std::mutex mutex_;      // guards refusals_
+  mutable std::mutex mutex_;  // guards refusals_
   std::array<Refusals, kRefusedKinds> refusals_;
 };
 

@@ -106,7 +106,7 @@ Result<void> EntryWriter::Finish(NewFile& file, NodeNumber place, const Node& no
   if (!attributes) return std::unexpected(attributes.error());
   const auto name = GetEntryName(tools_.index, place);
   if (!name) return std::unexpected(name.error());
-  if (auto set = tools_.attributes.SetFile(file.file(), place, node, *attributes); !set) return set;
+  if (auto set = tools_.attributes.SetAll(file.file(), place, node, *attributes); !set) return set;
   auto named = file.Name(*name, tools_.existing == Existing::kOverwrite);
   if (!named && named.error().system_errno == EEXIST) return MeetExisting();
   if (!named) return named;

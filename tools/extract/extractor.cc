@@ -39,8 +39,10 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
   const Index& index = pack.index();
   const auto tops = FindTops(index, options.paths, report);
   if (report.is_ended() || tops.empty()) return {};
-  const bool is_new_top = mkdir(options.folder.c_str(), 0777 & ~options.attributes.umask) == 0;
-  if (!is_new_top && errno != EEXIST) return SystemError(errno, "{}", options.folder);
+  // Where the root is extracted, its folder is finished like all others.
+  const bool has_root = std::ranges::find(tops, NodeNumber{0}) != tops.end();
+  const mode_t mode = has_root ? kUnfinishedFolderMode : 0777 & ~options.attributes.umask;
+  if (mkdir(options.folder.c_str(), mode) != 0 && errno != EEXIST) return SystemError(errno, "{}", options.folder);
   auto top = File::Open(options.folder, O_PATH | O_DIRECTORY);
   if (!top) return Propagate(std::move(top));
   const auto disk = DiskReader::Open(pack, options.jobs);
@@ -64,7 +66,7 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
                            .existing = options.existing};
   FolderMaker folders(tools, options.attributes.umask);
   folders.MakeParents(tops, plan.directories);
-  folders.Make(plan.directories, is_new_top);
+  folders.Make(plan.directories);
   EntryWriter writer(tools, plan);
   WorkerPool pool(static_cast<unsigned>(std::clamp<uint64_t>(plan.tasks.size(), 1, options.jobs)));
   const auto ended = pool.ForEach(plan.tasks.size(), [&](uint64_t number) -> Result<void> {

@@ -27,8 +27,8 @@ struct ExtractOptions {
 // Extracts what `options` name. No symlink below the folder is followed, nothing is written outside of it, and each
 // entry appears under its name when it is whole, in one step. What goes wrong is told by `report`, what the target
 // cannot hold by `attributes`; the result is an error only where nothing was begun. Metadata of the folder itself is
-// set only if it was made here. Blocks; takes `options.jobs` threads, a page of memory for each, and the index.
-// REQUIRES: the process's umask is 0.
+// set only if it was made here, or by an extraction that was stopped. Blocks; takes `options.jobs` threads, a page of
+// memory for each, and the index. REQUIRES: the process's umask is 0.
 Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeSetter& attributes,
                      ExtractReport& report);
 

@@ -37,80 +37,72 @@ void FolderMaker::MakeParents(const std::vector<NodeNumber>& tops, const std::ve
   }
 }
 
-void FolderMaker::Make(const std::vector<NodeNumber>& folders, bool is_new_top) {
+void FolderMaker::Make(const std::vector<NodeNumber>& folders) {
   FolderCursor cursor(tools_.index, tools_.tree);
   for (const NodeNumber number : folders) {
     if (tools_.report.is_ended()) return;
     Result<void> made;
     if (number > 0) {
       made = MakeOne(cursor, number);
-    } else if (is_new_top) {
-      const auto top = tools_.tree.OpenPath("", O_RDONLY);
-      made = top ? SetNew(*top, 0) : std::unexpected(top.error());
+    } else {
+      const auto top = tools_.tree.OpenPath("", O_PATH);
+      made = top ? Note(*top, 0) : std::unexpected(top.error());
     }
     if (!made) tools_.report.Fault(number, made.error());
   }
 }
 
 Result<void> FolderMaker::MakeOne(FolderCursor& cursor, NodeNumber number) {
-  const auto node = tools_.index.GetNode(number);
-  if (!node) return std::unexpected(node.error());
-  const auto attributes = tools_.index.GetAttributes(node->attributes);
-  if (!attributes) return std::unexpected(attributes.error());
   const auto name = GetEntryName(tools_.index, number);
   if (!name) return std::unexpected(name.error());
   const auto parent = cursor.FolderOf(number);
   if (!parent) return std::unexpected(parent.error());
   const int fd = (*parent)->fd();
-  const unsigned mode = tools_.attributes.FolderMode(*attributes);
-  if (mkdirat(fd, name->c_str(), mode) != 0) {
+  if (mkdirat(fd, name->c_str(), kUnfinishedFolderMode) != 0) {
     if (errno != EEXIST) return SystemError(errno, "making the folder");
-    if (const File there(openat(fd, name->c_str(), O_PATH | kOpenFolder)); there.is_open()) {
-      found_.push_back(number);
-      return {};
-    }
+    if (const File there(openat(fd, name->c_str(), O_PATH | kOpenFolder)); there.is_open()) return Note(there, number);
     if (tools_.existing != Existing::kOverwrite)
       return SystemError(ENOTDIR, "something else is there already (--overwrite replaces it)");
-    if (unlinkat(fd, name->c_str(), 0) != 0 || mkdirat(fd, name->c_str(), mode) != 0)
+    if (unlinkat(fd, name->c_str(), 0) != 0 || mkdirat(fd, name->c_str(), kUnfinishedFolderMode) != 0)
       return SystemError(errno, "making the folder in place of what is there");
   }
-  const File folder(openat(fd, name->c_str(), O_RDONLY | kOpenFolder));
-  if (!folder.is_open()) return SystemError(errno, "opening the folder");
-  return SetNew(folder, number);
+  unfinished_.push_back(number);
+  return {};
 }
 
-Result<void> FolderMaker::SetNew(const File& folder, NodeNumber number) {
+Result<void> FolderMaker::Note(const File& folder, NodeNumber number) {
+  struct stat status{};
+  if (fstat(folder.fd(), &status) != 0) return SystemError(errno, "fstat");
+  // Folders of some file systems, and below one that hands on its group, get the set-group-ID bit by themselves.
+  const bool is_unfinished = (status.st_mode & 07777 & ~S_ISGID) == kUnfinishedFolderMode;
+  (is_unfinished ? unfinished_ : found_).push_back(number);
+  return {};
+}
+
+Result<void> FolderMaker::CompleteOne(NodeNumber number, bool is_unfinished) {
   const auto node = tools_.index.GetNode(number);
   if (!node) return std::unexpected(node.error());
   const auto attributes = tools_.index.GetAttributes(node->attributes);
   if (!attributes) return std::unexpected(attributes.error());
-  made_.push_back(number);
-  return tools_.attributes.SetNewFolder(folder, number, *attributes);
+  const auto path = tools_.index.GetPath(number);
+  if (!path) return std::unexpected(path.error());
+  const auto folder = tools_.tree.OpenPath(*path, is_unfinished ? O_RDONLY : O_PATH);
+  if (!folder) return std::unexpected(folder.error());
+  if (is_unfinished) return tools_.attributes.SetAll(*folder, number, *node, *attributes);
+  tools_.attributes.SetTimes(*folder, number, *node);
+  return {};
 }
 
-// Children before parents, whose final modes may close the way to them.
 void FolderMaker::Complete() {
-  const auto complete = [&](NodeNumber number, bool is_new) -> Result<void> {
-    const auto node = tools_.index.GetNode(number);
-    if (!node) return std::unexpected(node.error());
-    const auto attributes = tools_.index.GetAttributes(node->attributes);
-    if (!attributes) return std::unexpected(attributes.error());
-    const auto path = tools_.index.GetPath(number);
-    if (!path) return std::unexpected(path.error());
-    const auto folder = tools_.tree.OpenPath(*path, is_new ? O_RDONLY : O_PATH);
-    if (!folder) return std::unexpected(folder.error());
-    if (is_new)
-      tools_.attributes.SetFullFolder(*folder, number, *node, *attributes);
-    else
-      tools_.attributes.SetTimes(*folder, number, *node);
-    return {};
+  const auto complete = [this](NodeNumber number, bool is_unfinished) {
+    if (const auto done = CompleteOne(number, is_unfinished); !done) tools_.report.Fault(number, done.error());
   };
-  for (const NodeNumber number : std::views::reverse(made_))
-    if (const auto done = complete(number, true); !done) tools_.report.Fault(number, done.error());
-  // An extraction that was stopped made some of them: the next one completes them, but for what may be their user's.
-  if (tools_.existing == Existing::kRefuse) return;
-  for (const NodeNumber number : found_)
-    if (const auto done = complete(number, false); !done) tools_.report.Fault(number, done.error());
+  // What was there has files now that it lacked before, or an extraction was stopped between its mode and its times.
+  // The rest may be as its user wants it.
+  if (tools_.existing != Existing::kRefuse)
+    for (const NodeNumber number : found_) complete(number, false);
+  // Children before parents, whose final modes may close the way to them.
+  for (const NodeNumber number : std::views::reverse(unfinished_)) complete(number, true);
 }
 
 }  // namespace quire

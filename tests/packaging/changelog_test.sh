@@ -1,5 +1,6 @@
 #!/bin/bash
-# Goal: the first heading of the changelog is the version that the program, the build and the packages say.
+# Goal: the first heading of the changelog is the version that the program, the build and the packages say, and its
+# versions follow each other.
 . "$(dirname "$0")/../support/harness.sh"
 changelog=$repository/packaging/CHANGELOG.md
 
@@ -11,6 +12,11 @@ for heading in "${headings[@]}"; do
   versions+=("${BASH_REMATCH[1]}")
 done
 assert_equal "$(printf '%s\n' "${versions[@]}" | sort -rV)" "$(printf '%s\n' "${versions[@]}")" 'newest first'
+
+# Debian's tools want each version later than the one before, also where two are of one day.
+mapfile -t times < <("$repository/packaging/changelog" deb | sed -n 's/^ -- .*>  //p' | while read -r time; do date -d "$time" +%s; done)
+assert_equal "${#times[@]}" "${#versions[@]}"
+assert_equal "$(printf '%s\n' "${times[@]}" | sort -rnu)" "$(printf '%s\n' "${times[@]}")" 'newest first in the Debian form'
 
 version=${versions[0]}
 assert_equal "$(quire --version)" "quire $version"

@@ -10,6 +10,7 @@
 
 #include "format/duplicates.h"
 #include "format/index_tables.h"
+#include "format/open_files.h"
 #include "format/output_file.h"
 #include "format/sample_source.h"
 #include "format/source_root.h"
@@ -19,6 +20,11 @@ namespace quire {
 namespace {
 
 namespace fs = std::filesystem;
+
+// What a thread has open of the source at once: a sample, and two folders on the way to it.
+constexpr size_t kFilesOfThread = 3;
+// Temporary files of the index, the output once more for direct writes, and the list of an order.
+constexpr size_t kFilesOfIndex = 14;
 
 // Whether `folder` lies in the directory `root`, or is it. Asks for no paths, which may be longer than a system call
 // takes. kSystem where a folder above is closed.
@@ -104,6 +110,7 @@ Result<void> OpenEach(const IndexTables& tables, const Spool<NodeNumber>& sample
     if (tables.nodes[number].size_bytes == 0) return {};  // packed without being opened
     if (const auto opened = source.Read(number, 0, {}); !opened) {
       const std::scoped_lock lock(mutex);
+      if (IsOutOfFiles(opened.error())) return std::unexpected(opened.error());
       on_unreadable(tables.PathOf(number), opened.error().message);
     }
     return {};
@@ -131,7 +138,8 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
   }
   const std::string folder = options.spool_folder.empty() ? output->folder() : options.spool_folder;
   if (auto usable = CheckSpoolFolder(options, *root, folder); !usable) return Propagate(std::move(usable));
-  WorkerPool pool(options.jobs);
+  // One more for each, which the scan or the source keeps open.
+  WorkerPool pool(static_cast<unsigned>(ShareOpenable(options.jobs, kFilesOfThread + 1, kFilesOfIndex)));
   IndexTables tables(folder);
   Spool<SourceIdentity> identities(folder);
 
@@ -157,7 +165,9 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
       if (IsPacked(options, path)) on_unreadable(path, "is not there (--files-from)");
   Spool<NodeNumber> samples(folder);
   if (auto ordered = OrderSamples(options.order, tables, samples); !ordered) return Propagate(std::move(ordered));
-  const DirectorySource source(*root, tables, identities);
+  const size_t shared_files =
+      ShareOpenable(DirectorySource::kMaxOpenFiles, 1, kFilesOfThread * pool.size() + kFilesOfIndex);
+  const DirectorySource source(*root, tables, identities, shared_files);
   if (unreadable > 0 && !options.skip_unreadable) {
     if (auto opened = OpenEach(tables, samples, source, pool, on_unreadable, options.interrupted); !opened)
       return Propagate(std::move(opened));

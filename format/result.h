@@ -51,12 +51,15 @@ std::unexpected<Error> Invalid(fmt::format_string<Args...> format, Args&&... arg
   return MakeError(ErrorCode::kInvalid, format, std::forward<Args>(args)...);
 }
 
-// "<what>: <strerror of error_number>".
+// What strerror(3) says, and a remedy where it is always the same.
+std::string ReasonOf(int error_number);
+
+// "<what>: <reason of error_number>".
 template <typename... Args>
 std::unexpected<Error> SystemError(int error_number, fmt::format_string<Args...> format, Args&&... args) {
-  return std::unexpected(Error{ErrorCode::kSystem, error_number,
-                               fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...),
-                                           std::generic_category().message(error_number))});
+  return std::unexpected(
+      Error{ErrorCode::kSystem, error_number,
+            fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...), ReasonOf(error_number))});
 }
 
 // Passes an error of `result` on to the caller, whatever the caller's own value type.

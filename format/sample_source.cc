@@ -63,7 +63,7 @@ Result<DirectorySource::SharedFile> DirectorySource::OpenShared(NodeNumber node)
   const std::scoped_lock lock(mutex_);
   const auto same = std::ranges::find(open_, node, &std::pair<NodeNumber, SharedFile>::first);
   if (same != open_.end()) return same->second;  // another thread was faster
-  if (open_.size() == kMaxOpenFiles) {
+  if (open_.size() >= max_open_files_) {
     closed = std::move(open_.back().second);
     open_.pop_back();
   }

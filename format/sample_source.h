@@ -35,17 +35,18 @@ class SampleSource {
 // error: reads without an error are of one file at one moment, that of the scan.
 class DirectorySource final : public SampleSource {
  public:
-  // All as the scan left them; they must outlive the source.
-  DirectorySource(const SourceRoot& root, const IndexTables& tables, const Spool<SourceIdentity>& identities)
-      : root_(root), tables_(tables), identities_(identities) {}
-  [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override;
-
- private:
-  using SharedFile = std::shared_ptr<const File>;
   // All extents of a sample come from one descriptor, unless so many others in several extents are read in between;
   // then it is opened, and compared, again. With those of kMaxJobs threads this stays below the usual limit of 1,024.
   static constexpr size_t kMaxOpenFiles = 64;
 
+  // All as the scan left them; they must outlive the source. `max_open_files`: 1 at least.
+  DirectorySource(const SourceRoot& root, const IndexTables& tables, const Spool<SourceIdentity>& identities,
+                  size_t max_open_files = kMaxOpenFiles)
+      : root_(root), tables_(tables), identities_(identities), max_open_files_(max_open_files) {}
+  [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override;
+
+ private:
+  using SharedFile = std::shared_ptr<const File>;
   [[nodiscard]] Result<File> Open(NodeNumber node) const;
   [[nodiscard]] Result<SharedFile> OpenShared(NodeNumber node) const;
   [[nodiscard]] SharedFile FindOpen(NodeNumber node) const;
@@ -56,7 +57,8 @@ class DirectorySource final : public SampleSource {
   const SourceRoot& root_;
   const IndexTables& tables_;
   const Spool<SourceIdentity>& identities_;  // by node
-  mutable std::mutex mutex_;                 // guards open_; not held while a file is opened or closed
+  const size_t max_open_files_;
+  mutable std::mutex mutex_;  // guards open_; not held while a file is opened or closed
   mutable std::vector<std::pair<NodeNumber, SharedFile>> open_;  // of several extents, the one used last in front
 };
 

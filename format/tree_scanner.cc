@@ -10,8 +10,10 @@
 #include <optional>
 
 #include "format/coding.h"
+#include "format/escaping.h"
 #include "format/file.h"
 #include "format/geometry.h"
+#include "format/open_files.h"
 #include "format/source_attributes.h"
 
 namespace quire {
@@ -21,6 +23,9 @@ namespace {
 // disk, small enough that what waits for its turn is bounded. Entries of a larger directory are looked at in windows
 // (an entry takes about 330 bytes meanwhile).
 constexpr size_t kBatchDirectories = 64;
+// Two files for each thread, that which it looks into and one on the way there, and what else is opened meanwhile.
+constexpr size_t kFilesOfThread = 2;
+constexpr size_t kFilesOfOthers = 4;
 constexpr size_t kEntriesPerTask = 128;
 constexpr size_t kWindowEntries = 32768;
 constexpr uint64_t kStatBlockBytes = 512;  // the unit of st_blocks
@@ -49,6 +54,11 @@ struct Listing {
 
 std::string Join(const std::string& folder, std::string_view name) {
   return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
+}
+
+std::unexpected<Error> AtPath(const std::string& path, Error error) {
+  error.message = fmt::format("{}: {}", EscapeName(path.empty() ? "." : path), error.message);
+  return std::unexpected(std::move(error));
 }
 
 std::string_view NameOfKind(mode_t type) {
@@ -143,8 +153,10 @@ class Scanner {
 
   Result<ScannedTree> Run() {
     if (auto root = AddRoot(); !root) return Propagate(std::move(root));
+    const size_t batch_directories =
+        ShareOpenable(kBatchDirectories, 1, kFilesOfThread * pool_.size() + kFilesOfOthers);
     while (!pending_.empty()) {
-      std::vector<Listing> batch(std::min(pending_.size(), kBatchDirectories));
+      std::vector<Listing> batch(std::min(pending_.size(), batch_directories));
       for (Listing& listing : batch) {
         listing.path = std::move(pending_.front());
         pending_.pop_front();
@@ -179,6 +191,7 @@ class Scanner {
       if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
       Listing& listing = batch[i];
       auto listing_done = List(listing);
+      if (!listing_done && IsOutOfFiles(listing_done.error())) return AtPath(listing.path, listing_done.error());
       if (!listing_done) listing.error = std::move(listing_done).error();
       return {};
     });
@@ -212,8 +225,10 @@ class Scanner {
       const auto [listing, begin] = tasks[i];
       const size_t end = std::min(begin + kEntriesPerTask, listing->entries.size());
       for (size_t e = begin; e < end; ++e) {
-        auto read = ReadEntry(listing->folder, listing->entries[e]);
-        if (!read) listing->entries[e].error = std::move(read).error();
+        ScannedEntry& entry = listing->entries[e];
+        auto read = ReadEntry(listing->folder, entry);
+        if (!read && IsOutOfFiles(read.error())) return AtPath(Join(listing->path, entry.name), read.error());
+        if (!read) entry.error = std::move(read).error();
       }
       if (options_.entries_found != nullptr) *options_.entries_found += end - begin;
       return {};

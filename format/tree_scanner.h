@@ -60,7 +60,8 @@ struct ScanOptions {
 // neither on the pool's size nor on the file system, whose sizes of directories and modes of symlinks are not taken,
 // and whose holes are kept in units of 4096 bytes. A name that a directory lists twice is one entry. Files of more than
 // one page, or with holes, are kSegmented; no content is set. `identities` receives, for each node, the file that was
-// looked at. Limits: a path below the root of 4095 bytes, a name of 255, 65,536 bytes of extended attributes an entry.
+// looked at. An error is what ends the scan: no space for the tables, no file that could be opened, an interrupt.
+// Limits: a path below the root of 4095 bytes, a name of 255, 65,536 bytes of extended attributes an entry.
 Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
                              Spool<SourceIdentity>& identities);
 

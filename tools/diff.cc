@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "format/escaping.h"
+#include "format/open_files.h"
 #include "format/pack.h"
 #include "tools/command.h"
 #include "tools/diff/tree_comparison.h"
@@ -88,7 +89,8 @@ int RunDiff(const Arguments& arguments) {
   if (!reader) return fail(reader.error());
   ExcludePatterns exclude;
   for (const std::string& glob : arguments.exclude) exclude.Add(glob, fmt::format("--exclude '{}'", glob));
-  WorkerPool pool(arguments.jobs);
+  // A file for each thread, a folder, and those on the way to it.
+  WorkerPool pool(static_cast<unsigned>(ShareOpenable(arguments.jobs, 1, 4)));
   const ComparisonOptions options{
       .source = arguments.source,
       .exclude = &exclude,

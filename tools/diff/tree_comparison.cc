@@ -10,7 +10,9 @@
 #include <ranges>
 #include <utility>
 
+#include "format/escaping.h"
 #include "format/file.h"
+#include "format/open_files.h"
 #include "format/source_root.h"
 #include "format/tree_scanner.h"
 
@@ -37,12 +39,12 @@ class TreeComparer {
     items.push_back({.path = ".", .entry = *root, .is_in_source = true});
     CompareItems(root_.folder(), items);
     pending_.emplace_back(root->node, "");
-    while (!pending_.empty()) {
+    while (!pending_.empty() && !ended_by_) {
       const auto [node, path] = std::move(pending_.back());
       pending_.pop_back();
       CompareDirectory(node, path);
     }
-    return summary_;
+    return ended_by_ ? Result<ComparisonSummary>(std::unexpected(*ended_by_)) : summary_;
   }
 
  private:
@@ -100,7 +102,7 @@ class TreeComparer {
 
   // Compares and tells `items`, names in `folder`, and empties them.
   void CompareItems(const File& folder, std::vector<Item>& items) {
-    const auto compared = pool_.ForEach(items.size(), [&](uint64_t i) -> Result<void> {
+    const auto compared = pool_.ForEach(ended_by_ ? 0 : items.size(), [&](uint64_t i) -> Result<void> {
       Item& item = items[i];
       if (!item.is_in_source) return {};
       if (!item.entry) {
@@ -117,7 +119,8 @@ class TreeComparer {
       return {};
     });
     static_cast<void>(compared);  // an item's error is its own
-    for (Item& item : items) TellItem(item);
+    for (Item& item : items)
+      if (!ended_by_) TellItem(item);
     items.clear();
   }
 
@@ -161,6 +164,10 @@ class TreeComparer {
   }
 
   void TellUnreadable(const std::string& path, const Error& error) {
+    if (IsOutOfFiles(error)) {
+      ended_by_ = {error.code, error.system_errno, fmt::format("{}: {}", EscapeName(path), error.message)};
+      return;
+    }
     ++summary_.unreadable;
     options_.on_unreadable(path, error);
   }
@@ -173,6 +180,7 @@ class TreeComparer {
   const ComparisonOptions& options_;
   const SourceRoot root_;
   ComparisonSummary summary_;
+  std::optional<Error> ended_by_;                      // what every further entry would meet
   std::vector<std::pair<Node, std::string>> pending_;  // directories that both sides have, the next one last
   // Of what has several names, on either side: the first of these.
   std::map<NodeNumber, std::pair<Inode, std::string>> first_by_node_;

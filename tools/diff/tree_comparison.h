@@ -47,7 +47,7 @@ struct ComparisonSummary {
 
 // Reads all samples that both have, unless their content is ignored, and changes nothing. The functions of `options`
 // are called by this thread: directories in the order of `quire ls -R`, in each the entries in the order of their
-// names. An error is what ends the work: the source cannot be opened.
+// names. An error is what ends the work: the source cannot be opened, or nothing more can.
 Result<ComparisonSummary> CompareWithDirectory(const Index& index, SampleReader& reader, WorkerPool& pool,
                                                const ComparisonOptions& options);
 

@@ -2,14 +2,16 @@
 
 #include <utility>
 
+#include "format/open_files.h"
 #include "tools/progress.h"
 
 namespace quire {
 namespace {
 
 bool EveryEntryMeetsIt(const Error& error) {
-  return error.code == ErrorCode::kSystem &&
-         (error.system_errno == ENOSPC || error.system_errno == EDQUOT || error.system_errno == EROFS);
+  return IsOutOfFiles(error) ||
+         (error.code == ErrorCode::kSystem &&
+          (error.system_errno == ENOSPC || error.system_errno == EDQUOT || error.system_errno == EROFS));
 }
 
 }  // namespace

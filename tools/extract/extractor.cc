@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "format/open_files.h"
 #include "format/worker_pool.h"
 #include "tools/disk_reader.h"
 #include "tools/extract/entry_patterns.h"
@@ -17,6 +18,11 @@
 
 namespace quire {
 namespace {
+
+// A thread has a file and its folder open, the same of a large sample that it is in, and two folders on the way to one.
+constexpr size_t kFilesOfThread = 6;
+// The folders that are made or linked in.
+constexpr size_t kFilesOfOthers = 2;
 
 // What `paths` mean. Those that mean nothing are faults, all of which are told before the work begins.
 std::vector<NodeNumber> FindTops(const Index& index, const std::vector<std::string>& paths, ExtractReport& report) {
@@ -55,7 +61,11 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
   report.entries_total = plan.entries;
   report.bytes_total = plan.bytes;
   SampleCopy copy(pack, **disk);
-  TargetTree tree(index, *std::move(top));
+  const size_t jobs = std::clamp<size_t>(plan.tasks.size(), 1, options.jobs);
+  WorkerPool pool(static_cast<unsigned>(ShareOpenable(jobs, kFilesOfThread, kFilesOfOthers)));
+  const size_t open_folders =
+      ShareOpenable(TargetTree::kMaxOpenFolders, 1, kFilesOfThread * pool.size() + kFilesOfOthers);
+  TargetTree tree(index, *std::move(top), open_folders);
   FileMaker files;
   const ExtractTools tools{.index = index,
                            .copy = copy,
@@ -68,7 +78,6 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
   folders.MakeParents(tops, plan.directories);
   folders.Make(plan.directories);
   EntryWriter writer(tools, plan);
-  WorkerPool pool(static_cast<unsigned>(std::clamp<uint64_t>(plan.tasks.size(), 1, options.jobs)));
   const auto ended = pool.ForEach(plan.tasks.size(), [&](uint64_t number) -> Result<void> {
     if (report.is_ended()) return MakeError(ErrorCode::kInterrupted, "ended");
     writer.Run(plan.tasks[number]);

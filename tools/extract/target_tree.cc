@@ -2,33 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "tools/progress.h"
 
 namespace quire {
-namespace {
-
-// A shuffled pack goes from folder to folder: as many are kept open as usual datasets have, and no more than half of
-// what the process may open.
-constexpr size_t kMaxOpenFolders = 512;
-
-size_t ChooseMaxOpen() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
-  return std::clamp<size_t>(limit.rlim_cur / 2, 1, kMaxOpenFolders);
-}
-
-}  // namespace
-
-TargetTree::TargetTree(const Index& index, File top)
-    : index_(index), top_(std::move(top)), max_open_(ChooseMaxOpen()) {}
-
 Result<std::shared_ptr<const File>> TargetTree::Open(NodeNumber number) {
   {
     const std::scoped_lock lock(mutex_);

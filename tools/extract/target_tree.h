@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "format/file.h"
 #include "format/index.h"
@@ -17,10 +18,14 @@ namespace quire {
 // reached outside of it. Thread-safe.
 class TargetTree {
  public:
-  // `top`: the folder that stands for the pack's root.
-  TargetTree(const Index& index, File top);
+  // A shuffled pack goes from folder to folder: as many are kept open as usual datasets have.
+  static constexpr size_t kMaxOpenFolders = 512;
 
-  // The folder for directory `number` of the pack, open for making entries in it (O_PATH). Some hundred stay open for
+  // `top`: the folder that stands for the pack's root. `max_open`: folders that are kept open, 1 at least.
+  TargetTree(const Index& index, File top, size_t max_open)
+      : index_(index), top_(std::move(top)), max_open_(max_open) {}
+
+  // The folder for directory `number` of the pack, open for making entries in it (O_PATH). Most stay open for
   // the next time. kSystem where it is not there or a symlink stands in the way.
   Result<std::shared_ptr<const File>> Open(NodeNumber number);
 

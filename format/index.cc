@@ -10,7 +10,6 @@ namespace quire {
 namespace {
 
 constexpr std::string_view kXattrPrefix = "user.";
-constexpr size_t kXattrHeaderBytes = 5;  // u8 name bytes, u32 value bytes
 
 // The smallest i in [0, count) for which `is_behind(i)` is true, else count; REQUIRES: monotone. Errors end the search.
 template <typename Predicate>

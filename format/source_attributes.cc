@@ -5,14 +5,13 @@
 #include <linux/posix_acl_xattr.h>
 #include <sys/xattr.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "format/coding.h"
-#include "format/index_tables.h"
+#include "format/geometry.h"
 
 namespace quire {
 namespace {
@@ -44,11 +43,18 @@ Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
     if (errno == ENOTSUP) return attributes;
     return SystemError(errno, "listxattr");
   }
-  std::vector<std::string> wanted;
+  uint64_t list_bytes = 0;  // as a pack has them
   for (size_t at = 0; at < static_cast<size_t>(bytes);) {
     const std::string name = names.c_str() + at;
     at += name.size() + 1;
-    if (name.starts_with("user.")) wanted.push_back(name);
+    if (name.starts_with("user.")) {
+      auto value = ReadValue(path, name);
+      if (!value) return Propagate(std::move(value));
+      list_bytes += kXattrHeaderBytes + name.size() + value->size();
+      if (list_bytes > kMaxXattrListBytes)
+        return MakeError(ErrorCode::kUnreadable, "extended attributes of more than {} MiB", kMaxXattrListBytes >> 20);
+      attributes.xattrs.emplace(name, std::move(*value));
+    }
     attributes.has_access_list |= IsAccessList(name);
     attributes.has_label |= name == "security.selinux" || name.starts_with("security.SMACK64");
     attributes.has_capability |= name == "security.capability";
@@ -56,14 +62,6 @@ Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
     const auto list = ReadValue(path, name);
     if (!list) return std::unexpected(list.error());
     attributes.most_access = ModeOfAccessList(AsBytes(*list));
-  }
-  std::ranges::sort(wanted);
-  for (const std::string& name : wanted) {
-    const auto value = ReadValue(path, name);
-    if (!value) return std::unexpected(value.error());
-    attributes.xattrs += EncodeXattr(name, *value);
-    if (attributes.xattrs.size() > kMaxXattrListBytes)
-      return MakeError(ErrorCode::kUnreadable, "extended attributes of more than {} MiB", kMaxXattrListBytes >> 20);
   }
   return attributes;
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,8 +13,10 @@
 
 namespace quire {
 
+using Xattrs = std::map<std::string, std::string>;  // values by name
+
 struct SourceAttributes {
-  std::string xattrs;  // those of user.*, encoded in the order of their names
+  Xattrs xattrs;  // those of user.*
   // What a pack does not keep.
   bool has_access_list = false;
   bool has_label = false;  // of SELinux or Smack

@@ -326,7 +326,9 @@ class Scanner {
                           .uid = options_.normalisation.uid.value_or(status.st_uid),
                           .gid = options_.normalisation.gid.value_or(status.st_gid),
                           .nlink = 1};
-    if (auto interned = tables_.InternXattrs(entry.attributes.xattrs, attributes); !interned) return interned;
+    std::string xattrs;
+    for (const auto& [name, value] : entry.attributes.xattrs) xattrs += EncodeXattr(name, value);
+    if (auto interned = tables_.InternXattrs(xattrs, attributes); !interned) return interned;
     CountLoss(entry);
     const auto number = tables_.InternAttributes(attributes);
     if (!number) return std::unexpected(number.error());

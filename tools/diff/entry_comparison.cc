@@ -1,7 +1,6 @@
 #include "tools/diff/entry_comparison.h"
 
 #include <fcntl.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,18 +9,14 @@
 #include <climits>
 #include <cstring>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <span>
 #include <utility>
 
 #include "format/coding.h"
-#include "format/source_attributes.h"
 
 namespace quire {
 namespace {
-
-using Xattrs = std::map<std::string, std::string>;
 
 NodeKind KindOf(const Node& node) { return node.is_sample() ? NodeKind::kFile : node.kind; }
 
@@ -41,35 +36,6 @@ Result<Xattrs> XattrsOf(const Index& index, const Attributes& attributes) {
   });
   if (!read) return Propagate(std::move(read));
   return xattrs;
-}
-
-// Those that a pack keeps; none where the file system has none.
-Result<Xattrs> XattrsOf(const File& file) {
-  std::string names(1024, '\0');
-  ssize_t bytes = 0;
-  while ((bytes = flistxattr(file.fd(), names.data(), names.size())) < 0 && errno == ERANGE)
-    names.resize(names.size() * 8);
-  if (bytes < 0 && errno != ENOTSUP) return SystemError(errno, "listxattr");
-  Xattrs xattrs;
-  for (size_t at = 0; at < static_cast<size_t>(std::max<ssize_t>(bytes, 0));) {
-    const std::string name = names.c_str() + at;
-    at += name.size() + 1;
-    if (!name.starts_with("user.")) continue;
-    std::string value(XATTR_SIZE_MAX, '\0');
-    const ssize_t got = fgetxattr(file.fd(), name.c_str(), value.data(), value.size());
-    if (got < 0) return SystemError(errno, "getxattr {}", name);
-    value.resize(static_cast<size_t>(got));
-    xattrs.emplace(name, std::move(value));
-  }
-  return xattrs;
-}
-
-// An entry with an access list is packed with the mode by which nobody may do more than by the list.
-Result<void> NarrowMode(const File& folder, const std::string& name, struct stat& status) {
-  const auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), name));
-  if (!attributes) return std::unexpected(attributes.error());
-  status.st_mode &= ~0777U | attributes->most_access.value_or(0777);
-  return {};
 }
 
 // "user.a, user.b": the names that only one has, or whose values differ.
@@ -122,19 +88,23 @@ Result<EntryComparer::Outcome> EntryComparer::Compare(const PackEntry& entry, co
   const auto attributes = index_.GetAttributes(entry.node.attributes);
   if (!attributes) return std::unexpected(attributes.error());
   outcome.attributes = *attributes;
-  if (kind != NodeKind::kSymlink && (outcome.status.st_mode & 07777U) != attributes->mode)
-    if (auto narrowed = NarrowMode(folder, name, outcome.status); !narrowed) return Propagate(std::move(narrowed));
-  CompareStatus(entry, outcome);
+  Result<void> compared;
   if (kind == NodeKind::kSymlink) {
-    auto compared = CompareTarget(entry, folder, outcome);
-    return compared ? Result<Outcome>(std::move(outcome)) : Propagate(std::move(compared));
+    CompareStatus(entry, outcome);
+    compared = CompareTarget(entry, folder, outcome);
+  } else {
+    SourceAttributes now;
+    if (Compares(kXattrsAspect) || (outcome.status.st_mode & 07777U) != attributes->mode) {
+      auto read = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), name));
+      if (!read) return Propagate(std::move(read));
+      now = std::move(*read);
+    }
+    // An entry with an access list is packed with the mode by which nobody may do more than by the list.
+    outcome.status.st_mode &= ~0777U | now.most_access.value_or(0777);
+    CompareStatus(entry, outcome);
+    compared = CompareXattrs(now.xattrs, outcome);
+    if (compared && kind == NodeKind::kFile) compared = CompareContent(entry, folder, outcome);
   }
-  const bool needs_file = Compares(kXattrsAspect) || (kind == NodeKind::kFile && Compares(kContentAspect));
-  if (!needs_file) return outcome;
-  // What was a file a moment ago may be a FIFO now, which would wait.
-  const File file(openat(folder.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!file.is_open()) return SystemError(errno, "open");
-  auto compared = CompareOpened(entry, file, outcome);
   return compared ? Result<Outcome>(std::move(outcome)) : Propagate(std::move(compared));
 }
 
@@ -168,16 +138,19 @@ Result<void> EntryComparer::CompareTarget(const PackEntry& entry, const File& fo
   return {};
 }
 
-Result<void> EntryComparer::CompareOpened(const PackEntry& entry, const File& file, Outcome& outcome) const {
-  if (Compares(kXattrsAspect)) {
-    const auto packed = XattrsOf(index_, outcome.attributes);
-    if (!packed) return std::unexpected(packed.error());
-    const auto now = XattrsOf(file);
-    if (!now) return std::unexpected(now.error());
-    if (*packed != *now) outcome.what.push_back({kXattrsAspect, DifferingNames(*packed, *now)});
-  }
-  if (!entry.node.is_sample() || !Compares(kContentAspect)) return {};
-  if (entry.node.size_bytes != static_cast<uint64_t>(outcome.status.st_size)) return {};
+Result<void> EntryComparer::CompareXattrs(const Xattrs& now, Outcome& outcome) const {
+  if (!Compares(kXattrsAspect)) return {};
+  const auto packed = XattrsOf(index_, outcome.attributes);
+  if (!packed) return std::unexpected(packed.error());
+  if (*packed != now) outcome.what.push_back({kXattrsAspect, DifferingNames(*packed, now)});
+  return {};
+}
+
+Result<void> EntryComparer::CompareContent(const PackEntry& entry, const File& folder, Outcome& outcome) const {
+  if (!Compares(kContentAspect) || entry.node.size_bytes != static_cast<uint64_t>(outcome.status.st_size)) return {};
+  // What was a file a moment ago may be a FIFO now, which would wait.
+  const File file(openat(folder.fd(), std::string(entry.name).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file.is_open()) return SystemError(errno, "open");
   const auto differs_at = FindDifference(entry.node, file);
   if (!differs_at) return std::unexpected(differs_at.error());
   if (*differs_at) outcome.what.push_back({kContentAspect, fmt::format("from byte {} on", **differs_at)});

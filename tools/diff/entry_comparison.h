@@ -15,6 +15,7 @@
 #include "format/file.h"
 #include "format/index.h"
 #include "format/result.h"
+#include "format/source_attributes.h"
 #include "tools/pack_entry.h"
 
 namespace quire {
@@ -58,7 +59,8 @@ class EntryComparer {
  private:
   void CompareStatus(const PackEntry& entry, Outcome& outcome) const;
   [[nodiscard]] Result<void> CompareTarget(const PackEntry& entry, const File& folder, Outcome& outcome) const;
-  [[nodiscard]] Result<void> CompareOpened(const PackEntry& entry, const File& file, Outcome& outcome) const;
+  [[nodiscard]] Result<void> CompareXattrs(const Xattrs& now, Outcome& outcome) const;
+  [[nodiscard]] Result<void> CompareContent(const PackEntry& entry, const File& folder, Outcome& outcome) const;
   // The first byte that differs.
   [[nodiscard]] Result<std::optional<uint64_t>> FindDifference(const Node& node, const File& file) const;
 

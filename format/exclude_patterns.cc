@@ -3,21 +3,58 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "format/path_names.h"
 
 namespace quire {
+namespace {
+
+constexpr std::string_view kAnyDirectories = "**";
+
+bool FitsName(const std::string& glob, const char* name) { return fnmatch(glob.c_str(), name, 0) == 0; }
+
+// As a glob matches letters: only what the last "**" before stands for can be wrong, so that alone is made longer.
+bool FitsPath(const std::vector<std::string>& globs, const std::vector<std::string>& names) {
+  size_t glob = 0;
+  size_t name = 0;
+  std::optional<size_t> behind_any;  // the glob behind the last "**"
+  size_t any_end = 0;                // of the names that it stands for
+  while (name < names.size()) {
+    if (glob < globs.size() && globs[glob] == kAnyDirectories) {
+      behind_any = ++glob;
+      any_end = name;
+    } else if (glob < globs.size() && FitsName(globs[glob], names[name].c_str())) {
+      ++glob;
+      ++name;
+    } else if (behind_any) {
+      glob = *behind_any;
+      name = ++any_end;
+    } else {
+      return false;
+    }
+  }
+  return glob == globs.size();
+}
+
+}  // namespace
 
 void ExcludePatterns::Add(std::string_view glob, std::string origin) {
   const bool directories_only = glob.size() > 1 && glob.ends_with('/');
   while (glob.size() > 1 && glob.ends_with('/')) glob.remove_suffix(1);
   const bool is_path = glob.contains('/');
   if (glob.starts_with("./")) glob.remove_prefix(1);
-  if (glob.starts_with('/')) glob.remove_prefix(1);
-  patterns_.emplace_back(std::string(glob), is_path, directories_only, std::move(origin));
+  std::vector<std::string> names = SplitPath(glob);
+  // What is below a directory, but not the directory.
+  if (!names.empty() && names.back() == kAnyDirectories) names.emplace_back("*");
+  patterns_.emplace_back(std::move(names), is_path, directories_only, std::move(origin));
 }
 
 bool ExcludePatterns::Pattern::Fits(const std::string& path) const {
-  if (is_path) return fnmatch(glob.c_str(), path.c_str(), FNM_PATHNAME) == 0;
-  return fnmatch(glob.c_str(), path.c_str() + path.rfind('/') + 1, 0) == 0;
+  if (names.empty()) return false;
+  if (is_path) return FitsPath(names, SplitPath(path));
+  return FitsName(names.back(), path.c_str() + path.rfind('/') + 1);
 }
 
 bool ExcludePatterns::Match(const std::string& path, const std::function<bool()>& is_directory) const {

@@ -11,8 +11,9 @@
 namespace quire {
 
 // A pattern is a glob of fnmatch(3). One without '/' is compared with the name, one with '/' with the whole path below
-// the root, where '*' does not match '/'; a leading "/" or "./" stands for the root. One that ends in '/' is for
-// directories only. Thread-safe, but for Add.
+// the root, where '*' does not match '/'; a leading "/" or "./" stands for the root. There "**" in place of a name is
+// any number of directories, none as well, and at the end all that is below, as gitignore(5) has it. A pattern that
+// ends in '/' is for directories only. Thread-safe, but for Add.
 class ExcludePatterns {
  public:
   ExcludePatterns() = default;
@@ -35,8 +36,8 @@ class ExcludePatterns {
 
  private:
   struct Pattern {
-    std::string glob;  // without what stands for the root, and without the '/' at its end
-    bool is_path;      // compared with the whole path
+    std::vector<std::string> names;  // globs, or kAnyDirectories, which is never the last
+    bool is_path;                    // compared with all names of a path, else with the last
     bool directories_only;
     std::string origin;
     mutable std::atomic<bool> matched = false;

@@ -220,7 +220,8 @@ void AddPackCommand(CLI::App& app, Body& run) {
       ->type_name("ORDER");
   pack->add_option("--exclude", arguments->exclude,
                    "Leave out what matches, with all below it; without '/' compared with the name, else with the path "
-                   "below SRC; one that ends in '/' is for directories; repeatable")
+                   "below SRC, where '**' is any number of directories; one that ends in '/' is for directories; "
+                   "repeatable")
       ->type_name("GLOB")
       ->allow_extra_args(false);
   pack->add_option("--exclude-from", arguments->exclude_from,

@@ -20,6 +20,12 @@ repack --exclude 'deep/cache'
 assert_equal "$(listing)" "${all/deep\/cache deep\/cache\/c /}"
 repack --exclude 'keep/*'
 assert_equal "$(listing)" "${all/keep\/a.txt keep\/b.tmp /}"
+repack --exclude '**/cache'
+assert_equal "$(listing)" 'a.txt b.tmp deep deep/er deep/er/a.txt keep keep/a.txt keep/b.tmp '
+repack --exclude 'deep/**' --exclude 'k**/?.tmp'
+assert_equal "$(listing)" 'a.txt b.tmp cache cache/c deep keep keep/a.txt '
+repack --exclude 'deep/**/cache/'
+assert_equal "$(listing)" "${all/deep\/cache deep\/cache\/c deep\/er deep\/er\/a.txt deep\/er\/cache deep\/er\/cache\/c/deep\/er deep\/er\/a.txt}"
 repack --exclude '[ab].*'
 assert_equal "$(listing)" 'cache cache/c deep deep/cache deep/cache/c deep/er deep/er/cache deep/er/cache/c keep '
 repack --exclude 'nothing?'

@@ -24,6 +24,34 @@ TEST(ExcludePatterns, ComparesNamesOrWholePaths) {
   EXPECT_FALSE(Matches("./a", "b/a"));
 }
 
+TEST(ExcludePatterns, TwoAsterisksAreAnyNumberOfDirectories) {
+  for (const char* const path : {"x", "a/x", "a/b/c/x"}) EXPECT_TRUE(Matches("**/x", path)) << path;
+  EXPECT_FALSE(Matches("**/x", "a/xx"));
+  EXPECT_FALSE(Matches("**/x", "x/a"));
+  for (const char* const path : {"a/b", "a/x/b", "a/x/y/b", "a/b/x/b"}) EXPECT_TRUE(Matches("a/**/b", path)) << path;
+  for (const char* const path : {"a", "b", "a/b/x", "x/a/b", "ab"}) EXPECT_FALSE(Matches("a/**/b", path)) << path;
+  EXPECT_TRUE(Matches("**/a/**/*.c", "x/a/y/z/main.c"));
+  EXPECT_FALSE(Matches("**/a/**/*.c", "x/y/z/main.c"));
+  // Names that match the glob behind "**" too early.
+  EXPECT_TRUE(Matches("**/a/b", "a/x/a/a/b"));
+  EXPECT_TRUE(Matches("a/**/b/**/c", "a/b/x/b/y/c"));
+  EXPECT_FALSE(Matches("a/**/b/**/c", "a/b/x/b/y/d"));
+  // As part of a name two are one.
+  EXPECT_TRUE(Matches("a/x**", "a/xyz"));
+  EXPECT_FALSE(Matches("a/x**", "a/x/y"));
+}
+
+TEST(ExcludePatterns, TwoAsterisksAtTheEndAreAllThatIsBelow) {
+  for (const char* const path : {"a/b", "a/b/c", "a/.b"}) EXPECT_TRUE(Matches("a/**", path)) << path;
+  for (const char* const path : {"a", "b/a", "b/a/c"}) EXPECT_FALSE(Matches("a/**", path)) << path;
+  for (const char* const glob : {"**", "/**", "**/*"})
+    for (const char* const path : {"a", "a/b"}) EXPECT_TRUE(Matches(glob, path)) << glob << " " << path;
+  EXPECT_TRUE(Matches("**/", "a/b", true));
+  EXPECT_FALSE(Matches("**/", "a/b", false));
+  EXPECT_TRUE(Matches("a/**/", "a/b/c", true));
+  EXPECT_FALSE(Matches("a/**/", "a/b/c", false));
+}
+
 TEST(ExcludePatterns, ASlashAtTheEndIsForDirectories) {
   EXPECT_TRUE(Matches("cache/", "a/cache", true));
   EXPECT_FALSE(Matches("cache/", "a/cache", false));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "format/path_names.h"
 #include "format/path_resolver.h"
 #include "tools/progress.h"
 
@@ -18,16 +19,6 @@ constexpr std::string_view kWildcards = "*?[\\";
 constexpr std::string_view kAnyFolders = "**";
 
 bool IsPattern(std::string_view text) { return text.find_first_of(kWildcards) != text.npos; }
-
-std::vector<std::string> SplitPath(std::string_view path) {
-  std::vector<std::string> names;
-  while (!path.empty()) {
-    const size_t end = std::min(path.find('/'), path.size());
-    if (end > 0) names.emplace_back(path.substr(0, end));
-    path.remove_prefix(std::min(end + 1, path.size()));
-  }
-  return names;
-}
 
 // The child of the folder `parent` that is called `name`; empty where there is none, or `parent` is no folder.
 Result<std::optional<NodeNumber>> FindChild(const Index& index, NodeNumber parent, std::string_view name) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "fs/byte_size.h"
+
 namespace quire {
 namespace {
 
@@ -137,33 +139,9 @@ Result<void> SetLogFile(MountOptions& options, std::string_view name, std::strin
   return {};
 }
 
-// "512M", "1.5G": a number, and a binary unit where it does not count bytes. A part of a byte is none.
-std::optional<uint64_t> ParseSize(std::string_view text) {
-  constexpr std::string_view kUnits = "KMGT";
-  uint64_t whole = 0;
-  const auto [whole_end, error] = std::from_chars(text.begin(), text.end(), whole);
-  if (error != std::errc()) return std::nullopt;
-  std::string_view rest(whole_end, text.end());
-  std::string_view fraction;  // its digits
-  if (rest.starts_with('.')) {
-    fraction = rest.substr(1, rest.find_first_not_of("0123456789", 1) - 1);
-    rest.remove_prefix(1 + fraction.size());
-    if (fraction.empty() || rest.empty()) return std::nullopt;
-  }
-  if (rest.empty()) return whole;
-  const size_t power = kUnits.find(rest.front());
-  if (rest.size() != 1 || power == std::string_view::npos) return std::nullopt;
-  const size_t shift = 10 * (power + 1);
-  if (whole > std::numeric_limits<uint64_t>::max() >> shift) return std::nullopt;
-  double part = 0;  // of one unit
-  double digit = 1;
-  for (const char letter : fraction) part += (letter - '0') * (digit /= 10);
-  return (whole << shift) + static_cast<uint64_t>(part * static_cast<double>(uint64_t{1} << shift));
-}
-
 // How large it may be depends on the machine, and is checked when the memory is taken.
 Result<void> SetCacheSize(MountOptions& options, std::string_view name, std::string_view value) {
-  const auto bytes = ParseSize(value);
+  const auto bytes = ParseByteSize(value);
   if (!bytes) return Invalid("option '{}={}': give bytes, or a size such as 512M or 1.5G", name, value);
   options.cache.cache_bytes = bytes;
   return {};
@@ -246,8 +224,8 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
      SetLogFile},
 
     {{"cache_size", "SIZE", kMemory,
-      "Memory for pages of the pack, such as 512M or 1.5G; by default a tenth of what the process may use, at most "
-      "1G."},
+      "Memory for pages of the pack, such as 512M or 1.5GiB, units being powers of 1024; by default a tenth of what "
+      "the process may use, at most 1G."},
      SetCacheSize},
     {{"huge", "auto|hugetlb|thp|off", kMemory,
       "What that memory is made of; hugetlb needs the sysctl vm.nr_hugepages."},

@@ -68,6 +68,7 @@ bool TellRefusals(const Index& index, const AttributeSetter& attributes, const A
 }
 
 ProgressState Describe(const ExtractReport& report) {
+  if (report.entries_total == 0) return {.what = "reading the index"};
   return {
       .what = "extracting",
       .counts = fmt::format("{} of {} entries", FormatCount(report.entries_done), FormatCount(report.entries_total)),
@@ -83,6 +84,7 @@ std::string DescribeRest(const ExtractReport& report, Existing existing) {
 }
 
 int RunExtract(const Arguments& arguments) {
+  if (arguments.folder.empty()) return Fail("extract", Invalid("-C '': the folder to write to has no name").error());
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("extract", pack.error());
   const Index& index = (*pack)->index();

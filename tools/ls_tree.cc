@@ -18,7 +18,10 @@ class TreeLister {
 
   uint64_t List() {
     fmt::print("{}\n", Show(listed_.path.empty() ? "." : listed_.path));
-    if (listed_.entry.node.kind == NodeKind::kDirectory) Begin(listed_.entry.node, "", listed_.path.size());
+    if (listed_.entry.node.kind == NodeKind::kDirectory)
+      Begin(listed_.entry.node, "", listed_.path.size());
+    else
+      ++others_;
     while (!begun_.empty()) {
       Branch& branch = begun_.back();
       if (branch.next == branch.end) {

@@ -17,11 +17,11 @@
 
 namespace {
 
-// fstab's type 'fuse' and habit: 'quire PACK DIR' is 'quire mount PACK DIR'. What neither is there nor looks like a
-// path is a subcommand, most likely with a typing error.
+// fstab's type 'fuse' and habit: 'quire PACK DIR' is 'quire mount PACK DIR'. What neither is there nor looks like the
+// name of a file is a subcommand, most likely with a typing error.
 bool IsMountWithoutSaying(const CLI::App& app, const std::vector<std::string>& words) {
   if (words.size() < 2 || words[0].starts_with('-') || quire::FindSubcommand(app, words[0]) != nullptr) return false;
-  return words[0].contains('/') || access(words[0].c_str(), F_OK) == 0;
+  return words[0].find_first_of("/.") != std::string::npos || access(words[0].c_str(), F_OK) == 0;
 }
 
 // Other ways to say it: 'help COMMAND', 'version', 'complete -- bench WORDS...', which the program of bench completes.

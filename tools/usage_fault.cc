@@ -47,6 +47,7 @@ std::string NoSuchCommand(const CLI::App& app, const std::string& word) {
   const bool can_mount = std::ranges::find(names, "mount") != names.end();
   if (can_mount && access(word.c_str(), F_OK) == 0)
     return fmt::format("'{0}' is no command; to mount it, say where: {1} mount {0} DIR", word, app.get_name());
+  if (can_mount && word.contains('.')) return fmt::format("'{}' is no command, and there is no such file", word);
   return fmt::format("there is no command '{}'{}", word, Suggest(word, names));
 }
 
@@ -55,6 +56,14 @@ std::string NoSuchOption(const CLI::App& app, const std::string& name) {
   for (const CLI::Option* const option : app.get_options())
     for (const std::string& long_name : option->get_lnames()) names.push_back("--" + long_name);
   return fmt::format("there is no option '{}'{}", name, Suggest(name, {names.begin(), names.end()}));
+}
+
+// REQUIRES: the last word was taken as a positional.
+std::string EmptyArgument(const CommandWords& line) {
+  const auto arguments = PositionalsOf(line.app());
+  if (arguments.empty()) return "an argument is empty";
+  const size_t number = std::min(line.positionals().size(), arguments.size()) - 1;  // the last may be given repeatedly
+  return fmt::format("{} is empty", arguments[number]->get_name(true));
 }
 
 // "quire ls".
@@ -70,8 +79,11 @@ std::optional<UsageFault> FindUsageFault(const CLI::App& app, const std::vector<
     const auto role = line.Take(word);
     if (role == CommandWords::Role::kUnknownOption)
       return UsageFault{ProgramName(app, line.app()), NoSuchOption(line.app(), *line.ParseOption(word).unknown)};
-    if (role == CommandWords::Role::kPositional && !SubcommandNames(line.app()).empty())
+    if (role != CommandWords::Role::kPositional) continue;
+    if (!SubcommandNames(line.app()).empty())
       return UsageFault{ProgramName(app, line.app()), NoSuchCommand(line.app(), word)};
+    // As a rule a variable of a script that is not set. No file and no entry of a pack has this name.
+    if (word.empty()) return UsageFault{ProgramName(app, line.app()), EmptyArgument(line)};
   }
   return std::nullopt;
 }

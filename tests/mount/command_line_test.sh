@@ -29,6 +29,27 @@ assert_exit 2 quire pack "$tree"
 assert_says '^quire pack: .*usage: quire pack SRC -o OUT \[OPTION\]'
 assert_exit 2 quire
 assert_says 'pack, mount, umount'
+# What has the form of a file's name and is not there.
+assert_exit 1 quire nofile.quire mnt
+assert_says '^quire mount: .*nofile.quire.*no such file'
+assert_exit 2 quire nofile.quire
+assert_says "'nofile.quire' is no command, and there is no such file"
+# An argument that is empty, as a variable that is not set.
+for words in ls cat diff 'extract -C out'; do
+  # shellcheck disable=SC2086  # several words
+  assert_exit 2 quire $words "$pack" ''
+  assert_says "^quire ${words%% *}: [A-Z]* is empty"
+done
+assert_exit 2 quire pack '' -o out && assert_says 'SRC is empty'
+assert_exit 2 quire mount "$pack" '' && assert_says 'DIR is empty'
+assert_exit 2 quire extract "$pack" -C '' && assert_says "-C ''"
+[ ! -e out ] || fail 'a command line that makes no sense made something'
+# The folder of what is to be written is not there.
+for words in "pack $tree -o none/out" "extract $pack -C none/out" "extract $pack -C none/out/"; do
+  # shellcheck disable=SC2086  # several words
+  assert_exit 1 quire $words
+  assert_says 'none/out/*: there is no folder none; make it first'
+done
 for words in '' pakc 'pack --job' 'extract x'; do
   # shellcheck disable=SC2086  # several words
   assert_exit 2 quire $words
@@ -105,6 +126,9 @@ assert_equal "$(quire ls --tree "$pack")" ".
     └── big
 
 2 directories, 2 files"
+assert_equal "$(quire ls --tree "$pack" train/big)" 'train/big
+
+0 directories, 1 file'
 assert_exit 2 quire ls --tree --json "$pack"
 
 # A path in brackets is a path, and no list of two.

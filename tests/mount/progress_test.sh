@@ -34,6 +34,10 @@ on_terminal 80 "$QUIRE" verify "$scratch/small.quire"
 stays 0
 on_terminal 80 "$QUIRE" pack --force "$scratch/slow" -o "$scratch/out.quire" --quiet
 stays 0
+# The first line of an extraction is from before it is known how much there is.
+output=$(quire extract "$scratch/small.quire" -C "$scratch/extracted" --progress always 2>&1)
+assert_says 'reading the index' 'extracted'
+! grep -q 'of 0' <<<"$output" || fail "$output"
 on_terminal 80 "$QUIRE" pack --force "$scratch/slow" -o "$scratch/out.quire" --progress never
 stays 0
 

@@ -51,6 +51,13 @@ TEST_F(UsageFaultTest, ACommandThatThereIsNotNamesTheNearest) {
   EXPECT_EQ(Refusal({"frobnicate"}), "quire: there is no command 'frobnicate'");
 }
 
+TEST_F(UsageFaultTest, AnArgumentThatIsEmptyIsNamed) {
+  EXPECT_EQ(Refusal({"pack", ""}), "quire pack: SRC is empty");
+  EXPECT_EQ(Refusal({"umount", "a", ""}), "quire umount: DIR is empty");
+  EXPECT_EQ(Refusal({"ls", ""}), "quire ls: an argument is empty");
+  EXPECT_EQ(Refusal({"pack", "--output", "", "a"}), "accepted") << "a value is the command's to judge";
+}
+
 TEST_F(UsageFaultTest, WordsOfOthersAreForCommandsThatThereAre) {
   EXPECT_EQ(Refusal({"compare"}), "quire: there is no command 'compare'");
 }

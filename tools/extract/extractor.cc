@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <string>
 
 #include "format/open_files.h"
 #include "format/worker_pool.h"
@@ -38,6 +40,16 @@ std::vector<NodeNumber> FindTops(const Index& index, const std::vector<std::stri
   return tops;
 }
 
+// What is there stays as it is.
+Result<void> MakeTop(const std::string& folder, mode_t mode) {
+  if (mkdir(folder.c_str(), mode) == 0 || errno == EEXIST) return {};
+  if (errno != ENOENT) return SystemError(errno, "{}", folder);
+  const auto parent = std::filesystem::path(folder + "/").lexically_normal().parent_path().parent_path();
+  return std::unexpected(Error{ErrorCode::kSystem, ENOENT,
+                               fmt::format("{}: there is no folder {}; make it first, or name another", folder,
+                                           parent.empty() ? "." : parent.string())});
+}
+
 }  // namespace
 
 Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeSetter& attributes,
@@ -48,7 +60,7 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
   // Where the root is extracted, its folder is finished like all others.
   const bool has_root = std::ranges::find(tops, NodeNumber{0}) != tops.end();
   const mode_t mode = has_root ? kUnfinishedFolderMode : 0777 & ~options.attributes.umask;
-  if (mkdir(options.folder.c_str(), mode) != 0 && errno != EEXIST) return SystemError(errno, "{}", options.folder);
+  if (auto made = MakeTop(options.folder, mode); !made) return made;
   auto top = File::Open(options.folder, O_PATH | O_DIRECTORY);
   if (!top) return Propagate(std::move(top));
   const auto disk = DiskReader::Open(pack, options.jobs);

@@ -150,7 +150,7 @@ void IndexTables::RemoveNodes(const std::vector<NodeNumber>& removed) {
 }
 
 std::string EncodeXattr(std::string_view name, std::string_view value) {
-  std::string record(5, '\0');
+  std::string record(kXattrHeaderBytes, '\0');
   const auto bytes = std::as_writable_bytes(std::span(record));
   StoreUint<1>(bytes, 0, name.size());
   StoreUint<4>(bytes, 1, value.size());

@@ -12,6 +12,7 @@
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/open_files.h"
 
 namespace quire {
 namespace {
@@ -157,6 +158,11 @@ class PageWriter {
       if (options_.bytes_done != nullptr) *options_.bytes_done += into.size();
       if (options_.samples_done != nullptr && file_offset == 0) ++*options_.samples_done;
       return {};
+    }
+    if (IsOutOfFiles(read.error())) {
+      Error error = read.error();
+      error.message = fmt::format("{}: {}", tables_.PathOf(extent.node), error.message);
+      return std::unexpected(std::move(error));
     }
     std::ranges::fill(into, std::byte{0});
     const std::scoped_lock lock(mutex_);

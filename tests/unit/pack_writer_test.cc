@@ -21,11 +21,11 @@ namespace {
 // A directory in which some samples fail when they are packed, from an offset on.
 class FailingSource final : public SampleSource {
  public:
-  FailingSource(const SampleSource& good, const IndexTables& tables, std::map<std::string, uint64_t> failing)
-      : good_(good), tables_(tables), failing_(std::move(failing)) {}
+  FailingSource(const SampleSource& good, const IndexTables& tables, std::map<std::string, uint64_t> failing, int error)
+      : good_(good), tables_(tables), failing_(std::move(failing)), error_(error) {}
   [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override {
     const auto failing = failing_.find(tables_.PathOf(node));
-    if (failing != failing_.end() && file_offset >= failing->second) return SystemError(EIO, "read");
+    if (failing != failing_.end() && file_offset >= failing->second) return SystemError(error_, "read");
     return good_.Read(node, file_offset, into);
   }
 
@@ -33,6 +33,7 @@ class FailingSource final : public SampleSource {
   const SampleSource& good_;
   const IndexTables& tables_;
   const std::map<std::string, uint64_t> failing_;  // from which offset
+  const int error_;
 };
 
 class PackWriterTest : public testing::Test {
@@ -42,7 +43,8 @@ class PackWriterTest : public testing::Test {
     WriteFile(folder_ / path, content);
     contents_[path] = content;
   }
-  Result<Superblock> WriteIt(bool deduplicate, const std::map<std::string, uint64_t>& failing, bool skip) {
+  Result<Superblock> WriteIt(bool deduplicate, const std::map<std::string, uint64_t>& failing, bool skip,
+                             int error = EIO) {
     IndexTables tables(scratch_.path());
     WorkerPool pool(4);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(folder_.path()));
@@ -54,7 +56,7 @@ class PackWriterTest : public testing::Test {
     OkOrDie(OrderSamples({}, tables, samples));
     std::vector<Duplicate> duplicates;
     if (deduplicate) duplicates = ValueOrDie(FindDuplicates(tables, samples, tree.sparse, directory, pool, nullptr));
-    const FailingSource source(directory, tables, failing);
+    const FailingSource source(directory, tables, failing, error);
     const auto output = ValueOrDie(OutputFile::Create(pack_path_, true));
     PackProgress progress;
     const PackWriterOptions options{
@@ -125,6 +127,20 @@ TEST_F(PackWriterTest, AFailureWithoutSkippingWritesNothing) {
   EXPECT_EQ(packed.error().code, ErrorCode::kUnreadable);
   EXPECT_EQ(told_, std::set<std::string>{"b"});
   EXPECT_FALSE(std::filesystem::exists(pack_path_));
+}
+
+// The next sample would meet the same: the pack would be without all that are left.
+TEST_F(PackWriterTest, TooManyOpenFilesAreNoFaultOfASample) {
+  Put("a", "1");
+  Put("b", "2");
+  for (const int error : {EMFILE, ENFILE}) {
+    const auto packed = WriteIt(false, {{"b", 0}}, true, error);
+    ASSERT_FALSE(packed.has_value());
+    EXPECT_EQ(packed.error().system_errno, error);
+    EXPECT_TRUE(packed.error().message.starts_with("b: ")) << packed.error().message;
+    EXPECT_EQ(told_, std::set<std::string>());
+    EXPECT_FALSE(std::filesystem::exists(pack_path_));
+  }
 }
 
 TEST_F(PackWriterTest, SkippingTakesEveryNameOfWhatFailed) {

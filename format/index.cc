@@ -10,6 +10,9 @@ namespace quire {
 namespace {
 
 constexpr std::string_view kXattrPrefix = "user.";
+// Damaged blocks that one search goes around. A search meets one or two where a disk has lost a few; a hostile pack,
+// which may be a file with holes, can have millions, and each costs a read of 64 KiB: 64 of them are some milliseconds.
+constexpr size_t kMaxBadBlocks = 64;
 
 // The smallest i in [0, count) for which `is_behind(i)` is true, else count; REQUIRES: monotone. Errors end the search.
 template <typename Predicate>
@@ -150,14 +153,20 @@ Result<uint64_t> Index::FindHolder(NodeNumber number) const {
     if (begin < section + kBytes) return std::nullopt;
     return (begin - section) / kBytes - 1;
   };
+  size_t bad_blocks = 0;
+  const auto decode = [&](uint64_t record) {
+    auto decoded = DecodeDirectoryAt(record);
+    if (!decoded) ++bad_blocks;
+    return decoded;
+  };
   uint64_t low = 0;
   uint64_t high = directory_count();  // the last record with first child <= number stands in [low, high), or before low
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
     uint64_t probe = middle;
-    auto record = DecodeDirectoryAt(probe);
+    auto record = decode(probe);
     const auto unreadable = record;
-    while (!record && (probe = behind_block(probe)) < high) record = DecodeDirectoryAt(probe);
+    while (!record && bad_blocks < kMaxBadBlocks && (probe = behind_block(probe)) < high) record = decode(probe);
     if (record && record->first_child <= number) {
       low = probe + 1;
       continue;
@@ -167,7 +176,8 @@ Result<uint64_t> Index::FindHolder(NodeNumber number) const {
     // It stands before the gap, or in it.
     std::optional<uint64_t> before = middle;
     record = unreadable;
-    while (!record && (before = before_block(*before)) && *before >= low) record = DecodeDirectoryAt(*before);
+    while (!record && bad_blocks < kMaxBadBlocks && (before = before_block(*before)) && *before >= low)
+      record = decode(*before);
     if (!record) return std::unexpected(unreadable.error());
     if (record->first_child > number) {
       high = *before;
@@ -293,7 +303,7 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
     uint64_t probe = middle;
     auto found = name_of(probe);
     const auto unreadable = found;
-    while (!found && probe + 1 < high) found = name_of(++probe);
+    while (!found && bad_blocks.size() < kMaxBadBlocks && probe + 1 < high) found = name_of(++probe);
     if (found && *found < name) {
       low = probe + 1;
       continue;
@@ -304,7 +314,7 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
     if (unreadable) continue;
     probe = middle;
     found = unreadable;
-    while (!found && probe > low) found = name_of(--probe);
+    while (!found && bad_blocks.size() < kMaxBadBlocks && probe > low) found = name_of(--probe);
     if (!found || *found < name) return std::unexpected(unreadable.error());
     if (*found == name) return directory.first_child + probe;
     high = probe;

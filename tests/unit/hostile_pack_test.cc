@@ -316,5 +316,81 @@ TEST_F(HostilePack, VerifyStopsSoonWhateverThePackSays) {
   EXPECT_LT(std::chrono::steady_clock::now() - stopped_at, std::chrono::seconds(1));
 }
 
+// A small index names few bytes often: of those that were named already none is read again.
+TEST_F(HostilePack, VerifyReadsNoMoreThanThePackHas) {
+  constexpr uint64_t kExtents = 2000;
+  const std::string sample_bytes(2 * kPageBytes, '\0');
+  IndexTables tables(folder_.path());
+  tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+  ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+  OkOrDie(tables.directories.Append({.first_child = 1, .child_count = kExtents, .node = 0}));
+  const uint32_t length_bytes = kPageBytes / 2;
+  for (uint64_t i = 0; i < kExtents; ++i) {
+    const Node node{.size_bytes = length_bytes, .attributes = 1, .kind = NodeKind::kFile, .content = i};
+    const NodeNumber number = ValueOrDie(tables.AddNode(node, fmt::format("{:06}", i)));
+    // By turns in one page and in the other, so that each is a read of its own.
+    OkOrDie(tables.extents.Append(
+        {.offset = kDataBegin + i % 2 * kPageBytes, .length_bytes = length_bytes, .node = number}));
+  }
+  WriteTables(tables, sample_bytes, path_);
+  const auto pack = ValueOrDie(Pack::Open(path_));
+  std::atomic<uint64_t> read_bytes = 0;
+  WorkerPool pool(2);
+  const auto read = [&](uint64_t offset, size_t bytes, const UseBytes& use) -> Result<void> {
+    read_bytes += bytes;
+    std::vector<std::byte> buffer(bytes);
+    if (auto done = pack->ReadRaw(offset, buffer); !done) return done;
+    use(buffer);
+    return {};
+  };
+  const auto summary = ValueOrDie(VerifyPack(*pack, pool, {.on_fault = [](const Fault&) {}, .read = read}));
+  EXPECT_GE(summary.faults, kExtents - 2) << "overlaps are told";
+  EXPECT_LE(read_bytes, pack->superblock().pack_bytes);
+}
+
+// What a search reads of an index of which everything behind the first block of `damaged` is damaged.
+uint64_t BlocksReadBy(const Pack& pack, const SectionRange& damaged, const std::function<void(const Index&)>& search) {
+  const uint64_t begin = damaged.offset + kBlockBytes;
+  std::atomic<uint64_t> read_bytes = 0;
+  const auto index =
+      ValueOrDie(Index::Open(pack.superblock(), [&](uint64_t offset, std::span<std::byte> into) -> Result<void> {
+        read_bytes += into.size();
+        if (auto done = pack.ReadRaw(pack.superblock().index_offset + offset, into); !done) return done;
+        for (uint64_t i = 0; i < into.size(); ++i)
+          if (offset + i >= begin && offset + i < damaged.offset + damaged.bytes) into[i] ^= std::byte{1};
+        return {};
+      }));
+  search(*index);
+  return read_bytes / kBlockBytes;
+}
+
+// A file with holes is an index of any size of which all but a few blocks are damaged: no search may read it all.
+TEST_F(HostilePack, ASearchForADirectoryGoesAroundSoManyDamagedBlocksOnly) {
+  const auto pack = Open([](IndexTables& tables) { FillWithChain(tables, 1'000'000, 1); });
+  const SectionRange& directories = pack->superblock().section(Section::kDirectories);
+  ASSERT_GT(directories.bytes / kBlockBytes, 360U);
+  const uint64_t blocks = BlocksReadBy(*pack, directories, [](const Index& index) {
+    EXPECT_FALSE(index.GetParent(index.node_count() - 1).has_value());
+  });
+  EXPECT_LT(blocks, 200U);  // some are read along
+}
+
+TEST_F(HostilePack, ALookUpGoesAroundSoManyDamagedBlocksOnly) {
+  constexpr uint64_t kNames = 60'000;
+  const auto pack = Open([](IndexTables& tables) {
+    tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+    ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+    OkOrDie(tables.directories.Append({.first_child = 1, .child_count = kNames, .node = 0}));
+    for (uint64_t i = 0; i < kNames; ++i)
+      ValueOrDie(tables.AddNode({.attributes = 1, .kind = NodeKind::kFile}, fmt::format("{:0255}", i)));
+  });
+  const SectionRange& names = pack->superblock().section(Section::kNames);
+  ASSERT_GT(names.bytes / kBlockBytes, 230U);
+  const uint64_t blocks = BlocksReadBy(*pack, names, [](const Index& index) {
+    EXPECT_FALSE(index.Lookup(ValueOrDie(index.GetDirectory(0)), "1").has_value());
+  });
+  EXPECT_LT(blocks, 200U);  // some are read along, and those of nodes
+}
+
 }  // namespace
 }  // namespace quire

@@ -11,15 +11,16 @@ constexpr int kMaxSymlinks = 40;  // as Linux: path_resolution(7)
 }  // namespace
 
 Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSymlink last, NodeNumber root) {
-  std::string rest(path);  // what is still to be walked
+  std::string whole(path);  // with the targets of symlinks in their places
+  size_t at = 0;            // what stands before it has been walked
   NodeNumber number = root;
   int symlinks = 0;
   while (true) {
-    rest.erase(0, std::min(rest.find_first_not_of('/'), rest.size()));
-    if (rest.empty()) return number;
-    const size_t end = std::min(rest.find('/'), rest.size());
-    const std::string name = rest.substr(0, end);
-    rest.erase(0, end);
+    at = std::min(whole.find_first_not_of('/', at), whole.size());
+    if (at == whole.size()) return number;
+    const size_t end = std::min(whole.find('/', at), whole.size());
+    const std::string name = whole.substr(at, end - at);
+    at = end;
 
     const auto node = index.GetNode(number);
     if (!node) return std::unexpected(node.error());
@@ -44,7 +45,7 @@ Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSy
     if (!resolved) return resolved;
     const auto found = index.GetNode(*resolved);
     if (!found) return std::unexpected(found.error());
-    if (found->kind != NodeKind::kSymlink || (rest.empty() && last == LastSymlink::kKeep)) {
+    if (found->kind != NodeKind::kSymlink || (at == whole.size() && last == LastSymlink::kKeep)) {
       number = *resolved;
       continue;
     }
@@ -54,7 +55,8 @@ Result<NodeNumber> ResolvePath(const Index& index, std::string_view path, LastSy
       return MakeError(ErrorCode::kNotFound, "'{}': '{}' is a symlink out of the pack, to '{}'", path, name, *target);
     if (++symlinks > kMaxSymlinks)
       return MakeError(ErrorCode::kNotFound, "'{}': more than {} symlinks on the way", path, kMaxSymlinks);
-    rest.insert(0, *target);
+    whole.replace(0, at, *target);
+    at = 0;
   }
 }
 

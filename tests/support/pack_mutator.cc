@@ -46,7 +46,10 @@ class Mutator {
     constexpr uint64_t kSuperblockShare = 8;
     if (Below(kSuperblockShare) == 0) return ChangeSuperblock();
     const size_t number = Below(kSectionCount);
-    const uint64_t records = pack_.superblock.sections[number].bytes / kRecordBytes[number];
+    const SectionRange& range = pack_.superblock.sections[number];
+    const uint64_t body_bytes = pack_.body().size();
+    if (range.bytes > body_bytes || range.offset > body_bytes - range.bytes) return;  // by a change before
+    const uint64_t records = range.bytes / kRecordBytes[number];
     if (records == 0) return;
     const auto section = static_cast<Section>(number);
     const auto& fields = kRecordFields[number];

@@ -40,20 +40,23 @@ std::span<std::byte> ForgedPack::record(Section section, uint64_t number) {
 
 std::string ForgedPack::Bytes() {
   const auto all = BytesOf(bytes_);
-  const BlockTreeGeometry geometry(superblock.body_bytes);
-  std::span<const std::byte> below = body();
+  superblock.root_sum = RepairSumTree(all.subspan(superblock.index_offset), superblock.body_bytes);
+  EncodeSuperblock(superblock, all.first<kSuperblockBytes>());
+  return bytes_;
+}
+
+uint64_t RepairSumTree(std::span<std::byte> index, uint64_t body_bytes) {
+  const BlockTreeGeometry geometry(body_bytes);
+  std::span<const std::byte> below = index.first(body_bytes);
   for (size_t level = 1; level < geometry.levels.size(); ++level) {
-    const auto sums =
-        all.subspan(superblock.index_offset + geometry.levels[level].offset, geometry.levels[level].bytes);
+    const auto sums = index.subspan(geometry.levels[level].offset, geometry.levels[level].bytes);
     for (uint64_t block = 0; block * kBlockBytes < below.size(); ++block) {
       const auto rest = below.subspan(block * kBlockBytes);
       StoreUint<8>(sums, block * 8, Xxh3(rest.first(std::min<uint64_t>(rest.size(), kBlockBytes))));
     }
     below = sums;
   }
-  superblock.root_sum = Xxh3(below);
-  EncodeSuperblock(superblock, all.first<kSuperblockBytes>());
-  return bytes_;
+  return Xxh3(below);
 }
 
 void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path) {

@@ -38,6 +38,10 @@ class ForgedPack {
   std::string bytes_;
 };
 
+// Makes the sums of an index good: those of the tree behind its body. Returns that of the root. REQUIRES: `index` is as
+// long as a body of `body_bytes` and its tree.
+uint64_t RepairSumTree(std::span<std::byte> index, uint64_t body_bytes);
+
 // Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks and whatever the tables say in the
 // index. A failure ends the program.
 void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path);

@@ -1,0 +1,123 @@
+// Makes the inputs that fuzzing begins with, and packs of inputs:
+//     fuzz_inputs seeds FOLDER      in FOLDER/TARGET, small packs with every kind of entry
+//     fuzz_inputs expand INPUT OUT  the pack that an input stands for, to be given to `quire`
+#include <fcntl.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "format/coding.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/support/forged_pack.h"
+#include "tests/support/memory_tree.h"
+
+namespace quire {
+namespace {
+
+struct Seed {
+  std::string name;
+  std::string input;
+};
+
+// Of a pack whose sample bytes are zeros.
+std::string InputOf(const std::string& pack) {
+  const Superblock superblock = ValueOrDie(ChooseSuperblock(AsBytes(pack).first(kSlotsBytes))).superblock;
+  return pack.substr(0, kSlotsBytes) + pack.substr(superblock.index_offset);
+}
+
+std::string InputOf(const MemoryTree& tree) {
+  const TemporaryFolder folder;
+  tree.WriteTo(folder / "t.quire");
+  return InputOf(ReadFile(folder / "t.quire"));
+}
+
+std::string InputOf(const std::function<void(IndexTables&)>& fill) {
+  const TemporaryFolder folder;
+  IndexTables tables(folder.path());
+  fill(tables);
+  WriteTables(tables, "", folder / "t.quire");
+  return InputOf(ReadFile(folder / "t.quire"));
+}
+
+std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
+
+std::vector<Seed> Seeds() {
+  MemoryTree every;
+  every.AddFile("a", Zeros(10)).AddFile("b", "").AddSymlink("l", "z/deep/a").AddHardLink("z/hard", "a");
+  every.AddDirectory("z/empty").AddFile("z/large", Zeros(kPageBytes + 5)).AddFile("z/deep/a", Zeros(3));
+  every.AddSparseFile("z/holes", Zeros(40'000), {{8192, 100}, {20'000, 1}}).AddSparseFile("z/hole", Zeros(9), {});
+  every.SetXattr("a", "user.label", "cat").SetXattr("z", "user.x", "").SetXattr("z", "security.capability", "no");
+  MemoryTree links;
+  links.AddSymlink("a", "b/..//./c")
+      .AddDirectory("b")
+      .AddSymlink("c", "d")
+      .AddSymlink("d", "b")
+      .AddSymlink("self", "self");
+  links.AddSymlink("out", "/etc")
+      .AddFile("b/f", "")
+      .AddSymlink("b/up", "../a")
+      .AddSymlink("b/long", std::string(500, '.'));
+  MemoryTree wide;
+  for (int i = 0; i < 40; ++i) wide.AddFile(fmt::format("d{}/f{}", i % 4, i), Zeros(i % 7));
+  MemoryTree large;
+  large.AddFile("large", Zeros(3 * kPageBytes)).AddFile("other", Zeros(kPageBytes - 8)).AddFile("x", Zeros(100));
+  large.AddSparseFile("sparse", Zeros(3 * kPageBytes), {{5, kPageBytes + 100}, {2 * kPageBytes + 200, 1000}});
+  return {{"reads-every-kind", InputOf(every)},
+          {"reads-links", InputOf(links)},
+          {"reads-many-folders", InputOf(wide)},
+          {"reads-large-samples", InputOf(large)},
+          {"reads-deep-chain", InputOf([](IndexTables& tables) { FillWithChain(tables, 20, 3); })},
+          {"refuses-shared-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, false); })},
+          {"refuses-spaced-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, true); })}};
+}
+
+// One pack in both slots, as the second generation of itself: where `is_first_whole` is false, the first is torn.
+std::string TwoGenerations(std::string input, bool is_first_whole) {
+  const auto slots = std::as_writable_bytes(std::span(input));
+  Superblock second = ValueOrDie(DecodeSuperblock(slots.first<kSuperblockBytes>()));
+  second.generation = 2;
+  EncodeSuperblock(second, slots.subspan<kSuperblockBytes, kSuperblockBytes>());
+  if (!is_first_whole) slots[100] ^= std::byte{1};
+  return input;
+}
+
+void WriteSeeds(const std::string& folder) {
+  const auto seeds = Seeds();
+  for (const std::string target : {"superblock", "tree", "content", "attributes", "path_resolver", "verifier"}) {
+    const std::string own = folder + "/" + target;
+    std::filesystem::create_directories(own);
+    const bool has_slots_only = target == "superblock";
+    for (const auto& [name, input] : seeds) {
+      const std::string trailing = target == "path_resolver" ? "z/deep/../../l/./a" : "";
+      WriteFile(own + "/" + name, has_slots_only ? input.substr(0, kSlotsBytes) : input + trailing);
+    }
+    for (const bool is_first_whole : {true, false}) {
+      const std::string input = TwoGenerations(seeds.front().input, is_first_whole);
+      WriteFile(own + (is_first_whole ? "/reads-two-generations" : "/reads-second-generation"),
+                has_slots_only ? input.substr(0, kSlotsBytes) : input);
+    }
+  }
+  const std::vector<std::string> paths = {"a", "a/f", "b/up/../self", "out/passwd", "./c//d", "b/long", ""};
+  for (size_t i = 0; i < paths.size(); ++i)
+    WriteFile(fmt::format("{}/path_resolver/walks-links-{}", folder, i), seeds[1].input + paths[i]);
+}
+
+}  // namespace
+}  // namespace quire
+
+int main(int argc, char** argv) {
+  using namespace quire;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 2 && arguments[0] == "seeds") {
+    WriteSeeds(arguments[1]);
+    return 0;
+  }
+  if (arguments.size() == 3 && arguments[0] == "expand") {
+    const std::string input = ReadFile(arguments[1]);
+    ExpandInput(AsBytes(input), ValueOrDie(File::Open(arguments[2], O_RDWR | O_CREAT | O_TRUNC, 0644)));
+    return 0;
+  }
+  fmt::print(stderr, "fuzz_inputs: wrong usage; its first lines say how\n");
+  return 2;
+}

@@ -59,6 +59,8 @@ Result<void> TreeVerifier::CheckDirectories() {
     Report(Fault::Kind::kIndex, "", root.error().message);
   else if (root->kind != NodeKind::kDirectory)
     Report(Fault::Kind::kIndex, "", "node 0: the root is not a directory");
+  else if (const auto attributes = CheckAttributes(*root); !attributes)  // of all others where they are children
+    Report(Fault::Kind::kIndex, "", attributes.error().message);
   NodeNumber next = 1;
   std::string last_message;  // a damaged block gives the same one for each of its records
   for (uint64_t number = 0; number < index_.directory_count(); ++number) {
@@ -135,9 +137,8 @@ Result<void> TreeVerifier::CheckEntry(NodeNumber number, const Node& node, std::
     const auto target = index_.Resolve(number);
     return target ? Result<void>() : std::unexpected(target.error());
   }
-  const auto attributes = index_.GetAttributes(node.attributes);
+  const auto attributes = CheckAttributes(node);
   if (!attributes) return std::unexpected(attributes.error());
-  if (auto xattrs = index_.ForEachXattr(*attributes, [](const Xattr&) { return true; }); !xattrs) return xattrs;
   if (node.kind == NodeKind::kDirectory) return {};
   if (auto links = CheckLinks(number, *attributes); !links) return links;
   if (node.kind == NodeKind::kSymlink) {
@@ -145,6 +146,14 @@ Result<void> TreeVerifier::CheckEntry(NodeNumber number, const Node& node, std::
     return target ? Result<void>() : std::unexpected(target.error());
   }
   return CheckSample(number, node);
+}
+
+Result<Attributes> TreeVerifier::CheckAttributes(const Node& node) const {
+  auto attributes = index_.GetAttributes(node.attributes);
+  if (!attributes) return attributes;
+  if (auto xattrs = index_.ForEachXattr(*attributes, [](const Xattr&) { return true; }); !xattrs)
+    return Propagate(std::move(xattrs));
+  return attributes;
 }
 
 Result<void> TreeVerifier::CheckLinks(NodeNumber number, const Attributes& attributes) const {

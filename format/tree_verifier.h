@@ -35,6 +35,7 @@ class TreeVerifier {
   void MeasurePath(uint64_t number, const Directory& directory);
   Result<void> CheckChildren(uint64_t number);
   Result<void> CheckEntry(NodeNumber number, const Node& node, std::string_view name, std::string_view before);
+  Result<Attributes> CheckAttributes(const Node& node) const;
   Result<void> CheckLinks(NodeNumber number, const Attributes& attributes) const;
   Result<void> CheckSample(NodeNumber number, const Node& node);
   void CheckCounts();

@@ -230,6 +230,15 @@ TEST_F(HostilePack, WrongLinkCountsAreTold) {
   }
 }
 
+TEST_F(HostilePack, AttributesOfTheRootAreChecked) {
+  const auto pack = Open([](IndexTables& tables) {
+    tables.attributes = {{.mode = 0755, .nlink = 2, .xattr_bytes = 1000}};
+    ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+    OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 0, .node = 0}));
+  });
+  ExpectFault(*pack, "xattrs");
+}
+
 TEST_F(HostilePack, ADirectoryRecordOfAnotherEntryIsTold) {
   ForgedPack forged = Forgeable();
   Node node = DecodeNode(forged.record(Section::kNodes, NumberOf("z/empty")));

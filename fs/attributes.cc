@@ -15,6 +15,10 @@ mode_t ModeOf(NodeKind kind, mode_t packed, const AttributeOverrides& overrides)
   return mask ? kAllPermissions & ~*mask : packed;
 }
 
+// A file of more holes than that is told with the blocks of its front only. Each entry of a listing is asked for its
+// blocks, and in a hostile pack all may have one list of a hundred million segments.
+constexpr uint64_t kMostSegmentsCounted = 65'536;
+
 }  // namespace
 
 mode_t TypeOf(NodeKind kind) {
@@ -38,11 +42,14 @@ Result<struct stat> GetStat(const Index& index, NodeNumber number, const Attribu
 Result<struct stat> GetStat(const Index& index, const Node& node, const AttributeOverrides& overrides) {
   auto attributes = index.GetAttributes(node.attributes);
   if (!attributes) return Propagate(std::move(attributes));
-  uint64_t stored_bytes = 0;
-  if (node.is_sample()) {
-    auto stored = index.GetStoredBytes(node);
-    if (!stored) return Propagate(std::move(stored));
-    stored_bytes = *stored;
+  uint64_t stored_bytes = node.kind == NodeKind::kFile ? node.size_bytes : 0;
+  if (node.kind == NodeKind::kSegmented) {
+    uint64_t left = kMostSegmentsCounted;
+    auto counted = index.ForEachSegment(node, [&](uint64_t /*number*/, const Segment& segment) {
+      stored_bytes += segment.length_bytes;
+      return --left > 0;
+    });
+    if (!counted) return Propagate(std::move(counted));
   }
   struct stat status = {};
   status.st_mode = TypeOf(node.kind) | ModeOf(node.kind, attributes->mode, overrides);

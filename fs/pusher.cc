@@ -107,6 +107,7 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
     const auto extent = index_.GetExtent(number);
     if (!extent || extent->volume != 0 || extent->offset / kPageBytes != page) break;
     all_bytes += extent->length_bytes;
+    if (all_bytes > kPageBytes) break;  // they overlap: a hostile index, which could ask for stores without end
     if (extent->node >= index_.node_count()) continue;
     if (view_.IsSettled(extent->node, number)) {
       const bool is_had = extent->length_bytes <= kRequestBytes || view_.WasGiven(extent->node, number);

@@ -123,6 +123,10 @@ Result<void> MountInBackground(const MountPlan& plan) {
   const MountOptions& options = plan.options;
   std::unique_ptr<Session> session;
   bool logs_to_file = false;
+  // Until an automounter knows that the mount is made, whoever goes there by its path waits, but for the process that
+  // the automounter started and what that one started: the daemon is none of them once it has left the terminal.
+  const auto below = FindMount(plan.mount_point);
+  const bool is_automounted = below && *below && (*below)->type == "autofs";
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
     const auto has_file = OpenDaemonLog(options, NoticesOf(plan));
@@ -136,7 +140,12 @@ Result<void> MountInBackground(const MountPlan& plan) {
   };
   const auto serve = [&](const std::function<void()>& ready) {
     SessionEvents events;
-    events.greeted = [&ready](const Result<void>& /*answered*/) { ready(); };  // the process that waits asks for itself
+    if (is_automounted)
+      ready();
+    else
+      events.greeted = [&ready](const Result<void>& /*answered*/) {
+        ready();
+      };  // the process that waits asks for itself
     events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
     if (!logs_to_file) events.hangup = [] { return true; };

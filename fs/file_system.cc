@@ -99,6 +99,12 @@ void ReplyXattr(fuse_req_t request, size_t asked_bytes, const char* data, size_t
   }
 }
 
+// Whether nothing of that name can be had from the pack: it is not there, or where it would stand the index is damaged,
+// in which case figures are wanted most.
+bool IsMissing(const Result<fuse_ino_t>& found) {
+  return found ? *found == 0 : found.error().code == ErrorCode::kCorrupt;
+}
+
 }  // namespace
 
 FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed,
@@ -398,7 +404,7 @@ Result<fuse_ino_t> FileSystem::FindInode(fuse_ino_t parent, std::string_view nam
     return found->value_or(0);
   }
   auto inode = FindNode(inodes_.NodeOf(parent), name);
-  if (parent == FUSE_ROOT_ID && name == kControlFolderName && inode && *inode == 0) return kControlFolderInode;
+  if (parent == FUSE_ROOT_ID && name == kControlFolderName && IsMissing(inode)) return kControlFolderInode;
   return inode;
 }
 
@@ -432,8 +438,7 @@ Result<bool> FileSystem::IsInMount(NodeNumber number) const {
 }
 
 bool FileSystem::HasControlFiles() const {
-  const auto inode = FindNode(inodes_.NodeOf(FUSE_ROOT_ID), kControlFolderName);
-  return inode && *inode == 0;
+  return IsMissing(FindNode(inodes_.NodeOf(FUSE_ROOT_ID), kControlFolderName));
 }
 
 Result<fuse_ino_t> FileSystem::FindNode(NodeNumber parent, std::string_view name) const {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "format/coding.h"
+#include "format/entry_path.h"
 
 namespace quire {
 namespace {
@@ -96,7 +97,7 @@ void TreeVerifier::MeasurePath(uint64_t number, const Directory& directory) {
   if (!parent_node || !own || parent_node->kind != NodeKind::kDirectory || parent_node->content >= number) return;
   const uint16_t above = path_bytes_[parent_node->content];
   if (above == kPathTooLong) return;
-  const size_t bytes = above + (above > 0 ? 1 : 0) + own->name_bytes;
+  const size_t bytes = PathBytesBelow(above, own->name_bytes);
   if (bytes <= kMaxPathBytes) path_bytes_[number] = static_cast<uint16_t>(bytes);
 }
 
@@ -115,7 +116,7 @@ Result<void> TreeVerifier::CheckChildren(uint64_t number) {
     if (!checked && checked.error().code == ErrorCode::kInterrupted) return checked;
     if (!checked) Report(Fault::Kind::kIndex, PathOf(child), checked.error().message);
     if (name) before = *name;
-    if (name && path_bytes != kPathTooLong && path_bytes + (path_bytes > 0 ? 1 : 0) + name->size() > kMaxPathBytes)
+    if (name && path_bytes != kPathTooLong && PathBytesBelow(path_bytes, name->size()) > kMaxPathBytes)
       Report(Fault::Kind::kIndex, PathOf(directory->node),
              fmt::format("node {}: its path is longer than {} bytes", child, kMaxPathBytes));
     if (node && node->kind == NodeKind::kDirectory) ++directories;

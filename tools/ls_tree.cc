@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "format/entry_path.h"
 #include "format/escaping.h"
 #include "tools/command.h"
 #include "tools/ls_forms.h"
@@ -66,7 +67,7 @@ class TreeLister {
   void PrintEntry(NodeNumber number, const std::string& branch, std::string indent_below, size_t path_bytes) {
     const auto entry = ReadEntry(index_, number);
     if (!entry) return Tell(entry.error());
-    path_bytes += (path_bytes > 0 ? 1 : 0) + entry->name.size();
+    path_bytes = PathBytesBelow(path_bytes, entry->name.size());
     if (path_bytes > kMaxPathBytes) return Tell(PathTooLong(number));
     std::string line = branch + Show(entry->name);
     if (entry->node.kind == NodeKind::kSymlink) {

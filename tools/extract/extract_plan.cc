@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "format/entry_path.h"
 #include "format/geometry.h"
 #include "tools/pack_entry.h"
 
@@ -48,7 +49,7 @@ class Planner {
     if (!good_ || is_planned_[number]) return;
     const auto node = index_.GetNode(number);
     if (!node) return Fault(number, node.error());
-    const size_t path_bytes = parent_path_bytes + (parent_path_bytes > 0 ? 1 : 0) + node->name_bytes;
+    const size_t path_bytes = PathBytesBelow(parent_path_bytes, node->name_bytes);
     if (path_bytes > kMaxPathBytes) return Fault(number, PathTooLong(number));
     is_planned_[number] = true;
     if (node->kind == NodeKind::kDirectory) {

@@ -204,6 +204,12 @@ Result<SampleBytes> SampleReader::Read(const Node& node, uint64_t offset, uint64
 
 void SampleReader::Drain() { cache_->Drain(); }
 
+std::optional<uint64_t> SampleReader::FindFirstPage(const Node& node) const {
+  if (node.kind != NodeKind::kFile || node.size_bytes == 0) return std::nullopt;
+  const auto extent = pack_.index().GetExtent(node.content);
+  return extent ? cache_->FindPage(*extent) : std::nullopt;
+}
+
 CacheStats SampleReader::GetStats() const { return cache_->GetStats(); }
 
 std::vector<std::string> SampleReader::Describe() const {

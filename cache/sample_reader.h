@@ -84,6 +84,9 @@ class SampleReader {
   // The same, and waits: for tools. Any thread but those of the volume source.
   Result<SampleBytes> Read(const Node& node, uint64_t offset, uint64_t bytes);
 
+  // The page in which the bytes of a file begin; nothing where it has none, or where that cannot be told.
+  [[nodiscard]] std::optional<uint64_t> FindFirstPage(const Node& node) const;
+
   // Returns once no read is under way and nothing is in flight. Reads may not be started meanwhile or later.
   void Drain();
 

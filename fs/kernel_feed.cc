@@ -22,6 +22,7 @@ unsigned PusherThreads() { return std::clamp(std::thread::hardware_concurrency()
 
 KernelFeed::KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode)
     : index_(pack.index()),
+      samples_(samples),
       mode_(mode),
       view_(index_.node_count(), index_.extent_count()),
       store_(view_),
@@ -95,14 +96,7 @@ void KernelFeed::ReadBegun(NodeNumber number, const Node& node, uint64_t offset,
 
 void KernelFeed::ReadAnswered(const Node& node) {
   if (mode_ == PushMode::kOff) return;
-  if (const auto page = PageOf(node)) pusher_.PageRead(*page);
-}
-
-std::optional<uint64_t> KernelFeed::PageOf(const Node& node) const {
-  if (node.kind != NodeKind::kFile || node.size_bytes == 0) return std::nullopt;
-  const auto extent = index_.GetExtent(node.content);
-  if (!extent || extent->volume != 0) return std::nullopt;
-  return extent->offset / kPageBytes;
+  if (const auto page = samples_.FindFirstPage(node)) pusher_.PageRead(*page);
 }
 
 FeedFigures KernelFeed::figures() const {

@@ -43,11 +43,10 @@ class KernelFeed {
   [[nodiscard]] FeedFigures figures() const;
 
  private:
-  // Of a sample that lies in one extent of the pack.
-  [[nodiscard]] std::optional<uint64_t> PageOf(const Node& node) const;
   void PieceRead(NodeNumber number, ExtentNumber extent);
 
   const Index& index_;
+  const SampleReader& samples_;
   const PushMode mode_;
   KernelView view_;
   KernelStore store_;

@@ -105,7 +105,7 @@ Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice
 // What cannot be listed is not asked: opening an automount point would wait for the mount that is being made.
 bool HidesSomething(const std::string& mount_point) {
   const auto mounted = FindMount(mount_point);
-  if (!mounted || (*mounted && (*mounted)->type == "autofs")) return false;
+  if (!mounted || (*mounted && (*mounted)->is_automount())) return false;
   std::error_code error;
   return !std::filesystem::is_empty(mount_point, error) && !error;
 }

@@ -24,6 +24,9 @@ struct MountEntry {
   std::string type;
   std::string source;
   std::optional<uid_t> user = {};  // who mounted it, of a FUSE mount
+
+  // Whoever opens such a mount point waits until an automounter has mounted something there.
+  [[nodiscard]] bool is_automount() const { return type == "autofs"; }
 };
 
 // The lines of `text`, in the form of /proc/self/mountinfo (proc(5)), in order; those of another form are left out.

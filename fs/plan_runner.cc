@@ -250,11 +250,8 @@ void PlanRunner::TellFuture(const std::stop_token& stop) {
     for (const NodeNumber number : samples) {
       if (stop.stop_requested()) return;  // each look-up may wait for the disk
       const auto node = index_.GetNode(number);
-      if (!node || node->kind != NodeKind::kFile || node->size_bytes == 0) continue;
-      const auto extent = index_.GetExtent(node->content);
-      if (!extent) continue;
-      const uint64_t page = extent->offset / kPageBytes;
-      if (count == 0 || pages[count - 1] != page) pages[count++] = page;
+      const auto page = node ? samples_.FindFirstPage(*node) : std::nullopt;
+      if (page && (count == 0 || pages[count - 1] != *page)) pages[count++] = *page;
     }
   }
   samples_.cache().SetFuture({&pages[0], count});

@@ -117,7 +117,8 @@ int RunExtract(const Arguments& arguments) {
   const auto ended_by = report.ended_by();
   if (ended_by || report.is_interrupted()) {
     // What is there already needs no word about how to go on: its message has it.
-    const bool has_begun = report.entries_total > 0 && !(ended_by && ended_by->system_errno == EEXIST);
+    const bool was_there = ended_by && ended_by->system_errno == EEXIST;
+    const bool has_begun = report.entries_total > 0 && !was_there;
     progress.PrintLine(fmt::format("quire extract: {}{}", ended_by ? ended_by->message : "interrupted",
                                    has_begun ? "; " + DescribeRest(report, options.existing) : ""));
     return kExitFailed;

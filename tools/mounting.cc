@@ -126,7 +126,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
   // Until an automounter knows that the mount is made, whoever goes there by its path waits, but for the process that
   // the automounter started and what that one started: the daemon is none of them once it has left the terminal.
   const auto below = FindMount(plan.mount_point);
-  const bool is_automounted = below && *below && (*below)->type == "autofs";
+  const bool is_automounted = below && *below && (*below)->is_automount();
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
     const auto has_file = OpenDaemonLog(options, NoticesOf(plan));

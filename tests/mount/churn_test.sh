@@ -77,4 +77,6 @@ assert_exit 0 quire umount "$mnt"
 ! is_mounted "$mnt" || fail 'the dead mount is still there'
 until_true 10 eval '[ "$(connections)" -le "$connections_before" ]' || fail "$(connections) connections of FUSE are left, $connections_before before"
 until_true 10 eval '[ "$(processes)" -eq 0 ]' || fail "processes are left: $(pgrep -fa -- "$scratch")"
+tally "$mounts_and_ends" 'mounts and unmounts'
+tally "$kills" 'daemons killed under readers'
 pass

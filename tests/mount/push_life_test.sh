@@ -112,4 +112,5 @@ if make_memory_group 150M; then
 else
   leave_out 'little memory: needs root and control groups that limit memory'
 fi
+tally $((3 * rounds)) 'ends of a daemon that pushes samples'
 pass

@@ -51,11 +51,8 @@ skip() { printf 'SKIPPED: %s\n' "$*"; exit 77; }
 # For a part of a test that cannot run here: the rest still counts.
 leave_out() { printf 'left out: %s\n' "$*"; }
 
-# tally COUNT WHAT: how often a test tried something, which `tests/run --trust` adds up: `tally 120 'kills of a packer'`.
-tally() {
-  printf 'tried: %s %s\n' "$1" "$2"
-  [ -z "${QUIRE_TALLY-}" ] || printf '%s\t%s\n' "$1" "$2" >>"$QUIRE_TALLY"
-}
+# tally COUNT WHAT: how often a test tried something, in a line that `tests/run --trust` adds up: `tally 120 'kills of a packer'`.
+tally() { printf 'tried: %s %s\n' "$1" "$2"; }
 # trust_seconds SHORT: for how long a test goes on trying at random: SHORT, or what `tests/run --trust` gives it.
 trust_seconds() { echo "${QUIRE_TRUST_S:-$1}"; }
 

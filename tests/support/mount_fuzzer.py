@@ -103,6 +103,7 @@ def main(quire, forge_pack, pack, scratch, first_seed, count):
             print(f'{seed - int(first_seed) + 1} packs so far', flush=True)
             next_line += 10
     print(f'{count} packs: {refused} refused, {used} entries used of the others, {failed} failed')
+    print(f'tried: {count} changed packs with good sums, mounted and used')
     return failed == 0
 
 

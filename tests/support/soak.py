@@ -3,11 +3,12 @@
 come to a standstill.
 
     soak.py TREE MOUNT [--seconds N] [--readers N] [--seed N] [--drop-caches] [--remount PACK --options OPTIONS...]
+            [--trend DAEMON [--chart SVG]]
 
 Each worker is a process that tells when it gets on. One that does not for STANDSTILL_S seconds ends the run: what the
 mount counted and where its threads wait is printed, and all its connections are ended, since nothing else ends a read
 that is never answered. With --remount the mount is taken away lazily and made anew, with the next of the options, again
-and again; $QUIRE is the program.
+and again; $QUIRE is the program. With --trend what the process DAEMON holds must be flat, and --chart shows it by $DRAW_CHART.
 0: all went well. 1: something did not, and the output says what."""
 import argparse
 import errno
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import time
 
+from process_trend import Trend
 from scenario import STATS_AGE_S, Mount, abort, content, sample_names
 
 # The slowest disk of the tests answers within 0.4 s, and a read waits for a few dozen others: 30 s are no slowness.
@@ -33,6 +35,7 @@ REMOUNT_EVERY_S = 3
 # Writing a plan waits for the daemon to read 64 KiB at a time (fs/PLANS.md), and never for the disk.
 PLAN_S = 10
 CHUNKS = (4096, 65536, 131072, 1 << 20)
+LOOKS = 400  # at what the daemon holds
 # What a mount tells that is gone, or not there yet. Only while it is being made anew is that no fault.
 GONE = (errno.ENOENT, errno.ENOTCONN)
 
@@ -53,7 +56,7 @@ class Soak:
         # Memory for reads of single samples is soon full of these. REQUIRES: the tree has five of them.
         self.large = [number for number, data in enumerate(self.contents) if 300_000 < len(data) < 1_900_000]
         self.got_on_at = multiprocessing.Array('d', [time.monotonic()] * workers, lock=False)
-        self.steps = multiprocessing.Array('q', workers, lock=False)
+        self.opens = multiprocessing.Array('q', arguments.readers, lock=False)
         self.reading = multiprocessing.Array('q', arguments.readers, lock=False)  # the sample of each reader
         self.mounts = multiprocessing.Value('q', 0)  # odd while it is made anew
         self.lost_plans = multiprocessing.Value('q', 0)
@@ -86,7 +89,6 @@ class Worker:
 
     def get_on(self):
         self.soak.got_on_at[self.place] = time.monotonic()
-        self.soak.steps[self.place] += 1
 
     def pause(self, seconds):
         self.soak.is_over.wait(seconds)
@@ -145,6 +147,7 @@ def read_samples(worker):
     for number in range(first, min(first + (20 if chance.random() < 0.05 else 1), len(soak.names))):
         soak.reading[worker.place] = number
         handle = os.open(soak.path(number), os.O_RDONLY)
+        soak.opens[worker.place] += 1
         try:
             read = chance.choices((read_whole, read_piece, read_mapped), (80, 15, 5))[0]
             read(worker, number, handle)
@@ -230,9 +233,11 @@ class Remounter:
         self.soak.mounts.value += 1
 
 
-def watch(soak, workers, until):
+def watch(soak, workers, until, trend):
     """The first fault, or none."""
     while True:
+        if trend and not soak.is_over.is_set():
+            trend.look()
         if not soak.faults.empty():
             return soak.faults.get()
         alive = [worker for worker in workers if worker.process.is_alive()]
@@ -269,6 +274,8 @@ def main():
     parser.add_argument('--drop-caches', action='store_true')
     parser.add_argument('--remount', metavar='PACK')
     parser.add_argument('--options', nargs='+')
+    parser.add_argument('--trend', metavar='DAEMON', type=int)
+    parser.add_argument('--chart', metavar='SVG')
     arguments = parser.parse_args()
 
     works = {f'reader {number}': read_samples for number in range(arguments.readers)}
@@ -283,10 +290,16 @@ def main():
     workers = [Worker(soak, place, name, work) for place, (name, work) in enumerate(works.items())]
     for worker in workers:
         worker.process.start()
-    fault = watch(soak, workers, time.monotonic() + arguments.seconds)
+    trend = Trend(arguments.trend, arguments.seconds / LOOKS) if arguments.trend else None
+    fault = watch(soak, workers, time.monotonic() + arguments.seconds, trend)
 
-    done = f'{sum(soak.steps[:arguments.readers])} steps of {arguments.readers} readers, {soak.mounts.value // 2} mounts ' \
-        f'made anew, {soak.lost_plans.value} plans lost to a mount that was taken away'
+    done = f'{sum(soak.opens)} opens by {arguments.readers} readers, {sum(soak.opens) // len(soak.names)} epochs, ' \
+        f'{soak.mounts.value // 2} mounts made anew, {soak.lost_plans.value} plans lost to a mount that was taken away'
+    if trend and fault is None:
+        fault = trend.fault()
+        done += f', the daemon has {trend.describe()}'
+        if arguments.chart:
+            trend.draw(os.environ['DRAW_CHART'], arguments.chart, f'What the daemon of {arguments.readers} readers holds')
     if fault is None:
         print(f'{done}: all bytes right')
         return 0

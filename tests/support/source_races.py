@@ -261,6 +261,7 @@ def main(scratch, seconds, seed):
     print(f'{races.packs} packs with {races.samples} samples, while the tree was changed {versions.operations} times; refused:')
     for reason, count in races.refused.most_common():
         print(f'{count:6}  {reason}')
+    print(f'tried: {versions.operations} changes of a tree that is packed')
     if not races.samples or not races.refused:
         sys.exit('the packer and the changes did not meet')
 

@@ -10,6 +10,7 @@
 
 #include "format/duplicates.h"
 #include "format/index_tables.h"
+#include "format/leftovers.h"
 #include "format/open_files.h"
 #include "format/output_file.h"
 #include "format/sample_source.h"
@@ -137,6 +138,8 @@ Result<PackSummary> PackDirectory(const PackDirectoryOptions& options) {
     output = std::move(*created);
   }
   const std::string folder = options.spool_folder.empty() ? output->folder() : options.spool_folder;
+  if (!options.dry_run)
+    for (const std::string& sentence : RemoveLeftovers({output->folder(), folder})) options.on_leftover(sentence);
   if (auto usable = CheckSpoolFolder(options, *root, folder); !usable) return Propagate(std::move(usable));
   // One more for each, which the scan or the source keeps open.
   WorkerPool pool(static_cast<unsigned>(ShareOpenable(options.jobs, kFilesOfThread + 1, kFilesOfIndex)));

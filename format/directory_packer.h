@@ -42,6 +42,8 @@ struct PackDirectoryOptions {
   std::function<void(const std::string& path)> on_planned = [](const auto&) {};
   // Told of each entry that is left out on purpose, and why, by one thread at a time.
   std::function<void(const std::string& path, std::string_view reason)> on_left_out = [](const auto&, auto) {};
+  // Told what packers that died have left beside the output, a sentence each.
+  std::function<void(const std::string& sentence)> on_leftover = [](const auto&) {};
   PackProgress* progress = nullptr;                // required
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: packing ends with kInterrupted and leaves nothing
 };

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -11,21 +10,12 @@
 #include <filesystem>
 #include <utility>
 
-#include "format/geometry.h"
+#include "format/leftovers.h"
 
 namespace quire {
 namespace {
 
 std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
-// Process ids are no help: in every container there is a process 1. The name itself is part of it, so that a file
-// system that cannot hold it refuses this one too.
-std::string TemporaryNameFor(const std::string& name) {
-  uint64_t random = 0;
-  static_cast<void>(getrandom(&random, sizeof random, 0));  // 8 bytes never fail; O_EXCL and EEXIST guard all the same
-  const std::string temporary = fmt::format(".quire-{:016x}-{}", random, name);
-  return temporary.size() <= kMaxNameBytes ? temporary : fmt::format(".quire-{:016x}", random);
-}
 
 // The kernel's own file systems that have unnamed files can name them. Behind FUSE and SMB is a program that may not,
 // so there it is tried; not elsewhere, since that moves the mtime of a folder that may be part of what is to be packed.
@@ -61,11 +51,14 @@ Result<std::string> FollowSymlink(const std::string& path) {
 
 Result<File> OpenUnnamed(const std::string& folder) {
   if (auto file = File::Open(folder, O_TMPFILE | O_RDWR, 0600)) return file;
-  std::string name = folder + "/.quire-XXXXXX";
-  const int fd = mkostemp(name.data(), O_CLOEXEC);
-  if (fd < 0) return SystemError(errno, "{}: making a temporary file", folder);
-  unlink(name.c_str());
-  return File(fd);
+  while (true) {
+    const std::string path = folder + "/" + TemporaryNameFor("");
+    auto file = File::Open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
+    if (!file && file.error().system_errno == EEXIST) continue;
+    if (!file) return SystemError(file.error().system_errno, "{}: making a temporary file", folder);
+    unlink(path.c_str());
+    return file;
+  }
 }
 
 bool HasUnnamedFiles(const std::string& folder) { return File::Open(folder, O_TMPFILE | O_RDWR, 0600).has_value(); }
@@ -123,7 +116,11 @@ Result<void> OutputFile::CheckReplaceable() const {
 
 // Whether the file could be made without a name, and can have one later.
 bool OutputFile::MakeUnnamed() {
-  const auto make = [&] { return File(openat(folder_.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666)); };
+  const auto make = [&] {
+    File file(openat(folder_.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+    if (file.is_open()) MarkAlive(file);  // it has a temporary name for moments
+    return file;
+  };
   file_ = make();
   if (!file_.is_open() || access(ProcPath(file_.fd()).c_str(), F_OK) != 0) return false;
   if (!IsServedByOthers(file_)) return true;
@@ -135,12 +132,15 @@ bool OutputFile::MakeUnnamed() {
 }
 
 Result<void> OutputFile::MakeNamed() {
-  do {
+  while (true) {
     file_ = File(openat(folder_.fd(), temporary_name_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666));
-    if (file_.is_open()) break;
-    if (errno != EEXIST) return SystemError(errno, "{}: making a file in its folder, {}", path_, folder_path_);
+    if (file_.is_open() && MarkAlive(file_) &&
+        faccessat(folder_.fd(), temporary_name_.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+      break;  // else it was taken for a leftover before it was locked
+    if (!file_.is_open() && errno != EEXIST)
+      return SystemError(errno, "{}: making a file in its folder, {}", path_, folder_path_);
     temporary_name_ = TemporaryNameFor(name_);
-  } while (true);
+  }
   has_temporary_name_ = true;
   return ChooseNaming();
 }

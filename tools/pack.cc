@@ -177,6 +177,7 @@ int RunPack(const Arguments& arguments) {
           [&](const std::string& path, std::string_view reason) {
             if (arguments.verbose) print_notice(fmt::format("{}: left out: {}", EscapeName(path), reason));
           },
+      .on_leftover = [&](const std::string& sentence) { print_notice(EscapeLine(sentence)); },
       .progress = &counters,
       .interrupted = CatchInterrupts()};
   const auto summary = PackDirectory(options);

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -67,6 +68,8 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   quire::OpenClosedStreams();
+  // A file that may not be so long (ulimit -f, setrlimit(2)) is an error of the write, which names it: not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   return Run(argc, argv);
 } catch (const std::exception& error) {  // no memory, most likely
   std::fprintf(stderr, "quire: %s\n", quire::EscapeLine(error.what()).c_str());

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include "cache/background_thread.h"
 #include "format/path_resolver.h"
+#include "fs/attributes.h"
 #include "fs/bdi_readahead.h"
 #include "fs/daemon_presence.h"
 #include "fs/libfuse_log.h"
@@ -91,16 +93,22 @@ std::string LibfuseOptions(const std::string& pack_path, const MountOptions& opt
   return list;
 }
 
-// The directory of the pack that is to be mounted.
-Result<NodeNumber> FindRoot(const Index& index, const std::string& subdir) {
-  if (subdir.empty()) return 0;
-  auto root = ResolvePath(index, subdir, LastSymlink::kFollow);
-  if (!root) return MakeError(root.error().code, "option 'subdir': {}", root.error().message);
-  auto node = index.GetNode(*root);
-  if (!node) return Propagate(std::move(node));
-  if (node->kind != NodeKind::kDirectory)
-    return MakeError(ErrorCode::kNotFound, "option 'subdir={}': this is not a folder of the pack", subdir);
-  return root;
+// The directory of the pack that is to be mounted. Nothing can be reached in a mount whose root cannot be asked for.
+Result<NodeNumber> FindRoot(const Pack& pack, const MountOptions& options) {
+  const Index& index = pack.index();
+  NodeNumber root = 0;
+  if (!options.subdir.empty()) {
+    const auto found = ResolvePath(index, options.subdir, LastSymlink::kFollow);
+    if (!found) return MakeError(found.error().code, "option 'subdir': {}", found.error().message);
+    root = *found;
+  }
+  const auto status = GetStat(index, root, options.overrides);
+  if (!status)
+    return MakeError(status.error().code, "{}: the folder that is to be mounted cannot be read: {}", pack.path(),
+                     status.error().message);
+  if (S_ISDIR(status->st_mode)) return root;
+  if (options.subdir.empty()) return Corrupt("{}: the root of the pack is not a directory", pack.path());
+  return MakeError(ErrorCode::kNotFound, "option 'subdir={}': this is not a folder of the pack", options.subdir);
 }
 
 uint64_t MeanSampleBytes(const Superblock& superblock) {
@@ -117,8 +125,8 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   const auto turn = WaitForMountTurn(mount_point);
   if (!turn) return std::unexpected(turn.error());
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
-  auto root = FindRoot((*pack)->index(), options.subdir);
-  if (!root) return Propagate(std::move(root));
+  const auto root = FindRoot(**pack, options);
+  if (!root) return std::unexpected(root.error());
   const std::string privileges = DropPrivileges();  // before the first thread
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
   if (!transport) return Propagate(std::move(transport));

@@ -58,6 +58,7 @@ assert_continues() {
     done
   done
   [ $kills -gt 20 ] || fail "$who: only $kills extractions were killed"
+  tally $kills 'extractions killed at a system call'
 }
 if is_root; then
   mkdir "$scratch/root" "$scratch/bound"

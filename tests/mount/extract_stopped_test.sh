@@ -40,6 +40,7 @@ for ((round = 1; round <= 20; ++round)); do
   [ $round -gt 6 ] || [ ! -e "$scratch/out" ] || assert_whole "$scratch/out"
 done
 [ $stopped -gt 0 ] || fail 'nothing was stopped'
+tally $stopped 'extractions killed at some moment'
 quire extract "$scratch/tree.quire" -C "$scratch/out" --skip-existing || fail 'continuing'
 assert_same_tree "$scratch/tree" "$scratch/out"
 

@@ -549,6 +549,8 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
     counters_.Add(Counter::kReadErrors);
   else
     good = sums_.Check(extent, arena_.slot(entry.slot).subspan(entry.begin, extent.length_bytes));
+  const bool is_wrong = !good && result >= needed_bytes;
+  if (is_wrong && !std::exchange(entry.was_wrong, true)) return ReadAgain(entry, result);
 
   std::unique_lock lock(mutex_);
   const uint64_t now_ns = NowNs();
@@ -575,6 +577,17 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   SubmitAndAnswer(lock, answers);
   while (ExtentRead* const read = failed.Pop()) read->done(*read, std::unexpected(good.error()));
   Unpin(slot);  // the read's own
+  EndRead();
+}
+
+void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {
+  std::unique_lock lock(mutex_);
+  const uint64_t now_ns = NowNs();
+  CountRead(result, now_ns);
+  meter_.Completed(static_cast<uint64_t>(result), now_ns);
+  to_submit_.Push(entry);
+  Answers none;
+  SubmitAndAnswer(lock, none);
   EndRead();
 }
 

@@ -67,20 +67,23 @@ Result<void> BlockTree::Load(size_t level, uint64_t block) const {
   const uint64_t bytes = std::min<uint64_t>(count * kBlockBytes, level_bytes - offset);
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(bytes);
   std::span<const std::byte> read(buffer.get(), bytes);
+  const auto first = read.first(std::min<uint64_t>(kBlockBytes, bytes));
+  const auto read_alone = [&] { return read_at_(level_offset + offset, {buffer.get(), first.size()}); };
   auto done = read_at_(level_offset + offset, {buffer.get(), bytes});
   if (!done && count > 1) {  // perhaps because of what nobody asked for
-    read = read.first(kBlockBytes);
-    done = read_at_(level_offset + offset, {buffer.get(), kBlockBytes});
+    read = first;
+    done = read_alone();
   }
   if (!done) return done;
 
-  const auto first = read.first(std::min<uint64_t>(kBlockBytes, read.size()));
   const bool is_intact = PublishIfIntact(level, block, first);
   for (uint64_t i = 1; i * kBlockBytes < read.size(); ++i) {
     const auto along = read.subspan(i * kBlockBytes);
     PublishIfIntact(level, block + i, along.first(std::min<uint64_t>(kBlockBytes, along.size())));
   }
   if (is_intact) return {};
+  // What came wrong may have been harmed on its way only.
+  if (read_alone() && PublishIfIntact(level, block, first)) return {};
   if (level == 0)
     return Corrupt("index block {} (bytes {} to {} of the index): checksum mismatch", block, offset,
                    offset + first.size());

@@ -45,8 +45,9 @@ class BlockTree {
   ~BlockTree();
 
   // Bytes [offset, offset + bytes) of the body, loaded and verified. Blocks in I/O only at first touch, without a lock.
-  // kCorrupt when the range leaves the body or a block does not match its sum; nothing damaged is ever returned, and
-  // the next touch tries again. A block that was read along and is damaged, or could not be read, fails who touches it.
+  // kCorrupt when the range leaves the body or a block does not match its sum, read twice; nothing damaged is ever
+  // returned, and the next touch tries again. A block that was read along and is damaged, or could not be read, fails
+  // who touches it.
   Result<std::span<const std::byte>> Touch(uint64_t offset, uint64_t bytes) const {
     if (offset > body_bytes_ || bytes > body_bytes_ - offset) return OutOfBody(offset, bytes);
     const std::span<const std::byte> range(base_ + offset, bytes);

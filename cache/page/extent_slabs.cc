@@ -51,6 +51,7 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   entry->extent = extent;
   entry->begin = slab.used_bytes + static_cast<uint32_t>(extent.offset - begin);
   entry->is_filled = false;
+  entry->was_wrong = false;
   entry->next_in_bucket = Bucket(number);
   Bucket(number) = entry;
   entry->next_in_slab = slab.entries;

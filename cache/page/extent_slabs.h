@@ -29,6 +29,7 @@ class ExtentSlabs {
     uint32_t slot = 0;   // the slab
     uint32_t begin = 0;  // of the extent's first byte, in it
     bool is_filled = false;
+    bool was_wrong = false;  // came with wrong bytes, and is being read once more
     ExtentReadQueue waiters;
 
     Entry* next_in_bucket = nullptr;

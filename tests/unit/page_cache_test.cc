@@ -673,6 +673,40 @@ TEST(PageCache, ASampleThatCameWrongIsReadAgainByItself) {
   EXPECT_GT(cache.GetStats()[Counter::kVerifyFailures], 0U);
 }
 
+// What has no page has no second copy in memory: the disk is asked once more, and no oftener.
+TEST(PageCache, AnExtentThatIsReadAloneAndCameWrongIsReadOnceMore) {
+  const PackInMemory& source = ManySamplesAPage();
+  Arena& arena = ArenaOf(60);
+  const Extent& bad = source.extents[13];
+  for (const bool lasts : {false, true}) {
+    ScriptedEngine engine(source.bytes, 512);
+    engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
+    PageCache cache(*source.pack, arena, engine, {.admission = AdmissionMode::kExtent, .readahead = false});
+    struct Reading : ExtentRead {
+      int answers = 0;
+      bool is_good = false;
+    } reading;
+    reading.number = 13;
+    reading.extent = bad;
+    reading.done = [](ExtentRead& read, Result<ExtentPin> pin) {
+      auto& own = static_cast<Reading&>(read);
+      ++own.answers;
+      own.is_good = pin.has_value();
+    };
+    ASSERT_FALSE(cache.Get(reading).has_value());
+    engine.Complete(0);
+    ASSERT_EQ(reading.answers, 0);
+    ASSERT_EQ(engine.in_flight().size(), 1U);
+    if (!lasts) engine.bad.clear();
+    engine.Complete(0);
+    EXPECT_TRUE(engine.in_flight().empty());
+    EXPECT_EQ(reading.answers, 1);
+    EXPECT_EQ(reading.is_good, !lasts);
+    EXPECT_EQ(cache.GetStats()[Counter::kVerifyFailures], lasts ? 2U : 1U);
+    EXPECT_EQ(cache.GetStats()[Counter::kVolumeReads], 2U);
+  }
+}
+
 // Several readers of a page that is being filled, one of whose samples comes wrong: each is answered, once.
 TEST(PageCache, ReadersThatWaitForADamagedPageAreAllAnswered) {
   const PackInMemory& source = ManySamplesAPage();

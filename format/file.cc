@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 namespace quire {
 
 File::~File() {
@@ -17,11 +20,16 @@ Result<File> File::Open(const std::string& path, int flags, unsigned mode) {
 
 Result<size_t> File::ReadUpTo(uint64_t offset, std::span<std::byte> into) const {
   size_t done = 0;
+  uint8_t failed_tries = 0;  // one after the other
   while (done < into.size()) {
     const ssize_t got = pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
     if (got == 0) break;
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && MayPass(errno) && failed_tries < kMaxFailedTries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1U << failed_tries++));
+      continue;
+    }
     if (got < 0) return SystemError(errno, "read of {} bytes at {}", into.size(), offset);
+    failed_tries = 0;
     done += static_cast<size_t>(got);
   }
   return done;

@@ -1,6 +1,7 @@
 // A file descriptor with an owner, and reads and writes that are complete or an error.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,6 +10,11 @@
 #include "format/result.h"
 
 namespace quire {
+
+// EINTR and EAGAIN from a file mean that something in the kernel was short for a moment. Pauses of 1, 2, 4 ... 512 ms
+// give it a second; then the error is told, and the reader decides.
+inline constexpr uint8_t kMaxFailedTries = 10;
+constexpr bool MayPass(int error_number) { return error_number == EINTR || error_number == EAGAIN; }
 
 class File {
  public:
@@ -27,7 +33,7 @@ class File {
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
-  // Bytes read: less than asked for only at the end of the file. Restarts after EINTR and short reads.
+  // Bytes read: less than asked for only at the end of the file. Goes on after short reads, and after what may pass.
   Result<size_t> ReadUpTo(uint64_t offset, std::span<std::byte> into) const;
   // All of `into`, or kCorrupt "truncated".
   Result<void> ReadExactly(uint64_t offset, std::span<std::byte> into) const;

@@ -32,8 +32,10 @@ Result<uint32_t> DirectAlignment(const File& file) {
 
 Result<void> ReadOnce(const File& file) {
   alignas(kMaxDirectAlign) std::array<std::byte, kMaxDirectAlign> block;
-  if (pread(file.fd(), block.data(), block.size(), 0) < 0) return SystemError(errno, "first read");
-  return {};
+  const bool is_refused =
+      pread(file.fd(), block.data(), block.size(), 0) < 0 && (errno == EINVAL || errno == EOPNOTSUPP);
+  if (is_refused) return SystemError(errno, "first read");
+  return {};  // or a failure of the disk, which says nothing of how it is read
 }
 
 Result<std::pair<File, uint32_t>> OpenDirect(const std::string& path) {
@@ -70,7 +72,7 @@ Result<VolumeFile> VolumeFile::Open(int fd, bool direct) {
 }
 
 Settled VolumeFile::Settle(VolumeRead& read, int64_t result) const {
-  if ((result == -EINTR || result == -EAGAIN) && read.failed_tries < kMaxFailedTries)
+  if (result < 0 && MayPass(static_cast<int>(-result)) && read.failed_tries < kMaxFailedTries)
     return {.result = std::nullopt, .pause_ms = 1U << read.failed_tries++};
   if (result < 0) return {.result = result};
   read.failed_tries = 0;

@@ -38,10 +38,6 @@ Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOpt
 // The alignment of direct reads where the kernel does not tell (before Linux 6.1), and the largest that is accepted.
 inline constexpr uint32_t kMaxDirectAlign = 4096;
 
-// EINTR and EAGAIN from a file mean that something in the kernel was short for a moment. Pauses of 1, 2, 4 ... 512 ms
-// give it a second; then the error is told, and the reader decides.
-inline constexpr uint8_t kMaxFailedTries = 10;
-
 // What comes after an attempt to read.
 struct Settled {
   std::optional<int64_t> result;  // what `done` is to be told; without it, a further attempt is due

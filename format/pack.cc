@@ -48,11 +48,18 @@ Result<File> OpenPackFile(const std::string& path) {
   return file;
 }
 
-Result<ChosenSuperblock> ReadSuperblock(const File& file) {
+Result<ChosenSuperblock> ReadSuperblockOnce(const File& file) {
   std::array<std::byte, 2 * kSuperblockBytes> slots = {};
   const auto got = file.ReadUpTo(0, slots);
   if (!got) return std::unexpected(got.error());
   return ChooseSuperblock(std::span(slots).first(*got));
+}
+
+// What came wrong may have been harmed on its way only, and would hide the newer generation.
+Result<ChosenSuperblock> ReadSuperblock(const File& file) {
+  auto chosen = ReadSuperblockOnce(file);
+  const bool is_wrong = chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt;
+  return is_wrong ? ReadSuperblockOnce(file) : chosen;
 }
 
 }  // namespace
@@ -77,9 +84,10 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
         {ErrorCode::kCorrupt, 0,
          fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock.pack_bytes)});
   std::unique_ptr<Pack> pack(new Pack(path, std::move(*file)));
-  auto index =
-      Index::Open(superblock, [raw = pack.get(), offset = superblock.index_offset](
-                                  uint64_t at, std::span<std::byte> into) { return raw->ReadRaw(offset + at, into); });
+  auto index = Index::Open(
+      superblock, [raw = pack.get(), offset = superblock.index_offset](uint64_t at, std::span<std::byte> into) {
+        return raw->ReadIndex(offset + at, into);
+      });
   if (!index) return in_path(index.error());
   pack->index_ = std::move(*index);
   pack->slot_damage_ = std::move(chosen->damage);
@@ -88,6 +96,15 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
 }
 
 Result<void> Pack::ReadRaw(uint64_t offset, std::span<std::byte> into) const { return file_.ReadExactly(offset, into); }
+
+Result<void> Pack::ReadIndex(uint64_t offset, std::span<std::byte> into) const {
+  auto read = ReadRaw(offset, into);
+  if (!read && read.error().code == ErrorCode::kCorrupt) {
+    read.error().code = ErrorCode::kSystem;
+    read.error().system_errno = EIO;
+  }
+  return read;
+}
 
 Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) const {
   if (extent.volume != 0) return Unsupported("extent in volume {}: this release reads volume 0 only", extent.volume);

@@ -36,6 +36,9 @@ class Pack {
   Result<void> ReadRaw(uint64_t offset, std::span<std::byte> into) const;
 
  private:
+  // As ReadRaw. Bytes that are cut off are not damaged: they could not be read, and may come back.
+  Result<void> ReadIndex(uint64_t offset, std::span<std::byte> into) const;
+
   Pack(std::string path, File file) : path_(std::move(path)), file_(std::move(file)) {}
 
   const std::string path_;

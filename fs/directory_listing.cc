@@ -9,6 +9,8 @@ namespace {
 
 // Cookies: 0 is ".", 1 is "..", the rest count the children.
 constexpr uint64_t kDots = 2;
+// In a cookie: an entry before it could not be read. No directory has as many children.
+constexpr uint64_t kIncomplete = uint64_t{1} << 62;
 
 Result<ListedEntry> ReadEntry(const Index& index, NodeNumber number) {
   auto node = index.GetNode(number);
@@ -32,6 +34,8 @@ Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64
   if (!record) return Propagate(std::move(record));
 
   Omissions omissions;
+  uint64_t mark = cookie & kIncomplete;
+  cookie &= ~kIncomplete;
   if (cookie == 0) {
     if (!visit({".", directory, S_IFDIR, std::nullopt, 1})) return omissions;
     cookie = 1;
@@ -41,15 +45,21 @@ Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64
     if (!visit({"..", index.GetParent(directory).value_or(0), S_IFDIR, std::nullopt, kDots})) return omissions;
     cookie = kDots;
   }
+  bool is_at_end = true;
   for (uint64_t child = cookie - kDots; child < record->child_count; ++child) {
     auto entry = ReadEntry(index, record->first_child + child);
     if (!entry) {
+      if (entry.error().code == ErrorCode::kSystem) mark = kIncomplete;
       if (omissions.count++ == 0) omissions.first = std::move(entry).error();
       continue;
     }
-    entry->next_cookie = kDots + child + 1;
+    is_at_end = false;
+    entry->next_cookie = mark | (kDots + child + 1);
     if (!visit(*entry)) break;
   }
+  if (is_at_end && mark != 0)
+    return MakeError(ErrorCode::kSystem, "the listing ends without entries that could not be read: {}",
+                     omissions.first ? omissions.first->message : "they are told above");
   return omissions;
 }
 

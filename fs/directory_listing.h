@@ -1,5 +1,6 @@
 // The entries of a directory from any position, without state: an entry's cookie is where the next one stands, so a
-// listing can be interrupted, resumed and sought in for as long as the pack is mounted.
+// listing can be interrupted, resumed and sought in for as long as the pack is mounted. A cookie says as well whether
+// an entry before it could not be read: the kernel keeps listings that ended well, and such a one must not.
 #pragma once
 
 #include <sys/stat.h>
@@ -31,9 +32,10 @@ struct Omissions {
 };
 
 // Visits the entries of `directory` from `cookie` on, 0 at first, until `visit` returns false: ".", "..", then the
-// children sorted by name. One that cannot be read is left out and its siblings are visited all the same. A hard link
-// whose node cannot be read keeps its name, and nothing else of it is known. An error means that `directory` itself
-// cannot be read.
+// children sorted by name. One that is damaged or cannot be read is left out and its siblings are visited all the same.
+// A hard link whose node cannot be read keeps its name, and nothing else of it is known. An error means that
+// `directory` itself cannot be read, or, behind its last entry, that the disk did not give one of them: with the disk
+// it may come back, which damage does not.
 Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64_t cookie,
                                 const std::function<bool(const ListedEntry&)>& visit);
 

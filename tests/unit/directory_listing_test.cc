@@ -28,6 +28,7 @@ class ListingTest : public testing::Test {
   void Reopen() {
     index_ = ValueOrDie(Index::Open(superblock_, [this](uint64_t offset, std::span<std::byte> into) -> Result<void> {
       ++reads_;
+      if (offset <= unreadable_ && unreadable_ < offset + into.size()) return SystemError(EIO, "read");
       std::memcpy(into.data(), bytes_.data() + superblock_.index_offset + offset, into.size());
       return {};
     }));
@@ -53,6 +54,7 @@ class ListingTest : public testing::Test {
   Superblock superblock_;
   std::unique_ptr<Index> index_;
   int reads_ = 0;
+  uint64_t unreadable_ = ~uint64_t{0};  // this byte of the index
 };
 
 TEST_F(ListingTest, AnEntryBringsTheAttributesOfItsInode) {
@@ -90,6 +92,43 @@ TEST_F(ListingTest, AHardLinkToADamagedNodeKeepsItsNameOnly) {
   const ListedEntry link = List(z).at("hard");
   EXPECT_FALSE(link.record.has_value());
   EXPECT_EQ(link.type, 0U);
+}
+
+// The kernel keeps a listing that ended well: one that lacks what the disk did not give must not.
+TEST_F(ListingTest, AListingWithoutWhatCannotBeReadEndsWithAnError) {
+  constexpr int kFiles = 1000;
+  MemoryTree tree;
+  for (int i = 0; i < kFiles; ++i) tree.AddFile(fmt::format("{:0200}", i), "");
+  Open(tree);
+  // In parts, as the kernel asks: the number of entries, or the error at the end.
+  const auto list_in_parts = [this](uint64_t cookie) -> Result<int> {
+    for (int entries = 0;;) {
+      int part = 0;
+      const auto listed = ListDirectory(*index_, 0, cookie, [&](const ListedEntry& entry) {
+        if (part == 30) return false;
+        ++part;
+        cookie = entry.next_cookie;
+        return true;
+      });
+      if (!listed) return std::unexpected(listed.error());
+      if (part == 0) return entries;
+      entries += part;
+    }
+  };
+  const Section names = Section::kNames;
+  for (const uint64_t share : {0, 1, 2}) {  // the first block of names, one in the middle, the last
+    unreadable_ = superblock_.section(names).offset + (superblock_.section(names).bytes - 1) * share / 2;
+    Reopen();
+    const auto listed = list_in_parts(0);
+    ASSERT_FALSE(listed.has_value());
+    EXPECT_EQ(listed.error().code, ErrorCode::kSystem);
+    unreadable_ = ~uint64_t{0};
+    EXPECT_EQ(ValueOrDie(list_in_parts(0)), kFiles + 2);
+  }
+  // What is damaged will not come back.
+  bytes_[superblock_.index_offset + superblock_.section(names).offset + superblock_.section(names).bytes / 2] ^= 1;
+  Reopen();
+  EXPECT_LT(ValueOrDie(list_in_parts(0)), kFiles + 2);
 }
 
 TEST_F(ListingTest, AWalkReadsManyBlocksAtOnce) {

@@ -33,6 +33,9 @@ size_t SampleBytes::size() const {
 }
 
 Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const CacheOptions& options) {
+  // What was asked of the volume here is known for good, an error too: one that may pass must not come to that.
+  if (auto volume = pack.index().GetVolume(0); !volume && volume.error().code == ErrorCode::kSystem)
+    return Propagate(std::move(volume));
   const auto limit = FindMemoryLimit();
   if (!limit) return std::unexpected(limit.error());
   const auto slots = ChooseSlotCount(options.cache_bytes, UsefulBytes(pack), *limit);

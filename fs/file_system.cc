@@ -438,7 +438,8 @@ Result<bool> FileSystem::IsInMount(NodeNumber number) const {
 }
 
 bool FileSystem::HasControlFiles() const {
-  return IsMissing(FindNode(inodes_.NodeOf(FUSE_ROOT_ID), kControlFolderName));
+  const auto found = FindNode(inodes_.NodeOf(FUSE_ROOT_ID), kControlFolderName);
+  return !found || *found == 0;
 }
 
 Result<fuse_ino_t> FileSystem::FindNode(NodeNumber parent, std::string_view name) const {

@@ -53,7 +53,7 @@ class FileSystem {
   // looked up, use of that name says nothing.
   [[nodiscard]] bool TakeUse() { return used_.exchange(false, std::memory_order_relaxed); }
 
-  // False where the pack has an entry of the control folder's name, which comes first, or where that cannot be told.
+  // False where the pack is known to have an entry of the control folder's name, which comes first.
   [[nodiscard]] bool HasControlFiles() const;
 
   // Returns once every parked read was answered and the reader is at rest. Whoever ends a session calls it between the

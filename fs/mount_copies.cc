@@ -10,16 +10,14 @@
 #include <system_error>
 #include <vector>
 
-#include "fs/mount_table.h"
-
 namespace quire {
 namespace {
 
 namespace stdfs = std::filesystem;
 
-std::optional<std::string> FindIn(const std::vector<MountEntry>& mounts, dev_t device) {
+std::optional<std::string> FindIn(const std::vector<MountEntry>& mounts, const MountEntry& copied) {
   for (const MountEntry& mount : mounts)
-    if (mount.device == device) return mount.mount_point;
+    if (mount.device == copied.device && mount.source == copied.source) return mount.mount_point;
   return std::nullopt;
 }
 
@@ -30,12 +28,12 @@ std::string NamespaceOf(const stdfs::path& process) {
 
 }  // namespace
 
-std::string DescribeMountCopy(dev_t device) {
-  const auto here = FindIn(ListMounts(), device);
+std::string DescribeMountCopy(const MountEntry& mount) {
+  const auto here = FindIn(ListMounts(), mount);
   return here ? fmt::format("a copy of it is mounted at '{}'", *here) : "";
 }
 
-std::string DescribeForeignMountCopy(dev_t device) {
+std::string DescribeForeignMountCopy(const MountEntry& mount) {
   std::set<std::string> seen = {NamespaceOf("/proc/self"), ""};  // "": what this user may not look into
   std::error_code error;
   for (stdfs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
@@ -43,7 +41,7 @@ std::string DescribeForeignMountCopy(dev_t device) {
     if (number.find_first_not_of("0123456789") != std::string::npos) continue;
     if (!seen.insert(NamespaceOf(entry->path())).second) continue;
     std::ifstream file(entry->path() / "mountinfo");
-    const auto there = FindIn(ParseMountInfo(std::string(std::istreambuf_iterator<char>(file), {})), device);
+    const auto there = FindIn(ParseMountInfo(std::string(std::istreambuf_iterator<char>(file), {})), mount);
     if (!there) continue;
     std::string name;
     std::getline(std::ifstream(entry->path() / "comm"), name);

@@ -2,16 +2,17 @@
 // own.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
+
+#include "fs/mount_table.h"
 
 namespace quire {
 
-// What the mount of `device` is copied to, for messages; "" where no copy is seen. Nothing of the mount is touched.
-// In this mount namespace: "a copy of it is mounted at '/srv/x'".
-std::string DescribeMountCopy(dev_t device);
+// What `mount` is copied to, for messages; "" where no copy is seen. Nothing of the mount is touched. By its device and
+// its pack: the kernel gives the device's number to another mount as soon as `mount` is gone. In this mount namespace:
+// "a copy of it is mounted at '/srv/x'".
+std::string DescribeMountCopy(const MountEntry& mount);
 // In another: "process 12 (bash) has a copy of it at '/x', in a mount namespace of its own".
-std::string DescribeForeignMountCopy(dev_t device);
+std::string DescribeForeignMountCopy(const MountEntry& mount);
 
 }  // namespace quire

@@ -74,9 +74,9 @@ Result<void> WaitForDaemon(const PresenceWatch& daemon, const MountEntry& mount)
   const auto begin = std::chrono::steady_clock::now();
   for (auto wait = kFirstLook; !WaitForEnd(daemon, wait); wait = kFurtherLooks) {
     const auto waited = std::chrono::steady_clock::now() - begin;
-    std::string cause = DescribeMountCopy(mount.device);
+    std::string cause = DescribeMountCopy(mount);
     if (cause.empty()) cause = DescribeStandstill(daemon.pid);
-    if (cause.empty() && waited >= kForeignCopies) cause = DescribeForeignMountCopy(mount.device);
+    if (cause.empty() && waited >= kForeignCopies) cause = DescribeForeignMountCopy(mount);
     if (cause.empty() && waited >= kDaemonTimeout) cause = "the disk of the pack does not answer";
     if (!cause.empty())
       return MakeError(ErrorCode::kSystem, "'{}' is unmounted, but its daemon goes on: {}", mount.mount_point, cause);

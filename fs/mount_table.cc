@@ -106,16 +106,24 @@ std::vector<MountEntry> ParseMountInfo(std::string_view text) {
   return entries;
 }
 
-std::vector<MountEntry> ListMounts() {
-  std::ifstream file("/proc/self/mountinfo");
-  return ParseMountInfo(std::string(std::istreambuf_iterator<char>(file), {}));
+Result<std::vector<MountEntry>> ReadMounts() {
+  constexpr const char* kPath = "/proc/self/mountinfo";
+  errno = 0;
+  std::ifstream file(kPath);
+  const int error = file ? 0 : errno;
+  if (error != 0 && error != ENOENT) return SystemError(error, "{}", kPath);
+  auto mounts = ParseMountInfo(std::string(std::istreambuf_iterator<char>(file), {}));
+  if (mounts.empty()) return SystemError(ENOENT, "{} cannot be read: is /proc mounted?", kPath);
+  return mounts;
 }
 
+std::vector<MountEntry> ListMounts() { return ReadMounts().value_or(std::vector<MountEntry>()); }
+
 Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
-  auto mounts = ListMounts();
-  if (mounts.empty()) return SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?");
+  auto mounts = ReadMounts();
+  if (!mounts) return Propagate(std::move(mounts));
   std::optional<MountEntry> found;
-  for (auto& entry : mounts) {
+  for (auto& entry : *mounts) {
     if (entry.mount_point == mount_point) found = std::move(entry);  // later lines lie on top of earlier ones
   }
   return found;

@@ -32,7 +32,9 @@ struct MountEntry {
 // The lines of `text`, in the form of /proc/self/mountinfo (proc(5)), in order; those of another form are left out.
 std::vector<MountEntry> ParseMountInfo(std::string_view text);
 
-// All mounts that this process sees, in order: later ones lie on top of earlier ones. Empty where /proc is not mounted.
+// All mounts that this process sees, in order: later ones lie on top of earlier ones. ListMounts has none where they
+// cannot be read.
+Result<std::vector<MountEntry>> ReadMounts();
 std::vector<MountEntry> ListMounts();
 
 // The mount whose root is seen at `mount_point`, the latest where several lie on each other; empty when there is none.

@@ -80,6 +80,7 @@ class Session {
   std::optional<StopSignals> signals_;
   std::atomic<int> signal_ = 0;  // that ended the session
   std::atomic<bool> is_looping_ = false;
+  std::atomic<bool> has_ended_ = false;  // the loop: the mount is gone, or goes
   std::jthread greeter_;
   IdleWatch idle_watch_;
 };

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "fs/daemon.h"
@@ -75,6 +76,8 @@ Result<void> Serve(Session& session, SessionEvents events) {
   return served;
 }
 
+bool IsGone(const Error& error) { return error.system_errno == ENOTCONN || error.system_errno == ECONNABORTED; }
+
 MountNotice NoticesOf(const MountPlan& plan) {
   return [&plan](const std::string& sentence) { fmt::print(stderr, "{}: {}\n", plan.command, EscapeName(sentence)); };
 }
@@ -138,19 +141,25 @@ Result<void> MountInBackground(const MountPlan& plan) {
     session = *std::move(mounted);
     return {};
   };
-  const auto serve = [&](const std::function<void()>& ready) {
+  const auto serve = [&](const std::function<void()>& ready) -> Result<void> {
     SessionEvents events;
+    // The process that waits asks for itself; but where the connection is gone already, what serving came to tells why.
+    std::optional<Error> lost;
     if (is_automounted)
       ready();
     else
-      events.greeted = [&ready](const Result<void>& /*answered*/) {
-        ready();
-      };  // the process that waits asks for itself
+      events.greeted = [&](const Result<void>& answered) {
+        if (!answered && IsGone(answered.error()))
+          lost = answered.error();
+        else
+          ready();
+      };
     events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
     if (!logs_to_file) events.hangup = [] { return true; };
     auto served = Serve(*session, std::move(events));
     session.reset();
+    if (served && lost) return std::unexpected(*std::move(lost));
     return served;
   };
   if (auto started = StartDaemon(prepare, serve); !started) return started;

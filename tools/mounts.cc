@@ -39,11 +39,10 @@ void PrintText(const std::vector<MountEntry>& mounts) {
 }
 
 int RunMounts(bool json) {
-  std::vector<MountEntry> mounts = ListMounts();
-  if (mounts.empty())
-    return Fail("mounts", SystemError(ENOENT, "/proc/self/mountinfo cannot be read: is /proc mounted?").error());
-  std::erase_if(mounts, [](const MountEntry& mount) { return mount.type != kMountType; });
-  json ? PrintJson(mounts) : PrintText(mounts);
+  auto mounts = ReadMounts();
+  if (!mounts) return Fail("mounts", mounts.error());
+  std::erase_if(*mounts, [](const MountEntry& mount) { return mount.type != kMountType; });
+  json ? PrintJson(*mounts) : PrintText(*mounts);
   return kExitOk;
 }
 

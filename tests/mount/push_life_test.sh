@@ -11,43 +11,12 @@ tree=$scratch/tree
 mnt=$scratch/mnt
 make_samples "$tree" 10 300 20000
 pack "$tree" -o "$tree.quire"
-cat >"$scratch/reader.py" <<'PYTHON'
-# Reads samples in random order and compares them, until the mount is gone. Prints what is wrong; errors of a mount that
-# goes away are not. Every third reader tells its order beforehand, every third one keeps files open.
-import errno, os, random, sys, threading
-tree, mount, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
-paths = [os.path.relpath(os.path.join(folder, name), tree) for folder, _, names in os.walk(tree) for name in names]
-def hash_of(path):
-    with open(path, 'rb') as file: return hash(file.read())
-hashes = {path: hash_of(os.path.join(tree, path)) for path in paths}  # not the contents: memory is short
-chance = random.Random(number)
-def tell(order):
-    try:
-        with open(mount + '/.quire/plan', 'wb') as pipe: pipe.write(b''.join(path.encode() + b'\0' for path in order))
-    except OSError: pass
-held = []
-try:
-    while True:
-        chance.shuffle(paths)
-        if number % 3 == 0: threading.Thread(target=tell, args=[list(paths)], daemon=True).start()
-        if number % 3 == 1: os.listdir(mount + '/' + os.path.dirname(paths[0]))
-        for path in paths:
-            handle = os.open(os.path.join(mount, path), os.O_RDONLY)
-            # To the end: where a mount goes away in the middle, read(2) returns what it has, and fails the next time.
-            data = b''.join(iter(lambda: os.read(handle, 1 << 20), b''))
-            if hash(data) != hashes[path]: print(f'WRONG BYTES in {path}: {len(data)}', flush=True)
-            if number % 3 == 2: held.append(handle)
-            else: os.close(handle)
-            while len(held) > 50: os.close(held.pop(0))
-except OSError as error:
-    if error.errno not in (errno.ENOTCONN, errno.ENOENT, errno.ECONNABORTED, errno.EIO, errno.ENODEV): print(f'WRONG ERROR {error}', flush=True)
-PYTHON
 readers=()
 start_readers() {
   local i
   readers=()
   for i in 1 2 3 4; do
-    python3 "$scratch/reader.py" "$tree" "$mnt" $i >>"$scratch/wrong" 2>&1 &
+    python3 "$support/checked_reader.py" "$tree" "$mnt" $i >>"$scratch/wrong" 2>&1 &
     readers+=($!)
     background+=($!)
   done

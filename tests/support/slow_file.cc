@@ -5,9 +5,19 @@
 //     delay MIN_US MAX_US     every read waits a random time between these
 //     hold BEGIN END          reads of these bytes wait for as long as the rule stands
 //     fail BEGIN END          reads of these bytes end with EIO
+//     stale BEGIN END         with ESTALE
+//     again BEGIN END         with EAGAIN
+//     interrupt BEGIN END     with EINTR
 //     short BEGIN END         reads of these bytes end before BEGIN
+//     part BEGIN END          reads of these bytes give half of what they asked for, in blocks of 4096 bytes
+//     flip BEGIN END          reads of these bytes succeed, and a bit of them is wrong
+// Where a third number follows, the rule is for so many reads, the next ones, since the line was not there. And two say
+// whom the last seven are for:
+//     share A B               A of B reads, by chance
+//     seed NUMBER 0           which of them
 // CONTROL is read anew for every read, so a rule holds as soon as the file has it. Replace it by renaming: half a file
-// is half of the rules. What is written into FILE in place is what the next read returns.
+// is half of the rules. What is written into FILE in place is what the next read returns. The file CONTROL.faults gets
+// a line "WORD OFFSET BYTES" for each read that a rule of the last seven changed.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,12 +30,18 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <random>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "format/coding.h"
 #include "fs/libfuse.h"
 
 namespace {
@@ -35,6 +51,7 @@ constexpr double kForeverS = 1e9;      // the names and the size never change
 constexpr unsigned kMaxThreads = 512;  // each held or delayed read keeps one; a mount of Quire has 256 reads in flight
 constexpr unsigned kMaxBackground = 512;             // so that the kernel hands all of them on
 constexpr std::chrono::milliseconds kLookAgain{10};  // at the rules, while a read is held
+constexpr uint64_t kBlockBytes = 4096;               // what direct reads come in
 
 struct Range {
   uint64_t begin = 0;
@@ -42,43 +59,104 @@ struct Range {
   [[nodiscard]] bool Meets(const Range& other) const { return begin < other.end && other.begin < end; }
 };
 
+struct Fault {
+  std::string line;  // as it stands in the control file
+  std::string word = {};
+  Range range = {};
+  std::optional<uint64_t> most = {};  // reads that it is for
+};
+
 struct Rules {
   uint64_t min_delay_us = 0;
   uint64_t max_delay_us = 0;
   std::vector<Range> held;
-  std::vector<Range> failing;
-  std::vector<Range> cut;
+  Range share = {.begin = 1, .end = 1};  // `begin` of `end` reads
+  uint64_t seed = 0;
+  std::vector<Fault> faults;
+};
+
+// What was done so far. Thread-safe.
+class Deeds {
+ public:
+  explicit Deeds(const std::string& path) : told_(path, std::ios::app) {}
+
+  // Whether `fault` is for this read, which it is counted for then.
+  bool Take(const Rules& rules, const Fault& fault, const Range& read) {
+    const std::lock_guard lock(mutex_);
+    if (rules.seed != seed_) chance_.seed(seed_ = rules.seed);
+    if (rules.share.begin < rules.share.end && chance_() % rules.share.end >= rules.share.begin) return false;
+    if (fault.most && taken_[fault.line] >= *fault.most) return false;
+    ++taken_[fault.line];
+    told_ << fault.word << ' ' << read.begin << ' ' << read.end - read.begin << std::endl;
+    return true;
+  }
+
+  // A byte that is in both. REQUIRES: there is one.
+  uint64_t Choose(const Range& read, const Range& range) {
+    const std::lock_guard lock(mutex_);
+    const uint64_t begin = std::max(read.begin, range.begin);
+    return begin + chance_() % (std::min(read.end, range.end) - begin);
+  }
+
+  // A line that is gone is a new one when it comes again.
+  void Forget(const Rules& rules) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(taken_, [&](const auto& entry) {
+      return std::ranges::none_of(rules.faults, [&](const Fault& fault) { return fault.line == entry.first; });
+    });
+  }
+
+ private:
+  std::mutex mutex_;  // guards all below
+  std::map<std::string, uint64_t> taken_;
+  std::mt19937_64 chance_;
+  uint64_t seed_ = 0;
+  std::ofstream told_;
 };
 
 struct Disk {
   int fd = -1;
   std::string name;
   std::string control;
+  Deeds* deeds = nullptr;
 };
 
 // A rule that is not understood is left out: the test would then see that nothing happens.
-Rules ReadRules(const std::string& control) {
+Rules ReadRules(const Disk& disk) {
   Rules rules;
-  std::ifstream file(control);
-  std::string word;
-  Range range;
-  while (file >> word >> range.begin >> range.end) {
-    if (word == "delay") {
-      rules.min_delay_us = range.begin;
-      rules.max_delay_us = range.end;
-    } else if (word == "hold") {
-      rules.held.push_back(range);
-    } else if (word == "fail") {
-      rules.failing.push_back(range);
-    } else if (word == "short") {
-      rules.cut.push_back(range);
+  std::ifstream file(disk.control);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    Fault fault = {.line = line};
+    if (!(words >> fault.word >> fault.range.begin >> fault.range.end)) continue;
+    if (uint64_t most = 0; words >> most) fault.most = most;
+    if (fault.word == "delay") {
+      rules.min_delay_us = fault.range.begin;
+      rules.max_delay_us = fault.range.end;
+    } else if (fault.word == "hold") {
+      rules.held.push_back(fault.range);
+    } else if (fault.word == "share") {
+      rules.share = fault.range;
+    } else if (fault.word == "seed") {
+      rules.seed = fault.range.begin;
+    } else {
+      rules.faults.push_back(fault);
     }
   }
+  disk.deeds->Forget(rules);
   return rules;
 }
 
 bool MeetsAny(const Range& read, const std::vector<Range>& ranges) {
   return std::ranges::any_of(ranges, [&](const Range& range) { return range.Meets(read); });
+}
+
+// 0 where a rule of this name is not about errors.
+int ErrorOf(std::string_view word) {
+  if (word == "fail") return EIO;
+  if (word == "stale") return ESTALE;
+  if (word == "again") return EAGAIN;
+  return word == "interrupt" ? EINTR : 0;
 }
 
 void Delay(const Rules& rules) {
@@ -146,24 +224,33 @@ void Open(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
 void Read(fuse_req_t request, fuse_ino_t /*inode*/, size_t bytes, off_t offset, fuse_file_info* /*file*/) {
   const Disk& disk = DiskOf(request);
   Range read = {static_cast<uint64_t>(offset), static_cast<uint64_t>(offset) + bytes};
-  Rules rules = ReadRules(disk.control);
+  Rules rules = ReadRules(disk);
   while (MeetsAny(read, rules.held)) {
     std::this_thread::sleep_for(kLookAgain);
-    rules = ReadRules(disk.control);
+    rules = ReadRules(disk);
   }
   Delay(rules);
-  if (MeetsAny(read, rules.failing)) {
-    fuse_reply_err(request, EIO);
-    return;
+  std::vector<uint64_t> flipped;
+  for (const Fault& fault : rules.faults) {
+    if (!fault.range.Meets(read) || !disk.deeds->Take(rules, fault, read)) continue;
+    if (const int error = ErrorOf(fault.word); error != 0) {
+      fuse_reply_err(request, error);
+      return;
+    }
+    if (fault.word == "short") read.end = std::max(read.begin, fault.range.begin);
+    if (fault.word == "part" && bytes > kBlockBytes)
+      read.end = std::min(read.end, read.begin + quire::CeilDiv(bytes / 2, kBlockBytes) * kBlockBytes);
+    if (fault.word == "flip") flipped.push_back(disk.deeds->Choose(read, fault.range));
   }
-  for (const Range& cut : rules.cut)
-    if (cut.Meets(read)) read.end = std::max(read.begin, cut.begin);
   const auto buffer = std::make_unique<char[]>(bytes);
   const ssize_t got = pread(disk.fd, buffer.get(), read.end - read.begin, offset);
-  if (got < 0)
+  if (got < 0) {
     fuse_reply_err(request, errno);
-  else
-    fuse_reply_buf(request, buffer.get(), static_cast<size_t>(got));
+    return;
+  }
+  for (const uint64_t at : flipped)
+    if (at - read.begin < static_cast<uint64_t>(got)) buffer[at - read.begin] ^= 1;
+  fuse_reply_buf(request, buffer.get(), static_cast<size_t>(got));
 }
 
 // Returns the exit status.
@@ -203,6 +290,8 @@ int main(int argc, char** argv) {
   Disk disk = {.fd = open(argv[1], O_RDONLY | O_CLOEXEC),
                .name = std::filesystem::path(argv[1]).filename(),
                .control = std::filesystem::absolute(argv[2])};
+  Deeds deeds(disk.control + ".faults");
+  disk.deeds = &deeds;
   if (disk.fd < 0) {
     std::fprintf(stderr, "slow_file: '%s': %s\n", argv[1], std::strerror(errno));
     return 1;

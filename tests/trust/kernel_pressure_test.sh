@@ -191,6 +191,11 @@ else
   leave_out 'no competitor for memory: control groups do not limit it here'
 fi
 
+if is_sanitized asan tsan; then
+  leave_out 'few descriptors and threads, and calls that are refused: sanitizers want them themselves'
+  pass
+fi
+
 # --- Little of something when a mount is made: it serves, or it is refused with a reason and leaves nothing
 
 # serves_or_refused WHAT COMMAND...: which mounts. A refusal says something with $reason.

@@ -15,6 +15,7 @@
 
 #include "cache/background_thread.h"
 #include "cache/volume/read_queue.h"
+#include "cache/volume/read_ring.h"
 #include "format/file.h"
 
 namespace quire {
@@ -41,10 +42,6 @@ constexpr auto kPauses = [] {
   return pauses;
 }();
 static_assert(kPauses.back().tv_nsec < 1000 * kNanosecondsPerMs);
-
-// From the best down; kernels older than 6.1 and 5.19 know not all of them and answer EINVAL.
-constexpr std::array kSetupFlags = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_COOP_TASKRUN,
-                                    0U};
 
 }  // namespace
 
@@ -154,10 +151,7 @@ void UringRing::Main() {
 }
 
 UringRing::Refusal UringRing::SetUp() {
-  int error = -EINVAL;
-  for (const unsigned flags : kSetupFlags)
-    if (error == -EINVAL) error = io_uring_queue_init(kRingEntries, &ring_, flags);
-  if (error < 0) return {-error, "io_uring_setup"};
+  if (const int error = SetUpReadRing(kRingEntries, ring_); error < 0) return {-error, "io_uring_setup"};
   if (const Refusal refusal = TryRing(); refusal.error != 0) {
     io_uring_queue_exit(&ring_);
     return refusal;

@@ -32,6 +32,16 @@ std::unexpected<Error> Refuse(int error_number, fmt::format_string<Args...> form
   return std::unexpected(Error{ErrorCode::kSystem, error_number, fmt::format(format, std::forward<Args>(args)...)});
 }
 
+// Whether another user, who is neither root nor the owner of the folder, put the symlink where everybody may. It may
+// lead to any file of ours; open(2) follows none such either where fs.protected_symlinks is set (proc_sys_fs(5)).
+bool IsPlanted(const std::string& path, const struct stat& link) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  struct stat folder{};
+  if (stat(parent.empty() ? "." : parent.c_str(), &folder) != 0) return true;
+  const bool is_open_to_all = (folder.st_mode & S_IWOTH) != 0;
+  return is_open_to_all && link.st_uid != 0 && link.st_uid != geteuid() && link.st_uid != folder.st_uid;
+}
+
 // Where the file that `path` names lies: a symlink is followed, so that the file that it leads to is what is replaced.
 Result<std::string> FollowSymlink(const std::string& path) {
   struct stat status{};
@@ -40,6 +50,9 @@ Result<std::string> FollowSymlink(const std::string& path) {
     return SystemError(errno, "{}", path);
   }
   if (!S_ISLNK(status.st_mode)) return path;
+  if (IsPlanted(path, status))
+    return Refuse(EACCES, "{}: is a symlink of another user in a folder that everybody may write to; name another file",
+                  path);
   const std::unique_ptr<char, decltype(&std::free)> target(realpath(path.c_str(), nullptr), std::free);
   if (target != nullptr) return std::string(target.get());
   if (errno == ENOENT)

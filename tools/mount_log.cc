@@ -51,24 +51,41 @@ std::unique_ptr<spdlog::formatter> MakeFormatter(const char* pattern, const char
   return formatter;
 }
 
+bool IsOurs(const struct stat& status) { return status.st_uid == 0 || status.st_uid == geteuid(); }
+
 // Whether nobody but root and this user can put a file or a link into the folder.
-bool IsOurs(const std::filesystem::path& folder) {
+bool IsClosedToOthers(const File& folder) {
   struct stat status = {};
-  if (stat(folder.c_str(), &status) != 0) return false;
-  return (status.st_uid == 0 || status.st_uid == geteuid()) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return fstat(folder.fd(), &status) == 0 && IsOurs(status) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-Result<File> OpenLog(const std::string& path) {
-  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY;
-  if (IsOurs(std::filesystem::path(path).parent_path())) return File::Open(path, kFlags, kLogMode);
-  auto file = File::Open(path, kFlags | O_NOFOLLOW | O_NONBLOCK, kLogMode);
-  struct stat status = {};
+// One that others may have put there may lead to a file that they could not write to themselves, or be read and cut by
+// them.
+bool IsPlanted(const Result<File>& file) {
   // ELOOP: a symlink; ENXIO: a pipe that nobody reads.
-  const bool is_link = !file ? file.error().system_errno == ELOOP || file.error().system_errno == ENXIO
-                             : fstat(file->fd(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1;
-  if (is_link)
+  if (!file) return file.error().system_errno == ELOOP || file.error().system_errno == ENXIO;
+  struct stat status = {};
+  return fstat(file->fd(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || !IsOurs(status);
+}
+
+// The folder is opened first, so that the one that was looked at is the one that the file lies in.
+Result<File> OpenLog(const std::string& path) {
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC;
+  const std::filesystem::path file_path = path;
+  const auto folder = File::Open(file_path.parent_path(), O_PATH | O_DIRECTORY);
+  if (!folder) return SystemError(folder.error().system_errno, "{}", path);
+  const auto open_there = [&](int flags) -> Result<File> {
+    File file(openat(folder->fd(), file_path.filename().c_str(), flags, kLogMode));
+    if (!file.is_open()) return SystemError(errno, "{}", path);
+    return file;
+  };
+  if (IsClosedToOthers(*folder)) return open_there(kFlags);
+  auto file = open_there(kFlags | O_NOFOLLOW | O_NONBLOCK);
+  if (IsPlanted(file))
     return MakeError(ErrorCode::kSystem,
-                     "'{}' is a link, or no file, in a folder that others may write to: it may lead to any file", path);
+                     "'{}' is a link, no file, or another user's, in a folder that others may write to: it may lead to "
+                     "any file; name one in a folder of your own",
+                     path);
   return file;
 }
 

@@ -11,8 +11,12 @@
 
 namespace quire {
 
+std::string ReadAheadFile(dev_t device) {
+  return fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb", major(device), minor(device));
+}
+
 Result<void> SetReadAhead(dev_t device, unsigned kib) {
-  const std::string path = fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb", major(device), minor(device));
+  const std::string path = ReadAheadFile(device);
   const File file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   const std::string text = std::to_string(kib);
   if (!file.is_open() || write(file.fd(), text.data(), text.size()) < 0) return SystemError(errno, "{}", path);

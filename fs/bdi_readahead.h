@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "format/result.h"
 
 namespace quire {
@@ -11,5 +13,8 @@ namespace quire {
 // (Documentation/ABI/testing/sysfs-class-bdi). REQUIRES: the kernel has got the answer to its first request, or it sets
 // the value again.
 Result<void> SetReadAhead(dev_t device, unsigned kib);
+
+// The file that it writes to, of a mount that is there.
+std::string ReadAheadFile(dev_t device);
 
 }  // namespace quire

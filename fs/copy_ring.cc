@@ -9,6 +9,7 @@
 namespace quire {
 
 CopyRing::CopyRing(size_t bytes) : size_bytes_(bytes), memory_(bytes) {
+  madvise(&memory_[0], bytes, MADV_DONTDUMP);  // samples, as in the arena
   // EINVAL: before Linux 5.14. Then the memory comes as it is written to.
   if (madvise(&memory_[0], bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) throw std::bad_alloc();
 }

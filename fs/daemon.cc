@@ -10,24 +10,19 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "format/file.h"
+#include "fs/error_report.h"
 
 namespace quire {
 namespace {
 
-// What the child sends: one of these, and behind kFailed an ErrorHead and the message. No byte at all: it died.
+// What the child sends: one of these, and behind kFailed an error (error_report.h). No byte at all: it died.
 constexpr char kReady = 'R';
 constexpr char kFailed = 'F';
-
-struct ErrorHead {
-  ErrorCode code;
-  int system_errno;
-};
 
 // Less than PIPE_BUF, so that one write is whole; a pipe without reader is a parent that was interrupted.
 constexpr size_t kMaxReportBytes = PIPE_BUF;
@@ -38,19 +33,6 @@ bool Send(const File& pipe, std::string_view report) {
   ssize_t sent = 0;
   while ((sent = write(pipe.fd(), report.data(), report.size())) < 0 && errno == EINTR) continue;
   return sent >= 0;
-}
-
-std::string EncodeFailure(const Error& error) {
-  const ErrorHead head = {error.code, error.system_errno};
-  std::string report(1, kFailed);
-  report.append(reinterpret_cast<const char*>(&head), sizeof(head));
-  return report + error.message;
-}
-
-Error DecodeFailure(std::string_view report) {
-  ErrorHead head = {};
-  std::memcpy(&head, report.data() + 1, sizeof(head));
-  return {head.code, head.system_errno, std::string(report.substr(1 + sizeof(head)))};
 }
 
 std::string Receive(const File& pipe) {
@@ -94,7 +76,7 @@ Result<void> LeaveTerminal() {
   auto done = prepare();
   if (done) done = LeaveTerminal();
   if (done) done = serve(ready);
-  if (!done && pipe.is_open()) Send(pipe, EncodeFailure(done.error()));
+  if (!done && pipe.is_open()) Send(pipe, kFailed + EncodeError(done.error()));
   std::exit(done ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -113,7 +95,7 @@ Result<void> StartDaemon(const std::function<Result<void>()>& prepare,
   input = File();  // else Receive would wait for this process too
   const std::string report = Receive(output);
   if (report.starts_with(kReady)) return {};
-  if (report.size() > sizeof(ErrorHead)) return std::unexpected(DecodeFailure(report));
+  if (report.starts_with(kFailed)) return std::unexpected(DecodeError(std::string_view(report).substr(1)));
   return DiedUnexpectedly(child);
 }
 

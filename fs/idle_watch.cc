@@ -9,7 +9,6 @@
 #include "cache/background_thread.h"
 #include "fs/file_system.h"
 #include "fs/mount_table.h"
-#include "fs/unmount.h"
 
 namespace quire {
 namespace {
@@ -19,10 +18,10 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kThreadName = "quire-idle";
 
 // Whether the mount is gone, by this call or another's.
-bool TryUnmount(const std::string& mount_point, dev_t device, std::chrono::seconds timeout) {
+bool TryUnmount(const std::string& mount_point, dev_t device, Unmounter& unmounter, std::chrono::seconds timeout) {
   const auto mount = FindMount(mount_point);
   if (mount && (!*mount || (*mount)->device != device)) return true;
-  const auto unmounted = Unmount(mount_point, UnmountMode::kIfIdle);
+  const auto unmounted = unmounter.Unmount(UnmountMode::kIfIdle);
   if (unmounted) {
     spdlog::info("'{}' was not used for {} s", mount_point, timeout.count());
     return true;
@@ -42,9 +41,9 @@ void IdleWatch::Stop() {
   thread_.join();
 }
 
-Result<void> IdleWatch::Start(std::string mount_point, dev_t device, std::chrono::seconds timeout,
+Result<void> IdleWatch::Start(std::string mount_point, dev_t device, Unmounter& unmounter, std::chrono::seconds timeout,
                               std::function<bool()> take_use) {
-  auto thread = StartBackgroundThread(kThreadName, [mount_point = std::move(mount_point), device, timeout,
+  auto thread = StartBackgroundThread(kThreadName, [mount_point = std::move(mount_point), device, &unmounter, timeout,
                                                     take_use = std::move(take_use)](const std::stop_token& stop) {
     const auto step = std::chrono::duration_cast<Clock::duration>(timeout) / kIdleChecks;
     std::mutex mutex;
@@ -58,7 +57,7 @@ Result<void> IdleWatch::Start(std::string mount_point, dev_t device, std::chrono
       if (take_use()) last_use = now;
       if (now - last_use < timeout + step) continue;
       bool is_gone = false;
-      RunStep(kThreadName, [&] { is_gone = TryUnmount(mount_point, device, timeout); });
+      RunStep(kThreadName, [&] { is_gone = TryUnmount(mount_point, device, unmounter, timeout); });
       if (is_gone) return;
       last_use = now;  // somebody has it open
     }

@@ -1,12 +1,9 @@
 #include "fs/mount_preflight.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +13,7 @@
 #include "fs/daemon_answer.h"
 #include "fs/daemon_presence.h"
 #include "fs/mount_table.h"
+#include "fs/privileges.h"
 #include "fs/unmount.h"
 
 namespace quire {
@@ -23,14 +21,6 @@ namespace {
 
 constexpr const char* kFuseDevice = "/dev/fuse";
 constexpr const char* kFuseConf = "/etc/fuse.conf";
-
-// mount(2) needs CAP_SYS_ADMIN and not user 0: root in a container often lacks it.
-bool MayMount() {
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data = {};
-  if (syscall(SYS_capget, &header, data.data()) != 0) return geteuid() == 0;
-  return (data[0].effective >> CAP_SYS_ADMIN & 1) != 0;
-}
 
 Result<void> CheckDevice() {
   if (File(open(kFuseDevice, O_RDWR | O_CLOEXEC)).is_open()) return {};

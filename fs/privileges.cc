@@ -3,28 +3,39 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <system_error>
+#include <expected>
+#include <span>
+
+#include "format/result.h"
 
 namespace quire {
 namespace {
 
-struct Needed {
-  unsigned capability;
+struct Capability {
+  unsigned number;
   const char* name;
 };
 
-constexpr auto kNeeded = std::to_array<Needed>({
-    {CAP_SYS_ADMIN, "sys_admin"},              // mount(2), umount2(2)
-    {CAP_DAC_READ_SEARCH, "dac_read_search"},  // to open the pack's file anew, whoever owns it
+constexpr auto kServing = std::to_array<Capability>({
+    {CAP_DAC_READ_SEARCH, "dac_read_search"},  // the pack's file and the folder of `.quire`, whoever owns them
     {CAP_IPC_LOCK, "ipc_lock"},                // buffers of io_uring beyond RLIMIT_MEMLOCK
     {CAP_SYS_NICE, "sys_nice"},                // threads whose work readers wait for
 });
+constexpr auto kUnmounting = std::to_array<Capability>({
+    {CAP_SYS_ADMIN, "sys_admin"},              // umount2(2)
+    {CAP_DAC_READ_SEARCH, "dac_read_search"},  // a mount point in a folder that is closed to others
+});
+
+// Core dumps of one byte are made neither as a file nor, unlike those of none, by a program of core_pattern: core(5),
+// and do_coredump() of the kernel.
+constexpr rlim_t kNoCoreDump = 1;
 
 constexpr uint64_t MaskOf(unsigned capability) { return uint64_t{1} << capability; }
 
@@ -51,33 +62,56 @@ void ShrinkBoundingSet(uint64_t kept) {
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
-std::string ListNames(uint64_t capabilities) {
+uint64_t MaskOf(std::span<const Capability> capabilities) {
+  uint64_t mask = 0;
+  for (const Capability& capability : capabilities) mask |= MaskOf(capability.number);
+  return mask;
+}
+
+// What of `wanted` is left; an errno where the kernel refused.
+std::expected<uint64_t, int> Keep(uint64_t wanted) {
+  CapabilityWords words = {};
+  if (!GetCapabilities(words)) return std::unexpected(errno);
+  const uint64_t kept = wanted & PermittedOf(words);
+  ShrinkBoundingSet(kept);
+  for (size_t i = 0; i < words.size(); ++i) {
+    const auto half = static_cast<uint32_t>(kept >> (32 * i));
+    words[i] = {.effective = half, .permitted = half, .inheritable = 0};
+  }
+  if (!SetCapabilities(words)) return std::unexpected(errno);
+  return kept;
+}
+
+bool GainNoMore() { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0; }
+
+std::string ListNames(uint64_t kept) {
   std::string list;
-  for (const Needed& needed : kNeeded)
-    if ((capabilities & MaskOf(needed.capability)) != 0)
-      list += fmt::format("{}{}", list.empty() ? "" : ", ", needed.name);
+  for (const Capability& capability : kServing)
+    if ((kept & MaskOf(capability.number)) != 0) list += fmt::format("{}{}", list.empty() ? "" : ", ", capability.name);
   return list.empty() ? "none" : list;
 }
 
 }  // namespace
 
-std::string DropPrivileges() {
+bool MayMount() {
   CapabilityWords words = {};
-  if (!GetCapabilities(words)) return fmt::format("unknown ({})", std::generic_category().message(errno));
-  uint64_t kept = 0;
-  for (const Needed& needed : kNeeded) kept |= MaskOf(needed.capability);
-  kept &= PermittedOf(words);
-  const bool can_unmount = (kept & MaskOf(CAP_SYS_ADMIN)) != 0;
-  // fusermount3 has rights of its own, which it would not get.
-  if (can_unmount) ShrinkBoundingSet(kept);
-  for (size_t i = 0; i < words.size(); ++i) {
-    const auto half = static_cast<uint32_t>(kept >> (32 * i));
-    words[i] = {.effective = half, .permitted = half, .inheritable = 0};
+  if (!GetCapabilities(words)) return geteuid() == 0;
+  return (words[0].effective & MaskOf(CAP_SYS_ADMIN)) != 0;
+}
+
+std::string KeepServingPrivileges() {
+  if (geteuid() == 0) {
+    const rlimit none = {kNoCoreDump, kNoCoreDump};
+    setrlimit(RLIMIT_CORE, &none);
   }
-  if (!SetCapabilities(words)) return fmt::format("all ({})", std::generic_category().message(errno));
-  const bool is_final = can_unmount && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  return fmt::format("capabilities {}; {}", ListNames(kept),
-                     is_final ? "none can be gained" : "fusermount3, which unmounts, has more");
+  const auto kept = Keep(MaskOf(kServing));
+  const std::string capabilities = kept ? ListNames(*kept) : fmt::format("all ({})", ReasonOf(kept.error()));
+  return fmt::format("capabilities {}; {} can be gained", capabilities, GainNoMore() ? "none" : "more");
+}
+
+void KeepUnmountingPrivileges() {
+  static_cast<void>(Keep(MaskOf(kUnmounting)));
+  GainNoMore();
 }
 
 }  // namespace quire

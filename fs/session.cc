@@ -1,6 +1,7 @@
 #include "fs/session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -10,7 +11,9 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "cache/background_thread.h"
@@ -21,9 +24,7 @@
 #include "fs/libfuse_log.h"
 #include "fs/mount_table.h"
 #include "fs/mount_turn.h"
-#include "fs/privileges.h"
 #include "fs/syscall_filter.h"
-#include "fs/unmount.h"
 
 namespace quire {
 namespace {
@@ -111,6 +112,21 @@ Result<NodeNumber> FindRoot(const Pack& pack, const MountOptions& options) {
   return MakeError(ErrorCode::kNotFound, "option 'subdir={}': this is not a folder of the pack", options.subdir);
 }
 
+// By a thread that may do no more than one of a daemon that serves, and so may those that it leaves behind. The thread
+// that mounts must still be able to.
+Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheOptions& options) {
+  try {
+    return std::async(std::launch::async,
+                      [&]() -> Result<std::unique_ptr<SampleReader>> {
+                        ConfineThread({.pack = pack.file().fd()});
+                        return SampleReader::Open(pack, options);
+                      })
+        .get();
+  } catch (const std::system_error& error) {
+    return SystemError(error.code().value(), "cannot start a thread");
+  }
+}
+
 uint64_t MeanSampleBytes(const Superblock& superblock) {
   return superblock.samples == 0 ? 0 : superblock.stored_bytes / superblock.samples;
 }
@@ -127,28 +143,34 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
   const auto root = FindRoot(**pack, options);
   if (!root) return std::unexpected(root.error());
-  const std::string privileges = DropPrivileges();  // before the first thread
+  auto unmounter = Unmounter::Start(mount_point);  // before the first thread
+  if (!unmounter) return Propagate(std::move(unmounter));
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
   if (!transport) return Propagate(std::move(transport));
   CacheOptions cache = options.cache;
   cache.push = options.push;
   cache.readers_keep = !options.direct_io;
-  auto samples = SampleReader::Open(**pack, cache);
+  auto samples = OpenSamples(**pack, cache);
   if (!samples) return Propagate(std::move(samples));
-  std::unique_ptr<Session> session(
-      new Session(*std::move(pack), *root, *std::move(samples), mount_point, options, *std::move(transport)));
-  session->privileges_ = privileges;
+  std::unique_ptr<Session> session(new Session(*std::move(pack), *root, *std::move(samples), mount_point, options,
+                                               *std::move(transport), *std::move(unmounter)));
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
+  session->confinement_ =
+      ConfineThread({.pack = session->pack_->file().fd(),
+                     .mount_point = mount_point,
+                     .log_file = options.log_file,
+                     .kernel_switch = options.read_ahead_kb ? ReadAheadFile(session->device_) : std::string()});
   return session;
 }
 
 Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples,
-                 std::string mount_point, MountOptions options, TransportChoice transport)
+                 std::string mount_point, MountOptions options, TransportChoice transport, Unmounter unmounter)
     : pack_(std::move(pack)),
       samples_(std::move(samples)),
       mount_point_(std::move(mount_point)),
       options_(std::move(options)),
       transport_(std::move(transport)),
+      unmounter_(std::move(unmounter)),
       feed_(*pack_, root, *samples_, mount_point_, options_.push),
       file_system_(*pack_, root, *samples_, feed_, options_, transport_) {}
 
@@ -187,7 +209,11 @@ Result<void> Session::Start() {
 // disk from delaying that. Their answers then fail, and nobody misses them. Each holds a clone of the connection, and
 // gives it back when it is answered; the engine's threads do so whatever this thread waits for.
 void Session::Stop() {
-  if (mounted_ && (!is_detached_ || Disconnect())) fuse_session_unmount(session_);
+  if (mounted_) {
+    if (!is_detached_) Detach();
+    Disconnect();
+    fuse_session_unmount(session_);
+  }
   mounted_ = false;
   signals_.reset();
   if (session_ == nullptr) return;
@@ -207,25 +233,30 @@ void Session::StopBySignal(int signal, pthread_t loop_thread) {
 }
 
 void Session::Detach() {
+  if (!IsConnected()) return;
   const auto mount = FindMount(mount_point_);
-  if (!mount || device_ == 0) return;  // what is there cannot be told: libfuse unmounts at the end
-  if (!*mount || (*mount)->device != device_) {
+  if (mount && device_ != 0 && (!*mount || (*mount)->device != device_)) {
     is_detached_ = true;  // somebody has done it, or another mount lies on ours, which nobody can take from below it
     return;
   }
-  const auto unmounted = Unmount(mount_point_, UnmountMode::kDetach);
+  const auto unmounted = unmounter_.Unmount(UnmountMode::kDetach);
   is_detached_ = unmounted.has_value();
   if (!unmounted) spdlog::warn("{}", unmounted.error().message);
 }
 
+bool Session::IsConnected() const {
+  pollfd connection = {fuse_session_fd(session_), 0, 0};
+  return poll(&connection, 1, 0) <= 0 || (connection.revents & POLLERR) == 0;
+}
+
 // libfuse would unmount what is there now, which may be another mount. It does not where the connection tells of an
 // error, as one does whose mount is gone: so it gets a descriptor that does, and the connection is closed.
-bool Session::Disconnect() {
+void Session::Disconnect() {
   std::array<int, 2> ends = {};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return;
   const File output(ends[0]);
   const File input(ends[1]);
-  return dup3(input.fd(), fuse_session_fd(session_), O_CLOEXEC) >= 0;
+  dup3(input.fd(), fuse_session_fd(session_), O_CLOEXEC);
 }
 
 // libfuse's loop waits for a semaphore until a signal interrupts it, and looks at the flag; a signal that comes between
@@ -262,14 +293,16 @@ Result<void> Session::Greet() const {
 
 Result<void> Session::StartIdleWatch() {
   if (options_.idle_timeout.count() == 0) return {};
-  return idle_watch_.Start(mount_point_, device_, options_.idle_timeout, [this] { return file_system_.TakeUse(); });
+  return idle_watch_.Start(mount_point_, device_, unmounter_, options_.idle_timeout,
+                           [this] { return file_system_.TakeUse(); });
 }
 
 Result<void> Session::Serve(SessionEvents events) {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", pack_->path(), mount_point_, pack_->superblock().samples,
                options_.threads);
   spdlog::info("transport: {}", transport_.Describe());
-  spdlog::info("privileges: {}", privileges_);
+  spdlog::info("privileges: {}", confinement_.privileges);
+  spdlog::info("files: {}", confinement_.files);
   for (const std::string& line : samples_->Describe()) spdlog::info("{}", line);
   if (!file_system_.HasControlFiles())
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
@@ -282,7 +315,7 @@ Result<void> Session::Serve(SessionEvents events) {
     StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
-  spdlog::info("system calls: {}", FilterSystemCalls());
+  spdlog::info("system calls: {}", FilterServingCalls(transport_.uring));
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

@@ -12,12 +12,14 @@
 #include "format/file.h"
 #include "format/pack.h"
 #include "format/result.h"
+#include "fs/confinement.h"
 #include "fs/file_system.h"
 #include "fs/idle_watch.h"
 #include "fs/kernel_feed.h"
 #include "fs/mount_options.h"
 #include "fs/mount_preflight.h"
 #include "fs/stop_signals.h"
+#include "fs/unmounter.h"
 
 namespace quire {
 
@@ -49,15 +51,17 @@ class Session {
 
  private:
   Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string mount_point,
-          MountOptions options, TransportChoice transport);
+          MountOptions options, TransportChoice transport, Unmounter unmounter);
   Result<void> Start();
   void Stop();
   // What a signal does, in a thread of its own: `loop_thread` is in the loop of Serve.
   void StopBySignal(int signal, pthread_t loop_thread);
   // Takes the mount from the tree, whoever uses it, while requests are still answered.
   void Detach();
-  // Makes fuse_session_unmount end the connection and unmount nothing; false where that cannot be done.
-  bool Disconnect();
+  // Whether the kernel still sends requests; of a mount that is gone it does not.
+  [[nodiscard]] bool IsConnected() const;
+  // Makes fuse_session_unmount end the connection and unmount nothing.
+  void Disconnect();
   void EndLoop(pthread_t loop_thread);
   // What is to be done once the mount answers.
   Result<void> StartGreeting(std::function<void(const Result<void>& answered)> greeted);
@@ -70,7 +74,8 @@ class Session {
   const std::string mount_point_;
   const MountOptions options_;
   const TransportChoice transport_;
-  std::string privileges_;  // that are left, for the log
+  Unmounter unmounter_;
+  Confinement confinement_;
   KernelFeed feed_;
   FileSystem file_system_;
   fuse_session* session_ = nullptr;

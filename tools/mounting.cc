@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -83,17 +85,17 @@ MountNotice NoticesOf(const MountPlan& plan) {
 }
 
 // What a daemon has to say is never said to nobody. The file is opened before the mount, in which it may not lie.
-// Whether there is one; without, it is syslog.
-Result<bool> OpenDaemonLog(const MountOptions& options, const MountNotice& notice) {
+// Its path; empty where there is none, but syslog.
+Result<std::string> OpenDaemonLog(const MountOptions& options, const MountNotice& notice) {
   if (!options.log_file.empty()) {
     if (auto opened = OpenLogFile(options.log_file); !opened) return Propagate(std::move(opened));
-    return true;
+    return options.log_file;
   }
-  if (options.log_level == spdlog::level::off || HasSyslog()) return false;
-  const std::string path = OpenUsualLogFile();
+  if (options.log_level == spdlog::level::off || HasSyslog()) return "";
+  std::string path = OpenUsualLogFile();
   if (path.empty())
     notice("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
-  return !path.empty();
+  return path;
 }
 
 bool ReopenLog() {
@@ -123,21 +125,20 @@ Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, co
 }
 
 Result<void> MountInBackground(const MountPlan& plan) {
-  const MountOptions& options = plan.options;
+  MountOptions options = plan.options;
   std::unique_ptr<Session> session;
-  bool logs_to_file = false;
   // Until an automounter knows that the mount is made, whoever goes there by its path waits, but for the process that
   // the automounter started and what that one started: the daemon is none of them once it has left the terminal.
   const auto below = FindMount(plan.mount_point);
   const bool is_automounted = below && *below && (*below)->is_automount();
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
-    const auto has_file = OpenDaemonLog(options, NoticesOf(plan));
-    if (!has_file) return std::unexpected(has_file.error());
-    logs_to_file = *has_file;
+    auto log_file = OpenDaemonLog(options, NoticesOf(plan));
+    if (!log_file) return Propagate(std::move(log_file));
+    options.log_file = *std::move(log_file);
     auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
-    logs_to_file ? LogToFile(options.log_level) : LogToSyslog(options.log_level);
+    options.log_file.empty() ? LogToSyslog(options.log_level) : LogToFile(options.log_level);
     session = *std::move(mounted);
     return {};
   };
@@ -156,7 +157,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
       };
     events.hangup = ReopenLog;
     // syslog needs no opening anew, and no terminal takes a daemon away with it.
-    if (!logs_to_file) events.hangup = [] { return true; };
+    if (options.log_file.empty()) events.hangup = [] { return true; };
     auto served = Serve(*session, std::move(events));
     session.reset();
     if (served && lost) return std::unexpected(*std::move(lost));
@@ -172,6 +173,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
 }
 
 Result<void> MountInForeground(const MountPlan& plan) {
+  close_range(STDERR_FILENO + 1, UINT_MAX, 0);  // as in the background: nothing of the caller's is a daemon's
   const MountOptions& options = plan.options;
   const bool logs_to_file = !options.log_file.empty();
   if (logs_to_file)

@@ -1,0 +1,26 @@
+// What a daemon may still do, as its threads are told before they touch a byte of the pack: privileges.h and
+// path_filter.h together, and, once all threads run, syscall_filter.h.
+#pragma once
+
+#include <string>
+
+namespace quire {
+
+// What the daemon opens while it serves, besides what all daemons do: /proc, its control groups, /dev/fuse.
+struct DaemonFiles {
+  int pack = -1;                   // its descriptor
+  std::string mount_point = {};    // for `.quire/plan`; empty before the mount is there
+  std::string log_file = {};       // opened anew at SIGHUP, a link followed; empty where there is none
+  std::string kernel_switch = {};  // a file of /sys that is to be written to, or empty
+};
+
+// What came of it, in words for the log.
+struct Confinement {
+  std::string privileges;
+  std::string files;
+};
+
+// For this thread and those that it starts, for good.
+Confinement ConfineThread(const DaemonFiles& files);
+
+}  // namespace quire

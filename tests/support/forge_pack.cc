@@ -2,6 +2,7 @@
 //     forge_pack shared LEVELS OUT     directories that share their children: 2^LEVELS paths
 //     forge_pack spaced LEVELS OUT     the same, with records between that end where the next begins
 //     forge_pack chain LEVELS OUT      a directory in a directory, LEVELS of them
+//     forge_pack volume KIND LOCATION OUT    a file whose bytes lie in a volume of that kind and place
 //     forge_pack field SECTION RECORD AT BYTES VALUE IN OUT    sets a number in a record; SECTION is an id of FORMAT.md
 //     forge_pack superblock AT BYTES VALUE IN OUT              sets a number in the first superblock
 //     forge_pack mutate SEED IN OUT    changes some numbers
@@ -54,6 +55,12 @@ bool Run(const std::string& what, const std::vector<std::string>& arguments) {
     return write([](IndexTables& tables, uint64_t levels) { FillWithSharedChildren(tables, levels, true); });
   if (what == "chain" && arguments.size() == 2)
     return write([](IndexTables& tables, uint64_t levels) { FillWithChain(tables, levels, 1); });
+  if (what == "volume" && arguments.size() == 3) {
+    IndexTables tables("/tmp");
+    FillWithVolume(tables, static_cast<uint16_t>(Number(arguments[0])), arguments[1]);
+    WriteTables(tables, "", arguments[2]);
+    return true;
+  }
   if (what == "field" && arguments.size() == 7) return SetField(arguments), true;
   if (what == "superblock" && arguments.size() == 5) return SetInSuperblock(arguments), true;
   if (what != "mutate" || arguments.size() != 3) return false;

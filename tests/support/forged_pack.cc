@@ -63,7 +63,8 @@ void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std
   WriteFile(path, "");
   const File file = ValueOrDie(File::Open(path, O_RDWR));
   OkOrDie(file.WriteAll(kDataBegin, AsBytes(sample_bytes)));
-  tables.volumes = {{.data_begin = kDataBegin, .data_end = kDataBegin + sample_bytes.size()}};
+  tables.volumes.insert(tables.volumes.begin(),
+                        {.data_begin = kDataBegin, .data_end = kDataBegin + sample_bytes.size()});
   Superblock superblock;
   superblock.generation = 1;
   superblock.index_offset = AlignUp(kDataBegin + sample_bytes.size(), kIndexAlign);
@@ -93,6 +94,20 @@ void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spac
     if (with_spacers) OkOrDie(tables.directories.Append({.first_child = own, .child_count = 2, .node = own}));
     OkOrDie(tables.directories.Append({.first_child = own + 2, .child_count = 2, .node = own + 1}));
   }
+}
+
+void FillWithVolume(IndexTables& tables, uint16_t kind, std::string_view location) {
+  constexpr uint32_t kBytes = 16;
+  tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+  tables.volumes = {{.kind = kind,
+                     .sum_kind = SumKind::kNone,
+                     .location_bytes = static_cast<uint32_t>(location.size()),
+                     .location_offset = ValueOrDie(tables.AddText(location)),
+                     .data_end = kBytes}};
+  AddNodeOrDie(tables, DirectoryNode(0), "");
+  AddNodeOrDie(tables, {.size_bytes = kBytes, .attributes = 1, .kind = NodeKind::kFile}, "elsewhere");
+  OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 1, .node = 0}));
+  OkOrDie(tables.extents.Append({.volume = 1, .length_bytes = kBytes, .node = 1}));
 }
 
 void FillWithChain(IndexTables& tables, uint64_t levels, size_t name_bytes) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "format/index_tables.h"
@@ -42,13 +43,16 @@ class ForgedPack {
 // long as a body of `body_bytes` and its tree.
 uint64_t RepairSumTree(std::span<std::byte> index, uint64_t body_bytes);
 
-// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks and whatever the tables say in the
-// index. A failure ends the program.
+// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks, which become volume 0, and whatever the
+// tables say in the index. A failure ends the program.
 void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path);
 
 // Directories that have each other's children: each of two in `levels` levels holds both of the next one, so that there
 // are 2^levels paths. `with_spacers`: between them stand records that end where the next one begins.
 void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spacers);
+
+// A file `elsewhere` whose 16 bytes are the first of volume 1, which the index says to be of `kind` and at `location`.
+void FillWithVolume(IndexTables& tables, uint16_t kind, std::string_view location);
 
 // A directory in a directory, `levels` of them, and a file in the last; names of `name_bytes` bytes.
 void FillWithChain(IndexTables& tables, uint64_t levels, size_t name_bytes);

@@ -5,7 +5,7 @@
 // The daemon is its reader, by the name in its own mount, like everybody else. Having it open all the time would keep
 // the mount from being unmounted. So it is opened when somebody looks the name up, as open(2) does before it waits for
 // a reader, and closed once nobody writes. A program that opens it to read is not a reader of plans, and would wait for
-// one to be written: it is refused where that can be seen (open_call.h), and elsewhere finds the pipe's end at once.
+// one to be written: it finds the pipe's end at once.
 #pragma once
 
 #include <sys/types.h>

@@ -105,6 +105,9 @@ assert_equal "$(inside setpriv --reuid 65534 --regid 65534 --clear-groups cat /s
 daemon=$(state quire@test MainPID)
 assert_equal "$(inside readlink "/proc/$daemon/ns/mnt")" "$(inside readlink /proc/1/ns/mnt)" 'mount namespaces'
 journal quire@test | grep -q mounted || fail "the journal says nothing of the mount: $(journal quire@test)"
+# The unit forbids nothing by which the daemon confines itself, where it does so outside of the unit.
+until_true 10 eval 'journal quire@test | grep -q "system calls"' || fail "the journal says nothing of system calls: $(journal quire@test)"
+! journal quire@test | grep -E '(files|system calls): all \(.*permitted' || fail 'the unit keeps the daemon from confining itself'
 
 # What the unit forbids costs nothing: the engine and the priorities are those of a mount by hand.
 how() { inside cat "$1/.quire/stats" | json 'd["transport"], d["cache"]'; }
@@ -180,7 +183,7 @@ assert_equal "$(inside cat /data/file)" content 'by data.mount'
 inside systemctl start quire@test
 
 # Shutting down ends all of it in order, soon.
-assert_equal "$(inside pgrep -c quire)" 2 'daemons'
+assert_equal "$(inside pgrep -c -x 'quire|mount[.].*quire')" 2 'daemons'
 kill -s RTMIN+4 "$first"  # as poweroff
 until_true 30 gone "$manager" || fail 'shutting down hangs'
 pass

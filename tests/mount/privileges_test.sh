@@ -107,6 +107,25 @@ kill -TERM -- -"$(ps -o pgid= -p "$daemon" | tr -d ' ')"
 until_true 10 gone "$daemon" || fail 'the daemon does not end'
 ! is_mounted "$mnt" || fail 'the end of its group leaves a mount'
 
+# Where the kernel has no Landlock, or a filter of a container's forbids it, the mount is made and the log says so.
+if command -v strace >/dev/null && ! is_sanitized asan tsan; then
+  for error in ENOSYS EOPNOTSUPP EPERM; do
+    rm -f "$scratch/err"
+    strace -f -qq -o "$scratch/calls" -e trace=landlock_create_ruleset -e inject=landlock_create_ruleset:error=$error \
+      "$QUIRE" mount -f "$scratch/tree.quire" "$mnt" 2>"$scratch/err" &
+    tracer=$!
+    background+=("$tracer")
+    until_true 20 grep -q 'system calls' "$scratch/err" || fail "no mount without Landlock: $(cat "$scratch/err")"
+    assert_equal "$(cat "$mnt/name")" sample
+    grep -q 'files: all (Landlock: ' "$scratch/err" || fail "the log does not tell of $error: $(cat "$scratch/err")"
+    kill -TERM "$(daemon_of_mount "$mnt")"
+    until_true 20 gone "$tracer" || fail 'the daemon does not end'
+    ! is_mounted "$mnt" || fail 'the daemon could not unmount'
+  done
+else
+  leave_out 'a kernel without Landlock: needs strace, and a build without sanitizers'
+fi
+
 # The daemon of an ordinary user is confined as well, and unmounts by fusermount3 all the same.
 if is_root && command -v fusermount3 >/dev/null; then
   make_ordinary_user

@@ -74,10 +74,10 @@ std::expected<uint64_t, int> Keep(uint64_t wanted) {
   if (!GetCapabilities(words)) return std::unexpected(errno);
   const uint64_t kept = wanted & PermittedOf(words);
   ShrinkBoundingSet(kept);
-  for (size_t i = 0; i < words.size(); ++i) {
-    const auto half = static_cast<uint32_t>(kept >> (32 * i));
-    words[i] = {.effective = half, .permitted = half, .inheritable = 0};
-  }
+  const auto low = static_cast<uint32_t>(kept);
+  const auto high = static_cast<uint32_t>(kept >> 32);
+  words = {{{.effective = low, .permitted = low, .inheritable = 0},
+            {.effective = high, .permitted = high, .inheritable = 0}}};
   if (!SetCapabilities(words)) return std::unexpected(errno);
   return kept;
 }
@@ -110,7 +110,7 @@ std::string KeepServingPrivileges() {
 }
 
 void KeepUnmountingPrivileges() {
-  static_cast<void>(Keep(MaskOf(kUnmounting)));
+  [[maybe_unused]] const auto kept = Keep(MaskOf(kUnmounting));
   GainNoMore();
 }
 

@@ -11,11 +11,15 @@
 namespace quire {
 namespace {
 
-// From the best down; kernels older than 6.1, 5.19 and 5.10 know not all of them and answer EINVAL.
+// From the best down; kernels older than 6.1, 5.19 and 5.10 know not all of them and answer EINVAL. A ring that is set
+// up disabled takes restrictions; where io_uring_register(2) is refused, as by a filter of system calls, it cannot be
+// enabled.
 constexpr std::array kSetupFlags = {
     IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
     IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN,
     IORING_SETUP_R_DISABLED,
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+    IORING_SETUP_COOP_TASKRUN,
     0U,
 };
 
@@ -32,7 +36,6 @@ int Register(const io_uring& ring, unsigned operation, void* argument, size_t co
   return result < 0 ? -errno : 0;
 }
 
-// A ring that is set up disabled takes restrictions, and then none any more.
 int Restrict(io_uring& ring) {
   std::array allowed = {
       Allow(IORING_RESTRICTION_SQE_OP, IORING_OP_READ),
@@ -49,17 +52,14 @@ int Restrict(io_uring& ring) {
 }  // namespace
 
 int SetUpReadRing(unsigned entries, io_uring& ring) {
-  int error = -EINVAL;
-  unsigned used = 0;
   for (const unsigned flags : kSetupFlags) {
-    error = io_uring_queue_init(entries, &ring, flags);
-    used = flags;
-    if (error != -EINVAL) break;
+    const int error = io_uring_queue_init(entries, &ring, flags);
+    if (error == -EINVAL) continue;
+    if (error < 0 || (flags & IORING_SETUP_R_DISABLED) == 0) return error;
+    if (Restrict(ring) == 0) return 0;
+    io_uring_queue_exit(&ring);
   }
-  if (error < 0 || (used & IORING_SETUP_R_DISABLED) == 0) return error;
-  error = Restrict(ring);
-  if (error < 0) io_uring_queue_exit(&ring);
-  return error < 0 ? error : 0;
+  return -EINVAL;
 }
 
 }  // namespace quire

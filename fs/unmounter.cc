@@ -89,6 +89,7 @@ void IgnoreSignals() {
     FilterUnmountingCalls();
   }
   constexpr int kChannel = STDERR_FILENO + 1;
+  Send(kChannel, std::string_view(&kDone, 1));  // for Start
   while (true) {
     const std::string request = Receive(kChannel);
     if (request.size() != 1) _exit(0);
@@ -103,7 +104,7 @@ Result<Unmounter> Unmounter::Start(const std::string& mount_point) {
   std::array<int, 2> ends = {};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return SystemError(errno, "socketpair");
   File ours(ends[0]);
-  const File theirs(ends[1]);
+  File theirs(ends[1]);
   const pid_t process = fork();
   if (process < 0) return SystemError(errno, "fork");
   if (process == 0) {
@@ -113,7 +114,12 @@ Result<Unmounter> Unmounter::Start(const std::string& mount_point) {
       _exit(1);
     }
   }
-  return Unmounter(mount_point, std::move(ours), process);
+  theirs = File();  // else Receive would not see the end of the process
+  // Until it has let go, and has a name of its own, it passes for the daemon.
+  Unmounter unmounter(mount_point, std::move(ours), process);
+  if (Receive(unmounter.channel_.fd()).empty())
+    return MakeError(ErrorCode::kSystem, "process {}, which unmounts for the daemon, has ended at once", process);
+  return unmounter;
 }
 
 Unmounter::Unmounter(std::string mount_point, File channel, pid_t process)

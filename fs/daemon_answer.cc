@@ -26,6 +26,10 @@ namespace {
 // A daemon answers statvfs from memory, in microseconds; on a machine that is overloaded it takes a second at times.
 constexpr std::chrono::milliseconds kMostSilence(5000);
 
+// Of a process that was killed the first thread ends at once, as /proc tells, and with the last one its files are closed.
+constexpr char kEnding = 'Z';
+constexpr std::chrono::milliseconds kLastThreads(2000);
+
 // The errno of statvfs(2), 0 where it succeeded; nothing where no answer comes in time. A child asks, since nothing
 // ends the wait for an answer that a daemon with rings of io_uring owes; the child is left to wait. statvfs and not
 // stat: the kernel answers stat from memory even when the daemon is gone.
@@ -89,7 +93,8 @@ bool IsFrozen(pid_t pid) {
 }  // namespace
 
 bool HasLostDaemon(const MountEntry& mount) {
-  if (WatchDaemon(mount).is_open()) return false;
+  const PresenceWatch daemon = WatchDaemon(mount);
+  if (daemon.is_open() && (StateOf(daemon.pid) != kEnding || !WaitForRelease(daemon, kLastThreads))) return false;
   const auto answer = AskMount(mount.mount_point);
   // The second is for requests that the end of the daemon found under way. The rings of io_uring end a moment after
   // their process, and until then the kernel takes further ones.

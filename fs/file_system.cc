@@ -174,8 +174,9 @@ void FileSystem::Lookup(fuse_req_t request, fuse_ino_t parent, const char* name)
   const auto entry = MakeEntry(parent, *inode);
   if (!entry) return Refuse(request, "lookup in", parent, entry.error());
   if (!IsControlInode(*inode)) NoteUse();
-  fuse_reply_entry(request, &*entry);
+  // Before the answer: the thread that this wakes looks it up as well, and forgets its own look-up once it is answered.
   if (*inode == kPlanInode) feed_.PlanLookedUp();
+  fuse_reply_entry(request, &*entry);
 }
 
 void FileSystem::GetAttributes(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {

@@ -10,6 +10,16 @@ for i in {1..50}; do head -c 20000 /dev/urandom >"$scratch/tree/$i"; done
 mnt=$scratch/mnt
 mounts+=("$mnt")
 
+pack "$scratch/tree" -o "$scratch/tree.quire"
+# A plan that was told a little while ago: the daemon reads the pipe, and lets go of it.
+for _ in {1..25}; do
+  quire mount "$scratch/tree.quire" "$mnt"
+  ls -f "$mnt" >"$mnt/.quire/plan"
+  cat "$mnt"/* >/dev/null
+  sleep "0.$((RANDOM % 3))"
+  umount_pack "$mnt"
+done
+
 # More programs than cores, so that threads of the daemon come late.
 for _ in {1..6}; do
   (while :; do :; done) &
@@ -42,7 +52,6 @@ if busy:
 END
 at_once() { /usr/bin/python3 "$scratch/at_once.py" "$@" || fail 'something is held'; }
 
-pack "$scratch/tree" -o "$scratch/tree.quire"
 at_once 'the mount' 40 "$mnt" "'$QUIRE' mount '$scratch/tree.quire' '$mnt'"
 
 # The daemon is gone, and not only its mount.

@@ -23,11 +23,11 @@ namespace {
 
 constexpr std::string_view kPrefix = ".quire-";
 constexpr size_t kBootDigits = 8;
-constexpr size_t kDigits = 16;
+constexpr size_t kDigits = kBootDigits + 16;
 
-uint32_t Random() {
-  uint32_t random = 0;
-  static_cast<void>(getrandom(&random, sizeof random, 0));  // 4 bytes never fail; O_EXCL and EEXIST guard all the same
+uint64_t Random() {
+  uint64_t random = 0;
+  static_cast<void>(getrandom(&random, sizeof random, 0));  // 8 bytes never fail; O_EXCL and EEXIST guard all the same
   return random;
 }
 
@@ -36,7 +36,7 @@ uint32_t Random() {
 uint32_t BootNumber() {
   const auto file = File::Open("/proc/sys/kernel/random/boot_id", O_RDONLY);
   std::array<std::byte, 36> id = {};
-  if (!file || !file->ReadExactly(0, id)) return Random();
+  if (!file || !file->ReadExactly(0, id)) return static_cast<uint32_t>(Random());
   return static_cast<uint32_t>(Xxh3(id));
 }
 
@@ -104,7 +104,7 @@ std::optional<std::string> RemoveLeftover(const File& folder, const std::string&
 }  // namespace
 
 std::string TemporaryNameFor(const std::string& name) {
-  const std::string temporary = fmt::format("{}{}{:08x}", kPrefix, BootDigits(), Random());
+  const std::string temporary = fmt::format("{}{}{:016x}", kPrefix, BootDigits(), Random());
   // The name itself is part of it, so that a file system that cannot hold it refuses this one too.
   if (name.empty() || temporary.size() + 1 + name.size() > kMaxNameBytes) return temporary;
   return temporary + "-" + name;

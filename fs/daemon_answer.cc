@@ -26,7 +26,8 @@ namespace {
 // A daemon answers statvfs from memory, in microseconds; on a machine that is overloaded it takes a second at times.
 constexpr std::chrono::milliseconds kMostSilence(5000);
 
-// Of a process that was killed the first thread ends at once, as /proc tells, and with the last one its files are closed.
+// Of a process that was killed the first thread ends at once, as /proc tells, and with the last one its files are
+// closed.
 constexpr char kEnding = 'Z';
 constexpr std::chrono::milliseconds kLastThreads(2000);
 

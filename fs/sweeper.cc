@@ -48,7 +48,8 @@ void Sweeper::Run(const std::stop_token& stop) {
       outcome = SweepNext(stop);
     }
     std::unique_lock lock(mutex_);
-    if (outcome == PageCache::SweepOutcome::kNotNeeded) woken_.wait_for(lock, stop, kBetweenPasses, [] { return false; });
+    if (outcome == PageCache::SweepOutcome::kNotNeeded)
+      woken_.wait_for(lock, stop, kBetweenPasses, [] { return false; });
     woken_.wait(lock, stop, [this] { return is_woken_; });
     is_woken_ = false;
   }

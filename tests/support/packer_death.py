@@ -29,7 +29,7 @@ NAMING = 'linkat renameat renameat2 unlinkat unlink fsync'.split()
 OTHERS = 'openat fallocate pwrite64 flock close mmap'.split()
 ERRORS = {'fallocate': ('ENOSPC', 'EIO'), 'pwrite64': ('ENOSPC', 'EDQUOT', 'EIO'), 'fsync': ('EIO', 'ENOSPC', 'EDQUOT'),
           'linkat': ('ENOSPC', 'EIO', 'EPERM'), 'renameat': ('ENOSPC', 'EIO', 'EROFS')}
-TEMPORARY = re.compile(r'\.quire-[0-9a-f]{16}(-.*)?')
+TEMPORARY = re.compile(r'\.quire-[0-9a-f]{24}(-.*)?')
 
 
 class Wrong(Exception):

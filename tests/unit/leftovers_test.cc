@@ -89,10 +89,10 @@ TEST(Leftovers, OtherNamesAreNobodysBusiness) {
   const std::string temporary = TemporaryNameFor("out.quire");
   const std::vector<std::string> names = {".quire",
                                           ".quire-extract-0123456789abcdef0123456789abcdef",
-                                          ".quire-0123456789abcde",
-                                          ".quire-0123456789abcdef0",
+                                          ".quire-0123456789abcdef0123456",
+                                          ".quire-0123456789abcdef012345678",
                                           "x" + temporary,
-                                          ".quire-0123456789ABCDEF-x"};
+                                          ".quire-0123456789ABCDEF01234567-x"};
   for (const std::string& name : names) WriteFile(folder / name, "");
   std::filesystem::create_directory(folder / temporary);
   std::filesystem::create_symlink("x", folder / TemporaryNameFor("link"));

@@ -52,9 +52,8 @@ std::unexpected<Error> DiedUnexpectedly(pid_t child) {
 }
 
 void CloseInherited(const File& keep) {
-  const auto kept = static_cast<unsigned>(keep.fd());
-  if (kept > 3) close_range(3, kept - 1, 0);
-  close_range(kept + 1, UINT_MAX, 0);
+  for (int fd = STDERR_FILENO + 1; fd < keep.fd(); ++fd) close(fd);
+  closefrom(keep.fd() + 1);
 }
 
 Result<void> LeaveTerminal() {

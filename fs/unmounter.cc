@@ -67,7 +67,7 @@ void LetGo(const File& channel) {
   if (channel.fd() != STDERR_FILENO + 1) dup3(channel.fd(), STDERR_FILENO + 1, O_CLOEXEC);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (!null.is_open() || dup2(null.fd(), stream) < 0) close(stream);
-  close_range(STDERR_FILENO + 2, UINT_MAX, 0);
+  closefrom(STDERR_FILENO + 2);
   static_cast<void>(!chdir("/"));
   setsid();
 }

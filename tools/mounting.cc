@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -173,7 +172,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
 }
 
 Result<void> MountInForeground(const MountPlan& plan) {
-  close_range(STDERR_FILENO + 1, UINT_MAX, 0);  // as in the background: nothing of the caller's is a daemon's
+  closefrom(STDERR_FILENO + 1);  // as in the background: nothing of the caller's is a daemon's
   const MountOptions& options = plan.options;
   const bool logs_to_file = !options.log_file.empty();
   if (logs_to_file)

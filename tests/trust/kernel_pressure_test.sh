@@ -224,7 +224,7 @@ serves_or_refused() {
 }
 
 # Descriptors.
-reason='Too many open files'
+reason='Too many open files\|shared object file: Error 24'  # the latter by ld.so(8): EMFILE
 for ((limit = 4; limit < 72; limit += limit < 40 ? 1 : 5)); do
   # shellcheck disable=SC2016
   serves_or_refused "ulimit -n $limit" bash -c 'ulimit -n "$1" && exec "$2" mount "$3" "$4"' - $limit "$QUIRE" "$tree.quire" "$mnt"

@@ -55,6 +55,8 @@ leave_out() { printf 'left out: %s\n' "$*"; }
 tally() { printf 'tried: %s %s\n' "$1" "$2"; }
 # trust_seconds SHORT: for how long a test goes on trying at random: SHORT, or what `tests/run --trust` gives it.
 trust_seconds() { echo "${QUIRE_TRUST_S:-$1}"; }
+# What it begins its chances with: a short run always tries the same, a long one something new, and QUIRE_SEED what it says.
+trust_seed() { if [ -n "${QUIRE_SEED-}" ]; then echo "$QUIRE_SEED"; elif [ -n "${QUIRE_TRUST_S-}" ]; then echo "$RANDOM$RANDOM"; else echo 1; fi; }
 
 [ -x "$QUIRE" ] || fail "no quire at $QUIRE: build it first, or set QUIRE"
 

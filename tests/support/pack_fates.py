@@ -160,6 +160,7 @@ def main(quire, tree, pack, other, folder, mount, log, seconds, seed, small=None
             with trial.mounted(victim.path, options):
                 if is_warm:
                     trial.expect_whole(trial.samples, 'at first')
+                    list_names(trial)  # reads the rest of the index
                 for name in trial.chance.sample(['cut', 'cut', 'overwritten', 'overwritten', 'by_another_pack', 'grown'], 3):
                     fate(trial, victim, name, is_warm)
                     is_warm = True

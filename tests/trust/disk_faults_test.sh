@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"
 need_fuse
-seed=${QUIRE_SEED:-$RANDOM$RANDOM}
+seed=$(trust_seed)
 seconds=$(trust_seconds 10)
 echo "QUIRE_SEED=$seed"
 

@@ -7,7 +7,8 @@
 . "$support/trees.sh"
 need_fuse
 is_root || skip 'only root may end connections and limit groups'
-RANDOM=${QUIRE_SEED:=$RANDOM}
+QUIRE_SEED=$(trust_seed)
+RANDOM=$QUIRE_SEED
 echo "QUIRE_SEED=$QUIRE_SEED"
 
 tree=$scratch/tree

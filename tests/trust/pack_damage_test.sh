@@ -52,7 +52,7 @@ reports=$scratch/sanitizer
 export ASAN_OPTIONS=log_path=$reports TSAN_OPTIONS=log_path=$reports UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports
 status=0
 mkdir "$fast/work"
-python3 "$support/pack_damage.py" "$QUIRE" "$fast/work" "${QUIRE_SEED:-$RANDOM}" "$(trust_seconds 10)" "${packs[@]}" \
+python3 "$support/pack_damage.py" "$QUIRE" "$fast/work" "$(trust_seed)" "$(trust_seconds 10)" "${packs[@]}" \
   >"$scratch/told" || status=$?
 grep -v $'\t' "$scratch/told" || true
 while IFS=$'\t' read -r count what; do tally "$count" "$what"; done < <(grep $'\t' "$scratch/told")

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../support/harness.sh"
 command -v strace >/dev/null || skip 'there is no strace'
 
-seed=${QUIRE_SEED:-$RANDOM}
+seed=$(trust_seed)
 seconds=$(trust_seconds 10)
 echo "seed $seed"
 reports=$scratch/sanitizer

@@ -559,7 +559,9 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   Answers answers;
   ExtentReadQueue failed;
   const uint32_t slot = entry.slot;
+  bool was_wrong_in_page = false;
   while (ExtentRead* const read = entry.waiters.Pop()) {
+    was_wrong_in_page |= read->is_wrong_in_page;
     if (!good) {
       failed.Push(*read);
       continue;
@@ -573,11 +575,22 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
     slabs_.Discard(entry);
   if (good && slots_.presence(page) == SlotTable::Presence::kUnreadable && retry_pause_.IsOver(now_ns))
     slots_.SetAbsent(page);
+  if (good && was_wrong_in_page) DropIfWrong(page);
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
   while (ExtentRead* const read = failed.Pop()) read->done(*read, std::unexpected(good.error()));
   Unpin(slot);  // the read's own
   EndRead();
+}
+
+// The disk gives other bytes than those that the page came with: who needs the page has it read anew.
+void PageCache::DropIfWrong(uint64_t page) {
+  if (slots_.presence(page) != SlotTable::Presence::kHeld) return;
+  const uint32_t slot = slots_.slot_of(page);
+  if (!slots_.is_open(slot) || !sums_.has_wrong(slot)) return;
+  slots_.Drop(slot);
+  Evicted(slot);
+  supply_.GiveBack(slot, /*is_in_use=*/true);
 }
 
 void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {

@@ -160,6 +160,7 @@ class PageCache {
   void PartRead(PageFills::Request& request, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
   // What came wrong may have been harmed on its way only: `result` bytes came, and are asked for once more.
+  void DropIfWrong(uint64_t page);
   void ReadAgain(ExtentSlabs::Entry& entry, int64_t result);
   void CountRead(int64_t result, uint64_t now_ns);
   // Nothing where the bytes of the page are wrong: the read is to be served again, by what does not lie in the page.

@@ -116,6 +116,12 @@ bool SlotTable::Evict(uint32_t number) {
   return true;
 }
 
+void SlotTable::Drop(uint32_t slot) {
+  slots_[slot].pins.fetch_or(kClosed, std::memory_order_acq_rel);
+  --open_count_;
+  Leave(slot, Presence::kAbsent);
+}
+
 std::optional<uint32_t> SlotTable::TakeFree() {
   if (free_.empty()) return std::nullopt;
   const uint32_t slot = free_.back();

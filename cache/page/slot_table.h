@@ -1,7 +1,7 @@
 // Which page lies in which slot, and who uses it: all that a hit touches, without a lock, and the lists of slots that
 // can be used again.
 //
-//     bare -> free -> closed -> open -> free      TakeFree, Enter, Open, Evict
+//     bare -> free -> closed -> open -> free      TakeFree, Enter, Open, Evict or Drop
 //       ^       |        |
 //       +-------+        +----> free              Release, Leave
 //
@@ -93,6 +93,9 @@ class SlotTable {
   void Leave(uint32_t slot, Presence then);
   // Takes the page out of an open slot that nobody pins, which is taken then; false where somebody does.
   bool Evict(uint32_t slot);
+  // Takes the page out of an open slot, whoever pins it: it is absent for all who come. The slot is taken then, and
+  // closed; the pins that are there hold until they are let go of.
+  void Drop(uint32_t slot);
   // An absent page may be tried as any other again.
   void SetAbsent(uint64_t page) { slot_of_page_[page].store(kAbsentWord, std::memory_order_relaxed); }
 

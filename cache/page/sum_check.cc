@@ -8,7 +8,7 @@
 namespace quire {
 
 SumCheck::SumCheck(const Pack& pack, uint32_t slots, CacheCounters& counters)
-    : pack_(pack), counters_(counters), checked_(slots * kWordsPerSlot), was_told_(slots) {}
+    : pack_(pack), counters_(counters), checked_(slots * kWordsPerSlot), has_wrong_(slots) {}
 
 Result<void> SumCheck::Check(const Extent& extent, std::span<const std::byte> bytes) const {
   if (Xxh3(bytes) == extent.sum) return {};
@@ -20,7 +20,7 @@ Result<void> SumCheck::Check(const Extent& extent, std::span<const std::byte> by
 void SumCheck::Entered(uint32_t slot) {
   for (uint64_t word = 0; word < kWordsPerSlot; ++word)
     checked_[slot * kWordsPerSlot + word].store(0, std::memory_order_relaxed);
-  was_told_[slot].store(false, std::memory_order_relaxed);
+  has_wrong_[slot].store(false, std::memory_order_relaxed);
 }
 
 bool SumCheck::IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::span<const std::byte> bytes) {
@@ -32,7 +32,7 @@ bool SumCheck::IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::
     word.fetch_or(bit, std::memory_order_relaxed);
     return true;
   }
-  if (!was_told_[slot].exchange(true, std::memory_order_relaxed))
+  if (!has_wrong_[slot].exchange(true, std::memory_order_relaxed))
     spdlog::warn("'{}': page {}: {} bytes at {} do not match their sum; they are read again by themselves",
                  pack_.path(), page, extent.length_bytes, extent.offset);
   return false;

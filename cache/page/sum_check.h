@@ -29,6 +29,8 @@ class SumCheck {
   void Entered(uint32_t slot);
   // Whether `bytes` are those of `extent`. Says so in the log where they are not, once for a page that was read.
   [[nodiscard]] bool IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::span<const std::byte> bytes);
+  // Whether IsRight found anything wrong in the page.
+  [[nodiscard]] bool has_wrong(uint32_t slot) const { return has_wrong_[slot].load(std::memory_order_relaxed); }
 
  private:
   // A bit for each 64 bytes of a page. An extent of 64 bytes or more has the bit of its first byte, which no other such
@@ -42,7 +44,7 @@ class SumCheck {
   const Pack& pack_;
   CacheCounters& counters_;
   ZeroedArray<std::atomic<uint64_t>> checked_;  // kWordsPerSlot for each slot
-  ZeroedArray<std::atomic<bool>> was_told_;     // by slot: that something of its page is wrong
+  ZeroedArray<std::atomic<bool>> has_wrong_;    // by slot; the log was told then
 };
 
 }  // namespace quire

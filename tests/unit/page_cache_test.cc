@@ -653,8 +653,9 @@ TEST(PageCache, OfADamagedPageAllButTheDamagedSampleMayGoOn) {
   spdlog::set_level(spdlog::level::info);
 }
 
-// A page that came wrong from a disk which is right again: what is wrong is read anew, and nobody gets an error.
-TEST(PageCache, ASampleThatCameWrongIsReadAgainByItself) {
+// A page that came wrong from a disk which is right again: what is wrong is read anew, nobody gets an error, and the
+// page is read as a whole for those who come next, while those who use the rest of it go on.
+TEST(PageCache, APageThatCameWrongIsReadAgainOnceTheDiskIsRight) {
   const PackInMemory& source = ManySamplesAPage();
   Arena& arena = ArenaOf(60);
   ScriptedEngine engine(source.bytes, 512);
@@ -663,14 +664,26 @@ TEST(PageCache, ASampleThatCameWrongIsReadAgainByItself) {
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
   spdlog::set_level(spdlog::level::off);
   ReadNow(cache, engine, source, 14);
-  engine.bad.clear();
   for (int pass = 0; pass < 2; ++pass) {
     EXPECT_FALSE(cache.TryPin(bad, bad.length_bytes).has_value()) << "by its page";
-    ReadNow(cache, engine, source, 13);
+    EXPECT_TRUE(cache.TryPin(source.extents[14], 1).has_value()) << "a disk that stays wrong is no reason to drop it";
   }
-  EXPECT_TRUE(cache.TryPin(source.extents[14], 1).has_value());
+  engine.bad.clear();
+  auto other = cache.TryPin(source.extents[14], 1);
+  ASSERT_TRUE(other.has_value());
+  ReadNow(cache, engine, source, 13);
+  EXPECT_FALSE(cache.TryPin(source.extents[14], 1).has_value()) << "of the page that came wrong";
+  ReadNow(cache, engine, source, 14);
+  const uint64_t failures = cache.GetStats()[Counter::kVerifyFailures];
+  EXPECT_GT(failures, 0U);
+  EXPECT_TRUE(cache.TryPin(bad, bad.length_bytes).has_value());
+  EXPECT_EQ(cache.GetStats()[Counter::kVerifyFailures], failures);
   spdlog::set_level(spdlog::level::info);
-  EXPECT_GT(cache.GetStats()[Counter::kVerifyFailures], 0U);
+  EXPECT_EQ(std::memcmp(other->bytes().data(), source.bytes.data() + source.extents[14].offset,
+                        source.extents[14].length_bytes),
+            0);
+  EXPECT_EQ(cache.GetStats()[Counter::kEvictedPages], 1U);
+  EXPECT_EQ(cache.GetStats()[Counter::kFilledPages], 2U);
 }
 
 // What has no page has no second copy in memory: the disk is asked once more, and no oftener.

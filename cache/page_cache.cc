@@ -59,6 +59,7 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       slots_(page_count(), slabs_.slab_count(), arena.slot_count(), options.readers_keep),
       supply_(slots_, arena, residency_, options.policy, [this](uint32_t slot) { Evicted(slot); }),
       fills_(arena.slot_count(), volumes_, to_submit_, this, OnPartRead),
+      given_(page_count()),
       admission_(options.admission, page_count(), arena.slot_count() - slabs_.slab_count()),
       readahead_(page_count(),
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
@@ -91,7 +92,8 @@ std::optional<ExtentPin> PageCache::PinPage(uint64_t page) {
 }
 
 bool PageCache::IsRight(const ExtentPin& page, const Extent& extent) {
-  return sums_.IsRight(page.slot_, slots_.page_of(page.slot_), extent, BytesIn(page.bytes(), extent));
+  return !IsLeftOut(page, extent) &&
+         sums_.IsRight(page.slot_, slots_.page_of(page.slot_), extent, BytesIn(page.bytes(), extent));
 }
 
 std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
@@ -100,7 +102,7 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
   const auto slot = slots_.TryPin(*page);
   if (!slot) return std::nullopt;
   ExtentPin pin(this, *slot, BytesIn(arena_.slot(*slot), extent));
-  if (!sums_.IsRight(*slot, *page, extent, pin.bytes())) return std::nullopt;
+  if (fills_.IsLeftOut(*slot, extent) || !sums_.IsRight(*slot, *page, extent, pin.bytes())) return std::nullopt;
   slots_.Use(*slot, misses_.load(std::memory_order_relaxed), wanted_bytes);
   counters_.Add(Counter::kHits);
   counters_.Add(Counter::kHitBytes, wanted_bytes);
@@ -222,11 +224,12 @@ std::optional<PageCache::Outcome> PageCache::ServeFromPage(ExtentRead& read, Ans
   if (slots_.presence(read.page) != SlotTable::Presence::kHeld) return std::nullopt;
   const uint32_t slot = slots_.slot_of(read.page);
   if (fills_.HasFailed(slot, read.extent) || read.is_wrong_in_page) return std::nullopt;
-
   const bool is_resident = slots_.is_open(slot);
+  if (is_resident && fills_.IsLeftOut(slot, read.extent)) return std::nullopt;
+
   Count(read, is_resident ? Counter::kHits : Counter::kJoined);
   slots_.Use(slot, misses_.load(std::memory_order_relaxed), read.wanted_bytes);
-  const bool is_there = fills_.IsThere(slot, read.extent);
+  const bool is_there = !fills_.IsLeftOut(slot, read.extent) && fills_.IsThere(slot, read.extent);
   if (is_there) {
     slots_.PinMore(slot);
     Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), answers);
@@ -246,9 +249,17 @@ std::optional<PageCache::Outcome> PageCache::ServeFromSlabs(ExtentRead& read, An
     entry->waiters.Push(read);
     return Outcome::kParked;
   }
-  slabs_.Pin(entry->slot);
-  Answer(read, entry->slot, arena_.slot(entry->slot).subspan(entry->begin, read.extent.length_bytes), answers);
+  AnswerFromSlab(*entry, read, answers);
   return Outcome::kAnswered;
+}
+
+void PageCache::AnswerFromSlab(ExtentSlabs::Entry& entry, ExtentRead& read, Answers& answers) {
+  slabs_.Pin(entry.slot);
+  Answer(read, entry.slot, arena_.slot(entry.slot).subspan(entry.begin, read.extent.length_bytes), answers);
+  // A stream is read by a kernel, which keeps what it was given.
+  entry.given_bytes += std::min(read.wanted_bytes, read.extent.length_bytes - entry.given_bytes);
+  if (entry.given_bytes == read.extent.length_bytes && residency_.IsStream())
+    given_[read.page] |= UnitSet::Within(read.extent.offset % kPageBytes, read.extent.length_bytes);
 }
 
 PageCache::Outcome PageCache::Bypass(ExtentRead& read) {
@@ -390,8 +401,9 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
   const uint64_t now = misses_.load(std::memory_order_relaxed);
   const bool is_readahead = kind == FillKind::kReadahead;
   sums_.Entered(slot);
-  slots_.Enter(slot, page, static_cast<uint32_t>(data.end - data.begin), now, is_readahead);
-  fills_.Begin(slot, kind, data, arena_.base_of(slot), NowNs());
+  const UnitSet given = std::exchange(given_[page], {});
+  const uint32_t left_out_bytes = fills_.Begin(slot, kind, data, given, arena_.base_of(slot), NowNs());
+  slots_.Enter(slot, page, static_cast<uint32_t>(data.end - data.begin) - left_out_bytes, now, is_readahead);
   if (is_readahead) counters_.Add(Counter::kPrefetchedPages);
   if (first != nullptr) {
     slots_.Use(slot, now, first->wanted_bytes);
@@ -472,7 +484,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   const bool is_complete = result >= request.needed_bytes;
   if (!is_complete) counters_.Add(Counter::kReadErrors);
   const bool is_last = fills_.Came(request, is_complete);
-  const bool is_published = is_last && fill.failed == 0;
+  const bool is_published = is_last && fill.failed.empty();
   if (is_last) {
     meter_.Completed(fill.read_bytes, NowNs());
     EndFill(slot, answers);
@@ -490,11 +502,11 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
 // All of the page has come, or failed.
 void PageCache::EndFill(uint32_t slot, Answers& answers) {
   PageFills::Fill& fill = fills_[slot];
-  if (fill.failed == 0) Publish(slot);
+  if (fill.failed.empty()) Publish(slot);
   ExtentReadQueue retried;
   TakeReady(slot, answers, retried);
   fills_.Ended(slot);
-  if (fill.failed != 0) {
+  if (!fill.failed.empty()) {
     // Slots without memory have not read anything: nothing is known of the page.
     const auto then = fill.has_memory ? SlotTable::Presence::kUnreadable : SlotTable::Presence::kAbsent;
     if (then == SlotTable::Presence::kUnreadable) retry_pause_.Failed(NowNs());
@@ -566,8 +578,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
       failed.Push(*read);
       continue;
     }
-    slabs_.Pin(slot);
-    Answer(*read, slot, arena_.slot(slot).subspan(entry.begin, extent.length_bytes), answers);
+    AnswerFromSlab(entry, *read, answers);
   }
   if (good)
     entry.is_filled = true;

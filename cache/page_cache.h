@@ -63,8 +63,13 @@ class PageCache {
   // reads. The bytes are those of the whole slot; what lies outside the pack's data is undefined. No lock, no
   // allocation. Any thread.
   std::optional<ExtentPin> PinPage(uint64_t page);
-  // Whether the bytes of `extent`, which lies in the page pinned, are right. Checked once while the page is resident.
+  // Whether the bytes of `extent`, which lies in the page pinned, are there and right. Checked once while the page is
+  // resident.
   [[nodiscard]] bool IsRight(const ExtentPin& page, const Extent& extent);
+  // Whether they were not read with the page, since the kernel was given all of `extent` before.
+  [[nodiscard]] bool IsLeftOut(const ExtentPin& page, const Extent& extent) const {
+    return fills_.IsLeftOut(page.slot_, extent);
+  }
   // The kernel has of a pinned page whatever it can be given, once readers have used `bytes_to_use` of it: its slot is
   // as good as free then.
   void MarkHandedOn(const ExtentPin& pin, uint32_t bytes_to_use = 0) { slots_.MarkHandedOn(pin.slot_, bytes_to_use); }
@@ -132,6 +137,7 @@ class PageCache {
   std::optional<Outcome> ServeFromPage(ExtentRead& read, Answers& answers);
   std::optional<Outcome> ServeFromSlabs(ExtentRead& read, Answers& answers);
   Outcome Bypass(ExtentRead& read);
+  void AnswerFromSlab(ExtentSlabs::Entry& entry, ExtentRead& read, Answers& answers);
   static void Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, Answers& answers);
   void Count(ExtentRead& read, Counter counter);
   void WaitForMemory(ExtentRead& read, Answers& answers);
@@ -159,8 +165,9 @@ class PageCache {
   static void OnExtentRead(VolumeRead& read, int64_t result);
   void PartRead(PageFills::Request& request, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
-  // What came wrong may have been harmed on its way only: `result` bytes came, and are asked for once more.
+  // Of a page that holds other bytes than the disk gives.
   void DropIfWrong(uint64_t page);
+  // What came wrong may have been harmed on its way only: `result` bytes came, and are asked for once more.
   void ReadAgain(ExtentSlabs::Entry& entry, int64_t result);
   void CountRead(int64_t result, uint64_t now_ns);
   // Nothing where the bytes of the page are wrong: the read is to be served again, by what does not lie in the page.
@@ -194,6 +201,7 @@ class PageCache {
   SlotTable slots_;
   SlotSupply supply_;
   PageFills fills_;
+  ZeroedArray<UnitSet> given_;  // of each page that is absent: what readers of extents alone were given, which keep it
   Admission admission_;
   Readahead readahead_;
   CostMeter meter_;

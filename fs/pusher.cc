@@ -110,7 +110,8 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
     if (all_bytes > kPageBytes) break;  // they overlap: a hostile index, which could ask for stores without end
     if (extent->node >= index_.node_count()) continue;
     if (view_.IsSettled(extent->node, number)) {
-      const bool is_had = extent->length_bytes <= kRequestBytes || view_.WasGiven(extent->node, number);
+      const bool is_had = extent->length_bytes <= kRequestBytes || view_.WasGiven(extent->node, number) ||
+                          cache_.IsLeftOut(*pin, *extent);
       being_read_bytes += is_had ? 0 : extent->length_bytes;
       continue;
     }

@@ -50,6 +50,7 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   entry->number = number;
   entry->extent = extent;
   entry->begin = slab.used_bytes + static_cast<uint32_t>(extent.offset - begin);
+  entry->given_bytes = 0;
   entry->is_filled = false;
   entry->was_wrong = false;
   entry->next_in_bucket = Bucket(number);

@@ -26,8 +26,9 @@ class ExtentSlabs {
     PageCache* cache = nullptr;
     ExtentNumber number = 0;
     Extent extent;
-    uint32_t slot = 0;   // the slab
-    uint32_t begin = 0;  // of the extent's first byte, in it
+    uint32_t slot = 0;         // the slab
+    uint32_t begin = 0;        // of the extent's first byte, in it
+    uint32_t given_bytes = 0;  // to readers, of its bytes
     bool is_filled = false;
     bool was_wrong = false;  // came with wrong bytes, and is being read once more
     ExtentReadQueue waiters;

@@ -7,19 +7,12 @@
 #include "format/coding.h"
 
 namespace quire {
-namespace {
-
-// `count` bits from `first` on.
-constexpr uint32_t Bits(unsigned first, unsigned count) {
-  return static_cast<uint32_t>(((uint64_t{1} << count) - 1) << first);
-}
-
-}  // namespace
 
 PageFills::PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_submit, PageCache* cache,
                      void (*done)(VolumeRead& read, int64_t result))
     : alignment_bytes_(volumes.alignment_bytes()),
-      units_a_request_(std::max<uint32_t>(volumes.request_bytes() / kUnitBytes, kUnits / (kRequests / 2))),
+      units_a_request_(
+          std::max<uint32_t>(volumes.request_bytes() / UnitSet::kUnitBytes, UnitSet::kUnits / (kRequests / 2))),
       background_depth_(volumes.depth()),
       fills_(slots),
       to_submit_(to_submit) {
@@ -32,30 +25,26 @@ PageFills::PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_sub
   }
 }
 
-uint32_t PageFills::UnitsOf(const Extent& extent) {
-  const uint64_t begin = extent.offset % kPageBytes;
-  const auto first = static_cast<unsigned>(begin / kUnitBytes);
-  const auto last = static_cast<unsigned>((begin + std::max(extent.length_bytes, 1U) - 1) / kUnitBytes);
-  return Bits(first, last - first + 1);
-}
-
-void PageFills::Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, std::byte* into, uint64_t now_ns) {
+uint32_t PageFills::Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, const UnitSet& leave_out,
+                          std::byte* into, uint64_t now_ns) {
   Fill& fill = fills_[slot];
   assert(!fill.is_filling && fill.waiters.empty() && page.begin < page.end);
-  const auto first = static_cast<unsigned>(page.begin % kPageBytes / kUnitBytes);
-  const auto last = static_cast<unsigned>((page.end - 1) % kPageBytes / kUnitBytes);
   fill.is_filling = true;
   fill.has_memory = false;
   fill.kind = kind;
-  fill.free_requests = Bits(0, kRequests);
-  fill.pending = Bits(first, last - first + 1);
+  fill.free_requests = static_cast<uint16_t>(~0U);
+  fill.pending = UnitSet::Touching(page.begin % kPageBytes, page.end - page.begin);
+  fill.left_out = fill.pending & leave_out;
+  if (fill.left_out == fill.pending) fill.left_out = {};
+  fill.pending -= fill.left_out;
   fill.unsent = fill.pending;
-  fill.failed = 0;
+  fill.failed = {};
   fill.read_bytes = 0;
   fill.into = into;
   fill.page = page;
   fill.began_ns = now_ns;
   ++filling_[static_cast<size_t>(kind)];
+  return fill.left_out.count() * UnitSet::kUnitBytes;
 }
 
 void PageFills::HasMemory(uint32_t slot) {
@@ -63,7 +52,7 @@ void PageFills::HasMemory(uint32_t slot) {
   fill.has_memory = true;
   for (const ExtentRead* read = fill.waiters.first(); read != nullptr; read = read->next)
     SendUrgent(fill, UnitsOf(read->extent));
-  if (fill.unsent == 0) return;
+  if (fill.unsent.empty()) return;
   Queue& queue = queues_[static_cast<size_t>(fill.kind)];
   (queue.count++ == 0 ? queue.first : fills_[queue.last].next_queued) = slot;
   queue.last = slot;
@@ -72,46 +61,47 @@ void PageFills::HasMemory(uint32_t slot) {
 
 void PageFills::HasNoMemory(uint32_t slot) {
   Fill& fill = fills_[slot];
-  fill.failed = ~uint32_t{0};
-  fill.pending = 0;
-  fill.unsent = 0;
+  fill.failed = UnitSet(0, UnitSet::kUnits);
+  fill.pending = {};
+  fill.unsent = {};
 }
 
 void PageFills::Join(uint32_t slot, ExtentRead& read) {
   Fill& fill = fills_[slot];
   fill.waiters.Push(read);
-  if (fill.has_memory) SendUrgent(fill, UnitsOf(read.extent));
+  const UnitSet units = UnitsOf(read.extent);
+  const UnitSet needed_after_all = units & fill.left_out;
+  fill.left_out -= needed_after_all;
+  fill.pending |= needed_after_all;
+  fill.unsent |= needed_after_all;
+  if (fill.has_memory) SendUrgent(fill, units);
 }
 
-void PageFills::SendUrgent(Fill& fill, uint32_t units) {
-  uint32_t unsent = units & fill.unsent;
-  while (unsent != 0 && fill.free_requests != 0) {
-    const auto first = static_cast<unsigned>(std::countr_zero(unsent));
-    const auto run = static_cast<unsigned>(std::countr_one(unsent >> first));
-    const uint32_t sent = Bits(first, std::min(run, units_a_request_));
+void PageFills::SendUrgent(Fill& fill, const UnitSet& units) {
+  UnitSet unsent = units & fill.unsent;
+  while (!unsent.empty() && fill.free_requests != 0) {
+    const UnitSet sent(unsent.first(), std::min(unsent.first_run(), units_a_request_));
     Send(fill, sent, true);
-    unsent &= ~sent;
+    unsent -= sent;
   }
 }
 
 bool PageFills::SendNext(Fill& fill) {
   if (fill.free_requests == 0) return false;
-  const auto first = static_cast<unsigned>(std::countr_zero(fill.unsent));
-  const auto run = static_cast<unsigned>(std::countr_one(fill.unsent >> first));
-  Send(fill, Bits(first, std::min(run, units_a_request_ - first % units_a_request_)), false);
+  const unsigned first = fill.unsent.first();
+  const unsigned count = std::min(fill.unsent.first_run(), units_a_request_ - first % units_a_request_);
+  Send(fill, UnitSet(first, count), false);
   return true;
 }
 
-void PageFills::Send(Fill& fill, uint32_t units, bool is_urgent) {
+void PageFills::Send(Fill& fill, const UnitSet& units, bool is_urgent) {
   const auto number = static_cast<unsigned>(std::countr_zero(fill.free_requests));
-  fill.free_requests &= static_cast<uint16_t>(~Bits(number, 1));
-  fill.unsent &= ~units;
-  const auto first = static_cast<uint32_t>(std::countr_zero(units));
-  const auto count = static_cast<uint32_t>(std::popcount(units));
+  fill.free_requests &= static_cast<uint16_t>(~(1U << number));
+  fill.unsent -= units;
   const uint64_t page_begin = fill.page.number * kPageBytes;
-  const uint64_t begin =
-      std::max(page_begin + uint64_t{first} * kUnitBytes, fill.page.begin / alignment_bytes_ * alignment_bytes_);
-  const uint64_t end = std::min(page_begin + uint64_t{first + count} * kUnitBytes, fill.page.end);
+  const uint64_t units_begin = page_begin + uint64_t{units.first()} * UnitSet::kUnitBytes;
+  const uint64_t begin = std::max(units_begin, fill.page.begin / alignment_bytes_ * alignment_bytes_);
+  const uint64_t end = std::min(units_begin + uint64_t{units.count()} * UnitSet::kUnitBytes, fill.page.end);
   Request& request = fill.requests[number];
   request.units = units;
   request.is_urgent = is_urgent;
@@ -129,7 +119,7 @@ PageFills::Fill* PageFills::NextQueued() {
   for (Queue& queue : queues_) {
     while (queue.count > 0) {
       Fill& fill = fills_[queue.first];
-      if (fill.unsent != 0) return &fill;
+      if (!fill.unsent.empty()) return &fill;
       fill.is_queued = false;
       queue.first = fill.next_queued;
       --queue.count;
@@ -149,9 +139,9 @@ bool PageFills::Came(Request& request, bool is_complete) {
   Fill& fill = fills_[request.slot];
   if (!request.is_urgent) --background_in_flight_;
   if (!is_complete) fill.failed |= request.units;
-  fill.pending &= ~request.units;
+  fill.pending -= request.units;
   fill.free_requests |= static_cast<uint16_t>(1U << (&request - fill.requests.data()));
-  if (fill.unsent == 0) return fill.pending == 0;
+  if (fill.unsent.empty()) return fill.pending.empty();
   // For those who found no request free.
   for (const ExtentRead* read = fill.waiters.first(); read != nullptr; read = read->next)
     SendUrgent(fill, UnitsOf(read->extent));
@@ -160,7 +150,7 @@ bool PageFills::Came(Request& request, bool is_complete) {
 
 void PageFills::Ended(uint32_t slot) {
   Fill& fill = fills_[slot];
-  assert(fill.is_filling && fill.pending == 0 && fill.waiters.empty());
+  assert(fill.is_filling && fill.pending.empty() && fill.waiters.empty());
   fill.is_filling = false;
   --filling_[static_cast<size_t>(fill.kind)];
   if (fill.is_queued) Unqueue(slot);

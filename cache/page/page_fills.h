@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/page/extent_read.h"
+#include "cache/page/unit_set.h"
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
@@ -24,18 +25,16 @@ inline constexpr size_t kFillKinds = 3;
 
 class PageFills {
  public:
-  // What is known of a page's bytes is known by units of 64 KiB, a bit each: so a reader of a small sample waits for
-  // little more than that, and a request is a run of units, up to the source's best size.
-  static constexpr size_t kUnits = 32;
-  static constexpr uint32_t kUnitBytes = kPageBytes / kUnits;
+  // What is known of a page's bytes is known by units: so a reader of a small sample waits for little more than that,
+  // and a request is a run of units, up to the source's best size.
   // In flight for one page: eight of 256 KiB, and as many that readers cut in between. What finds none free waits for
   // one to come back.
   static constexpr size_t kRequests = 16;
 
   struct Request : VolumeRead {
     PageCache* cache = nullptr;
-    uint32_t slot = 0;   // into which it reads
-    uint32_t units = 0;  // of the page, that it reads
+    uint32_t slot = 0;  // into which it reads
+    UnitSet units;      // of the page, that it reads
     bool is_urgent = false;
     uint32_t needed_bytes = 0;  // of the page's data; what is read beyond is the rest of a disk block
   };
@@ -46,9 +45,10 @@ class PageFills {
     bool has_memory = false;  // of its slot: nothing is read before
     FillKind kind = FillKind::kDemand;
     uint16_t free_requests = 0;  // a bit for each
-    uint32_t pending = 0;        // a bit for each unit that has not come yet
-    uint32_t unsent = 0;         // of these: not in flight either
-    uint32_t failed = 0;         // a bit for each unit that came incomplete
+    UnitSet pending;             // have not come yet
+    UnitSet unsent;              // of these: are not in flight either
+    UnitSet failed;              // came incomplete
+    UnitSet left_out;            // are not read: nobody will ask for them
     uint32_t read_bytes = 0;
     uint32_t next_queued = 0;
     std::byte* into = nullptr;  // where the page begins in memory
@@ -66,8 +66,10 @@ class PageFills {
   Fill& operator[](uint32_t slot) { return fills_[slot]; }
   const Fill& operator[](uint32_t slot) const { return fills_[slot]; }
 
-  // A fill of `page` into `slot`, whose memory begins at `into`. Nothing is read before HasMemory.
-  void Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, std::byte* into, uint64_t now_ns);
+  // A fill of `page` into `slot`, whose memory begins at `into`. Nothing is read before HasMemory, and of what is to be
+  // left out only what somebody joins for. Returns the bytes of the page that are left out: none where it would be all.
+  uint32_t Begin(uint32_t slot, FillKind kind, const VolumeSet::Page& page, const UnitSet& leave_out, std::byte* into,
+                 uint64_t now_ns);
   // The slot's memory is there: reads what readers wait for, and queues the rest.
   void HasMemory(uint32_t slot);
   // The slot gets no memory: all has failed.
@@ -75,10 +77,14 @@ class PageFills {
 
   // Whether all of `extent` has come; whether some of it has failed.
   [[nodiscard]] bool IsThere(uint32_t slot, const Extent& extent) const {
-    return (UnitsOf(extent) & fills_[slot].pending) == 0;
+    return !UnitsOf(extent).Overlaps(fills_[slot].pending);
   }
   [[nodiscard]] bool HasFailed(uint32_t slot, const Extent& extent) const {
-    return (UnitsOf(extent) & fills_[slot].failed) != 0;
+    return UnitsOf(extent).Overlaps(fills_[slot].failed);
+  }
+  // Whether some of `extent` was left out. Without the lock where the slot is pinned.
+  [[nodiscard]] bool IsLeftOut(uint32_t slot, const Extent& extent) const {
+    return UnitsOf(extent).Overlaps(fills_[slot].left_out);
   }
   // Waits for its extent, which is urgent from now on.
   void Join(uint32_t slot, ExtentRead& read);
@@ -95,12 +101,14 @@ class PageFills {
   [[nodiscard]] uint32_t filling(FillKind kind) const { return filling_[static_cast<size_t>(kind)]; }
 
  private:
-  [[nodiscard]] static uint32_t UnitsOf(const Extent& extent);
+  [[nodiscard]] static UnitSet UnitsOf(const Extent& extent) {
+    return UnitSet::Touching(extent.offset % kPageBytes, extent.length_bytes);
+  }
   // Sends those of `units` that were not sent yet, as far as there are requests.
-  void SendUrgent(Fill& fill, uint32_t units);
+  void SendUrgent(Fill& fill, const UnitSet& units);
   // Sends one request from the lowest unit that was not sent; false where there is none to be had.
   bool SendNext(Fill& fill);
-  void Send(Fill& fill, uint32_t units, bool is_urgent);
+  void Send(Fill& fill, const UnitSet& units, bool is_urgent);
   [[nodiscard]] Fill* NextQueued();
   void Unqueue(uint32_t slot);
 

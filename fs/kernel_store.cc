@@ -17,9 +17,12 @@ constexpr size_t kStoreBytes = 128 << 10;
 
 bool KernelStore::Store(const SamplePiece& piece, std::span<const std::byte> bytes) {
   if (!is_supported()) return false;
-  for (size_t offset = 0; offset < bytes.size(); offset += kStoreBytes) {
+  // From one page of the kernel's to another: one that is stored in two parts is never whole for it.
+  size_t next = 0;
+  for (size_t offset = 0; offset < bytes.size(); offset = next) {
     if (view_.IsSettled(piece.node, piece.extent)) return false;  // its reader is there
-    const auto part = bytes.subspan(offset, std::min(kStoreBytes, bytes.size() - offset));
+    next = std::min(bytes.size(), offset + kStoreBytes - (piece.file_offset + offset) % kKernelPageBytes);
+    const auto part = bytes.subspan(offset, next - offset);
     const int result = Notify(piece.node, piece.file_offset + offset, part);
     if (result == 0) continue;
     refused_.fetch_add(1, std::memory_order_relaxed);

@@ -11,6 +11,9 @@
 
 namespace quire {
 
+// What the kernel's page cache knows of a file, it knows by such pages.
+inline constexpr uint64_t kKernelPageBytes = 4096;
+
 // Where bytes of a sample lie that can be pushed: an extent, and its place in the file.
 struct SamplePiece {
   NodeNumber node = 0;

@@ -49,6 +49,11 @@ class RecordingStore : public KernelStore {
     const std::scoped_lock lock(mutex_);
     return calls_;
   }
+  // Where each store that was taken began, in its file.
+  [[nodiscard]] std::vector<uint64_t> offsets() const {
+    const std::scoped_lock lock(mutex_);
+    return offsets_;
+  }
   // Whether the node was given to it by the end of a minute, and so many calls made.
   [[nodiscard]] bool WaitFor(NodeNumber node) const {
     return WaitUntil([&] { return bytes_.contains(node); });
@@ -64,6 +69,7 @@ class RecordingStore : public KernelStore {
     changed_.notify_all();
     changed_.wait(lock, [this] { return !is_held_; });
     if (result_ != 0) return result_;
+    offsets_.push_back(offset);
     const auto [entry, is_new] = bytes_.try_emplace(node);
     if (is_new) order_.push_back(node);
     std::string& known = entry->second;
@@ -85,6 +91,7 @@ class RecordingStore : public KernelStore {
   bool is_held_ = false;
   uint64_t calls_ = 0;
   std::vector<NodeNumber> order_;
+  std::vector<uint64_t> offsets_;
   std::map<NodeNumber, std::string> bytes_;
 };
 

@@ -37,6 +37,14 @@ TEST_F(KernelStoreTest, StoresAllBytesInPiecesOf128KiB) {
   EXPECT_TRUE(view_.IsSettled(kNode, kPiece.extent));
 }
 
+// A page of the kernel's that came in two parts is never whole for it, and is asked for again.
+TEST_F(KernelStoreTest, APieceIsDividedWhereTheKernelsPagesAre) {
+  const std::string bytes = Noise(300'000, 1);
+  EXPECT_TRUE(store_.Store({.node = kNode, .extent = 3, .file_offset = 1'000}, std::as_bytes(std::span(bytes))));
+  EXPECT_TRUE(store_.BytesOf(kNode).substr(1'000) == bytes);
+  EXPECT_EQ(store_.offsets(), (std::vector<uint64_t>{1'000, 131'072, 262'144}));
+}
+
 TEST_F(KernelStoreTest, ASampleThatIsRefusedIsNotBelievedStored) {
   store_.Answer(-ENOENT);
   EXPECT_FALSE(Store(Noise(300'000, 1)));

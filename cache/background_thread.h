@@ -56,7 +56,8 @@ Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
       });
     });
   } catch (const std::system_error& error) {
-    thread = SystemError(error.code().value(), "cannot start a thread");
+    thread =
+        SystemError(error.code().value(), "cannot start a thread ('ulimit -u' and pids.max say how many there may be)");
   } catch (const std::bad_alloc&) {
     thread = SystemError(ENOMEM, "cannot start a thread");
   }

@@ -1,10 +1,18 @@
 #include "format/worker_pool.h"
 
+#include <new>
+#include <system_error>
+#include <utility>
+
 namespace quire {
 
 WorkerPool::WorkerPool(unsigned threads) {
   threads_.reserve(threads);
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  try {
+    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {  // no further thread: RLIMIT_NPROC, the pids cgroup
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 WorkerPool::~WorkerPool() {
@@ -19,11 +27,37 @@ Result<void> WorkerPool::ForEach(uint64_t count, const std::function<Result<void
   count_ = count;
   next_ = 0;
   failure_ = {};
-  active_ = size();
-  ++round_;
-  changed_.notify_all();
-  changed_.wait(lock, [this] { return active_ == 0; });
+  if (threads_.empty()) {
+    lock.unlock();
+    RunLoop(body, count);
+    lock.lock();
+  } else {
+    active_ = size();
+    ++round_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return active_ == 0; });
+  }
+  if (const auto exception = std::exchange(exception_, nullptr)) std::rethrow_exception(exception);
   return std::exchange(failure_, {});
+}
+
+void WorkerPool::RunLoop(const std::function<Result<void>(uint64_t)>& body, uint64_t count) {
+  for (uint64_t i = next_++; i < count; i = next_++) {
+    try {
+      auto done = body(i);
+      if (done) continue;
+      next_ = count;
+      const std::scoped_lock lock(mutex_);
+      if (failure_.has_value() || i < failed_at_) {
+        failure_ = std::move(done);
+        failed_at_ = i;
+      }
+    } catch (...) {
+      next_ = count;
+      const std::scoped_lock lock(mutex_);
+      exception_ = std::current_exception();
+    }
+  }
 }
 
 void WorkerPool::Work() {
@@ -36,16 +70,7 @@ void WorkerPool::Work() {
     const auto& body = *body_;
     const uint64_t count = count_;
     lock.unlock();
-    for (uint64_t i = next_++; i < count; i = next_++) {
-      auto done = body(i);
-      if (done) continue;
-      next_ = count;
-      const std::scoped_lock failing(mutex_);
-      if (failure_.has_value() || i < failed_at_) {
-        failure_ = std::move(done);
-        failed_at_ = i;
-      }
-    }
+    RunLoop(body, count);
     lock.lock();
     if (--active_ == 0) changed_.notify_all();
   }

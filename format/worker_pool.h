@@ -1,9 +1,11 @@
 // Threads that run one loop at a time, and the token by which a caller stops them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -17,20 +19,24 @@ inline constexpr unsigned kMaxJobs = 256;
 
 class WorkerPool {
  public:
-  // `threads`: 1 to kMaxJobs.
+  // `threads`: 1 to kMaxJobs. Where not so many can be started there are fewer, and where none can, the caller of
+  // ForEach does the work.
   explicit WorkerPool(unsigned threads);
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
   ~WorkerPool();
 
-  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(threads_.size()); }
+  // How many bodies run at once.
+  [[nodiscard]] unsigned size() const { return std::max(static_cast<unsigned>(threads_.size()), 1U); }
 
   // Calls body(0) to body(count - 1), each once, from several threads, and waits for them. After a failure no further
-  // index is given out; returns the failure of the lowest index. Not reentrant, and for one calling thread at a time.
+  // index is given out; returns the failure of the lowest index. An exception that leaves a body (no memory) ends the
+  // loop, and is thrown on to the caller. Not reentrant, and for one calling thread at a time.
   Result<void> ForEach(uint64_t count, const std::function<Result<void>(uint64_t)>& body);
 
  private:
   void Work();
+  void RunLoop(const std::function<Result<void>(uint64_t)>& body, uint64_t count);
 
   std::mutex mutex_;  // guards all but next_; not held while a body runs
   std::condition_variable changed_;
@@ -41,6 +47,7 @@ class WorkerPool {
   bool stop_ = false;
   uint64_t failed_at_ = 0;
   Result<void> failure_;
+  std::exception_ptr exception_;
   std::atomic<uint64_t> next_ = 0;
   std::vector<std::jthread> threads_;  // last: its threads use all above
 };

@@ -9,6 +9,7 @@
 #include "tools/command_words.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
+#include "tools/standard_streams.h"
 #include "tools/usage_fault.h"
 
 namespace quire {
@@ -24,7 +25,7 @@ std::string CommandName(const CLI::App& app) {
 // What was printed must have arrived: a full disk behind '>' is a failure like any other.
 int FlushOutput(const CLI::App& app, int exit_code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
-  fmt::print(stderr, "{}: standard output: {}\n", app.get_name(), std::generic_category().message(errno));
+  PrintToStderr(fmt::format("{}: standard output: {}\n", app.get_name(), std::generic_category().message(errno)));
   return kExitFailed;
 }
 
@@ -46,7 +47,7 @@ std::vector<std::string> WordsForParser(const CLI::App& app, const std::vector<s
 }  // namespace
 
 int Fail(const char* subcommand, const Error& error) {
-  fmt::print(stderr, "quire {}: {}\n", subcommand, EscapeLine(error.message));
+  PrintToStderr(fmt::format("quire {}: {}\n", subcommand, EscapeLine(error.message)));
   return error.code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
 }
 
@@ -59,7 +60,7 @@ void SetUpParser(CLI::App& app) {
 
 int ParseAndRun(CLI::App& app, const Body& run, const std::vector<std::string>& words) {
   const auto refuse = [](const UsageFault& fault) {
-    fmt::print(stderr, "{0}: {1}\nTry '{0} --help'.\n", fault.program, EscapeLine(fault.message));
+    PrintToStderr(fmt::format("{0}: {1}\nTry '{0} --help'.\n", fault.program, EscapeLine(fault.message)));
     return kExitUsage;
   };
   if (const auto fault = FindUsageFault(app, words)) return refuse(*fault);

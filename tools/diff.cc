@@ -10,6 +10,7 @@
 #include "tools/json_list.h"
 #include "tools/progress.h"
 #include "tools/read_once.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -103,7 +104,7 @@ int RunDiff(const Arguments& arguments) {
           }};
   const auto summary = CompareWithDirectory((*pack)->index(), **reader, pool, options);
   for (const std::string& pattern : exclude.Unmatched())
-    fmt::print(stderr, "quire diff: {} matches nothing\n", EscapeLine(pattern));
+    PrintToStderr(fmt::format("quire diff: {} matches nothing\n", EscapeLine(pattern)));
   if (!summary) return fail(summary.error());
   if (list)
     list->End({{"compared", summary->compared},

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <system_error>
 #include <thread>
 
 namespace quire {
@@ -22,11 +23,11 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 const std::string* report = nullptr;
 
 void SetHandlers(void (*handler)(int)) {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
   for (const int signal : kSignals) {
-    struct sigaction before{};
+    struct sigaction before {};
     sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
   }
@@ -56,10 +57,14 @@ void HandleInterruptsInAThread() {
   sigemptyset(&signals);
   for (const int signal : kSignals) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are started later inherit it
-  std::thread([signals] {
+  try {
+    std::thread([signals] {
+      pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+      while (true) pause();
+    }).detach();
+  } catch (const std::system_error&) {  // no further thread: they run in this one then
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-    while (true) pause();
-  }).detach();
+  }
 }
 
 void ForgetInterrupts() { SetHandlers(SIG_DFL); }

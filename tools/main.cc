@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,7 +72,10 @@ int main(int argc, char** argv) try {
   // A file that may not be so long (ulimit -f, setrlimit(2)) is an error of the write, which names it: not the end.
   std::signal(SIGXFSZ, SIG_IGN);
   return Run(argc, argv);
-} catch (const std::exception& error) {  // no memory, most likely
+} catch (const std::bad_alloc&) {
+  std::fprintf(stderr, "quire: there is not enough memory\n");
+  return quire::kExitFailed;
+} catch (const std::exception& error) {
   std::fprintf(stderr, "quire: %s\n", quire::EscapeLine(error.what()).c_str());
   return quire::kExitFailed;
 }

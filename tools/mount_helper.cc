@@ -17,6 +17,7 @@
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -120,17 +121,17 @@ int RunMountHelper(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "mount.quire: {}\n", EscapeLine(error.what()));
+    PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(error.what())));
     return kMountUsage;
   }
   ReportInterrupts("mount.quire");
   if (const auto mounted = Mount(arguments); !mounted) {
-    fmt::print(stderr, "mount.quire: {}\n", EscapeLine(mounted.error().message));
+    PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(mounted.error().message)));
     return ExitCodeOf(mounted.error());
   }
   if (AsksForWriting(arguments.options))
-    fmt::print(stderr, "mount.quire: {}: packs are read-only, so this is mounted read-only.\n",
-               EscapeName(arguments.pack));
+    PrintToStderr(fmt::format("mount.quire: {}: packs are read-only, so this is mounted read-only.\n",
+                              EscapeName(arguments.pack)));
   return kMountOk;
 }
 

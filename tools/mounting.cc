@@ -24,6 +24,7 @@
 #include "tools/mount_log.h"
 #include "tools/progress.h"
 #include "tools/service_notify.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -80,7 +81,9 @@ Result<void> Serve(Session& session, SessionEvents events) {
 bool IsGone(const Error& error) { return error.system_errno == ENOTCONN || error.system_errno == ECONNABORTED; }
 
 MountNotice NoticesOf(const MountPlan& plan) {
-  return [&plan](const std::string& sentence) { fmt::print(stderr, "{}: {}\n", plan.command, EscapeName(sentence)); };
+  return [&plan](const std::string& sentence) {
+    PrintToStderr(fmt::format("{}: {}\n", plan.command, EscapeName(sentence)));
+  };
 }
 
 // What a daemon has to say is never said to nobody. The file is opened before the mount, in which it may not lie.

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "cache/background_thread.h"
 #include "tools/progress_line.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -42,7 +44,9 @@ Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
       phase_started_ns_(started_ns_) {
   if (mode == ProgressMode::kNever) return;
   if (mode == ProgressMode::kAlways) Show();
-  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+  // Where there can be no further thread, the work goes on unseen.
+  if (auto thread = StartBackgroundThread("quire-progress", [this](const std::stop_token& stop) { Run(stop); }))
+    thread_ = *std::move(thread);
 }
 
 Progress::~Progress() {
@@ -82,7 +86,7 @@ void Progress::Finish(ProgressState last) {
   if (!was_shown_ && mode_ != ProgressMode::kAlways) return;
   last.done = last.total;
   Print(FormatProgress(last, SecondsSince(started_ns_), ProgressTime::kTaken, Columns(), terminal_));
-  if (bar_shown_) fmt::print(stderr, "\n");
+  if (bar_shown_) PrintToStderr("\n");
   bar_shown_ = false;
 }
 
@@ -90,13 +94,13 @@ void Progress::Print(const std::string& line) {
   was_shown_ = true;
   bar_shown_ = terminal_;
   if (terminal_)
-    fmt::print(stderr, "\r\033[K{}", line);
+    PrintToStderr(fmt::format("\r\033[K{}", line));
   else
-    fmt::print(stderr, "{}\n", line);
+    PrintToStderr(fmt::format("{}\n", line));
 }
 
 void Progress::ClearBar() {
-  if (bar_shown_) fmt::print(stderr, "\r\033[K");
+  if (bar_shown_) PrintToStderr("\r\033[K");
   bar_shown_ = false;
 }
 
@@ -111,7 +115,7 @@ size_t Progress::Columns() const {
 void Progress::PrintLine(const std::string& line) {
   const std::scoped_lock lock(mutex_);
   ClearBar();
-  fmt::print(stderr, "{}\n", EscapeLine(line));
+  PrintToStderr(fmt::format("{}\n", EscapeLine(line)));
 }
 
 std::string FormatBytes(uint64_t bytes) {

@@ -20,4 +20,6 @@ void OpenClosedStreams() {
   }
 }
 
+void PrintToStderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
 }  // namespace quire

@@ -1,5 +1,7 @@
-// A program may be started with standard streams closed, as some supervisors and crontabs do.
+// Standard streams as they come: closed, as some supervisors and crontabs start a program, or on a disk that is full.
 #pragma once
+
+#include <string_view>
 
 namespace quire {
 
@@ -7,5 +9,9 @@ namespace quire {
 // stream's number, and what is meant for the stream is written into that file. The first thing that main does, since it
 // may end the program: where /dev/null cannot be opened, nothing can be done safely.
 void OpenClosedStreams();
+
+// What is said on the way has to be lost where stderr takes nothing, the log's disk being full or the terminal gone:
+// the work goes on, and the exit code tells how it ended. Any thread; never throws.
+void PrintToStderr(std::string_view text);
 
 }  // namespace quire

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
+
 namespace quire {
 namespace {
 
@@ -31,6 +33,17 @@ TEST(WorkerPool, TellsTheLowestFailureAndGivesOutNoMore) {
   ASSERT_FALSE(failed.has_value());
   EXPECT_EQ(failed.error().message, "100");
   EXPECT_LT(ran, 200U);
+  EXPECT_TRUE(pool.ForEach(1, [](uint64_t) -> Result<void> { return {}; }).has_value());
+}
+
+// No memory, most likely: it ends the loop and not the program.
+TEST(WorkerPool, ThrowsOnWhatABodyThrows) {
+  WorkerPool pool(4);
+  const auto no_memory = [](uint64_t i) -> Result<void> {
+    if (i == 7) throw std::bad_alloc();
+    return {};
+  };
+  EXPECT_THROW(static_cast<void>(pool.ForEach(1'000, no_memory)), std::bad_alloc);
   EXPECT_TRUE(pool.ForEach(1, [](uint64_t) -> Result<void> { return {}; }).has_value());
 }
 

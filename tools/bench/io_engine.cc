@@ -72,7 +72,7 @@ void ExplainBusError(int /*signal*/) {
 }
 
 void CatchBusErrors() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = ExplainBusError;
   sigaction(SIGBUS, &action, nullptr);
 }
@@ -115,6 +115,8 @@ Result<void> ReadShare(SharedList& list, unsigned thread, unsigned threads, cons
 Result<IoFigures> ReadInThreads(std::span<const IoRequest> requests, unsigned threads, uint64_t buffer_bytes,
                                 const IoLimit& limit, const ReadOne& read_one) {
   WorkerPool pool(threads);
+  if (pool.size() < threads)
+    return SystemError(EAGAIN, "no more than {} of {} threads can be started", pool.size(), threads);
   SharedList list{.requests = requests, .start = std::barrier<>(threads), .buffers = Buffers(threads, buffer_bytes)};
   std::vector<Share> shares(threads);
   for (Share& share : shares) share.figures.latency_seconds.reserve(requests.size());
@@ -292,7 +294,7 @@ Result<OpenFiles> OpenFiles::Open(std::span<const IoFile> files, IoMethod method
   for (const IoFile& wanted : files) {
     auto file = File::Open(wanted.path, flags);
     if (!file) return Propagate(std::move(file));
-    struct stat status{};
+    struct stat status {};
     if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}: fstat", wanted.path);
     if (static_cast<uint64_t>(status.st_size) < wanted.bytes) return TooShort(wanted.path);
     if (method != IoMethod::kMmap) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,10 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) try {
   quire::OpenClosedStreams();
   return Run(argc, argv);
-} catch (const std::exception& error) {  // no memory, most likely
+} catch (const std::bad_alloc&) {
+  std::fprintf(stderr, "quire bench: there is not enough memory\n");
+  return quire::kExitFailed;
+} catch (const std::exception& error) {
   std::fprintf(stderr, "quire bench: %s\n", quire::EscapeLine(error.what()).c_str());
   return quire::kExitFailed;
 }

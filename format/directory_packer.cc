@@ -78,8 +78,8 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const Sourc
   const fs::path relative = output.lexically_relative(source);
   if (relative == "." || relative == "./") return {};  // a directory, which the output file will say
   if (relative.empty() || *relative.begin() == ".." || !IsPacked(options, relative.string())) return {};
-  return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '{}'",
-                 options.output, options.source, EscapeGlob(relative.filename().string()));
+  return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '/{}'",
+                 options.output, options.source, EscapeGlob(relative.string()));
 }
 
 // Temporary files inside the tree would be packed where they have names: on NFS and some FUSE file systems all have.

@@ -1,11 +1,14 @@
 #include "format/output_file.h"
 
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -15,12 +18,14 @@
 namespace quire {
 namespace {
 
+constexpr const char* kAccessList = "system.posix_acl_access";
+
 std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 // The kernel's own file systems that have unnamed files can name them. Behind FUSE and SMB is a program that may not,
 // so there it is tried; not elsewhere, since that moves the mtime of a folder that may be part of what is to be packed.
 bool IsServedByOthers(const File& file) {
-  struct statfs status{};
+  struct statfs status {};
   if (fstatfs(file.fd(), &status) != 0) return true;
   const auto type = static_cast<uint32_t>(status.f_type);
   return type == FUSE_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
@@ -36,7 +41,7 @@ std::unexpected<Error> Refuse(int error_number, fmt::format_string<Args...> form
 // lead to any file of ours; open(2) follows none such either where fs.protected_symlinks is set (proc_sys_fs(5)).
 bool IsPlanted(const std::string& path, const struct stat& link) {
   const auto parent = std::filesystem::path(path).parent_path();
-  struct stat folder{};
+  struct stat folder {};
   if (stat(parent.empty() ? "." : parent.c_str(), &folder) != 0) return true;
   const bool is_open_to_all = (folder.st_mode & S_IWOTH) != 0;
   return is_open_to_all && link.st_uid != 0 && link.st_uid != geteuid() && link.st_uid != folder.st_uid;
@@ -44,7 +49,7 @@ bool IsPlanted(const std::string& path, const struct stat& link) {
 
 // Where the file that `path` names lies: a symlink is followed, so that the file that it leads to is what is replaced.
 Result<std::string> FollowSymlink(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return path;
     return SystemError(errno, "{}", path);
@@ -96,8 +101,9 @@ Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, 
   if (!folder) return SystemError(folder.error().system_errno, "{}: the folder {}", path, output->folder_path_);
   output->folder_ = std::move(*folder);
   if (auto replaceable = output->CheckReplaceable(); !replaceable) return Propagate(std::move(replaceable));
-  if (output->MakeUnnamed()) return output;
-  if (auto made = output->MakeNamed(); !made) return Propagate(std::move(made));
+  if (!output->MakeUnnamed())
+    if (auto made = output->MakeNamed(); !made) return Propagate(std::move(made));
+  if (output->replaced_.is_open()) output->TakeAccessOfReplaced();
   return output;
 }
 
@@ -105,9 +111,9 @@ OutputFile::~OutputFile() {
   if (has_temporary_name_) unlinkat(folder_.fd(), temporary_name_.c_str(), 0);
 }
 
-Result<void> OutputFile::CheckReplaceable() const {
+Result<void> OutputFile::CheckReplaceable() {
   if (name_.empty()) return Refuse(EISDIR, "{}: names a directory; name a file in it", path_);
-  struct statx status{};
+  struct statx status {};
   if (statx(folder_.fd(), name_.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0) {
     if (errno == ENOENT) return {};
     return SystemError(errno, "{}", path_);
@@ -124,13 +130,33 @@ Result<void> OutputFile::CheckReplaceable() const {
   if (unlinkat(folder_.fd(), name_.c_str(), AT_REMOVEDIR) != 0 &&
       (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY))
     return SystemError(errno, "{}: replacing it", path_);
+  replaced_ = File(openat(folder_.fd(), name_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   return {};
+}
+
+void OutputFile::TakeAccessOfReplaced() const {
+  struct stat before {};
+  if (fstat(replaced_.fd(), &before) != 0) return;
+  bool has_group = fchown(file_.fd(), before.st_uid, before.st_gid) == 0 ||
+                   fchown(file_.fd(), static_cast<uid_t>(-1), before.st_gid) == 0;
+  // With an access list the bits of the group are its mask (acl(5)), and mean more without it.
+  std::array<char, XATTR_SIZE_MAX> list;
+  const ssize_t bytes = getxattr(ProcPath(replaced_.fd()).c_str(), kAccessList, list.data(), list.size());
+  if (bytes >= 0 && fsetxattr(file_.fd(), kAccessList, list.data(), static_cast<size_t>(bytes), 0) != 0)
+    has_group = false;
+  mode_t mode = before.st_mode & 0777;
+  if (!has_group) {
+    // Who was of the group is one of the others now, and the other way round.
+    const mode_t both = mode & mode >> 3 & 07;
+    mode = (mode & 0700) | both << 3 | both;
+  }
+  fchmod(file_.fd(), mode);
 }
 
 // Whether the file could be made without a name, and can have one later.
 bool OutputFile::MakeUnnamed() {
   const auto make = [&] {
-    File file(openat(folder_.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+    File file(openat(folder_.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FirstMode()));
     if (file.is_open()) MarkAlive(file);  // it has a temporary name for moments
     return file;
   };
@@ -146,7 +172,7 @@ bool OutputFile::MakeUnnamed() {
 
 Result<void> OutputFile::MakeNamed() {
   while (true) {
-    file_ = File(openat(folder_.fd(), temporary_name_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666));
+    file_ = File(openat(folder_.fd(), temporary_name_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, FirstMode()));
     if (file_.is_open() && MarkAlive(file_) &&
         faccessat(folder_.fd(), temporary_name_.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
       break;  // else it was taken for a leftover before it was locked
@@ -204,7 +230,7 @@ bool OutputFile::Name() {
     if (!Link(temporary_name_)) return false;
     has_temporary_name_ = true;
   }
-  struct stat status{};
+  struct stat status {};
   if (replace_ && fstatat(folder_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode)) {
     errno = EEXIST;  // it became something else meanwhile
     return false;

@@ -4,6 +4,8 @@
 // from its name is found before the work.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,8 +25,10 @@ bool HasUnnamedFiles(const std::string& folder);
 class OutputFile {
  public:
   // Makes the file, and tries how it will get its name. A symlink at `path` is followed; with `replace` what is there
-  // is replaced if it is a regular file. Errors are kSystem and begin with `path`: EEXIST for what may not be replaced,
-  // ENOENT for a dangling symlink or a missing folder, EPERM or EACCES for what must not be written or removed.
+  // is replaced if it is a regular file, whose owner, group, mode and access list the new one has from its beginning;
+  // what the user may not set gives nobody more access than before. Errors are kSystem and begin with `path`: EEXIST
+  // for what may not be replaced, ENOENT for a dangling symlink or a missing folder, EPERM or EACCES for what must not
+  // be written or removed.
   static Result<std::unique_ptr<OutputFile>> Create(const std::string& path, bool replace);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -50,7 +54,10 @@ class OutputFile {
   };
 
   OutputFile(std::string path, const std::string& resolved, bool replace);
-  Result<void> CheckReplaceable() const;
+  Result<void> CheckReplaceable();
+  void TakeAccessOfReplaced() const;
+  // Nobody else reads what replaces something before it has that one's mode.
+  [[nodiscard]] mode_t FirstMode() const { return replaced_.is_open() ? 0600 : 0666; }
   bool MakeUnnamed();
   Result<void> MakeNamed();
   Result<void> ChooseNaming();
@@ -67,7 +74,8 @@ class OutputFile {
   std::string temporary_name_;
   bool has_temporary_name_ = false;
   Naming naming_ = Naming::kRename;
-  File folder_;  // O_PATH: it may be closed to reading
+  File folder_;    // O_PATH: it may be closed to reading
+  File replaced_;  // O_PATH; open where there is one
   File file_;
 };
 

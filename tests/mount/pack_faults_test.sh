@@ -31,6 +31,7 @@ before=$(find "$scratch/small" -printf '%p %T@\n' | sort)
 assert_fails quire pack "$scratch/small" -o "$scratch/small/inside.quire"
 assert_says 'inside.quire' '--exclude'
 assert_fails quire pack "$scratch/small" -o "$scratch/small/000/inside.quire"
+assert_says "--exclude '/000/inside.quire'"  # and no other of that name
 (cd "$scratch/small" && assert_fails quire pack . -o inside.quire)
 assert_equal "$(find "$scratch/small" -printf '%p %T@\n' | sort)" "$before" 'the source'
 assert_nothing_new

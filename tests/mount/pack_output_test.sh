@@ -75,6 +75,35 @@ if is_root; then chown "$user:" "$user_home/unlisted"; fi
 assert_exit 0 user_pack -o "$user_home/unlisted/x.quire"
 assert_exit 0 user_pack -o "$user_home/unlisted/x.quire" --force
 
+# What replaces a pack is for those that it was for.
+as_user cp "$QUIRE" "$user_home/private.quire" 2>/dev/null || as_user touch "$user_home/private.quire"
+for mode in 600 640 604 400; do
+  chmod $mode "$user_home/private.quire"
+  pack "$scratch/tree" -o "$user_home/private.quire" --force
+  assert_equal "$(stat -c '%a %U' "$user_home/private.quire")" "$mode $user" "as $(id -un)"
+done
+if is_root; then
+  # The user may keep neither root's name nor its group: nobody is to see more than before.
+  for modes in 640:600 664:644 604:600 666:666; do
+    install -o root -g root -m "${modes%:*}" /dev/null "$user_home/private.quire"
+    assert_exit 0 user_pack -o "$user_home/private.quire" --force
+    assert_equal "$(stat -c '%a %U' "$user_home/private.quire")" "${modes#*:} $user" "${modes%:*} of root"
+  done
+  # The user, a group, one more user, the mask, others: where the list stays away the mask would be the group's bits.
+  access() { python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "system.posix_acl_access").hex())' "$user_home/private.quire"; }
+  if python3 - "$user_home/private.quire" <<'PYTHON' 2>/dev/null; then
+import os, struct, sys
+entries = (1, 6, 2**32 - 1), (2, 4, 1), (4, 0, 2**32 - 1), (16, 4, 2**32 - 1), (32, 0, 2**32 - 1)
+os.setxattr(sys.argv[1], 'system.posix_acl_access', struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *e) for e in entries))
+PYTHON
+    before=$(access)
+    pack "$scratch/tree" -o "$user_home/private.quire" --force
+    assert_equal "$(access)" "$before" 'the access list'
+  else
+    leave_out 'access lists: this file system has none'
+  fi
+fi
+
 # --tmp: a folder for what does not stay; a wrong one is told at once.
 mkdir "$scratch/tmp"
 pack "$scratch/tree" -o "$out/tmp.quire" --tmp "$scratch/tmp"

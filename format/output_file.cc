@@ -25,7 +25,7 @@ std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 // The kernel's own file systems that have unnamed files can name them. Behind FUSE and SMB is a program that may not,
 // so there it is tried; not elsewhere, since that moves the mtime of a folder that may be part of what is to be packed.
 bool IsServedByOthers(const File& file) {
-  struct statfs status {};
+  struct statfs status{};
   if (fstatfs(file.fd(), &status) != 0) return true;
   const auto type = static_cast<uint32_t>(status.f_type);
   return type == FUSE_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
@@ -41,7 +41,7 @@ std::unexpected<Error> Refuse(int error_number, fmt::format_string<Args...> form
 // lead to any file of ours; open(2) follows none such either where fs.protected_symlinks is set (proc_sys_fs(5)).
 bool IsPlanted(const std::string& path, const struct stat& link) {
   const auto parent = std::filesystem::path(path).parent_path();
-  struct stat folder {};
+  struct stat folder{};
   if (stat(parent.empty() ? "." : parent.c_str(), &folder) != 0) return true;
   const bool is_open_to_all = (folder.st_mode & S_IWOTH) != 0;
   return is_open_to_all && link.st_uid != 0 && link.st_uid != geteuid() && link.st_uid != folder.st_uid;
@@ -49,7 +49,7 @@ bool IsPlanted(const std::string& path, const struct stat& link) {
 
 // Where the file that `path` names lies: a symlink is followed, so that the file that it leads to is what is replaced.
 Result<std::string> FollowSymlink(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return path;
     return SystemError(errno, "{}", path);
@@ -113,7 +113,7 @@ OutputFile::~OutputFile() {
 
 Result<void> OutputFile::CheckReplaceable() {
   if (name_.empty()) return Refuse(EISDIR, "{}: names a directory; name a file in it", path_);
-  struct statx status {};
+  struct statx status{};
   if (statx(folder_.fd(), name_.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0) {
     if (errno == ENOENT) return {};
     return SystemError(errno, "{}", path_);
@@ -135,7 +135,7 @@ Result<void> OutputFile::CheckReplaceable() {
 }
 
 void OutputFile::TakeAccessOfReplaced() const {
-  struct stat before {};
+  struct stat before{};
   if (fstat(replaced_.fd(), &before) != 0) return;
   bool has_group = fchown(file_.fd(), before.st_uid, before.st_gid) == 0 ||
                    fchown(file_.fd(), static_cast<uid_t>(-1), before.st_gid) == 0;
@@ -230,7 +230,7 @@ bool OutputFile::Name() {
     if (!Link(temporary_name_)) return false;
     has_temporary_name_ = true;
   }
-  struct stat status {};
+  struct stat status{};
   if (replace_ && fstatat(folder_.fd(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode)) {
     errno = EEXIST;  // it became something else meanwhile
     return false;

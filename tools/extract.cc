@@ -78,9 +78,12 @@ ProgressState Describe(const ExtractReport& report) {
 
 // What there is when the extraction ended before all was done.
 std::string DescribeRest(const ExtractReport& report, Existing existing) {
-  return fmt::format("{} of {} entries are there, each of them whole; {} goes on from there",
-                     FormatCount(report.entries_done), FormatCount(report.entries_total),
-                     existing == Existing::kOverwrite ? "--overwrite" : "--skip-existing");
+  const char* const option = existing == Existing::kOverwrite ? "--overwrite" : "--skip-existing";
+  return fmt::format("{} of {} entries are there, each of them whole; {}", FormatCount(report.entries_done),
+                     FormatCount(report.entries_total),
+                     report.is_ended_by_an_entry()
+                         ? fmt::format("{} --keep-going makes the others that can be made", option)
+                         : fmt::format("{} goes on from there", option));
 }
 
 int RunExtract(const Arguments& arguments) {

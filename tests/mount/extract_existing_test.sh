@@ -48,6 +48,24 @@ assert_equal "$(cat "$scratch/out/folder/file" "$scratch/out/big")" $'mine\nmine
 cmp "$scratch/tree/big" "$scratch/out/folder/big too"
 same_content "$scratch/tree/000" "$scratch/out/000"
 
+# A symlink of an extraction that was killed before its owner and times were set, and one of somebody else's.
+fresh
+ln -s target "$scratch/out/link"
+assert_exit 0 extract --skip-existing
+assert_same
+fresh
+ln -s elsewhere "$scratch/out/link" && touch -h -d 2003-04-05 "$scratch/out/link"
+assert_exit 0 extract --skip-existing
+assert_equal "$(readlink "$scratch/out/link") $(stat -c %y "$scratch/out/link" | cut -c 1-10)" 'elsewhere 2003-04-05'
+
+# A fault that stays is not one to be gone on from.
+fresh
+echo mine >"$scratch/out/folder"
+assert_exit 1 extract --skip-existing
+assert_says "'folder'" '--skip-existing --keep-going makes the others'
+assert_exit 1 extract --skip-existing --keep-going
+same_content "$scratch/tree/000" "$scratch/out/000"
+
 # --overwrite replaces files and symlinks by files and symlinks, and symlinks by folders: itself, not what it points to.
 fresh
 echo outside >"$scratch/outside/file"

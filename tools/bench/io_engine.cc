@@ -72,7 +72,7 @@ void ExplainBusError(int /*signal*/) {
 }
 
 void CatchBusErrors() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = ExplainBusError;
   sigaction(SIGBUS, &action, nullptr);
 }
@@ -294,7 +294,7 @@ Result<OpenFiles> OpenFiles::Open(std::span<const IoFile> files, IoMethod method
   for (const IoFile& wanted : files) {
     auto file = File::Open(wanted.path, flags);
     if (!file) return Propagate(std::move(file));
-    struct stat status {};
+    struct stat status{};
     if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}: fstat", wanted.path);
     if (static_cast<uint64_t>(status.st_size) < wanted.bytes) return TooShort(wanted.path);
     if (method != IoMethod::kMmap) {

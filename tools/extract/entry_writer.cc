@@ -5,10 +5,23 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <climits>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace quire {
+
+namespace {
+
+bool IsSymlinkTo(const File& folder, const std::string& name, std::string_view target) {
+  std::array<char, PATH_MAX> there;
+  const ssize_t bytes = readlinkat(folder.fd(), name.c_str(), there.data(), there.size());
+  return bytes >= 0 && std::string_view(there.data(), static_cast<size_t>(bytes)) == target;
+}
+
+}  // namespace
 
 std::unexpected<Error> IsThereAlready() {
   return std::unexpected(Error{ErrorCode::kSystem, EEXIST,
@@ -209,7 +222,6 @@ bool EntryWriter::EndTask(LargeFile& large, NodeNumber place) {
 }
 
 Result<void> EntryWriter::MakeSymlink(FolderCursor& cursor, NodeNumber place) {
-  if (IsToBeSkipped(cursor, place)) return {};
   const auto node = GetContentNode(tools_.index, place);
   if (!node) return std::unexpected(node.error());
   const auto attributes = tools_.index.GetAttributes(node->attributes);
@@ -223,9 +235,12 @@ Result<void> EntryWriter::MakeSymlink(FolderCursor& cursor, NodeNumber place) {
   if (!folder) return std::unexpected(folder.error());
   if (symlinkat(target.c_str(), (*folder)->fd(), name->c_str()) != 0) {
     if (errno != EEXIST) return SystemError(errno, "making the symlink");
-    if (tools_.existing != Existing::kOverwrite) return MeetExisting();
-    if (auto replaced = ReplaceBySymlink(**folder, target, *name); !replaced) return replaced;
+    if (tools_.existing == Existing::kSkip && !IsSymlinkTo(**folder, *name, target)) return MeetExisting();
+    if (tools_.existing == Existing::kRefuse) return IsThereAlready();
+    if (tools_.existing == Existing::kOverwrite)
+      if (auto replaced = ReplaceBySymlink(**folder, target, *name); !replaced) return replaced;
   }
+  // Also of one that was there and leads to the same: an extraction may have been stopped before this.
   tools_.attributes.SetSymlink(**folder, *name, place, *node, *attributes);
   CountDone(place, *node);
   return {};

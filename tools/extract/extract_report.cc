@@ -40,6 +40,11 @@ void ExtractReport::Fault(Error error) {
 
 bool ExtractReport::is_ended() const { return is_ended_.load(std::memory_order_relaxed) || is_interrupted(); }
 
+bool ExtractReport::is_ended_by_an_entry() const {
+  const std::scoped_lock lock(mutex_);
+  return ended_by_ && !EveryEntryMeetsIt(*ended_by_);
+}
+
 std::optional<Error> ExtractReport::ended_by() const {
   const std::scoped_lock lock(mutex_);
   return ended_by_;

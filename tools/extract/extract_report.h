@@ -31,6 +31,8 @@ class ExtractReport {
   [[nodiscard]] bool is_interrupted() const { return interrupted_ != nullptr && *interrupted_; }
   // What ended it, if a fault did.
   [[nodiscard]] std::optional<Error> ended_by() const;
+  // Whether that was a fault of one entry, which stays, and the others may do without.
+  [[nodiscard]] bool is_ended_by_an_entry() const;
   [[nodiscard]] uint64_t faults() const { return faults_; }
 
   std::atomic<uint64_t> entries_total = 0;  // all of these without folders

@@ -49,8 +49,7 @@ Residency::Data DataOf(const Pack& pack, uint64_t pages, const CacheOptions& opt
 
 PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const CacheOptions& options,
                      Residency::Environment environment)
-    : pack_(pack),
-      arena_(arena),
+    : arena_(arena),
       options_(options),
       volumes_(pack.index(), std::array{&source}),
       sums_(pack, arena.slot_count(), counters_),
@@ -501,7 +500,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
 
 // All of the page has come, or failed.
 void PageCache::EndFill(uint32_t slot, Answers& answers) {
-  PageFills::Fill& fill = fills_[slot];
+  const PageFills::Fill& fill = fills_[slot];
   if (fill.failed.empty()) Publish(slot);
   ExtentReadQueue retried;
   TakeReady(slot, answers, retried);

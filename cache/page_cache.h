@@ -179,7 +179,6 @@ class PageCache {
   void Unpin(uint32_t slot);
   void LastUnpin();
 
-  const Pack& pack_;
   Arena& arena_;
   const CacheOptions options_;
   const VolumeSet volumes_;

@@ -104,7 +104,7 @@ std::optional<std::string> RemoveLeftover(const File& folder, const std::string&
 }  // namespace
 
 std::string TemporaryNameFor(const std::string& name) {
-  const std::string temporary = fmt::format("{}{}{:016x}", kPrefix, BootDigits(), Random());
+  std::string temporary = fmt::format("{}{}{:016x}", kPrefix, BootDigits(), Random());
   // The name itself is part of it, so that a file system that cannot hold it refuses this one too.
   if (name.empty() || temporary.size() + 1 + name.size() > kMaxNameBytes) return temporary;
   return temporary + "-" + name;

@@ -16,6 +16,7 @@ void AddBenchCommand(CLI::App& app) {
 
 int RunBenchCommand(std::vector<std::string> words) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::error_code error;

@@ -131,8 +131,8 @@ std::vector<std::filesystem::path> UsualLogFolders() {
   const std::string state = Variable("XDG_STATE_HOME");
   const std::string home = Variable("HOME");
   std::vector<std::filesystem::path> folders = {logs.substr(0, logs.find(':')), "/var/log"};
-  if (!state.empty()) folders.push_back(state + "/quire");
-  if (!home.empty()) folders.push_back(home + "/.local/state/quire");
+  if (!state.empty()) folders.emplace_back(state + "/quire");
+  if (!home.empty()) folders.emplace_back(home + "/.local/state/quire");
   folders.emplace_back(Variable("XDG_RUNTIME_DIR"));
   std::erase_if(folders, [](const auto& folder) { return !folder.is_absolute(); });
   return folders;

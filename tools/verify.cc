@@ -38,7 +38,7 @@ const char* KindName(Fault::Kind kind) {
   return "";
 }
 
-void PrintJson(Json report, std::string_view pack_path) {
+void PrintJson(const Json& report, std::string_view pack_path) {
   Json document = NewDocument(kSchema);
   SetName(document, "pack", pack_path);
   document.update(report);

@@ -40,7 +40,8 @@ class UnitSet {
   }
   // REQUIRES: not empty.
   [[nodiscard]] constexpr unsigned first() const {
-    return static_cast<unsigned>(words_[0] != 0 ? std::countr_zero(words_[0]) : kBits + std::countr_zero(words_[1]));
+    const auto first = static_cast<unsigned>(std::countr_zero(words_[0]));
+    return first < kBits ? first : kBits + static_cast<unsigned>(std::countr_zero(words_[1]));
   }
   // How many units in a row from the first one on. REQUIRES: not empty.
   [[nodiscard]] constexpr unsigned first_run() const {

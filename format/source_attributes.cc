@@ -56,8 +56,13 @@ Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
       attributes.xattrs.emplace(name, std::move(*value));
     }
     attributes.has_access_list |= IsAccessList(name);
-    attributes.has_label |= name == "security.selinux" || name.starts_with("security.SMACK64");
-    attributes.has_capability |= name == "security.capability";
+    const bool is_label = name == "security.selinux" || name.starts_with("security.SMACK64");
+    const bool is_capability = name == "security.capability";
+    attributes.has_label |= is_label;
+    attributes.has_capability |= is_capability;
+    // File systems show other namespaces of their own, ceph.* say, in which nothing was stored.
+    attributes.has_other |=
+        name.starts_with("trusted.") || (name.starts_with("security.") && !is_label && !is_capability);
     if (name != kAccessList) continue;
     const auto list = ReadValue(path, name);
     if (!list) return std::unexpected(list.error());

@@ -21,6 +21,7 @@ struct SourceAttributes {
   bool has_access_list = false;
   bool has_label = false;  // of SELinux or Smack
   bool has_capability = false;
+  bool has_other = false;               // trusted.*, and what else is called security.*
   std::optional<uint32_t> most_access;  // 0777: no mode of an entry with this access list may allow more
 };
 

@@ -370,6 +370,7 @@ class Scanner {
     if (attributes.has_access_list) ++counts.access_lists;
     if (attributes.has_label) ++counts.labels;
     if (attributes.has_capability) ++counts.capabilities;
+    if (attributes.has_other) ++counts.other_attributes;
     if (!S_ISLNK(entry.status.st_mode) && ModeOf(entry) != (entry.status.st_mode & 07777)) ++counts.narrowed_modes;
     if (!options_.normalisation.mtime && !MtimeFits(entry.status.st_mtim)) ++counts.clamped_times;
   }

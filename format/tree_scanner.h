@@ -32,6 +32,7 @@ struct ScanCounts {
   uint64_t access_lists = 0;
   uint64_t labels = 0;
   uint64_t capabilities = 0;
+  uint64_t other_attributes = 0;  // trusted.*, security.*
   uint64_t narrowed_modes = 0;
 };
 

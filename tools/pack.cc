@@ -76,6 +76,7 @@ void PrintSummary(const PackSummary& summary, const std::string& output) {
   tell(counts.narrowed_modes, "modes of {} narrowed to what the access list allowed\n", "entry", "entries");
   tell(counts.labels, "security labels of {} left out\n", "entry", "entries");
   tell(counts.capabilities, "capabilities of {} left out\n", "file", "files");
+  tell(counts.other_attributes, "attributes of {} in other namespaces than user left out\n", "entry", "entries");
   tell(counts.clamped_times, "{} before 1901 or after 2486 moved to that limit\n", "modification time",
        "modification times");
 }

@@ -128,6 +128,13 @@ else
   leave_out "capabilities: $(cat "$scratch/log")"
 fi
 
+if is_root && python3 -c 'import os, sys; os.setxattr(sys.argv[1], "trusted.mark", b"x")' "$scratch/lists/plain" 2>"$scratch/log"; then
+  pack "$scratch/lists" -o "$scratch/lists.quire" --force
+  grep -q 'attributes of 1 entry in other namespaces' "$scratch/pack.log" || fail "nothing tells of the attribute: $(cat "$scratch/pack.log")"
+else
+  leave_out "attributes of trusted.*: $(tail -n 1 "$scratch/log")"
+fi
+
 # Devices, sockets and FIFOs are left out and counted; what is around them is not touched.
 repack
 sum_without=$(quire info --json "$scratch/out.quire" | json 'd["samples"]')

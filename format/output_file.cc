@@ -14,11 +14,10 @@
 #include <utility>
 
 #include "format/leftovers.h"
+#include "format/source_attributes.h"
 
 namespace quire {
 namespace {
-
-constexpr const char* kAccessList = "system.posix_acl_access";
 
 std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 

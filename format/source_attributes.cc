@@ -16,8 +16,6 @@
 namespace quire {
 namespace {
 
-constexpr const char* kAccessList = "system.posix_acl_access";
-
 Result<std::string> ReadValue(const std::string& path, const std::string& name) {
   std::string value(XATTR_SIZE_MAX, '\0');
   const ssize_t got = lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());

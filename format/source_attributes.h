@@ -13,6 +13,9 @@
 
 namespace quire {
 
+// The attribute that holds the access list of a file (acl(5)).
+inline constexpr const char* kAccessList = "system.posix_acl_access";
+
 using Xattrs = std::map<std::string, std::string>;  // values by name
 
 struct SourceAttributes {

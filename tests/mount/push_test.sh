@@ -70,7 +70,7 @@ fi
 umount_pack "$mnt"
 
 # Samples of several requests, some of them in two pages: three of ten are pushed, of pages that the others bring. How
-# many are asked for again cannot be said: where memory is in pieces, the kernel drops pages of files for huge ones.
+# many are asked for again is not compared: in some runs single pages of what was stored are gone from the kernel soon.
 large=$scratch/large
 make_samples "$large" 1 100 600000
 pack "$large" -o "$large.quire"

@@ -12,7 +12,6 @@
 #include <vector>
 
 namespace quire {
-
 namespace {
 
 bool IsSymlinkTo(const File& folder, const std::string& name, std::string_view target) {

@@ -303,12 +303,16 @@ TEST(IoEngineThreads, TheirTimeIsNotThatOfStartingThem) {
   const TemporaryFolder folder;
   const IoFile file = MakeFile(folder, "file", 4096);
   const auto files = ValueOrDie(OpenFiles::Open({&file, 1}, IoMethod::kRead));
-  const double start = NowSeconds();
-  const auto figures = ValueOrDie(ReadRequests(files, std::vector<IoRequest>(64, {0, 0, 4096}), 64, kNoLimit));
-  const double whole_seconds = NowSeconds() - start;
-  // Starting 64 threads takes a millisecond or more, 64 cached reads some microseconds each.
-  EXPECT_GT(figures.seconds, 0);
-  EXPECT_LT(figures.seconds, whole_seconds / 2);
+  // Starting 64 threads takes a millisecond or more, 64 cached reads some microseconds each. If starting counted, no
+  // attempt would come below half; if it does not, a loaded machine can only spoil some of them.
+  bool is_apart = false;
+  for (int attempt = 0; attempt < 100 && !is_apart; ++attempt) {
+    const double start = NowSeconds();
+    const auto figures = ValueOrDie(ReadRequests(files, std::vector<IoRequest>(64, {0, 0, 4096}), 64, kNoLimit));
+    ASSERT_GT(figures.seconds, 0);
+    is_apart = figures.seconds < (NowSeconds() - start) / 2;
+  }
+  EXPECT_TRUE(is_apart);
 }
 
 TEST(IoEngineWholeFiles, AreReadInPiecesWhenTheyAreLarge) {

@@ -1,17 +1,20 @@
 #include "fs/daemon.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "format/file.h"
@@ -24,6 +27,10 @@ namespace {
 constexpr char kReady = 'R';
 constexpr char kFailed = 'F';
 
+constexpr int kLookEveryMs = 100;  // whether this process was interrupted just before it waited
+constexpr std::chrono::milliseconds kLookForEnd(5);
+constexpr std::chrono::seconds kEndTimeout(2);
+
 // Less than PIPE_BUF, so that one write is whole; a pipe without reader is a parent that was interrupted.
 constexpr size_t kMaxReportBytes = PIPE_BUF;
 
@@ -35,7 +42,11 @@ bool Send(const File& pipe, std::string_view report) {
   return sent >= 0;
 }
 
-std::string Receive(const File& pipe) {
+// Waits for the child's report. Empty where `interrupted` is set before.
+std::string Receive(const File& pipe, const std::atomic<bool>& interrupted) {
+  pollfd wanted = {pipe.fd(), POLLIN, 0};
+  while (poll(&wanted, 1, kLookEveryMs) <= 0)
+    if (interrupted) return "";
   std::string report(kMaxReportBytes, '\0');
   ssize_t bytes = 0;
   while ((bytes = read(pipe.fd(), report.data(), report.size())) < 0 && errno == EINTR) continue;
@@ -81,8 +92,9 @@ Result<void> LeaveTerminal() {
 
 }  // namespace
 
-Result<void> StartDaemon(const std::function<Result<void>()>& prepare,
-                         const std::function<Result<void>(const std::function<void()>& ready)>& serve) {
+Result<pid_t> StartDaemon(const std::function<Result<void>()>& prepare,
+                          const std::function<Result<void>(const std::function<void()>& ready)>& serve,
+                          const std::atomic<bool>& interrupted) {
   std::array<int, 2> ends = {};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError(errno, "pipe");
   const File output(ends[0]);
@@ -92,10 +104,24 @@ Result<void> StartDaemon(const std::function<Result<void>()>& prepare,
   if (child < 0) return SystemError(errno, "fork");
   if (child == 0) RunChild(std::move(input), prepare, serve);
   input = File();  // else Receive would wait for this process too
-  const std::string report = Receive(output);
-  if (report.starts_with(kReady)) return {};
+  const std::string report = Receive(output, interrupted);
+  if (interrupted) {
+    StopDaemon(child);
+    return MakeError(ErrorCode::kInterrupted, "interrupted");
+  }
+  if (report.starts_with(kReady)) return child;
   if (report.starts_with(kFailed)) return std::unexpected(DecodeError(std::string_view(report).substr(1)));
   return DiedUnexpectedly(child);
+}
+
+void StopDaemon(pid_t child) {
+  const auto until = std::chrono::steady_clock::now() + kEndTimeout;
+  do {
+    // Again: the child of a moment ago may still have had this process's handler when the first one came.
+    kill(child, SIGTERM);
+    if (waitpid(child, nullptr, WNOHANG) != 0) return;  // with SIGCHLD ignored there is nothing to wait for
+    std::this_thread::sleep_for(kLookForEnd);
+  } while (std::chrono::steady_clock::now() < until);
 }
 
 }  // namespace quire

@@ -127,6 +127,7 @@ int RunMountHelper(int argc, char** argv) {
   ReportInterrupts("mount.quire");
   if (const auto mounted = Mount(arguments); !mounted) {
     PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(mounted.error().message)));
+    EndIfInterrupted();
     return ExitCodeOf(mounted.error());
   }
   if (AsksForWriting(arguments.options))

@@ -165,13 +165,14 @@ Result<void> MountInBackground(const MountPlan& plan) {
     if (served && lost) return std::unexpected(*std::move(lost));
     return served;
   };
-  if (auto started = StartDaemon(prepare, serve); !started) return started;
-  if (auto answers = CheckAnswers(plan); !answers) {
-    if (const auto detached = Unmount(plan.mount_point, UnmountMode::kDetach); !detached)
-      spdlog::warn("{}", detached.error().message);
-    return answers;
-  }
-  return {};
+  // A signal here takes the daemon along: whoever interrupts a mount finds none when the command has ended.
+  const std::atomic<bool>& interrupted = *CatchInterrupts();
+  const auto daemon = StartDaemon(prepare, serve, interrupted);
+  if (!daemon) return std::unexpected(daemon.error());
+  auto answers = CheckAnswers(plan);
+  if (answers && interrupted) answers = MakeError(ErrorCode::kInterrupted, "interrupted");
+  if (!answers) StopDaemon(*daemon);
+  return answers;
 }
 
 Result<void> MountInForeground(const MountPlan& plan) {

@@ -56,6 +56,30 @@ gone_daemon() { ! pgrep -f -- "quire mount $slow_pack" >/dev/null; }
 until_true 10 gone_daemon || fail 'an interrupted mount leaves a process'
 ! is_mounted "$scratch/mnt" || fail 'mounted by the process that was left'
 
+# At any moment of a mount, by Ctrl-C, which reaches the daemon too until it has left the terminal: when the command has
+# ended, nothing is mounted and no daemon is left, or all is done and it says so.
+python3 - "$QUIRE" "$scratch/tree.quire" "$scratch/mnt" <<'EOF' || fail 'a mount that was interrupted'
+import os, signal, subprocess, sys, time
+quire, pack, folder = sys.argv[1:]
+interrupted = 0
+for turn in range(60):
+    command = subprocess.Popen([quire, "mount", pack, folder], stderr=subprocess.PIPE, process_group=0)
+    time.sleep(0.001 * turn)
+    try:
+        os.killpg(command.pid, signal.SIGINT)
+    except ProcessLookupError:
+        pass
+    said = command.stderr.read().decode()
+    status = command.wait()
+    mounted = os.path.ismount(folder)
+    assert mounted == (status == 0), f"after {turn} ms: exit status {status}, mounted: {mounted}, {said!r}"
+    assert status in (0, -signal.SIGINT), f"after {turn} ms: exit status {status}, {said!r}"
+    interrupted += status != 0
+    if mounted:
+        subprocess.run([quire, "umount", folder], check=True)
+assert interrupted > 5, f"only {interrupted} were interrupted"
+EOF
+
 # Those that read pages first open the pack, whose index is not slow here.
 hold_pages() { echo "hold 8192 19000000" >"$slow_rules.new" && mv "$slow_rules.new" "$slow_rules"; }
 hold_pages

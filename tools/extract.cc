@@ -46,7 +46,7 @@ const char* Consequence(Refused refused) {
     case Refused::kTime:
       return "the modification times of {} could not be set (first {})";
     case Refused::kHardLink:
-      return "{} could not become hard links and are files of their own (first {})";
+      return "hard links could not be made for {}, which became files of their own (first {})";
   }
   return "";
 }

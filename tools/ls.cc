@@ -39,13 +39,21 @@ uint64_t List(const Listed& listed, const Arguments& arguments) {
   return ListAsText(listed, form);
 }
 
+// As GNU ls: a symlink that leads nowhere, or out of the pack, is listed itself where its name is given.
+Result<NodeNumber> ResolveListed(const Index& index, const Arguments& arguments) {
+  const bool keeps_symlink = arguments.text.is_long || arguments.json;
+  auto number = ResolvePath(index, arguments.path, keeps_symlink ? LastSymlink::kKeep : LastSymlink::kFollow);
+  if (number || number.error().code == ErrorCode::kCorrupt) return number;
+  const auto symlink = ResolvePath(index, arguments.path, LastSymlink::kKeep);
+  return symlink ? symlink : number;
+}
+
 int RunLs(const Arguments& arguments) {
   HandleInterruptsInAThread();
   const auto pack = Pack::Open(arguments.pack);
   if (!pack) return Fail("ls", pack.error());
   const Index& index = (*pack)->index();
-  const bool keeps_symlink = arguments.text.is_long || arguments.json;
-  const auto number = ResolvePath(index, arguments.path, keeps_symlink ? LastSymlink::kKeep : LastSymlink::kFollow);
+  const auto number = ResolveListed(index, arguments);
   if (!number) return Fail("ls", number.error());
   const auto entry = ReadEntry(index, *number);
   if (!entry) return Fail("ls", entry.error());

@@ -9,6 +9,8 @@ mkdir -p "$tree/folder/below" "$tree/empty"
 echo first >"$tree/first" && ln "$tree/first" "$tree/folder/first again"
 random_bytes 3000000 big >"$tree/folder/big"
 ln -s first "$tree/symlink"
+ln -s nowhere "$tree/empty/dangling"
+ln -s /etc "$tree/empty/outside"
 sparse "$tree/sparse" 100000 50000
 touch -d 2001-02-03T04:05:06 "$tree/first"
 chmod 4750 "$tree/first"
@@ -22,8 +24,17 @@ assert_equal "$(quire ls "$pack" first)" first
 line=$(quire ls -l "$pack" | grep -m 1 'first$')
 for part in '-rwsr-x---' 2001-02-03 ' 6 '; do [[ $line == *"$part"* ]] || fail "ls -l: '$part' is not in '$line'"; done
 quire ls -l "$pack" | grep -q 'symlink -> first$' || fail 'ls -l: no target'
+for name in empty/dangling empty/outside; do assert_equal "$(quire ls "$pack" $name)" $name; done
 assert_exit 1 quire ls "$pack" none
 assert_says none
+
+# All that count entries count the same.
+entries="$(find "$tree" -mindepth 1 | wc -l) entries"
+for command in "verify $pack" "diff $pack $tree" "extract --progress always $pack -C $scratch/out"; do
+  # shellcheck disable=SC2086  # words
+  assert_exit 0 quire $command
+  assert_says "$entries"
+done
 
 # cat
 quire cat "$pack" folder/big | cmp - "$tree/folder/big"
@@ -39,7 +50,7 @@ quire info "$pack" >"$scratch/info"
 [ -s "$scratch/info" ] || fail 'info says nothing'
 quire info --json "$pack" >"$scratch/info.json"
 assert_equal "$(json 'd["samples"]' <"$scratch/info.json")" 3
-assert_equal "$(json 'd["symlinks"]' <"$scratch/info.json")" 1
+assert_equal "$(json 'd["symlinks"]' <"$scratch/info.json")" 3
 assert_equal "$(json 'd["hard_links"]' <"$scratch/info.json")" 1
 assert_equal "$(json 'd["sample_bytes"]' <"$scratch/info.json")" $((6 + 3000000 + 100000))
 assert_equal "$(json 'd["pack_bytes"]' <"$scratch/info.json")" "$(stat -c %s "$pack")"

@@ -40,8 +40,11 @@ assert_says "folder/file'" "'big'" "'link'"
 assert_equal "$(cat "$scratch/out/folder/file" "$scratch/out/big")" $'mine\nmine'
 assert_equal "$(readlink "$scratch/out/link")" elsewhere
 
-# --skip-existing keeps it, without a word; a further name of what is not from the pack gets its own content.
+# --skip-existing keeps it; a further name of what is not from the pack gets its own content, which is told.
 rm -f "$scratch/out/folder/big too"
+assert_exit 0 extract --skip-existing
+assert_equal "$output" "quire extract: hard links could not be made for 1 entry, which became files of their own (first 'folder/big too': \
+what its other name has was there already)"
 assert_exit 0 extract --skip-existing
 assert_equal "$output" ''
 assert_equal "$(cat "$scratch/out/folder/file" "$scratch/out/big")" $'mine\nmine'

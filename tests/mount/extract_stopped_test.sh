@@ -54,7 +54,7 @@ kill -TERM $!
 status=0
 wait $! || status=$?
 [ $status -ne 0 ] || fail 'an interrupted extraction reports success'
-grep -q 'quire extract: interrupted; [0-9,]* of 1,005 entries are there' "$scratch/log" || fail "interrupted: $(cat "$scratch/log")"
+grep -q 'quire extract: interrupted; [0-9,]* of 1,015 entries are there' "$scratch/log" || fail "interrupted: $(cat "$scratch/log")"
 assert_equal "$(wc -l <"$scratch/log")" 1 "$(cat "$scratch/log")"
 assert_whole "$scratch/interrupted"
 assert_equal "$(find "$scratch/interrupted" -name '.quire*')" ''

@@ -139,7 +139,7 @@ class TreeComparer {
       ++summary_.extra;
       return options_.on_difference({.kind = Difference::Kind::kExtra, .path = std::move(item.path)});
     }
-    ++summary_.compared;
+    if (!item.entry->name.empty()) ++summary_.compared;  // the root has no name, and is no entry of another's
     if (item.entry->node.kind == NodeKind::kDirectory && S_ISDIR(mode) && !item.entry->name.empty())
       pending_.emplace_back(item.entry->node, item.path);
     if (comparer_.Compares(kLinksAspect)) CompareLinks(item);

@@ -35,7 +35,7 @@ struct ComparisonOptions {
 };
 
 struct ComparisonSummary {
-  uint64_t compared = 0;  // entries that both have
+  uint64_t compared = 0;  // entries that both have, without the root
   uint64_t differing = 0;
   uint64_t missing = 0;
   uint64_t extra = 0;

@@ -35,8 +35,8 @@ class ExtractReport {
   [[nodiscard]] bool is_ended_by_an_entry() const;
   [[nodiscard]] uint64_t faults() const { return faults_; }
 
-  std::atomic<uint64_t> entries_total = 0;  // all of these without folders
-  std::atomic<uint64_t> entries_done = 0;   // that are there, whole
+  std::atomic<uint64_t> entries_total = 0;  // without the pack's root, as in all counts of entries
+  std::atomic<uint64_t> entries_done = 0;   // that are there, whole: of folders, when all that is in them is
   std::atomic<uint64_t> bytes_total = 0;
   std::atomic<uint64_t> bytes_done = 0;  // of what was left out, too
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -45,6 +46,8 @@ Result<void> MakeTop(const std::string& folder, mode_t mode) {
   if (mkdir(folder.c_str(), mode) == 0 || errno == EEXIST) return {};
   if (errno != ENOENT) return SystemError(errno, "{}", folder);
   const auto parent = std::filesystem::path(folder + "/").lexically_normal().parent_path().parent_path();
+  if (access(parent.empty() ? "." : parent.c_str(), F_OK) == 0)
+    return MakeError(ErrorCode::kSystem, "{}: no folder can be made there", folder);  // in /proc, say
   return std::unexpected(Error{ErrorCode::kSystem, ENOENT,
                                fmt::format("{}: there is no folder {}; make it first, or name another", folder,
                                            parent.empty() ? "." : parent.string())});
@@ -70,7 +73,7 @@ Result<void> Extract(const Pack& pack, const ExtractOptions& options, AttributeS
     report.Fault(place, std::move(error));
     return !report.is_ended();
   });
-  report.entries_total = plan.entries;
+  report.entries_total = plan.entries + plan.directories.size() - (has_root ? 1 : 0);
   report.bytes_total = plan.bytes;
   SampleCopy copy(pack, **disk);
   const size_t jobs = std::clamp<size_t>(plan.tasks.size(), 1, options.jobs);

@@ -95,12 +95,14 @@ Result<void> FolderMaker::CompleteOne(NodeNumber number, bool is_unfinished) {
 
 void FolderMaker::Complete() {
   const auto complete = [this](NodeNumber number, bool is_unfinished) {
-    if (const auto done = CompleteOne(number, is_unfinished); !done) tools_.report.Fault(number, done.error());
+    // What was there has files now that it lacked before, or an extraction was stopped between its mode and its times.
+    // The rest may be as its user wants it.
+    const bool is_touched = is_unfinished || tools_.existing != Existing::kRefuse;
+    const auto done = is_touched ? CompleteOne(number, is_unfinished) : Result<void>();
+    if (!done) return tools_.report.Fault(number, done.error());
+    if (number > 0) ++tools_.report.entries_done;
   };
-  // What was there has files now that it lacked before, or an extraction was stopped between its mode and its times.
-  // The rest may be as its user wants it.
-  if (tools_.existing != Existing::kRefuse)
-    for (const NodeNumber number : found_) complete(number, false);
+  for (const NodeNumber number : found_) complete(number, false);
   // Children before parents, whose final modes may close the way to them.
   for (const NodeNumber number : std::views::reverse(unfinished_)) complete(number, true);
 }

@@ -30,8 +30,11 @@ class LinkMaker {
       ++tools_.report.entries_done;
       return {};
     }
-    if (!writer_.WasMade(further.first_place) && !IsFromBefore(further.first_place, **first_folder, *first_name))
+    if (!writer_.WasMade(further.first_place) && !IsFromBefore(further.first_place, **first_folder, *first_name)) {
+      if (fstatat((*first_folder)->fd(), first_name->c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+        tools_.attributes.Refuse(Refused::kHardLink, further.place, "what its other name has was there already");
       return Copy(further.place);
+    }
     const auto link = [&](const std::string& as) {
       return linkat((*first_folder)->fd(), first_name->c_str(), (*folder)->fd(), as.c_str(), 0) == 0 ? 0 : errno;
     };

@@ -62,6 +62,9 @@ std::string EscapeGlob(std::string_view name) {
 
 // A pack inside the tree that it is made of would be packed into itself.
 Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const SourceRoot& root) {
+  struct stat status{};
+  const bool is_there = stat(options.output.c_str(), &status) == 0;
+  if (is_there && !S_ISREG(status.st_mode)) return {};  // which the output file will say
   std::error_code error;
   const fs::path source = fs::canonical(options.source, error);
   if (error && error != std::errc::filename_too_long) return SystemError(error.value(), "{}", options.source);
@@ -76,7 +79,6 @@ Result<void> CheckOutputOutside(const PackDirectoryOptions& options, const Sourc
                    options.source);
   }
   const fs::path relative = output.lexically_relative(source);
-  if (relative == "." || relative == "./") return {};  // a directory, which the output file will say
   if (relative.empty() || *relative.begin() == ".." || !IsPacked(options, relative.string())) return {};
   return Invalid("{} lies inside of {}, the directory to be packed: put it elsewhere, or add --exclude '/{}'",
                  options.output, options.source, EscapeGlob(relative.string()));

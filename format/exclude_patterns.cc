@@ -1,5 +1,6 @@
 #include "format/exclude_patterns.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -80,10 +81,12 @@ bool ExcludePatterns::Cover(std::string_view path) const {
 }
 
 std::vector<std::string> ExcludePatterns::Unmatched() const {
-  std::vector<std::string> origins;
+  const char* const of_what = patterns_.size() > 1 ? " that the others leave" : "";
+  std::vector<std::string> sentences;
   for (const Pattern& pattern : patterns_)
-    if (!pattern.matched.load(std::memory_order_relaxed)) origins.push_back(pattern.origin);
-  return origins;
+    if (!pattern.matched.load(std::memory_order_relaxed))
+      sentences.push_back(fmt::format("{} matches nothing{}", pattern.origin, of_what));
+  return sentences;
 }
 
 }  // namespace quire

@@ -31,7 +31,8 @@ class ExcludePatterns {
   // Whether the file at `path`, or one of the directories that it lies in, matches; this is not remembered.
   [[nodiscard]] bool Cover(std::string_view path) const;
 
-  // The origins of those that matched nothing, in the order in which they were added.
+  // A sentence for each that matched nothing, in the order in which they were added. What lies below something that
+  // another one matched was never looked at.
   [[nodiscard]] std::vector<std::string> Unmatched() const;
 
  private:

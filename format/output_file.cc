@@ -36,6 +36,10 @@ std::unexpected<Error> Refuse(int error_number, fmt::format_string<Args...> form
   return std::unexpected(Error{ErrorCode::kSystem, error_number, fmt::format(format, std::forward<Args>(args)...)});
 }
 
+std::unexpected<Error> NotRegular(const std::string& path) {
+  return Refuse(EEXIST, "{}: is not a regular file, and only those are replaced; name another", path);
+}
+
 // Whether another user, who is neither root nor the owner of the folder, put the symlink where everybody may. It may
 // lead to any file of ours; open(2) follows none such either where fs.protected_symlinks is set (proc_sys_fs(5)).
 bool IsPlanted(const std::string& path, const struct stat& link) {
@@ -57,6 +61,8 @@ Result<std::string> FollowSymlink(const std::string& path) {
   if (IsPlanted(path, status))
     return Refuse(EACCES, "{}: is a symlink of another user in a folder that everybody may write to; name another file",
                   path);
+  // A pipe or a socket, to which /dev/stdout may lead, has no path.
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return NotRegular(path);
   const std::unique_ptr<char, decltype(&std::free)> target(realpath(path.c_str(), nullptr), std::free);
   if (target != nullptr) return std::string(target.get());
   if (errno == ENOENT)
@@ -118,8 +124,7 @@ Result<void> OutputFile::CheckReplaceable() {
     return SystemError(errno, "{}", path_);
   }
   if (S_ISDIR(status.stx_mode)) return Refuse(EISDIR, "{}: is a directory; name a file in it", path_);
-  if (!S_ISREG(status.stx_mode))
-    return Refuse(EEXIST, "{}: is not a regular file, and only those are replaced; name another", path_);
+  if (!S_ISREG(status.stx_mode)) return NotRegular(path_);
   if (!replace_) return SystemError(EEXIST, "{} (--force replaces it)", path_);
   if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
     return Refuse(EBUSY, "{}: is a mount point, which cannot be replaced; mount its folder instead, or name another",

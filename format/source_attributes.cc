@@ -4,6 +4,7 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -38,8 +39,11 @@ Result<SourceAttributes> ReadSourceAttributes(const std::string& path) {
     names.resize(names.size() * 8);
   SourceAttributes attributes;
   if (bytes < 0) {
-    if (errno == ENOTSUP) return attributes;
-    return SystemError(errno, "listxattr");
+    const int error = errno;
+    if (error == ENOTSUP) return attributes;
+    if (error == ENOENT && path.starts_with("/proc/") && access("/proc/self/fd", F_OK) != 0)
+      return MakeError(ErrorCode::kSystem, "extended attributes cannot be read, since /proc is not mounted");
+    return SystemError(error, "listxattr");
   }
   uint64_t list_bytes = 0;  // as a pack has them
   for (size_t at = 0; at < static_cast<size_t>(bytes);) {

@@ -48,7 +48,8 @@ std::unexpected<Error> NotPermitted(std::string message) {
 }
 
 // What fusermount3 asks of those who may not mount themselves.
-Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat& status, const MountOptions& options) {
+Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat& status, const MountOptions& options,
+                               const MountNotice& notice) {
   if (FindFusermount().empty())
     return NotPermitted("only root may mount without fusermount3: install the package fuse3");
   if (geteuid() == 0)
@@ -56,6 +57,8 @@ Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat
   if ((options.allow_other || options.allow_root) && !ConfAllowsOthers())
     return NotPermitted(
         fmt::format("allow_other and allow_root need the line 'user_allow_other' in {}, which root writes", kFuseConf));
+  if (options.suid) return NotPermitted("option 'suid': only root may ask for it");
+  if (options.read_ahead_kb) notice("option 'read_ahead_kb' has no effect: only root may set it");
   const bool is_sticky = (status.st_mode & S_ISVTX) != 0;
   if (access(mount_point.c_str(), W_OK) != 0 || (is_sticky && status.st_uid != getuid()))
     return NotPermitted(
@@ -118,7 +121,7 @@ Result<void> CheckMountable(const std::string& mount_point, const MountOptions& 
   if (!S_ISDIR(status.st_mode)) return SystemError(ENOTDIR, "mount point '{}'", mount_point);
   if (auto device = CheckDevice(); !device) return device;
   if (!MayMount())
-    if (auto permitted = CheckUnprivileged(mount_point, status, options); !permitted) return permitted;
+    if (auto permitted = CheckUnprivileged(mount_point, status, options, notice); !permitted) return permitted;
   if (HidesSomething(mount_point))
     notice(fmt::format("'{}' is not empty: what lies in it is hidden while the pack is mounted", mount_point));
   return {};

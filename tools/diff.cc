@@ -103,8 +103,8 @@ int RunDiff(const Arguments& arguments) {
             Fail("diff", {error.code, error.system_errno, fmt::format("{}: {}", EscapeName(path), error.message)});
           }};
   const auto summary = CompareWithDirectory((*pack)->index(), **reader, pool, options);
-  for (const std::string& pattern : exclude.Unmatched())
-    PrintToStderr(fmt::format("quire diff: {} matches nothing\n", EscapeLine(pattern)));
+  for (const std::string& unmatched : exclude.Unmatched())
+    PrintToStderr(fmt::format("quire diff: {}\n", EscapeLine(unmatched)));
   if (!summary) return fail(summary.error());
   if (list)
     list->End({{"compared", summary->compared},

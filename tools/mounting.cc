@@ -87,17 +87,14 @@ MountNotice NoticesOf(const MountPlan& plan) {
 }
 
 // What a daemon has to say is never said to nobody. The file is opened before the mount, in which it may not lie.
-// Its path; empty where there is none, but syslog.
-Result<std::string> OpenDaemonLog(const MountOptions& options, const MountNotice& notice) {
+// Its path; empty where there is none.
+Result<std::string> OpenDaemonLog(const MountOptions& options) {
   if (!options.log_file.empty()) {
     if (auto opened = OpenLogFile(options.log_file); !opened) return Propagate(std::move(opened));
     return options.log_file;
   }
   if (options.log_level == spdlog::level::off || HasSyslog()) return "";
-  std::string path = OpenUsualLogFile();
-  if (path.empty())
-    notice("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
-  return path;
+  return OpenUsualLogFile();
 }
 
 bool ReopenLog() {
@@ -135,11 +132,13 @@ Result<void> MountInBackground(const MountPlan& plan) {
   const bool is_automounted = below && *below && (*below)->is_automount();
   const auto prepare = [&]() -> Result<void> {
     ForgetInterrupts();  // the process that waits for this one tells of them
-    auto log_file = OpenDaemonLog(options, NoticesOf(plan));
+    auto log_file = OpenDaemonLog(options);
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
     auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
+    if (options.log_file.empty() && options.log_level != spdlog::level::off && !HasSyslog())
+      NoticesOf(plan)("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
     options.log_file.empty() ? LogToSyslog(options.log_level) : LogToFile(options.log_level);
     session = *std::move(mounted);
     return {};

@@ -191,8 +191,7 @@ int RunPack(const Arguments& arguments) {
   progress.Finish({.what = arguments.dry_run ? "looked through" : "packed",
                    .counts = FormatAmount(counters.samples_total, "sample", "samples"),
                    .total = counters.bytes_total});
-  for (const std::string& pattern : request.exclude.Unmatched())
-    progress.PrintLine(fmt::format("quire pack: {} matches nothing", pattern));
+  for (const std::string& unmatched : request.exclude.Unmatched()) progress.PrintLine("quire pack: " + unmatched);
   if (!arguments.progress.quiet)
     PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
   if (summary->unreadable == 0) return kExitOk;

@@ -14,6 +14,23 @@ assert_says '^quire pack: folder/pipe: left out: a FIFO$' '^quire pack: socket: 
 assert_exit 0 quire pack "$scratch/tree" -o "$scratch/out.quire" --force --progress never
 ! grep -q pipe <<<"$output" || fail "named without -v: $output"
 
+# A pattern that matches what another one has taken is told as such.
+assert_exit 0 quire pack "$scratch/tree" -n --progress never --exclude folder --exclude folder/cache
+assert_says "^quire pack: --exclude 'folder/cache' matches nothing that the others leave$"
+
+# A target that is no file: a pipe by its name in /dev or /proc, a folder that nobody can make; no /proc.
+assert_exit 1 bash -c '"$1" pack "$2" -o /dev/stdout | cat; exit "${PIPESTATUS[0]}"' - "$QUIRE" "$scratch/tree"
+assert_says '^quire pack: /dev/stdout: is not a regular file, and only those are replaced; name another$'
+assert_exit 1 quire extract "$scratch/out.quire" -C /proc/new
+assert_says '^quire extract: /proc/new: no folder can be made there$'
+if is_root && unshare --mount true 2>/dev/null; then
+  # shellcheck disable=SC2016
+  assert_exit 1 unshare --mount bash -c 'mount -t tmpfs none /proc && exec "$@"' - "$QUIRE" pack -n "$scratch/tree"
+  assert_says '^quire pack: extended attributes cannot be read, since /proc is not mounted$'
+else
+  leave_out 'only root may hide /proc'
+fi
+
 # An empty folder, and the mount point of something that is not mounted.
 mkdir "$scratch/empty"
 assert_exit 0 quire pack "$scratch/empty" -o "$scratch/out.quire" --force

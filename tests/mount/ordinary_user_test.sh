@@ -27,6 +27,14 @@ is_mounted "$user_home/mnt" || fail 'nothing is mounted'
 grep -F " $user_home/mnt " /proc/self/mountinfo | grep -q '[ ,]ro[ ,].*nosuid\|nosuid.*[ ,]ro[ ,]' || fail 'not mounted ro,nosuid'
 
 as_user bash -c '. "$1"; assert_same_tree "$2" "$3"' - "$support_copy" "$scratch/tree" "$user_home/mnt"
+# What only root may have is refused, or said to be without effect.
+as_user mkdir "$user_home/other"
+mounts+=("$user_home/other")
+assert_exit 1 as_user "$user_quire" mount -o suid "$user_home/tree.quire" "$user_home/other"
+assert_says "^quire mount: option 'suid': only root may ask for it$"
+assert_exit 0 as_user "$user_quire" mount -o read_ahead_kb=512 "$user_home/tree.quire" "$user_home/other"
+assert_says "^quire mount: option 'read_ahead_kb' has no effect: only root may set it$"
+as_user "$user_quire" umount "$user_home/other" || fail 'unmounting'
 # What is mounted by one user is closed to others, root included, unless the user allowed them.
 if is_root; then assert_fails ls "$user_home/mnt"; fi
 

@@ -7,8 +7,8 @@
 //   dirs PREFIX             a folder
 //
 // PREFIX is what precedes the name in the word, "log_file=" say. Each further line is a whole word and, behind a tab if
-// there is one, its description. A space belongs behind the word unless it ends with '=' or '/'. Words that are not fit
-// for a terminal, which would show them, are left out (format/escaping.h).
+// there is one, its description. A space belongs behind the word unless it ends with '=', ':' or '/'. Words that are
+// not fit for a terminal, which would show them, are left out (format/escaping.h).
 #include "tools/complete.h"
 
 #include <algorithm>
@@ -126,6 +126,19 @@ Completion CompleteMountOption(const std::string& word, size_t list_at, const st
   return completion;
 }
 
+// Of `quire pack --order`.
+Completion CompleteOrder(const std::string& word, size_t value_at) {
+  const std::string_view value = std::string_view(word).substr(value_at);
+  if (value.starts_with("list:") || value.starts_with("list0:"))
+    return {.kind = Completion::Kind::kFiles, .prefix = word.substr(0, value_at + value.find(':') + 1)};
+  Completion completion;
+  AddCandidate(completion, word, word.substr(0, value_at) + "path", "sorted by path");
+  AddCandidate(completion, word, word.substr(0, value_at) + "shuffle:", "at random, by the number that follows");
+  AddCandidate(completion, word, word.substr(0, value_at) + "list:", "as the lines of a file say");
+  AddCandidate(completion, word, word.substr(0, value_at) + "list0:", "the same, separated by NUL");
+  return completion;
+}
+
 // "TYPE:CHECK:...", as CLI11 has it; a check for one of several is "{a,b}", or "value in {a->1,b->2} OR ...".
 std::vector<std::string> ChoicesOf(const std::string& type_name) {
   const size_t open = type_name.find('{');
@@ -190,8 +203,13 @@ class CommandLine {
     if (type == "DIR" || type == "FOLDER") return {.kind = Completion::Kind::kDirectories, .prefix = prefix};
     if (type == "FILE") return {.kind = Completion::Kind::kFiles, .prefix = prefix};
     if (type == "OUT") return {.kind = Completion::Kind::kFiles, .prefix = prefix, .pattern = kPackPattern};
+    if (type == "ORDER") return CompleteOrder(word, value_at);
+    // The last of several values in one word.
+    const size_t separator = option.get_delimiter() == '\0' ? std::string::npos : word.rfind(option.get_delimiter());
+    const std::string values =
+        separator == std::string::npos ? prefix : word.substr(0, std::max(value_at, separator + 1));
     Completion completion;
-    for (const std::string& choice : ChoicesOf(type_name)) AddCandidate(completion, word, prefix + choice);
+    for (const std::string& choice : ChoicesOf(type_name)) AddCandidate(completion, word, values + choice);
     return completion;
   }
 

@@ -70,7 +70,7 @@ _quire() {
         COMPREPLY+=("$REPLY")
       done
       [[ ${answer[0]} != paths ]] || compopt -o filenames -o noquote
-      [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *[=/] ]] || compopt -o nospace
+      [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *[=:/] ]] || compopt -o nospace
       ;;
     files)
       # Where no name matches, all files: a pack may be called anything.

@@ -19,6 +19,9 @@ class CompleteTest : public testing::Test {
     mount->add_option("-o,--options", list_, "Options")->type_name("OPTION,...")->allow_extra_args(false);
     mount->add_option("--order", text_, "Which")->check(CLI::IsMember({"random", "path"}));
     mount->add_option("--json", text_, "Where to")->type_name("FILE");
+    CLI::App* const pack = app_.add_subcommand("pack", "Packs");
+    pack->add_option("--order", text_, "Order")->type_name("ORDER");
+    pack->add_option("--ignore", list_, "What")->delimiter(',')->check(CLI::IsMember({"mode", "mtime", "owner"}));
     CLI::App* const cat = app_.add_subcommand("cat", "Writes");
     cat->add_option("PACK", text_, "The pack");
     cat->add_option("PATH", list_, "Samples");
@@ -50,6 +53,19 @@ TEST_F(CompleteTest, ValuesAreCompletedWhereverTheyStand) {
   EXPECT_EQ(Texts({"mount", "-foallow_o"}), Strings{"-foallow_other"});
   EXPECT_EQ(Complete({"mount", "--json", ""}).kind, Kind::kFiles);
   EXPECT_EQ(Complete({"mount", "--json=x"}).prefix, "--json=");
+}
+
+TEST_F(CompleteTest, TheLastOfSeveralValuesIsCompleted) {
+  EXPECT_EQ(Texts({"pack", "--ignore", "mode,m"}), (Strings{"mode,mode", "mode,mtime"}));
+  EXPECT_EQ(Texts({"pack", "--ignore=o"}), Strings{"--ignore=owner"});
+}
+
+TEST_F(CompleteTest, AnOrderIsAWordANumberOrAFile) {
+  EXPECT_EQ(Texts({"pack", "--order", ""}), (Strings{"path", "shuffle:", "list:", "list0:"}));
+  EXPECT_EQ(Texts({"pack", "--order=s"}), Strings{"--order=shuffle:"});
+  const Completion list = Complete({"pack", "--order=list0:a"});
+  EXPECT_EQ(list.kind, Kind::kFiles);
+  EXPECT_EQ(list.prefix, "--order=list0:");
 }
 
 TEST_F(CompleteTest, TheLastOfTheMountOptionsIsCompleted) {

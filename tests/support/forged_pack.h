@@ -43,8 +43,8 @@ class ForgedPack {
 // long as a body of `body_bytes` and its tree.
 uint64_t RepairSumTree(std::span<std::byte> index, uint64_t body_bytes);
 
-// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks, which become volume 0, and whatever the
-// tables say in the index. A failure ends the program.
+// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks, which become volume 0, and
+// whatever the tables say in the index. A failure ends the program.
 void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path);
 
 // Directories that have each other's children: each of two in `levels` levels holds both of the next one, so that there

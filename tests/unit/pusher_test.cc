@@ -211,8 +211,7 @@ TEST_F(PusherTest, AHardLinkedSampleIsPushedOnceUnderItsInode) {
   pusher_.Stop();
   EXPECT_EQ(At("hard"), At("005"));
   EXPECT_EQ(std::ranges::count(store_.stored(), At("005")), 1);
-  for (const NodeNumber node : store_.stored())
-    EXPECT_TRUE(ValueOrDie(index().GetNode(node)).is_sample()) << node;
+  for (const NodeNumber node : store_.stored()) EXPECT_TRUE(ValueOrDie(index().GetNode(node)).is_sample()) << node;
 }
 
 TEST_F(PusherTest, PiecesOfASampleOfSeveralExtentsAreStoredWhereTheyBelong) {

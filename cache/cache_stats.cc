@@ -8,9 +8,9 @@ namespace {
 
 // In the order of Counter.
 constexpr std::array<const char*, kCounters> kCounterNames = {
-    "hits",          "joined",          "fill_misses",  "bypasses",         "hit_bytes",       "missed_bytes",
-    "filled_pages",  "volume_bytes",    "volume_reads", "prefetched_pages", "prefetched_used", "prefetched_wasted", "swept_pages",
-    "evicted_pages", "verify_failures", "read_errors",  "parked",
+    "hits",         "joined",        "fill_misses",     "bypasses",         "hit_bytes",       "missed_bytes",
+    "filled_pages", "volume_bytes",  "volume_reads",    "prefetched_pages", "prefetched_used", "prefetched_wasted",
+    "swept_pages",  "evicted_pages", "verify_failures", "read_errors",      "parked",
 };
 
 }  // namespace

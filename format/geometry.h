@@ -19,7 +19,7 @@ inline constexpr uint64_t kDirectorySizeBytes = 4096;  // what a packer says: fi
 inline constexpr size_t kMaxNameBytes = 255;
 inline constexpr size_t kMaxPathBytes = 4095;  // from the root: what one system call takes
 inline constexpr size_t kMaxTargetBytes = 4095;
-inline constexpr size_t kXattrHeaderBytes = 5;  // of an entry of the list: u8 name bytes, u32 value bytes
+inline constexpr size_t kXattrHeaderBytes = 5;            // of an entry of the list: u8 name bytes, u32 value bytes
 inline constexpr uint32_t kMaxXattrListBytes = 16 << 20;  // a reader goes through it for each entry that has it
 inline constexpr uint64_t kMaxSampleBytes = (uint64_t{1} << 63) - 1;
 

@@ -16,8 +16,8 @@ namespace quire {
 // their error. Until it leaves the terminal Ctrl-C reaches the child too. Once `interrupted` is set, the child is
 // stopped and this returns kInterrupted. Where this process has ended when `ready` is called, the child sends itself
 // SIGTERM: nobody would know of it. Descriptors that this process inherited, other than the standard streams, are
-// closed in the child: a daemon must not hold a lock or a pipe of the script that started it. REQUIRES: no other thread
-// runs; `prepare` leaves SIGPIPE ignored.
+// closed in the child: a daemon must not hold a lock or a pipe of the script that started it.
+// REQUIRES: no other thread runs; `prepare` leaves SIGPIPE ignored.
 Result<pid_t> StartDaemon(const std::function<Result<void>()>& prepare,
                           const std::function<Result<void>(const std::function<void()>& ready)>& serve,
                           const std::atomic<bool>& interrupted);

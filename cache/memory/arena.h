@@ -34,8 +34,8 @@ Result<uint32_t> ChooseSlotCount(std::optional<uint64_t> asked_bytes, uint64_t u
 
 class Arena {
  public:
-  // Maps addresses for `slots` slots, aligned to kPageBytes, and populates the first kFirstSlots. That kMinSlots of them
-  // can be populated is tried.
+  // Maps addresses for `slots` slots, aligned to kPageBytes, and populates the first kFirstSlots. That kMinSlots of
+  // them can be populated is tried.
   // HugePages::kHugetlb: a memfd of huge pages (memfd_create(2), MFD_HUGETLB | MFD_HUGE_2MB), which needs
   // vm.nr_hugepages for all slots; the error says so, and how many are free. kThp: anonymous memory with MADV_HUGEPAGE.
   // kOff: 4 KiB pages, MADV_NOHUGEPAGE. kAuto: the first of them that can be had. Errors: kSystem.
@@ -84,8 +84,8 @@ class Arena {
   const HugePages huge_;
   const std::span<std::byte> mapping_;
   std::byte* const base_;
-  const std::string note_;  // why not something better; may be empty
-  const File memfd_;        // open for kHugetlb only
+  const std::string note_;                       // why not something better; may be empty
+  const File memfd_;                             // open for kHugetlb only
   std::vector<std::atomic<bool>> is_populated_;  // by slot
   std::atomic<uint32_t> populated_ = 0;
 };

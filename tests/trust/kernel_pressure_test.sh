@@ -78,22 +78,23 @@ is_pushing() { [ "$(json 'd["push"]["samples"]' <"$mnt/.quire/stats")" -gt 20 ];
 assert_daemon_ends() { until_true 30 gone "$daemon" || { cat /proc/"$daemon"/task/*/stack >&2; fail "the daemon hangs after $1"; }; }
 pause() { sleep "0.$((RANDOM % 40 + 10))"; }
 
-freezer=
+freezers=()
 for folder in /sys/fs/cgroup/freezer /sys/fs/cgroup/unified /sys/fs/cgroup; do
   group=$folder/quire-pressure-$$
   if [ ! -e "$folder/cgroup.procs" ] || ! mkdir "$group" 2>/dev/null; then continue; fi
   groups+=("$group")
-  if [ -e "$group/freezer.state" ]; then freezer=$group/freezer.state frozen=FROZEN thawed=THAWED; fi
-  if [ -e "$group/cgroup.freeze" ]; then freezer=$group/cgroup.freeze frozen=1 thawed=0; fi
-  [ -z "$freezer" ] || break
+  for file in "$group/freezer.state" "$group/cgroup.freeze"; do [ ! -e "$file" ] || freezers+=("$file"); done
 done
+# By version 1 and 2 of control groups in turns, where there are both.
 freeze() {
+  freezer=${freezers[0]}
+  freezers=("${freezers[@]:1}" "$freezer")
   echo "$daemon" >"${freezer%/*}/cgroup.procs"
-  echo $frozen >"$freezer"
+  if [[ $freezer == */freezer.state ]]; then echo FROZEN; else echo 1; fi >"$freezer"
   until_true 5 is_frozen || fail 'the group is not frozen'
 }
 is_frozen() { grep -qx FROZEN "$freezer" || grep -qx 'frozen 1' "${freezer%/*}/cgroup.events"; }
-thaw() { echo $thawed >"$freezer"; }
+thaw() { if [[ $freezer == */freezer.state ]]; then echo THAWED; else echo 0; fi >"$freezer"; }
 
 # --- What may happen to a mount that pushes
 
@@ -122,7 +123,7 @@ seconds=$(trust_seconds 8)
 stop_s=1
 [ "$seconds" -le 60 ] || stop_s=60
 events=(aborted killed 'stopped 0.3' stopped_and_aborted stopped_and_unmounted "stopped $stop_s")
-if [ -n "$freezer" ]; then events+=(frozen frozen_and_killed frozen_and_aborted); else leave_out 'no freezing: no control group can be made here'; fi
+if [ ${#freezers[@]} -gt 0 ]; then events+=(frozen frozen frozen_and_killed frozen_and_killed frozen_and_aborted frozen_and_aborted); else leave_out 'no freezing: no control group can be made here'; fi
 options=(push=on cache_size=8M,push=on cache_size=16M push=on,threads=2,io=threads push=off,cache_size=8M direct_io push=on,cache_size=8M,io=uring)
 declare -A tried
 compared=0

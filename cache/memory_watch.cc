@@ -1,8 +1,8 @@
 #include "cache/memory_watch.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "cache/background_thread.h"
@@ -41,18 +41,18 @@ Result<void> MemoryWatch::Start() {
 }
 
 void MemoryWatch::Run(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
   auto used_at = Clock::now();
   auto trimmed_at = used_at;
+  auto looked_at = used_at;
   uint64_t uses = 0;
   bool is_empty = false;  // nothing is left to give back since the last use
   milliseconds interval = kActiveInterval;
   while (true) {
-    stopped.wait_for(lock, stop, interval, [] { return false; });
+    cache_.FillReserve(stop, interval);
     if (stop.stop_requested()) return;
     const auto now = Clock::now();
+    if (now - looked_at < kActiveInterval) continue;
+    looked_at = now;
     const uint64_t uses_now = cache_.uses();
     if (std::exchange(uses, uses_now) != uses_now) {
       used_at = now;

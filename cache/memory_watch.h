@@ -1,9 +1,7 @@
 // Keeps the cache's memory in step with what readers and the machine need: looks at the memory that is available while
-// the cache is used, and has the cache give back what it does not need.
+// the cache is used, has slots get memory before readers need them, and has the cache give back what it does not need.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <stop_token>
 #include <thread>
 

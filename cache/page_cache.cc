@@ -342,7 +342,7 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
     return SweepOutcome::kNotNeeded;
   // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
   if (fills_.filling(FillKind::kSweep) >= kMaxSweeps) return SweepOutcome::kNoSlot;
-  const auto place = supply_.FindFree();
+  const auto place = supply_.FindFree(SlotSupply::For::kSweeps);
   if (!place) return SweepOutcome::kNoSlot;
   // The last slots are for those who ask.
   if (supply_.spare() < kSlotsForDemand) {
@@ -389,6 +389,28 @@ void PageCache::Trim(bool is_idle) {
   }
 }
 
+void PageCache::FillReserve(const std::stop_token& stop, std::chrono::milliseconds most) {
+  std::unique_lock lock(mutex_);
+  reserve_wanted_.wait_for(lock, stop, most, [this] { return supply_.wants_reserve(); });
+  while (!stop.stop_requested()) {
+    const auto slot = supply_.TakeForReserve();
+    if (!slot) return;
+    lock.unlock();
+    const bool is_there = Populate(*slot);
+    lock.lock();
+    if (!is_there) supply_.MemoryRefused();
+    supply_.GiveBack(*slot);
+  }
+}
+
+bool PageCache::Populate(uint32_t slot) {
+  residency_.LookAtMemory();
+  const auto populated = arena_.Populate(slot);
+  if (!populated && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
+    spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+  return populated.has_value();
+}
+
 // --- Fills
 
 std::span<const std::byte> PageCache::BytesIn(std::span<const std::byte> page, const Extent& extent) {
@@ -432,7 +454,9 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
     VolumeRead* const submit = to_submit_.TakeAll();
     const auto bare = supply_.TakeSlotToPopulate();
     if (bare) ++outstanding_;
+    const bool wants_reserve = supply_.wants_reserve();
     lock.unlock();
+    if (wants_reserve) reserve_wanted_.notify_one();
     if (submit != nullptr) volumes_.Submit(submit);
     ExtentReadQueue wrong;
     while (ExtentRead* const read = answers.Pop()) {
@@ -441,16 +465,8 @@ void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& ans
       else
         wrong.Push(*read);
     }
-    bool has_memory = false;
-    if (bare) {
-      residency_.LookAtMemory();
-      const auto populated = arena_.Populate(*bare);
-      has_memory = populated.has_value();
-      if (!has_memory && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
-        spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
-    } else if (wrong.empty()) {
-      return;
-    }
+    if (!bare && wrong.empty()) return;
+    const bool has_memory = bare && Populate(*bare);
     lock.lock();
     if (bare) GotMemory(*bare, has_memory, answers);
     Retry(wrong, answers);

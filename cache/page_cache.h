@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -104,6 +106,9 @@ class PageCache {
   // Gives memory back: of half of the slots that stayed free since the last call, and of those above the limit that
   // residency sets by now; of all that nobody pins where the cache is idle. About once a second, by one thread.
   void Trim(bool is_idle);
+  // Waits until slots are wanted ahead of need, `stop` is requested or `most` has passed; then gets them memory, which
+  // may take milliseconds. By one thread.
+  void FillReserve(const std::stop_token& stop, std::chrono::milliseconds most);
   // Grows with each read that the cache sees.
   [[nodiscard]] uint64_t uses() const;
 
@@ -160,6 +165,9 @@ class PageCache {
   void FollowRun(const Readahead::Advice& advice);
   void StartPrefetches();
 
+  // Without the lock. False where the machine has no memory to give.
+  bool Populate(uint32_t slot);
+
   // Without the lock; what the source calls.
   static void OnPartRead(VolumeRead& read, int64_t result);
   static void OnExtentRead(VolumeRead& read, int64_t result);
@@ -195,6 +203,7 @@ class PageCache {
   // On a line of its own: each miss writes it, and each hit reads what stands before.
   alignas(64) mutable std::mutex mutex_;  // guards all below; never held across I/O, verification or `done`
   std::condition_variable idle_;
+  std::condition_variable_any reserve_wanted_;
   ReadQueue to_submit_;  // by the thread that holds the lock, once it lets go
   ExtentSlabs slabs_;
   SlotTable slots_;

@@ -9,6 +9,8 @@ namespace {
 // Of so many slots the one that ranks lowest goes: with 64 of them, on average, one of the lowest 1.5 % of all, for
 // less than two microseconds whatever the arena's size.
 constexpr uint32_t kVictimsLookedAt = 64;
+// Of the page slots, those that may be free ahead of need.
+constexpr uint32_t kShareOfReserve = 8;
 
 }  // namespace
 
@@ -18,6 +20,7 @@ SlotSupply::SlotSupply(SlotTable& table, Arena& arena, const Residency& residenc
       arena_(arena),
       residency_(residency),
       evicted_(std::move(evicted)),
+      reserve_(std::min<size_t>(kMostReserve, (arena.slot_count() - table.first_slot()) / kShareOfReserve)),
       policy_(MakeEvictionPolicy(policy)),
       hand_(table.first_slot()),
       end_of_used_(table.first_slot()) {
@@ -26,14 +29,37 @@ SlotSupply::SlotSupply(SlotTable& table, Arena& arena, const Residency& residenc
   for (uint32_t slot = arena.slot_count(); slot > table.first_slot(); --slot) GiveBack(slot - 1);
 }
 
-std::optional<SlotSupply::Place> SlotSupply::FindFree() {
+std::optional<SlotSupply::Place> SlotSupply::FindFree(For whom) {
   ReclaimDrained();
-  if (const auto slot = table_.TakeFree()) {
-    least_free_ = std::min(least_free_, table_.free_count());
-    return Place{.slot = *slot};
+  const bool is_spared = whom == For::kSweeps && table_.free_count() <= reserve_;
+  std::optional<uint32_t> slot;
+  if (!is_spared) slot = TakeFreeSlot();
+  if (!slot) slot = TakeConsumed();
+  if (!slot) slot = TakeToGrow();
+  if (!slot && is_spared) slot = TakeFreeSlot();
+  wants_reserve_ |= slot && table_.free_count() < reserve_;
+  return slot ? std::optional(Place{.slot = *slot}) : std::nullopt;
+}
+
+std::optional<uint32_t> SlotSupply::TakeFreeSlot() {
+  const auto slot = table_.TakeFree();
+  least_free_ = std::min(least_free_, table_.free_count());
+  return slot;
+}
+
+std::optional<uint32_t> SlotSupply::TakeToGrow() { return MayGrow() ? table_.TakeBare() : std::nullopt; }
+
+std::optional<uint32_t> SlotSupply::TakeForReserve() {
+  while (wants_reserve_ && table_.free_count() < reserve_) {
+    const auto consumed = TakeConsumed();
+    if (!consumed) {
+      const auto slot = TakeToGrow();
+      wants_reserve_ = slot.has_value();
+      return slot;
+    }
+    GiveBack(*consumed);
   }
-  if (const auto slot = TakeConsumed()) return Place{.slot = *slot};
-  if (const auto slot = MayGrow() ? table_.TakeBare() : std::nullopt) return Place{.slot = *slot};
+  wants_reserve_ = false;
   return std::nullopt;
 }
 
@@ -108,7 +134,8 @@ void SlotSupply::BeginTrim(bool is_idle) {
     evicted_(slot);
     GiveBack(slot);
   }
-  unneeded_ = is_idle ? table_.free_count() : least_free_ / 2;
+  unneeded_ = is_idle ? table_.free_count() : (least_free_ - std::min(least_free_, reserve_)) / 2;
+  if (is_idle) wants_reserve_ = false;
 }
 
 bool SlotSupply::TrimOne() {

@@ -33,8 +33,11 @@ class SlotSupply {
 
   // --- Slots to be had
 
+  // For whom a slot is looked for. Somebody waits for what readers get, so they get what has memory before anything
+  // else; all others leave that to them.
+  enum class For : uint8_t { kReaders, kSweeps };
   // A free slot, that of a consumed page, or one by which the arena grows. The caller takes the place or puts it back.
-  std::optional<Place> FindFree();
+  std::optional<Place> FindFree(For whom = For::kReaders);
   // The page of lowest rank among those that nobody pins: all of a small arena's, some of a large one's.
   std::optional<Place> FindVictim();
   // False where a reader pinned the victim meanwhile.
@@ -47,6 +50,15 @@ class SlotSupply {
   // A slot that holds no page any more. `is_in_use`: reads that were answered early still pin it.
   void GiveBack(uint32_t slot, bool is_in_use = false);
 
+  // --- Free slots ahead of need, since a slot gets its memory in 0.1 to 7 ms, for which no reader should wait
+
+  static constexpr size_t kMostReserve = 8;
+  // Whether slots were taken, and fewer than the reserve are free. An arena that nobody uses wants none.
+  [[nodiscard]] bool wants_reserve() const { return wants_reserve_; }
+  // Frees slots of consumed pages as far as the reserve needs them; then the next slot to get memory and to be given
+  // back, nothing where the reserve is full or the arena may not grow.
+  std::optional<uint32_t> TakeForReserve();
+
   // --- Their memory
 
   // Whether one slot more may get memory.
@@ -57,9 +69,9 @@ class SlotSupply {
   // The machine has no more memory to give, for now: until the next trim.
   void MemoryRefused() { is_out_of_memory_ = true; }
 
-  // Memory is given back slot by slot, so that the lock can be let go in between: of half of the slots that stayed free
-  // since the last time, and of those above the limit that residency sets by now. `is_idle`: of all slots that nobody
-  // pins.
+  // Memory is given back slot by slot, so that the lock can be let go in between: of half of the slots beyond the
+  // reserve that stayed free since the last time, and of those above the limit that residency sets by now. `is_idle`: of
+  // all slots that nobody pins.
   void BeginTrim(bool is_idle);
   // False when it is done.
   bool TrimOne();
@@ -69,6 +81,8 @@ class SlotSupply {
 
  private:
   [[nodiscard]] uint32_t Limit() const;
+  std::optional<uint32_t> TakeFreeSlot();
+  std::optional<uint32_t> TakeToGrow();
   void ReclaimDrained();
   std::optional<uint32_t> TakeConsumed();
   std::optional<uint32_t> TakeUnneeded();  // for the trim under way
@@ -77,6 +91,7 @@ class SlotSupply {
   Arena& arena_;
   const Residency& residency_;
   const std::function<void(uint32_t slot)> evicted_;
+  const size_t reserve_;  // slots to be free, where the arena has enough
   std::unique_ptr<EvictionPolicy> policy_;
   uint32_t hand_;                      // the slot at which the next look for a victim begins
   uint32_t end_of_used_;               // slots from here on have never been used
@@ -84,6 +99,7 @@ class SlotSupply {
   std::vector<uint32_t> to_populate_;  // taken, without memory yet
   size_t least_free_ = 0;              // slots that have been free since the last trim
   size_t unneeded_ = 0;                // of these, what the trim under way still has to give back
+  bool wants_reserve_ = false;
   bool is_out_of_memory_ = false;
 };
 

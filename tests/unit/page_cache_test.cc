@@ -425,6 +425,23 @@ TEST(PageCache, PathOrderReadsEachPageOnceAndAheadWithAnArenaThatIsTooSmall) {
   EXPECT_LE(stats[Counter::kPrefetchedWasted], 4);
 }
 
+// The thread that fills the reserve is the one that waits for memory.
+TEST(PageCache, FillsPagesFromTheReserve) {
+  const PackInMemory& source = ManySamplesAPage();
+  const auto arena = ValueOrDie(Arena::Create(60, HugePages::kOff));
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, *arena, engine, {.admission = AdmissionMode::kPage});
+  const std::stop_source stop;
+  cache.FillReserve(stop.get_token(), std::chrono::milliseconds(1));
+  EXPECT_EQ(arena->populated(), kFirstSlots) << "nobody has read";
+  ReadNow(cache, engine, source, 0);
+  cache.FillReserve(stop.get_token(), std::chrono::minutes(1));
+  const uint32_t populated = arena->populated();
+  EXPECT_GT(populated, kFirstSlots + 1);
+  ReadNow(cache, engine, source, source.extents.size() - 1);
+  EXPECT_EQ(arena->populated(), populated);
+}
+
 // The first use of a prefetched page moves readahead on, which takes slots: never the one that is being used.
 TEST(PageCache, KeepsAPrefetchedPageThatGetFindsWhileReadaheadTakesSlots) {
   const PackInMemory& source = ManySamplesAPage();

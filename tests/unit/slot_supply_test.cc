@@ -15,14 +15,15 @@ namespace quire {
 namespace {
 
 constexpr uint32_t kSlabs = 2;
-constexpr uint32_t kSlots = 8;  // with the slabs
+constexpr uint32_t kSlots = 8;    // with the slabs: too few for a reserve
+constexpr uint32_t kReserve = 4;  // of an arena of 32 page slots
 constexpr uint64_t kPages = 100;
 constexpr uint64_t kPlenty = uint64_t{64} << 30;
 
 // Its slabs have memory, the other slots have none.
-std::unique_ptr<Arena> MakeArena() {
-  auto arena = ValueOrDie(Arena::Create(kSlots, HugePages::kOff));
-  for (uint32_t slot = 0; slot < kSlots; ++slot)
+std::unique_ptr<Arena> MakeArena(uint32_t slots) {
+  auto arena = ValueOrDie(Arena::Create(slots, HugePages::kOff));
+  for (uint32_t slot = 0; slot < slots; ++slot)
     if (arena->is_populated(slot) && slot >= kSlabs) arena->Release(slot);
   return arena;
 }
@@ -30,8 +31,9 @@ std::unique_ptr<Arena> MakeArena() {
 // Pages are entered and opened here as the cache would; page p is filled and last used at miss p.
 class SlotSupplyTest : public testing::Test {
  protected:
-  explicit SlotSupplyTest(PushMode push = PushMode::kOff)
-      : residency_(push, {.bytes = kPages * kPageBytes, .samples = kPages, .pages = kPages},
+  explicit SlotSupplyTest(PushMode push = PushMode::kOff, uint32_t slots = kSlots)
+      : slots_(slots),
+        residency_(push, {.bytes = kPages * kPageBytes, .samples = kPages, .pages = kPages},
                    {.available_bytes = [this] { return available_bytes_; }}) {
     residency_.LookAtMemory();
   }
@@ -59,10 +61,20 @@ class SlotSupplyTest : public testing::Test {
     for (uint64_t page = 1; page <= kSlots - kSlabs; ++page) Fill(TakeFree(), page);
   }
 
+  // What the thread that fills the reserve does.
+  void FillReserve() {
+    while (const auto slot = supply_.TakeForReserve()) {
+      EXPECT_FALSE(arena_->is_populated(*slot));
+      EXPECT_TRUE(arena_->Populate(*slot).has_value());
+      supply_.GiveBack(*slot);
+    }
+  }
+
+  const uint32_t slots_;
   uint64_t available_bytes_ = kPlenty;
   Residency residency_;
-  std::unique_ptr<Arena> arena_ = MakeArena();
-  SlotTable table_{kPages, kSlabs, kSlots, true};
+  std::unique_ptr<Arena> arena_ = MakeArena(slots_);
+  SlotTable table_{kPages, kSlabs, slots_, true};
   std::vector<uint32_t> evicted_;
   SlotSupply supply_{table_, *arena_, residency_, PolicyKind::kAuto,
                      [this](uint32_t slot) { evicted_.push_back(slot); }};
@@ -71,6 +83,11 @@ class SlotSupplyTest : public testing::Test {
 class SlotSupplyOfAStreamTest : public SlotSupplyTest {
  protected:
   SlotSupplyOfAStreamTest() : SlotSupplyTest(PushMode::kAuto) {}
+};
+
+class SlotReserveTest : public SlotSupplyTest {
+ protected:
+  SlotReserveTest() : SlotSupplyTest(PushMode::kAuto, kSlabs + 8 * kReserve) {}
 };
 
 TEST_F(SlotSupplyTest, GrowsFirstThenNamesTheLeastRecentlyUsedAsVictim) {
@@ -174,6 +191,59 @@ TEST_F(SlotSupplyOfAStreamTest, ConsumedPagesGoBeforeTheArenaGrows) {
   table_.MarkConsumed(slot);
   EXPECT_EQ(TakeFree(), slot);
   EXPECT_EQ(evicted_, std::vector{slot});
+}
+
+TEST_F(SlotReserveTest, IsWantedOnceASlotWasTakenAndIsNotWhenItIsFull) {
+  EXPECT_FALSE(supply_.wants_reserve());
+  EXPECT_FALSE(supply_.TakeForReserve());
+  Fill(TakeFree(), 1);
+  EXPECT_TRUE(supply_.wants_reserve());
+  FillReserve();
+  EXPECT_FALSE(supply_.wants_reserve());
+  EXPECT_EQ(table_.free_count(), kReserve);
+  EXPECT_EQ(arena_->populated(), kSlabs + 1 + kReserve);
+  // Readers get it without waiting for memory.
+  EXPECT_TRUE(arena_->is_populated(supply_.FindFree()->slot));
+  EXPECT_TRUE(supply_.wants_reserve());
+}
+
+TEST_F(SlotReserveTest, TakesConsumedPagesBeforeTheArenaGrows) {
+  for (uint64_t page = 1; page <= kReserve; ++page) {
+    const uint32_t slot = TakeFree();
+    Fill(slot, page);
+  }
+  for (uint64_t page = 1; page <= kReserve; ++page) table_.MarkConsumed(table_.slot_of(page));
+  FillReserve();
+  EXPECT_EQ(evicted_.size(), kReserve);
+  EXPECT_EQ(arena_->populated(), kSlabs + kReserve);
+}
+
+TEST_F(SlotReserveTest, IsLeftToReadersBySweeps) {
+  Fill(TakeFree(), 1);
+  FillReserve();
+  EXPECT_FALSE(arena_->is_populated(supply_.FindFree(SlotSupply::For::kSweeps)->slot));
+  EXPECT_EQ(table_.free_count(), kReserve);
+  supply_.MemoryRefused();
+  EXPECT_TRUE(arena_->is_populated(supply_.FindFree(SlotSupply::For::kSweeps)->slot)) << "there is no other";
+}
+
+TEST_F(SlotReserveTest, StaysThroughTrimsUntilTheArenaIsIdle) {
+  Fill(TakeFree(), 1);
+  FillReserve();
+  for (int trim = 0; trim < 3; ++trim) Trim(false);
+  EXPECT_EQ(table_.free_count(), kReserve);
+  Trim(/*is_idle=*/true);
+  EXPECT_EQ(arena_->populated(), kSlabs);
+  EXPECT_FALSE(supply_.wants_reserve());
+}
+
+TEST_F(SlotReserveTest, DoesNotGrowBeyondTheLimit) {
+  Fill(TakeFree(), 1);
+  available_bytes_ = 0;
+  residency_.LookAtMemory();
+  FillReserve();
+  EXPECT_EQ(arena_->populated(), std::max(residency_.SlotLimit(arena_->populated()), kSlabs + 1));
+  EXPECT_FALSE(supply_.wants_reserve());
 }
 
 TEST_F(SlotSupplyTest, ConsumedPagesOfAStoreStayWhileTheArenaCanGrow) {

@@ -1,7 +1,7 @@
 """What the benchmarks have in common: where things are, and the kernel's caches.
 
 QUIRE            the command to measure; default build/release/bin/quire
-QUIRE_BENCH_DIR  scratch folder on a real disk; default /var/tmp/quire-bench
+QUIRE_BENCH_DIR  folder on a real disk, in which all is made in a folder quire-bench; default /var/tmp
 """
 import os
 import subprocess
@@ -9,7 +9,9 @@ import sys
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
 QUIRE = os.path.realpath(os.environ.get('QUIRE', f'{REPOSITORY}/build/release/bin/quire'))
-SCRATCH = os.path.realpath(os.environ.get('QUIRE_BENCH_DIR', '/var/tmp/quire-bench'))
+# A folder of their own, because the benchmarks clear away what earlier ones left under names such as tiny, image and images, which
+# anybody may have given to what is dear to him.
+SCRATCH = os.path.join(os.path.realpath(os.environ.get('QUIRE_BENCH_DIR', '/var/tmp')), 'quire-bench')
 STORE_EPOCH = f'{REPOSITORY}/build/release/bin/store_epoch'  # epochs of what `quire bench` does not read
 CORES = os.cpu_count()
 

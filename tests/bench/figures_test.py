@@ -6,6 +6,7 @@ import importlib.util
 import math
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -293,6 +294,16 @@ def load(program):
 
 
 class TheScratchFolder(unittest.TestCase):
+    def test_a_folder_that_is_named_as_a_data_set_survives_the_making_of_that(self):
+        with tempfile.TemporaryDirectory() as top:
+            os.mkdir(f'{top}/tiny-0.001')
+            open(f'{top}/tiny-0.001/mine', 'w').close()
+            code = "import trees; trees.remove_tree(trees.make_tree('tiny', 0.001)); trees.remove_if_empty(trees.SCRATCH)"
+            subprocess.run([sys.executable, '-B', '-c', code], check=True, stderr=subprocess.DEVNULL,
+                           cwd=os.path.dirname(os.path.realpath(__file__)), env={**os.environ, 'QUIRE_BENCH_DIR': top})
+            self.assertEqual(os.listdir(top), ['tiny-0.001'])
+            self.assertEqual(os.listdir(f'{top}/tiny-0.001'), ['mine'])
+
     def test_what_is_somebody_elses_stays(self):
         with tempfile.TemporaryDirectory() as scratch:
             for folder in ('mine', 'tiny/000', 'tiny.extracted', 'mnt'):

@@ -142,12 +142,33 @@ class Cells(unittest.TestCase):
         rows = results.Rows([epoch('archivemount', 1, 24, complete=False)])
         self.assertEqual(results.rate_cell(rows, 'archivemount', 'samples_per_second', 'directory'), '24.0 cut')
 
-    def test_what_was_cut_is_compared_with_nothing(self):
-        rows = results.Rows([epoch(name, turn, rate, complete=name != 'squashfs') for turn in range(7)
-                             for name, rate in (('directory', 100), ('quire', 200), ('squashfs', 900))])
-        self.assertEqual(results.rate_cell(rows, 'squashfs', 'samples_per_second', 'directory'), '900 cut')
-        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '200 (2.00 [2.00..2.00])')
+    @staticmethod
+    def cut_rows(rounds, **more):
+        # The directory reads its second half three times as slowly as its first. squashfs is cut after 500 of 1000 samples, when it
+        # was half as fast as the directory over these 500; by the rates that are shown it would be as fast.
+        directory = {'samples': 1000, 'seconds': 40, 'samples_per_second_of_tenths': [50] * 5 + [50 / 3] * 5, **more}
+        squashfs = {'samples': 500, 'seconds': 20, 'samples_per_second_of_tenths': [25] * 10, 'complete': False, **more}
+        return results.Rows([epoch('directory', turn, 25, **directory) for turn in range(7)] +
+                            [epoch('quire', turn, 50, samples=1000, seconds=20, **more) for turn in range(7)] +
+                            [epoch('squashfs', turn, 25, **squashfs) for turn in range(rounds)])
+
+    def test_what_was_cut_is_compared_over_what_both_read(self):
+        rows = self.cut_rows(7)
+        self.assertEqual(results.rate_cell(rows, 'squashfs', 'samples_per_second', 'directory'), '25.0 cut (0.50 [0.50..0.50])')
+        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '50.0 (2.00 [2.00..2.00])')
         self.assertEqual(results.place_cell(rows, 'samples_per_second', ['directory', 'quire', 'squashfs']), '1 of 3')
+
+    def test_who_was_given_up_on_is_behind(self):
+        self.assertEqual(results.place_cell(self.cut_rows(1), 'samples_per_second', ['directory', 'quire', 'squashfs']), '1 of 3')
+
+    def test_of_epochs_in_a_row_one_that_was_cut_is_compared_with_nothing(self):
+        rows = self.cut_rows(7, experiment='memory')
+        self.assertEqual(results.rate_cell(rows, 'squashfs', 'samples_per_second', 'directory'), '25.0 cut')
+
+    def test_a_part_of_an_epoch_takes_its_own_time(self):
+        whole = {'samples': 100, 'seconds': 40, 'samples_per_second_of_tenths': [5] * 5 + [5 / 3] * 5}
+        self.assertEqual([round(figures.seconds_for(whole, samples), 6) for samples in (0, 25, 50, 75, 100)], [0, 5, 10, 25, 40])
+        self.assertEqual(figures.seconds_for({'samples': 40, 'seconds': 10}, 10), 2.5)  # one pace, for want of better
 
     def test_what_was_to_be_cold_and_was_not_is_said(self):
         rows = results.Rows([epoch('quire', 1, 24, experiment='cold', cache='warm'),

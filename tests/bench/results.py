@@ -59,6 +59,9 @@ class Rows:
         return {row['round']: row[field] for row in self.rows if row.get(field) is not None}
 
     def median(self, field):
+    def epochs(self):
+        return {row['round']: row for row in self.rows if row.get('samples')}
+
         return figures.median(self.by_round(field).values())
 
     def cut(self):
@@ -94,9 +97,14 @@ def rate_cell(rows, contestant, field, reference):
 
 
 def ratio_of(rows, name, reference, field):
-    """None where one of them was cut: what they read then is not the same."""
+    """Where one of them was cut, over the samples that both came to. None where that would be unfair: of epochs in a row, each
+    finds what those before it left in memory, and one that was cut left less."""
     mine, other = rows.of(contestant=name), rows.of(contestant=reference)
-    return None if mine.cut() or other.cut() else figures.paired_ratio(mine.by_round(field), other.by_round(field))
+    if not mine.cut() and not other.cut():
+        return figures.paired_ratio(mine.by_round(field), other.by_round(field))
+    if set(rows.distinct('experiment')) & set(ABOUT_MEMORY):
+        return None
+    return figures.paired_ratio(*figures.equal_prefix_rates(mine.epochs(), other.epochs()))
 
 
 def fio_rates(rows, field):
@@ -133,12 +141,17 @@ def rate_table(columns, field, reference, contestants):
 
 
 def place_cell(rows, field, contestants):
-    """'1 of 5', '1 to 3 of 5' where it cannot be told from two; who was cut is behind those that were not."""
-    if 'quire' not in contestants or rows.of(contestant='quire').cut():
+    """'1 of 5', '1 to 3 of 5' where it cannot be told from two. Who was given up on
+    after few rounds, because it was cut, is behind Quire where that was not."""
+    if 'quire' not in contestants:
         return ''
-    others = [figures.Ratio(0, 0, 0) if rows.of(contestant=name).cut() else ratio_of(rows, name, 'quire', field)
-              for name in contestants if name != 'quire']
-    found = figures.place([ratio for ratio in others if ratio is not None])
+    ratios = []
+    for name in contestants:
+        ratio = ratio_of(rows, name, 'quire', field) if name != 'quire' else None
+        if ratio and not ratio.is_known() and rows.of(contestant=name).cut() and not rows.of(contestant='quire').cut():
+            ratio = figures.Ratio(0, 0, 0)
+        ratios += [ratio] if ratio else []
+    found = figures.place(ratios)
     if not found:
         return ''
     first, last, count = found
@@ -424,7 +437,7 @@ def run_section(run):
              f'{run["date"]}, `{run["command"]}`; {machine["processor"]}, {machine["cores"]} cores, '
              f'{machine["memory_bytes"] / (1 << 30):.0f} GiB, {machine["file_system"]} on {machine["device"]}, '
              f'{machine["kernel"]}, {machine["distribution"]}, {run["quire"]}. {rounds_text(run["rounds"])} "cut": the epoch was ended after '
-             f'{run["limit_seconds"]:g} s, and the figures are of what was read, which is compared with nothing.' +
+             f'{run["limit_seconds"]:g} s, and the figures are of what was read; it is compared over the samples that both came to.' +
              (f' fio reads {run["fio_block"]} at a time.\n' if run.get('fio_block') else '\n')]
     for name, reason in run['left_out'].items():
         parts.append(f'Left out: {TITLE_OF[name]}: {reason}.\n')

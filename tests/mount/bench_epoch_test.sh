@@ -23,6 +23,10 @@ for path in "$scratch/tree" "$scratch/mnt" "$scratch/tree.quire"; do
     assert_equal "$(json '[(r["prepared"], r["cache"]) for r in d["results"]][1]' <<<"$result")" "('an epoch before', 'warm')"
     assert_equal "$(json 'all(0 < r["latency_p50_seconds"] <= r["latency_max_seconds"] <= r["seconds"]
       and abs(r["samples_per_second"] * r["seconds"] - 301) < 1e-6 for r in d["results"])' <<<"$result")" True "$result"
+    # The tenths took together what the epoch took, but for the waiting of readers for each other.
+    assert_equal "$(json 'all(len(r["samples_per_second_of_tenths"]) == 10
+      and 0 < sum(30.1 / rate for rate in r["samples_per_second_of_tenths"]) < 1.1 * r["seconds"] for r in d["results"])' <<<"$result")" \
+      True "$result"
   done
 done
 

@@ -174,6 +174,7 @@ nlohmann::ordered_json ToResult(const Experiment& experiment, size_t number) {
       {"seconds", figures.seconds},
       {"samples_per_second", figures.samples_per_second()},
       {"bytes_per_second", figures.bytes_per_second()},
+      {"samples_per_second_of_tenths", figures.piece_rates},
       {"latency_p50_seconds", OrNull(figures.latency_at(50))},
       {"latency_p99_seconds", OrNull(figures.latency_at(99))},
       {"latency_p999_seconds", OrNull(figures.latency_at(99.9))},

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import figures
 import results
 from contestants import CONTESTANTS, mount_command
-from measuring import takes_part
+from measuring import FIO_MOMENTS, takes_part
 from messages import Messages
 
 
@@ -212,12 +212,13 @@ class Cells(unittest.TestCase):
 
     def test_a_table_shows_what_fio_read_in_the_unit_of_the_others(self):
         # 10 bytes a file: fio read 5,000 files' worth in round 1 and 2,000 in round 2, when the disk was slow.
-        cold = results.Rows([epoch('directory', 1, 1000, bytes_per_second=10_000, fio_bytes_per_second=40_000),
-                             epoch('directory', 2, 1000, bytes_per_second=10_000, fio_bytes_per_second=20_000),
-                             epoch('quire', 1, 4000, bytes_per_second=40_000, fio_bytes_per_second=50_000),
-                             epoch('quire', 2, 1000, bytes_per_second=10_000, fio_bytes_per_second=20_000)])
+        by_fio = lambda rate: {'fio_bytes_per_second': rate, 'fio_end_bytes_per_second': rate}
+        cold = results.Rows([epoch('directory', 1, 1000, bytes_per_second=10_000, **by_fio(40_000)),
+                             epoch('directory', 2, 1000, bytes_per_second=10_000, **by_fio(20_000)),
+                             epoch('quire', 1, 4000, bytes_per_second=40_000, **by_fio(50_000)),
+                             epoch('quire', 2, 1000, bytes_per_second=10_000, **by_fio(20_000))])
         warm = results.Rows([epoch('directory', 1, 9000, bytes_per_second=90_000), epoch('quire', 1, 9000)])
-        self.assertEqual(results.fio_rates(cold.of(contestant='quire'), 'samples_per_second'), [5000, 2000])
+        self.assertEqual(results.fio_rates(cold.of(contestant='quire'), 'samples_per_second', 'fio_end_bytes_per_second'), [5000, 2000])
         self.assertEqual(results.fio_lines([('cold', cold), ('warm', warm)]),
                          [['Quire, times the fio of its round', '0.65 (0.50..0.80)', ''],
                           ['the directory, times the fio of its round', '0.38 (0.25..0.50)', '']])
@@ -225,11 +226,13 @@ class Cells(unittest.TestCase):
 
     def test_every_cold_column_tells_what_it_cost(self):
         cost = {'bytes': 1e9, 'asked_bytes': 1.1e9, 'bytes_per_second': 1e9, 'fio_bytes_per_second': 2e9,
-                'fio_drift': 1.5, 'latency_p50_seconds': 1e-3, 'latency_p99_seconds': 2e-3, 'latency_p999_seconds': 3e-3,
+                'fio_start_bytes_per_second': 1e9, 'fio_middle_bytes_per_second': None, 'fio_end_bytes_per_second': 3e9,
+                'fio_drift': 3, 'latency_p50_seconds': 1e-3, 'latency_p99_seconds': 2e-3, 'latency_p999_seconds': 3e-3,
                 'reader_cpu_seconds': 1, 'daemon_cpu_seconds': 0.5}
         rows = results.Rows([epoch('quire', 1, 1000, disk_bytes=1e9, **cost), epoch('quire', 2, 1000, disk_bytes=2e9, **cost)])
         text = results.detail_table('cold', rows, 'samples_per_second', 'files/s')
-        self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 2.00k (2.00k..2.00k) | 1.50 (1.50..1.50) | 0.50 (0.50..0.50)'
+        self.assertIn('| **Quire, mounted** | 1.00k (1.00k..1.00k) | 1.00k (1.00k..1.00k) | 3.00k (3.00k..3.00k) | 3.00 (3.00..3.00)'
+                      ' | 0.50 (0.50..0.50)'
                       ' | 1.50 (1.00..2.00)'
                       ' | 1.10 (1.10..1.10) | 1.00 ms (', text)
         self.assertIn('| 1.50 (1.50..1.50) | 0.50 (0.50..0.50) |\n', text)
@@ -358,6 +361,7 @@ class TheDisksDrift(unittest.TestCase):
         self.assertEqual(''.join(happened), 'fioabfiocdfioabcd' * 2)
         self.assertEqual([row.get('fio_bytes_per_second') for row in rows], [200] * 4 + [None] * 4 + [500] * 4 + [None] * 4)
         self.assertEqual(rows[0]['fio_drift'], 3)
+        self.assertEqual([rows[0][moment] for moment in FIO_MOMENTS], [100, 200, 300])
 
     def test_experiments_of_a_round_are_drawn_anew(self):
         peers = load('peers')

@@ -23,6 +23,7 @@ CORE_DATASETS = ('million',)  # which takes minutes to make, to check and to wal
 MEMORY_EPOCHS = 4
 FIO_SECONDS = 2
 FIO_PASS_LIMIT_S = 5
+FIO_MOMENTS = ('fio_start_bytes_per_second', 'fio_middle_bytes_per_second', 'fio_end_bytes_per_second')  # of a round
 FOR_MAIN = ('cold_path', 'cold_walk', 'memory', 'imagefolder', 'messages', 'one_class', 'one_file', 'neighbour',
             'memory_follow')
 OF_FILESYSTEMS = ('cold_walk', 'meta', 'imagefolder', 'one_class', 'one_file')

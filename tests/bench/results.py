@@ -6,6 +6,7 @@ import subprocess
 import figures
 from contestants import BUILD, CONTESTANTS, PLAN_CACHE_SHARE, for_people
 from environment import QUIRE
+from measuring import FIO_MOMENTS
 from trees import TITLES
 
 TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
@@ -58,10 +59,10 @@ class Rows:
     def by_round(self, field):
         return {row['round']: row[field] for row in self.rows if row.get(field) is not None}
 
-    def median(self, field):
     def epochs(self):
         return {row['round']: row for row in self.rows if row.get('samples')}
 
+    def median(self, field):
         return figures.median(self.by_round(field).values())
 
     def cut(self):
@@ -107,10 +108,10 @@ def ratio_of(rows, name, reference, field):
     return figures.paired_ratio(*figures.equal_prefix_rates(mine.epochs(), other.epochs()))
 
 
-def fio_rates(rows, field):
-    """What fio read in the round of each epoch, in the unit of `field`: as if it had read samples."""
-    return [row['fio_bytes_per_second'] * row[field] / row['bytes_per_second'] for row in rows.rows
-            if row.get('fio_bytes_per_second') and row.get('bytes_per_second')]
+def fio_rates(rows, field, moment):
+    """What fio read at one moment of the round of each epoch, in the unit of `field`: as if it had read samples."""
+    return [row[moment] * row[field] / row['bytes_per_second'] for row in rows.rows
+            if row.get(moment) and row.get('bytes_per_second')]
 
 
 def fio_drifts(rows):
@@ -207,8 +208,10 @@ def detail_table(title, rows, field, unit):
     """All about one column of the rates."""
     latency = lambda part: lambda one: one.by_round(f'latency_{part}_seconds').values()
     parts = [(f'{title}: {unit}', lambda one: one.by_round(field).values(), figures.short),
-             ('fio in its round', lambda one: fio_rates(one, field), figures.short),
-             ('its drift', fio_drifts, figures.three_digits), ('share of fio', fio_shares, figures.three_digits), ('disk bytes/byte', disk_shares, figures.three_digits),
+             *((f'fio at the {moment.split("_")[1]} of its round', lambda one, moment=moment: fio_rates(one, field, moment),
+                figures.short) for moment in FIO_MOMENTS),
+             ('its drift', fio_drifts, figures.three_digits), ('share of fio', fio_shares, figures.three_digits),
+             ('disk bytes/byte', disk_shares, figures.three_digits),
              ('its own', asked_shares, figures.three_digits), ('p50', latency('p50'), figures.duration),
              ('p99', latency('p99'), figures.duration), ('p99.9', latency('p999'), figures.duration),
              ('CPU s/GB', cpu_per_gb, figures.three_digits), ('daemon CPU s/GB', daemon_cpu_per_gb, figures.three_digits)]

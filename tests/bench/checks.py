@@ -63,6 +63,8 @@ def tar_reader(tree, path):
     members = {os.path.normpath(os.fsencode(member.name)): member for member in archive if member.isreg()}
     if sorted(members) != tree.paths:
         raise WrongContents(f'{len(members)} files, or other names than the {len(tree.paths)} of the tree')
+    if list(members) != sorted(members, key=lambda path: path.split(b'/')):
+        raise WrongContents('not in path order, in which it is read as one stream')
     return lambda number: archive.extractfile(members[tree.paths[number]]).read()
 
 

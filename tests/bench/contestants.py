@@ -19,7 +19,7 @@ BUILD = {
     'squashfs': 'mksquashfs {tree} {image} -noappend -no-progress -quiet -noI -noD -noF -noX -no-duplicates',
     'erofs': 'mkfs.erofs --quiet {image} {tree}',
     'zip': 'env -C {tree} zip -0 -q -r -y {image} .',
-    'tar': 'tar cf {image} -C {tree} .',
+    'tar': 'tar --sort=name -cf {image} -C {tree} .',  # in path order, for who reads it from its start to its end
     'lmdb': '{bench}/lmdb_image.py {tree} {image}',
     'ext4': '{bench}/fs_image ext4 {tree} {image}',
     'xfs': '{bench}/fs_image xfs {tree} {image}',
@@ -76,7 +76,8 @@ CONTESTANTS = [
     Contestant('lmdb', 'LMDB', 'keyed by number, in order, read through its map', packages=('python3-lmdb', 'liblmdb0'),
                image='lmdb'),
     Contestant('tar', 'tar, by an index', 'no file system; path order is the order of the archive, which is then read from its'
-               ' start to its end, as WebDataset reads its shards', packages=('tar',), image='tar'),
+               ' start to its end, as WebDataset reads its shards: by one reader a reference for all in path order',
+               packages=('tar',), image='tar', also_in=('cold_path',)),
     Contestant('zip', 'zip, by libzip', 'no file system; stored', packages=('zip',), programs=('zip',), image='zip'),
     Contestant('erofs-file', 'EROFS, file-backed', 'no loop device; mount(2), because mount(8) before 2.41 adds one',
                packages=('erofs-utils',), programs=('mkfs.erofs',), filesystem='erofs', image='erofs',

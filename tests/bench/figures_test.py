@@ -8,15 +8,18 @@ import os
 import random
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
+import warnings
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import figures
 import results
-from contestants import CONTESTANTS, mount_command
+from checks import SourceTree, WrongContents, tar_reader
+from contestants import BUILD, CONTESTANTS, expand, mount_command
 from measuring import FIO_MOMENTS, takes_part
 from messages import Messages
 
@@ -340,6 +343,23 @@ class TheScratchFolder(unittest.TestCase):
             self.assertEqual(os.listdir(scratch), ['mine'])
 
 
+class WhatIsServed(unittest.TestCase):
+    def test_a_tar_in_another_order_than_its_paths_is_no_stream_of_them(self):
+        warnings.simplefilter('ignore', ResourceWarning)  # a reader keeps its archive open until it goes
+        with tempfile.TemporaryDirectory() as top:
+            for name in ('b/1', 'a/2', 'a.b', 'a/10'):
+                os.makedirs(os.path.dirname(f'{top}/tree/{name}'), exist_ok=True)
+                open(f'{top}/tree/{name}', 'w').close()
+            tree = SourceTree(f'{top}/tree')
+            subprocess.run(expand(BUILD['tar'], tree=tree.path, image=f'{top}/made.tar'), check=True)
+            tar_reader(tree, f'{top}/made.tar')
+            with tarfile.open(f'{top}/odd.tar', 'w') as odd:
+                for path in reversed(tree.paths):
+                    odd.add(f'{top}/tree/{os.fsdecode(path)}', os.fsdecode(path))
+            with self.assertRaisesRegex(WrongContents, 'order'):
+                tar_reader(tree, f'{top}/odd.tar')
+
+
 class TheDisksDrift(unittest.TestCase):
     def test_fio_reads_at_start_middle_and_end_of_each_round_and_before_nobody_in_particular(self):
         peers = load('peers')
@@ -417,6 +437,7 @@ class WhoTakesPart(unittest.TestCase):
     def test_experiments_have_those_that_they_are_about(self):
         main = ['directory', 'quire', 'erofs-file', 'erofs-loop', 'squashfs']
         self.assertEqual(self.names('tiny', 'cold_walk'), main)
+        self.assertEqual(self.names('tiny', 'cold_path'), [*main[:2], 'tar', *main[2:]])
         self.assertEqual(self.names('image', 'plan'), ['directory', 'quire-plan', 'erofs-file', 'erofs-loop'])
         self.assertEqual(self.names('fashion', 'imagefolder'), [*main, 'squashfuse_ll'])
         self.assertEqual(self.names('tiny', 'messages'), ['quire'])

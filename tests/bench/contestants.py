@@ -1,5 +1,5 @@
 """Who is measured: how each builds its image of a tree, what it needs, and how it is mounted, all in its best mode for
-reading samples: nothing compressed, as many threads as it has.
+reading samples: nothing compressed unless that is better, as many threads as it has.
 
 In the commands {tree} is the source tree, {image} the image, {mnt} the mount point, {source} the image or the loop device
 over it."""
@@ -10,13 +10,13 @@ import subprocess
 from dataclasses import dataclass
 
 import figures
-from environment import QUIRE, REPOSITORY
+from environment import CORES, QUIRE, REPOSITORY
 
 # By the ending of the image's name.
 BUILD = {
     'quire': '{quire} pack {tree} -o {image} --force --progress never',
     # Looking for duplicates among files of one size takes mksquashfs ten times as long, so it is spared that.
-    'squashfs': 'mksquashfs {tree} {image} -noappend -no-progress -quiet -noI -noD -noF -noX -no-duplicates',
+    'squashfs': 'mksquashfs {tree} {image} -noappend -no-progress -quiet -no-duplicates',
     'erofs': 'mkfs.erofs --quiet {image} {tree}',
     'zip': 'env -C {tree} zip -0 -q -r -y {image} .',
     'tar': 'tar --sort=name -cf {image} -C {tree} .',  # in path order, for who reads it from its start to its end
@@ -30,6 +30,20 @@ FUSE_CACHED = 'kernel_cache,entry_timeout=3600,negative_timeout=3600,attr_timeou
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What is best for a data set is tried (trials.py)."""
+    alternatives: tuple
+    of_mount: bool = False  # options of the mount; else words for building the image
+
+
+SQUASHFS_UNCOMPRESSED = '-noI -noD -noF -noX'
+SQUASHFS_IMAGES = (Choice((SQUASHFS_UNCOMPRESSED, '-comp lz4', '-comp zstd')), Choice(('-b 4K', '-b 16K', '-b 128K', '-b 1M')),
+                   Choice(('', '-no-fragments')))
+# Linux 6.2 and later, where it was built for it; a kernel that was not refuses them.
+SQUASHFS_THREADS = Choice(('', 'threads=multi', 'threads=percpu', f'threads={CORES}'), of_mount=True)
+
+
+@dataclass(frozen=True)
 class Contestant:
     name: str
     title: str
@@ -40,13 +54,19 @@ class Contestant:
     image: str = ''       # a key of BUILD; '': the tree itself
     loop: bool = False    # a loop device lies between image and mount
     mount: str = ''       # '': read without a file system
-    options: str = ''     # of `quire mount`, which an earlier release may not know
+    options: str = ''     # of the mount; of `quire mount` an earlier release may not know them
+    choices: tuple = ()   # what is tried for each data set; what is best then stands in options and build_options
+    build_options: str = ''
     cache_share: float = 0   # of a limit of memory, that Quire is told to take; 0: as much as it takes by itself
     told_order: bool = False  # what is read next is told to the mount before
     core: bool = False    # takes part even where most would take too long
     main: bool = False    # takes part in the experiments that are made with few
     only_in: tuple = ()   # takes part in these experiments alone; (): in all
     also_in: tuple = ()   # takes part in these though it is not main, or though few do
+
+    def ending(self):
+        """Of the image's name."""
+        return (self.build_options.replace(' ', '') + '.' if self.build_options else '') + self.image
 
     def has_filesystem(self):
         return bool(self.mount) or not self.image
@@ -90,14 +110,13 @@ CONTESTANTS = [
     Contestant('xfs-loop', 'XFS, loop', 'written in path order; buffered loop device', packages=('xfsprogs', 'tar'),
                programs=('mkfs.xfs',), filesystem='xfs', image='xfs', loop=True,
                mount='mount -t xfs -o ro,nouuid,norecovery {source} {mnt}'),
-    Contestant('squashfs', 'kernel squashfs', 'blocks of 128 KiB, the default: of 1 MiB it is half as fast, and without'
-               ' fragments as fast; buffered loop device: through one with direct I/O it reads tables and fragments again'
-               ' and again, and is up to five times slower',
-               packages=('squashfs-tools',), programs=('mksquashfs',), filesystem='squashfs', image='squashfs', loop=True,
-               mount='mount -t squashfs -o ro {source} {mnt}', main=True),
-    Contestant('squashfuse_ll', 'squashfuse_ll', 'the same image; as many threads as it was built for (Debian 12: one)',
-               packages=('squashfuse', 'squashfs-tools'), programs=('squashfuse_ll', 'mksquashfs'), image='squashfs',
-               mount='squashfuse_ll {source} {mnt}', also_in=('imagefolder',)),
+    Contestant('squashfs', 'kernel squashfs', 'compression, block size, fragments and threads as tried for each data set; buffered'
+               ' loop device: through one with direct I/O it reads tables and fragments again and again, and is up to five times'
+               ' slower', packages=('squashfs-tools',), programs=('mksquashfs',), filesystem='squashfs', image='squashfs',
+               loop=True, mount='mount -t squashfs -o ro {source} {mnt}', choices=(*SQUASHFS_IMAGES, SQUASHFS_THREADS), main=True),
+    Contestant('squashfuse_ll', 'squashfuse_ll', 'an image as tried for each data set; as many threads as it was built for (Debian'
+               ' 12: one)', packages=('squashfuse', 'squashfs-tools'), programs=('squashfuse_ll', 'mksquashfs'), image='squashfs',
+               mount='squashfuse_ll {source} {mnt}', choices=SQUASHFS_IMAGES, also_in=('imagefolder',)),
     Contestant('erofsfuse', 'erofsfuse', 'the same image as EROFS', packages=('erofsfuse', 'erofs-utils'),
                programs=('erofsfuse', 'mkfs.erofs'), image='erofs', mount='erofsfuse {source} {mnt}'),
     Contestant('fuse-zip', 'fuse-zip', 'stored, read-only, kernel caches for an hour', packages=('fuse-zip', 'zip'),
@@ -111,6 +130,10 @@ CONTESTANTS = [
 def expand(command, **names):
     """The words of a command of this table; `names` are tree, image, source, mnt. REQUIRES: no spaces in them."""
     return command.format(quire=QUIRE, bench=f'{REPOSITORY}/tests/bench', **names).split()
+
+
+def build_command(image_kind, tree, image, options=''):
+    return expand(BUILD[image_kind], tree=tree, image=image) + options.split()
 
 
 def mount_command(contestant, source, mnt, memory_bytes):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Goal: the arithmetic of the comparison says what was measured: medians, ratios within a round, places, time left, messages
 that strace saw, and the cells that RESULTS.md shows."""
+import dataclasses
 import importlib.machinery
 import importlib.util
 import math
@@ -18,8 +19,9 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import figures
 import results
+import trials
 from checks import SourceTree, WrongContents, tar_reader
-from contestants import BUILD, CONTESTANTS, expand, mount_command
+from contestants import CONTESTANTS, Choice, Contestant, build_command, mount_command
 from measuring import FIO_MOMENTS, takes_part
 from messages import Messages
 
@@ -343,6 +345,43 @@ class TheScratchFolder(unittest.TestCase):
             self.assertEqual(os.listdir(scratch), ['mine'])
 
 
+class WhatIsTried(unittest.TestCase):
+    @staticmethod
+    def contestant():
+        return Contestant('squashfs', 'kernel squashfs', '', image='squashfs', choices=(
+            Choice(('-comp none', '-comp lz4')), Choice(('-b 16K', '-b 1M')), Choice(('', 'threads=9'), of_mount=True)))
+
+    def test_each_choice_is_the_best_with_those_before(self):
+        # Large blocks are better uncompressed only, and compression is better.
+        rates = {'-comp none': 10, '-comp lz4': 20, '-comp lz4 -b 16K': 25, '-comp lz4 -b 1M': 5, '-comp none -b 1M': 99}
+
+        def rate_of(candidate, turn):
+            if candidate.options:
+                raise trials.NoGood('mount: exit status 32: mount: MNT: wrong option.\n       dmesg(1) may tell')
+            return rates[candidate.build_options]
+        chosen, tried = trials.choose(self.contestant(), rate_of)
+        self.assertEqual((chosen.build_options, chosen.options), ('-comp lz4 -b 16K', ''))
+        self.assertEqual(chosen.ending(), '-complz4-b16K.squashfs')
+        self.assertEqual([one.words for one in tried if one.chosen], ['-comp lz4', '-b 16K', ''])
+        self.assertEqual(tried[-1].text(), '`threads=9` mount: exit status 32')
+        self.assertEqual(tried[1].text(), '**`-comp lz4`** 20.0 (20.0..20.0)')
+        text = '\n'.join(results.trials_lines([{'contestant': 'squashfs', 'build_options': chosen.build_options, 'options': '',
+                                                'tried': [dataclasses.asdict(one) for one in tried]}], 20))
+        self.assertIn('kernel squashfs: `-comp lz4 -b 16K`. Tried: `-comp none` 10.0 (10.0..10.0); **`-comp lz4`**', text)
+
+    def test_where_nothing_mounts_nothing_is_chosen(self):
+        def refuse(candidate, turn):
+            raise trials.NoGood('no such thing')
+        with self.assertRaisesRegex(trials.NoGood, 'no such thing'):
+            trials.choose(self.contestant(), refuse)
+
+    def test_alternatives_are_tried_in_turn(self):
+        seen = []
+        trials.choose(self.contestant(), lambda candidate, turn: seen.append((candidate.build_options, turn)) or 1)
+        self.assertEqual([turn for _, turn in seen[:4]], [0, 0, 1, 1])
+        self.assertEqual({words for words, _ in seen[:4]}, {'-comp none', '-comp lz4'})
+
+
 class WhatIsServed(unittest.TestCase):
     def test_a_tar_in_another_order_than_its_paths_is_no_stream_of_them(self):
         warnings.simplefilter('ignore', ResourceWarning)  # a reader keeps its archive open until it goes
@@ -351,7 +390,7 @@ class WhatIsServed(unittest.TestCase):
                 os.makedirs(os.path.dirname(f'{top}/tree/{name}'), exist_ok=True)
                 open(f'{top}/tree/{name}', 'w').close()
             tree = SourceTree(f'{top}/tree')
-            subprocess.run(expand(BUILD['tar'], tree=tree.path, image=f'{top}/made.tar'), check=True)
+            subprocess.run(build_command('tar', tree.path, f'{top}/made.tar'), check=True)
             tar_reader(tree, f'{top}/made.tar')
             with tarfile.open(f'{top}/odd.tar', 'w') as odd:
                 for path in reversed(tree.paths):

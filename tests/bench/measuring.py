@@ -97,7 +97,7 @@ class Measuring:
         self.fio_block, self.neighbour_tree = fio_block, neighbour
 
     def mounted(self, contestant):
-        return mounted(contestant, self.image_of(contestant.image), self.mnt, self.limits)
+        return mounted(contestant, self.image_of(contestant.ending()), self.mnt, self.limits)
 
     def bench(self, kind, target, *options):
         program = [STORE_EPOCH] if target.endswith(READ_BY_STORE_EPOCH) else [QUIRE, 'bench']
@@ -111,7 +111,7 @@ class Measuring:
         with self.epochs_started(target, epochs, *arguments, limit_s=limit_s) as process:
             return results_of(process, self.tree, epochs, limit_s or self.limit_s)
 
-    def cold(self, contestant, readers, order, turn, *options):
+    def cold(self, contestant, readers, order, turn, *options, limit_s=None):
         rows = []
         for count in readers:
             with self.mounted(contestant) as target:  # anew, so that a daemon's caches are empty as well
@@ -119,7 +119,7 @@ class Measuring:
                 # memory where data lies beside inodes (EROFS: 101,000 files a second afterwards instead of 10,000; kernel
                 # squashfs 5,500, not 1,200).
                 before = asked_bytes()
-                for result in self.epochs(target, 1, count, order, turn + 1, '--cold', *options):
+                for result in self.epochs(target, 1, count, order, turn + 1, '--cold', *options, limit_s=limit_s):
                     rows.append({**result, 'readers': count, 'asked_bytes': asked_bytes() - before})
         return rows
 

@@ -8,6 +8,7 @@ from contestants import BUILD, CONTESTANTS, PLAN_CACHE_SHARE, for_people
 from environment import QUIRE
 from measuring import FIO_MOMENTS
 from trees import TITLES
+from trials import TRIAL_LIMIT_S, TRIAL_READERS, TRIAL_ROUNDS, Tried
 
 TITLE_OF = {contestant.name: contestant.title for contestant in CONTESTANTS}
 DROPPED, AGAIN = 'caches dropped', 'the same before'  # what was done before a measurement of names
@@ -391,11 +392,22 @@ def memory_follow_section(rows):
     return parts
 
 
+def trials_lines(trials, limit_s):
+    if not trials:
+        return []
+    words = lambda trial: ' '.join(filter(None, [trial['build_options'], trial['options'] and f'-o {trial["options"]}']))
+    lines = [f'{TITLE_OF[trial["contestant"]]}: `{words(trial)}`. Tried: ' + '; '.join(Tried(**one).text() for one in trial['tried'])
+             + '.\n' for trial in trials]
+    return [f'Chosen for this data set, by files/s of {TRIAL_ROUNDS} cold epochs of at most {min(limit_s, TRIAL_LIMIT_S):g} s by'
+            f' {TRIAL_READERS} readers, one choice after the other, the best in bold.\n', *lines]
+
+
 def dataset_section(run, dataset):
     rows, tree = Rows(run['rows']).of(dataset=dataset), run['trees'][dataset]
     scale = f' (scale {run["scale"]:g})' if run['scale'] != 1 else ''
     memory = f'; {tree["memory_bytes"] >> 20:,} MiB of memory for readers, daemons and page cache' if run['memory'] else ''
     parts = [f'### {dataset}: {TITLES[dataset]}\n', f'{tree["files"]:,} files, {tree["bytes"] / 1e9:.2f} GB{scale}{memory}.\n']
+    parts += trials_lines([trial for trial in run.get('trials', []) if trial['dataset'] == dataset], run['limit_seconds'])
     for order, experiments in ((tree['order'], ('cold', 'warm')), (tree['order'], ('cold_walk',)), ('path', ('cold_path',))):
         if columns := epoch_columns(rows, experiments):
             parts += epoch_section(columns, order, LISTED_BY[experiments[0]])
@@ -453,8 +465,9 @@ def contestants_section(runs):
     versions = {package: version for run in runs for package, version in run['versions'].items() if version}
     lines = []
     for contestant in CONTESTANTS:
-        build = f'`{for_people(BUILD[contestant.image])}`' if contestant.image else ''
-        options = f' -o {contestant.options}' if contestant.options else ''
+        chosen = lambda of_mount: any(choice.of_mount == of_mount for choice in contestant.choices)
+        build = f'`{for_people(BUILD[contestant.image])}{" CHOSEN" if chosen(False) else ""}`' if contestant.image else ''
+        options = f' -o {contestant.options}' if contestant.options else ' [-o CHOSEN]' if chosen(True) else ''
         mount = f'`{for_people(contestant.mount)}{options}`' if contestant.mount else ''
         if contestant.loop:
             mount = '`losetup --find --show --read-only --direct-io=off IMAGE`, then ' + mount.replace('IMAGE', 'LOOP')

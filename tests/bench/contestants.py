@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 
 import figures
-from environment import CORES, QUIRE, REPOSITORY
+from environment import CORES, NEWER, QUIRE, REPOSITORY
 
 # By the ending of the image's name.
 BUILD = {
@@ -21,12 +21,17 @@ BUILD = {
     'zip': 'env -C {tree} zip -0 -q -r -y {image} .',
     'tar': 'tar --sort=name -cf {image} -C {tree} .',  # in path order, for who reads it from its start to its end
     'lmdb': '{bench}/lmdb_image.py {tree} {image}',
+    'dwarfs': 'mkdwarfs --input={tree} --output={image} --no-progress --log-level=error',
     'ext4': '{bench}/fs_image ext4 {tree} {image}',
     'xfs': '{bench}/fs_image xfs {tree} {image}',
 }
 
 # The kernel may keep names, attributes and contents: the image does not change.
 FUSE_CACHED = 'kernel_cache,entry_timeout=3600,negative_timeout=3600,attr_timeout=3600'
+
+
+class NotToBeHad(Exception):
+    pass
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Choice:
 SQUASHFS_UNCOMPRESSED = '-noI -noD -noF -noX'
 SQUASHFS_IMAGES = (Choice((SQUASHFS_UNCOMPRESSED, '-comp lz4', '-comp zstd')), Choice(('-b 4K', '-b 16K', '-b 128K', '-b 1M')),
                    Choice(('', '-no-fragments')))
+DWARFS = (Choice(('--compression=null', '--compression=lz4', '--compression=zstd:level=3')),
+                 Choice(('--block-size-bits=18', '--block-size-bits=20', '--block-size-bits=24')),
+                 Choice(('', 'cache_image'), of_mount=True))
 # Linux 6.2 and later, where it was built for it; a kernel that was not refuses them.
 SQUASHFS_THREADS = Choice(('', 'threads=multi', 'threads=percpu', f'threads={CORES}'), of_mount=True)
 
@@ -50,6 +58,7 @@ class Contestant:
     best_mode: str  # and why it is the best
     packages: tuple = ()
     programs: tuple = ()
+    newer: str = ''       # the package of Debian testing that has its programs, for where they are not to be had otherwise
     filesystem: str = ''  # of the kernel
     image: str = ''       # a key of BUILD; '': the tree itself
     loop: bool = False    # a loop device lies between image and mount
@@ -117,6 +126,13 @@ CONTESTANTS = [
     Contestant('squashfuse_ll', 'squashfuse_ll', 'an image as tried for each data set; as many threads as it was built for (Debian'
                ' 12: one)', packages=('squashfuse', 'squashfs-tools'), programs=('squashfuse_ll', 'mksquashfs'), image='squashfs',
                mount='squashfuse_ll {source} {mnt}', choices=SQUASHFS_IMAGES, also_in=('imagefolder',)),
+    Contestant('squashfuse_ll-newer', 'squashfuse_ll of Debian testing', 'an image as tried for each data set; several threads', packages=('squashfs-tools',),
+               programs=(f'{NEWER}/bin/squashfuse_ll', 'mksquashfs'), newer='squashfuse', image='squashfs',
+               mount='{newer}/bin/squashfuse_ll {source} {mnt}', choices=SQUASHFS_IMAGES),
+    Contestant('dwarfs', 'DwarFS', 'compression, blocks and use of the kernel\'s cache as tried for each data set; as many workers as'
+               ' cores',
+               programs=('mkdwarfs', 'dwarfs'), newer='dwarfs', image='dwarfs', choices=DWARFS,
+               mount=f'dwarfs {{source}} {{mnt}} -o workers={CORES}'),
     Contestant('erofsfuse', 'erofsfuse', 'the same image as EROFS', packages=('erofsfuse', 'erofs-utils'),
                programs=('erofsfuse', 'mkfs.erofs'), image='erofs', mount='erofsfuse {source} {mnt}'),
     Contestant('fuse-zip', 'fuse-zip', 'stored, read-only, kernel caches for an hour', packages=('fuse-zip', 'zip'),
@@ -129,7 +145,7 @@ CONTESTANTS = [
 
 def expand(command, **names):
     """The words of a command of this table; `names` are tree, image, source, mnt. REQUIRES: no spaces in them."""
-    return command.format(quire=QUIRE, bench=f'{REPOSITORY}/tests/bench', **names).split()
+    return command.format(quire=QUIRE, bench=f'{REPOSITORY}/tests/bench', newer=NEWER, **names).split()
 
 
 def build_command(image_kind, tree, image, options=''):
@@ -147,7 +163,7 @@ def mount_command(contestant, source, mnt, memory_bytes):
 
 
 def for_people(command):
-    return command.format(quire='quire', bench='tests/bench', tree='TREE', image='IMAGE', source='IMAGE', mnt='MNT')
+    return command.format(quire='quire', bench='tests/bench', newer='NEWER', tree='TREE', image='IMAGE', source='IMAGE', mnt='MNT')
 
 
 def installed_version(package):
@@ -165,6 +181,17 @@ def knows_filesystem(name):
         return name in file.read().split()
 
 
+def fetch_newer(contestant):
+    """Its programs from Debian testing, where they are not there: the version, or empty where there was nothing to do."""
+    missing = [os.path.basename(program) for program in contestant.programs if not shutil.which(program)]
+    if not contestant.newer or not missing:
+        return ''
+    fetched = subprocess.run([f'{REPOSITORY}/tests/bench/newer', NEWER, contestant.newer, *missing], capture_output=True, text=True)
+    if fetched.returncode != 0:
+        raise NotToBeHad(fetched.stderr.strip().splitlines()[-1])
+    return fetched.stdout.strip()
+
+
 @functools.cache
 def knows_mount_option(option):
     """Whether this `quire` does: it refuses an option that it does not know before it looks at anything else."""
@@ -176,8 +203,8 @@ def why_not(contestant):
     """Why it cannot take part on this machine; empty where it can."""
     for program in contestant.programs:
         if not shutil.which(program):
-            return f'there is no {program}' + ('' if installed_version(contestant.packages[0]) else
-                                               f': package {contestant.packages[0]} is not to be had in this release')
+            absent = [package for package in contestant.packages if not installed_version(package)]
+            return f'there is no {program}' + (f': package {absent[0]} is not to be had in this release' if absent else '')
     for option in contestant.options.split(',') if contestant.options else []:
         if not knows_mount_option(option):
             return f'this release has no mount option {option}'

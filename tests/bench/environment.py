@@ -12,10 +12,12 @@ QUIRE = os.path.realpath(os.environ.get('QUIRE', f'{REPOSITORY}/build/release/bi
 # A folder of their own, because the benchmarks clear away what earlier ones left under names such as tiny, image and images, which
 # anybody may have given to what is dear to him.
 SCRATCH = os.path.join(os.path.realpath(os.environ.get('QUIRE_BENCH_DIR', '/var/tmp')), 'quire-bench')
+NEWER = f'{SCRATCH}/newer'  # programs of Debian testing
 STORE_EPOCH = f'{REPOSITORY}/build/release/bin/store_epoch'  # epochs of what `quire bench` does not read
 CORES = os.cpu_count()
 
-os.environ['PATH'] = '/usr/sbin:/usr/bin:/sbin:/bin:' + os.environ['PATH']  # losetup, and Debian's programs before others
+# losetup, and Debian's programs before others, those of testing last.
+os.environ['PATH'] = f'/usr/sbin:/usr/bin:/sbin:/bin:{os.environ["PATH"]}:{NEWER}/bin'
 
 
 def say(text):

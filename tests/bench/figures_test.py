@@ -13,10 +13,12 @@ import tarfile
 import tempfile
 import unittest
 import warnings
+from unittest import mock
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import contestants
 import figures
 import results
 import trials
@@ -380,6 +382,27 @@ class WhatIsTried(unittest.TestCase):
         trials.choose(self.contestant(), lambda candidate, turn: seen.append((candidate.build_options, turn)) or 1)
         self.assertEqual([turn for _, turn in seen[:4]], [0, 0, 1, 1])
         self.assertEqual({words for words, _ in seen[:4]}, {'-comp none', '-comp lz4'})
+
+
+class WhatIsToBeHad(unittest.TestCase):
+    MISSING = Contestant('x', 'X', '', programs=('no-such-program',), newer='no-such-package')
+
+    def test_a_program_that_is_missing_is_the_reason(self):
+        self.assertEqual(contestants.why_not(self.MISSING), 'there is no no-such-program')
+        self.assertEqual(contestants.why_not(dataclasses.replace(self.MISSING, packages=('no-such-package',))),
+                         'there is no no-such-program: package no-such-package is not to be had in this release')
+
+    def test_what_debian_testing_lacks_is_left_out_with_its_word(self):
+        with tempfile.TemporaryDirectory() as top, mock.patch.object(contestants, 'REPOSITORY', top):
+            os.makedirs(f'{top}/tests/bench')
+            with open(f'{top}/tests/bench/newer', 'w', opener=lambda path, flags: os.open(path, flags, 0o755)) as program:
+                program.write('#!/bin/sh\necho some warning >&2\necho "Debian testing has no package $2: $3" >&2\nexit 1\n')
+            with self.assertRaisesRegex(contestants.NotToBeHad, '^Debian testing has no package no-such-package: no-such-program$'):
+                contestants.fetch_newer(self.MISSING)
+
+    def test_what_is_there_is_not_fetched(self):
+        self.assertEqual(contestants.fetch_newer(dataclasses.replace(self.MISSING, programs=('sh',))), '')
+        self.assertEqual(contestants.fetch_newer(dataclasses.replace(self.MISSING, newer='')), '')
 
 
 class WhatIsServed(unittest.TestCase):

@@ -471,7 +471,8 @@ def contestants_section(runs):
         mount = f'`{for_people(contestant.mount)}{options}`' if contestant.mount else ''
         if contestant.loop:
             mount = '`losetup --find --show --read-only --direct-io=off IMAGE`, then ' + mount.replace('IMAGE', 'LOOP')
-        packages = ', '.join(f'{package} {versions[package]}' for package in contestant.packages if package in versions)
+        packages = ', '.join(f'{package} {versions[package]}'
+                             for package in (*contestant.packages, f'{contestant.newer} of Debian testing') if package in versions)
         lines.append([contestant.title, packages, build, mount, contestant.best_mode])
     return ['## Who is compared\n', table(['', 'packages', 'image', 'mount', 'why so'], lines).replace('---:', '---')]
 

@@ -454,6 +454,13 @@ class TheDisksDrift(unittest.TestCase):
         self.assertGreater(len(set(orders)), 2)
 
 
+    def test_of_those_who_take_part_each_comes_after_each_other_once(self):
+        steps = load('peers').plan_steps('tiny', {'cold_path': [1]}, CONTESTANTS, 6)
+        pairs = [(first.contestant.name, second.contestant.name) for first, second in zip(steps, steps[1:])
+                 if first.turn == second.turn]
+        self.assertEqual((len(pairs), len(set(pairs))), (6 * 5, 6 * 5))
+
+
 class WhatStraceSaw(unittest.TestCase):
     DEVICE = '4<\\x2f\\x64\\x65\\x76\\x2f\\x66\\x75\\x73\\x65>'  # 4</dev/fuse>
 

@@ -355,15 +355,16 @@ class WhatIsTried(unittest.TestCase):
 
     def test_each_choice_is_the_best_with_those_before(self):
         # Large blocks are better uncompressed only, and compression is better.
+        kept = []
         rates = {'-comp none': 10, '-comp lz4': 20, '-comp lz4 -b 16K': 25, '-comp lz4 -b 1M': 5, '-comp none -b 1M': 99}
 
         def rate_of(candidate, turn):
             if candidate.options:
                 raise trials.NoGood('mount: exit status 32: mount: MNT: wrong option.\n       dmesg(1) may tell')
             return rates[candidate.build_options]
-        chosen, tried = trials.choose(self.contestant(), rate_of)
+        chosen, tried = trials.choose(self.contestant(), rate_of, lambda chosen: kept.append(chosen.ending()))
         self.assertEqual((chosen.build_options, chosen.options), ('-comp lz4 -b 16K', ''))
-        self.assertEqual(chosen.ending(), '-complz4-b16K.squashfs')
+        self.assertEqual(kept, ['-complz4.squashfs', '-complz4-b16K.squashfs', '-complz4-b16K.squashfs'])
         self.assertEqual([one.words for one in tried if one.chosen], ['-comp lz4', '-b 16K', ''])
         self.assertEqual(tried[-1].text(), '`threads=9` mount: exit status 32')
         self.assertEqual(tried[1].text(), '**`-comp lz4`** 20.0 (20.0..20.0)')
@@ -375,11 +376,12 @@ class WhatIsTried(unittest.TestCase):
         def refuse(candidate, turn):
             raise trials.NoGood('no such thing')
         with self.assertRaisesRegex(trials.NoGood, 'no such thing'):
-            trials.choose(self.contestant(), refuse)
+            trials.choose(self.contestant(), refuse, lambda chosen: None)
 
     def test_alternatives_are_tried_in_turn(self):
         seen = []
-        trials.choose(self.contestant(), lambda candidate, turn: seen.append((candidate.build_options, turn)) or 1)
+        trials.choose(self.contestant(), lambda candidate, turn: seen.append((candidate.build_options, turn)) or 1,
+                      lambda chosen: None)
         self.assertEqual([turn for _, turn in seen[:4]], [0, 0, 1, 1])
         self.assertEqual({words for words, _ in seen[:4]}, {'-comp none', '-comp lz4'})
 

@@ -27,9 +27,10 @@ class Tried:
         return (f'**{name}**' if self.chosen else name) + ' ' + (short_reason or figures.with_spread(self.rates, figures.short))
 
 
-def choose(contestant, rate_of):
+def choose(contestant, rate_of, keep_only):
     """The contestant with the best of each of its choices, and all that was tried. `rate_of(candidate, turn)` measures one, or
-    raises NoGood, which goes on to the caller where no alternative of a choice is any good."""
+    raises NoGood, which goes on to the caller where no alternative of a choice is any good. `keep_only(chosen)` is called after
+    each choice: the images of the others need not stay."""
     everything = []
     for choice in contestant.choices:
         candidates = {words: with_words(contestant, choice, words) for words in choice.alternatives}
@@ -38,6 +39,7 @@ def choose(contestant, rate_of):
         if best is None:
             raise NoGood(tried[0].reason)
         contestant = candidates[best.words]
+        keep_only(contestant)
         everything += [replace(one, chosen=one is best) for one in tried]
     return contestant, everything
 

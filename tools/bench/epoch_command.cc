@@ -94,7 +94,7 @@ Result<void> MeasureMoreReaders(Experiment& experiment, SampleStore& store, std:
     settings.limit_seconds /= 2 * kPairs;
     // All readers need a batch at least, or the last one alone is measured.
     settings.batch = static_cast<unsigned>(
-        std::clamp<size_t>(order.size() / (2 * kPairs) / (8 * experiment.settings.readers), 1, settings.batch));
+        std::clamp<size_t>(order.size() / (2 * kPairs) / (size_t{8} * experiment.settings.readers), 1, settings.batch));
     if (piece(number).size() < static_cast<size_t>(8) * experiment.settings.readers) break;
     const auto figures = RunEpoch(store, piece(number), settings, experiment.watch);
     if (!figures) return std::unexpected(figures.error());

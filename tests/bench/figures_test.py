@@ -183,6 +183,12 @@ class Cells(unittest.TestCase):
         self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'lmdb'), '24.0 not cold')
         self.assertEqual(results.rate_cell(rows, 'directory', 'samples_per_second', 'lmdb'), '24.0')
 
+    def test_what_was_not_cold_is_compared_with_nothing(self):
+        rows = results.Rows([epoch(name, turn, rate, experiment='cold', cache='warm' if (name, turn) == ('quire', 2) else 'cold')
+                             for turn in (1, 2) for name, rate in (('directory', 100), ('quire', 200 * turn))])
+        self.assertEqual(results.rate_cell(rows, 'quire', 'samples_per_second', 'directory'), '300 not cold (2.00?)')
+        self.assertIsNone(results.ratio_of(rows.of(round=2), 'quire', 'directory', 'samples_per_second'))
+
     def test_cpu_of_a_daemon_that_nobody_saw_is_not_zero(self):
         rows = results.Rows([{'contestant': 'quire', 'reader_cpu_seconds': 1, 'daemon_cpu_seconds': None, 'bytes': 1e9},
                              {'contestant': 'directory', 'reader_cpu_seconds': 3, 'daemon_cpu_seconds': None, 'bytes': 1e9}])

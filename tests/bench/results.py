@@ -70,8 +70,12 @@ class Rows:
         return any(not row.get('complete', True) for row in self.rows)
 
     def not_cold(self):
-        """Whether an epoch that was to be cold was served by caches: its label says so (`quire bench` counts)."""
-        return any(row.get('experiment') in COLD and row.get('cache') in ('warm', 'partly cold', 'memory') for row in self.rows)
+        """The epochs that were to be cold and were served by caches: their label says so (`quire bench` counts)."""
+        return Rows([row for row in self.rows
+                     if row.get('experiment') in COLD and row.get('cache') in ('warm', 'partly cold', 'memory')])
+
+    def without(self, others):
+        return Rows([row for row in self.rows if row not in others.rows])
 
     def too_slow(self):
         return any('too_slow' in row for row in self.rows)
@@ -94,13 +98,15 @@ def rate_cell(rows, contestant, field, reference):
     if rate is None:
         return 'too slow' if mine.too_slow() else ''
     ratio = ratio_of(rows, contestant, reference, field)
-    return (figures.short(rate) + (' cut' if mine.cut() else '') + (' not cold' if mine.not_cold() else '') +
+    return (figures.short(rate) + (' cut' if mine.cut() else '') + (' not cold' if mine.not_cold().rows else '') +
             (f' ({figures.ratio_text(ratio)})' if ratio is not None and contestant != reference else ''))
 
 
 def ratio_of(rows, name, reference, field):
-    """Where one of them was cut, over the samples that both came to. None where that would be unfair: of epochs in a row, each
-    finds what those before it left in memory, and one that was cut left less."""
+    """Of the rounds in which both were cold, where they were to be. Where one of them was cut, over the samples that both came to.
+    None where that would be unfair: of epochs in a row, each finds what those before it left in memory, and one that was cut
+    left less."""
+    rows = rows.without(rows.not_cold())
     mine, other = rows.of(contestant=name), rows.of(contestant=reference)
     if not mine.cut() and not other.cut():
         return figures.paired_ratio(mine.by_round(field), other.by_round(field))
@@ -452,7 +458,8 @@ def run_section(run):
              f'{run["date"]}, `{run["command"]}`; {machine["processor"]}, {machine["cores"]} cores, '
              f'{machine["memory_bytes"] / (1 << 30):.0f} GiB, {machine["file_system"]} on {machine["device"]}, '
              f'{machine["kernel"]}, {machine["distribution"]}, {run["quire"]}. {rounds_text(run["rounds"])} "cut": the epoch was ended after '
-             f'{run["limit_seconds"]:g} s, and the figures are of what was read; it is compared over the samples that both came to.' +
+             f'{run["limit_seconds"]:g} s, and the figures are of what was read; it is compared over the samples that both came to. "not cold":'
+             ' caches served some of it, and such rounds are compared with nothing.' +
              (f' fio reads {run["fio_block"]} at a time.\n' if run.get('fio_block') else '\n')]
     for name, reason in run['left_out'].items():
         parts.append(f'Left out: {TITLE_OF[name]}: {reason}.\n')

@@ -1,6 +1,8 @@
 // A file descriptor with an owner, and reads and writes that are complete or an error.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +17,9 @@ namespace quire {
 // give it a second; then the error is told, and the reader decides.
 inline constexpr uint8_t kMaxFailedTries = 10;
 constexpr bool MayPass(int error_number) { return error_number == EINTR || error_number == EAGAIN; }
+
+// A path of the open file `fd`, wherever it lies by now, for system calls that take no descriptor. Needs /proc.
+inline std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 class File {
  public:

@@ -19,8 +19,6 @@
 namespace quire {
 namespace {
 
-std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
 // The kernel's own file systems that have unnamed files can name them. Behind FUSE and SMB is a program that may not,
 // so there it is tried; not elsewhere, since that moves the mtime of a folder that may be part of what is to be packed.
 bool IsServedByOthers(const File& file) {

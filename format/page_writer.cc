@@ -83,7 +83,7 @@ class PageWriter {
   // Past the kernel's page cache, where the file system can: half the processor time of packing went into caching what
   // nobody reads, and the sync at the end had to wait for it. Not open where it cannot.
   static File OpenDirect(const File& file) {
-    return File(open(fmt::format("/proc/self/fd/{}", file.fd()).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+    return File(open(ProcPath(file.fd()).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
   }
 
   // This thread's memory of one page; nullptr where there is none.

@@ -131,7 +131,7 @@ Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
   if (type == S_IFLNK) {
     if (auto read = ReadTarget(folder, entry); !read) return read;
   } else {
-    auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), entry.name));
+    auto attributes = ReadSourceAttributes(ProcPath(folder.fd()) + "/" + entry.name);
     if (!attributes) return Propagate(std::move(attributes));
     entry.attributes = std::move(*attributes);
   }
@@ -179,7 +179,7 @@ class Scanner {
     ScannedEntry root;
     const int fd = options_.root.folder().fd();
     if (fstat(fd, &root.status) != 0) return SystemError(errno, "fstat");
-    auto attributes = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/.", fd));
+    auto attributes = ReadSourceAttributes(ProcPath(fd) + "/.");
     if (!attributes) return Propagate(std::move(attributes));
     root.attributes = std::move(*attributes);
     device_ = root.status.st_dev;

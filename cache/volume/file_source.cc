@@ -51,7 +51,7 @@ Result<std::pair<File, uint32_t>> OpenDirect(const std::string& path) {
 }  // namespace
 
 Result<VolumeFile> VolumeFile::Open(int fd, bool direct) {
-  const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  const std::string path = ProcPath(fd);
   std::string why_buffered;
   if (direct) {
     if (auto opened = OpenDirect(path); opened) {

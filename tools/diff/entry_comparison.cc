@@ -95,7 +95,7 @@ Result<EntryComparer::Outcome> EntryComparer::Compare(const PackEntry& entry, co
   } else {
     SourceAttributes now;
     if (Compares(kXattrsAspect) || (outcome.status.st_mode & 07777U) != attributes->mode) {
-      auto read = ReadSourceAttributes(fmt::format("/proc/self/fd/{}/{}", folder.fd(), name));
+      auto read = ReadSourceAttributes(ProcPath(folder.fd()) + "/" + name);
       if (!read) return Propagate(std::move(read));
       now = std::move(*read);
     }

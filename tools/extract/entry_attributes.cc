@@ -68,8 +68,7 @@ void AttributeSetter::SetTimes(const File& file, NodeNumber place, const Node& n
   const auto times = Times(node);
   if (futimens(file.fd(), times.data()) == 0) return;
   // A folder that nobody may read is open as a place only.
-  if (errno == EBADF && utimensat(AT_FDCWD, fmt::format("/proc/self/fd/{}", file.fd()).c_str(), times.data(), 0) == 0)
-    return;
+  if (errno == EBADF && utimensat(AT_FDCWD, ProcPath(file.fd()).c_str(), times.data(), 0) == 0) return;
   Refuse(Refused::kTime, place, Reason(errno));
 }
 

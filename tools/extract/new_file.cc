@@ -10,12 +10,6 @@
 #include <utility>
 
 namespace quire {
-namespace {
-
-std::string ProcPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
-}  // namespace
-
 std::string TemporaryName() {
   std::array<uint64_t, 2> random = {};
   // 16 bytes come whole once the system is up; a name that is taken all the same is an error of its entry.

@@ -1,6 +1,8 @@
 #include "cache/background_thread.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +30,8 @@ bool IsFirst(const char* name) {
 }
 
 }  // namespace
+
+void PutThreadFirst(int nice) { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice); }
 
 void ReportThreadException(const char* thread_name) noexcept {
   try {

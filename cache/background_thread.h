@@ -21,6 +21,9 @@ namespace quire {
 // clause only.
 void ReportThreadException(const char* thread_name) noexcept;
 
+// Gives the calling thread a nice value below 0. Only root may, and CAP_SYS_NICE: everybody else's threads take turns.
+void PutThreadFirst(int nice);
+
 // Runs `step`; false where an exception left it, which is logged. A thread that works in turns runs each of them so:
 // what one turn could not do for want of memory, another may.
 template <typename Step>

@@ -44,7 +44,7 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto source = OpenFileSource(pack.file().fd(), {.io = options.io});
+  auto source = OpenFileSource(pack.file().fd(), {.io = options.io, .nice = kFillNice});
   if (!source) return Propagate(std::move(source));
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));

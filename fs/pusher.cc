@@ -1,8 +1,5 @@
 #include "fs/pusher.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -79,7 +76,7 @@ void Pusher::Enqueue(uint64_t page) {
 void Pusher::Run(const std::stop_token& stop) {
   // A store saves whoever reads the sample several times what it costs: where many readers want the cores it goes
   // first. Only root may; everybody else takes turns.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  PutThreadFirst(kNice);
   while (true) {
     std::unique_lock lock(mutex_);
     if (!arrived_.wait(lock, stop, [this] { return count_ > 0; }) || stop.stop_requested()) return;

@@ -88,13 +88,13 @@ Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOpt
   if (options.io != IoKind::kThreads) {
     auto file = VolumeFile::Open(fd, options.direct);
     if (!file) return Propagate(std::move(file));
-    auto source = UringFileSource::Create(std::move(*file), options.threads);
+    auto source = UringFileSource::Create(std::move(*file), options.threads, options.nice);
     if (source || options.io == IoKind::kUring) return source;
     remark = fmt::format(" (io_uring refused: {})", source.error().message);
   }
   auto file = VolumeFile::Open(fd, options.direct);
   if (!file) return Propagate(std::move(file));
-  return ThreadFileSource::Create(std::move(*file), options.threads, std::move(remark));
+  return ThreadFileSource::Create(std::move(*file), options.threads, options.nice, std::move(remark));
 }
 
 }  // namespace quire

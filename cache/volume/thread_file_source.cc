@@ -10,11 +10,15 @@
 
 namespace quire {
 
-Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(VolumeFile file, unsigned threads, std::string remark) {
+Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(VolumeFile file, unsigned threads, int nice,
+                                                               std::string remark) {
   const unsigned wanted = threads == 0 ? kPoolThreads : std::min(threads, kMaxPoolThreads);
   std::unique_ptr<ThreadFileSource> source(new ThreadFileSource(std::move(file), std::move(remark)));
   while (source->threads_.size() < wanted) {
-    auto thread = StartBackgroundThread("quire-fill", [source = source.get()] { source->Work(); });
+    auto thread = StartBackgroundThread("quire-fill", [source = source.get(), nice] {
+      if (nice < 0) PutThreadFirst(nice);
+      source->Work();
+    });
     if (!thread && source->threads_.empty()) return Propagate(std::move(thread));
     if (!thread) break;
     source->threads_.push_back(std::move(*thread));

@@ -25,7 +25,7 @@ class ThreadFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxPoolThreads, 0 for kPoolThreads; fewer where the machine gives fewer. `remark` ends
   // the description. An error where not even one thread can be started.
-  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, std::string remark);
+  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, int nice, std::string remark);
   ~ThreadFileSource() override;
 
   void Submit(VolumeRead* first) override;

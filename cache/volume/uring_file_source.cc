@@ -53,8 +53,8 @@ class UringRing {
   UringRing& operator=(const UringRing&) = delete;
   ~UringRing();
 
-  // Starts the thread and returns once its ring works.
-  Result<void> Start();
+  // Starts the thread, with this nice value, and returns once its ring works.
+  Result<void> Start(int nice);
 
   // Any thread. Tells that a read will be pushed: it counts as the ring's load from now until it was answered.
   void Expect() { load_.fetch_add(1, std::memory_order_relaxed); }
@@ -116,10 +116,13 @@ UringRing::~UringRing() {
   eventfd_write(wake_.fd(), 1);
 }
 
-Result<void> UringRing::Start() {
+Result<void> UringRing::Start(int nice) {
   wake_ = File(eventfd(0, EFD_CLOEXEC));
   if (!wake_.is_open()) return SystemError(errno, "eventfd");
-  auto thread = StartBackgroundThread("quire-fill", [this] { Main(); });
+  auto thread = StartBackgroundThread("quire-fill", [this, nice] {
+    if (nice < 0) PutThreadFirst(nice);
+    Main();
+  });
   if (!thread) return Propagate(std::move(thread));
   owner_ = std::move(*thread);
   is_set_up_.wait();
@@ -284,14 +287,14 @@ UringFileSource::UringFileSource(VolumeFile file) : FileSource(std::move(file)) 
 
 UringFileSource::~UringFileSource() = default;
 
-Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, unsigned threads) {
+Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, unsigned threads, int nice) {
   const unsigned by_cores = std::clamp(std::thread::hardware_concurrency() / 4, 1U, 4U);
   const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxRings);
   std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(file)));
   auto& rings = source->rings_;
   while (rings.size() < wanted) {
     auto ring = std::make_unique<UringRing>(source->file_);
-    auto started = ring->Start();
+    auto started = ring->Start(nice);
     if (!started && rings.empty()) return Propagate(std::move(started));
     if (!started) break;
     rings.push_back(std::move(ring));

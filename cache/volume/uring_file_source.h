@@ -21,8 +21,8 @@ class UringRing;
 class UringFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxRings, 0 for the number by cores; fewer where the machine gives fewer. An error, with the
-  // kernel's reason, where not even one ring can be had.
-  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads);
+  // kernel's reason, where not even one ring can be had. `nice`: of the threads.
+  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, int nice);
   ~UringFileSource() override;
 
   // Each read goes to the ring with the fewest in flight. So the parts of a page, and extents that are read alone, are

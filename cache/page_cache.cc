@@ -273,6 +273,7 @@ PageCache::Outcome PageCache::Bypass(ExtentRead& read) {
   entry->done = OnExtentRead;
   entry->waiters.Push(read);
   to_submit_.Push(*entry);
+  fills_.UrgentSent();
   return Outcome::kParked;
 }
 
@@ -447,7 +448,7 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
 
 void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers) {
   while (true) {
-    fills_.Pump();
+    fills_.Pump(meter_.BusyDepth(volumes_.request_bytes(), volumes_.depth()));
     const size_t reads = to_submit_.size();
     outstanding_ += reads;
     if (reads > 0) meter_.Began(reads, NowNs());
@@ -583,6 +584,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
   if (result > 0) meter_.Completed(static_cast<uint64_t>(result), now_ns);
+  fills_.UrgentCame();
   Answers answers;
   ExtentReadQueue failed;
   const uint32_t slot = entry.slot;
@@ -638,7 +640,7 @@ void PageCache::EndRead() {
 void PageCache::CountRead(int64_t result, uint64_t now_ns) {
   counters_.Add(Counter::kVolumeReads);
   if (result > 0) counters_.Add(Counter::kVolumeBytes, static_cast<uint64_t>(result));
-  meter_.Ended(now_ns);
+  meter_.Ended(result > 0 ? static_cast<uint64_t>(result) : 0, now_ns);
 }
 
 // --- Readahead

@@ -92,8 +92,14 @@ class PageFills {
   // A request came back: its units are there, or failed. Returns whether it was the last one of its fill.
   bool Came(Request& request, bool is_complete);
 
-  // Sends what is queued while there is room for it in flight.
-  void Pump();
+  // Somebody waits for a read beside those of fills, of an extent alone; it came back.
+  void UrgentSent();
+  void UrgentCame() { --urgent_in_flight_; }
+
+  // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where
+  // somebody waited lately no more are in flight, since they are what a reader finds before itself; but some more for
+  // each read that waits beside another, or the pages that their readers need next would get no share of the volume.
+  void Pump(uint32_t busy_depth);
 
   // The last request came, and was dealt with. REQUIRES: no read waits.
   void Ended(uint32_t slot);
@@ -114,8 +120,8 @@ class PageFills {
 
   const uint32_t alignment_bytes_;
   const uint32_t units_a_request_;
-  const uint32_t background_depth_;  // requests that nobody waits for, in flight at a time: they keep the source busy
-  std::vector<Fill> fills_;          // by slot
+  const uint32_t most_background_;  // requests that nobody waits for, in flight at a time
+  std::vector<Fill> fills_;         // by slot
   struct Queue {
     uint32_t first = 0;
     uint32_t last = 0;
@@ -124,6 +130,9 @@ class PageFills {
   std::array<Queue, kFillKinds> queues_;
   std::array<uint32_t, kFillKinds> filling_ = {};
   uint32_t background_in_flight_ = 0;
+  uint32_t urgent_in_flight_ = 0;
+  double urgents_together_ = 1;     // in flight when one is sent, of late
+  uint32_t sent_since_urgent_ = 0;  // reads for nobody
   ReadQueue& to_submit_;
 };
 

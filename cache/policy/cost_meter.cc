@@ -1,6 +1,7 @@
 #include "cache/policy/cost_meter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "format/geometry.h"
@@ -15,16 +16,26 @@ constexpr uint32_t kMaxBandwidthDelayPages = 64;
 // The least latency of late is what a fill takes without a queue before it: each fill moves it up by so small a share,
 // so that a volume that became slower is believed after some hundred fills.
 constexpr uint64_t kForgottenShare = 64;
+// Reads that were alone are few where a volume is kept busy: the mean of about so many of the last is taken.
+constexpr double kAloneWindow = 8;
 
 }  // namespace
 
 void CostMeter::Began(uint64_t reads, uint64_t now_ns) {
   if (reads == 0) return;
   if (in_flight_ == 0) busy_since_ns_ = now_ns;
+  alone_since_ns_ = in_flight_ == 0 && reads == 1 ? now_ns : 0;
   in_flight_ += reads;
 }
 
-void CostMeter::Ended(uint64_t now_ns) {
+void CostMeter::Ended(uint64_t bytes, uint64_t now_ns) {
+  if (alone_since_ns_ != 0) {
+    const double transfer_ns = costs_.ns_per_byte() * static_cast<double>(bytes);
+    const double answer_ns =
+        std::max(static_cast<double>(now_ns - std::min(now_ns, alone_since_ns_)) - transfer_ns, 0.0);
+    alone_ns_ = alone_ns_ < 0 ? answer_ns : alone_ns_ + (answer_ns - alone_ns_) / kAloneWindow;
+    alone_since_ns_ = 0;
+  }
   if (--in_flight_ == 0) busy_ns_ += now_ns - std::min(now_ns, busy_since_ns_);
 }
 
@@ -48,6 +59,12 @@ uint32_t CostMeter::bandwidth_delay_pages() const {
   const double page_ns = std::max(costs_.ns_per_byte() * kPageBytes, 1.0);
   const double pages = 2 * static_cast<double>(least_fill_ns_) / page_ns;
   return static_cast<uint32_t>(std::clamp(pages, 2.0, double{kMaxBandwidthDelayPages}));
+}
+
+uint32_t CostMeter::BusyDepth(uint64_t bytes, uint32_t most) const {
+  if (alone_ns_ < 0) return most;
+  const double transfers = alone_ns_ / std::max(costs_.CostNs(1, static_cast<double>(bytes)), 1.0);
+  return static_cast<uint32_t>(std::min(std::ceil(transfers) + 2, static_cast<double>(most)));
 }
 
 }  // namespace quire

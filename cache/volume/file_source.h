@@ -18,9 +18,9 @@ namespace quire {
 
 // A file's request_bytes(): 256 KiB keep a disk at its full rate with few requests, and eight of them are a page.
 inline constexpr uint32_t kFileRequestBytes = 256 << 10;
-// Its depth(): 2 MiB, which keep a drive of 4 GB/s busy for half a millisecond. That is what a read for which somebody
-// waits finds before itself: with 16 in flight p99 of one reader of a shuffled epoch was 2.4 ms, with 8 it is 1.2 ms,
-// and the epoch takes as long.
+// Its depth(): 2 MiB, which keep a drive of 4 GB/s busy for half a millisecond. At most so much does a read for which
+// somebody waits find before itself: with 16 in flight p99 of one reader of a shuffled epoch was 2.4 ms, with 8 it was
+// 1.2 ms, and the epoch took as long. PageFills sends fewer where fewer keep the volume busy.
 inline constexpr uint32_t kFileDepth = 8;
 
 // Of threads that somebody waits for: before those that push samples (-10), which keep a core for a millisecond where

@@ -425,6 +425,38 @@ TEST(PageCache, PathOrderReadsEachPageOnceAndAheadWithAnArenaThatIsTooSmall) {
   EXPECT_LE(stats[Counter::kPrefetchedWasted], 4);
 }
 
+// What is in flight ahead of a read is what its reader waits for, so it is no more than keeps the volume busy: two or three,
+// where the volume answers at once.
+TEST(PageCache, HasFewReadsInFlightForNobodyWhileSomebodyReads) {
+  constexpr size_t kBusy = 3;
+  const PackInMemory& source = ManySamplesAPage();
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, ArenaOf(60), engine, {.admission = AdmissionMode::kExtent});
+  const auto sweep = [&] {
+    uint64_t page = 0;
+    while (page < cache.page_count() && cache.Sweep(page) != PageCache::SweepOutcome::kNoSlot) ++page;
+  };
+  const auto read_alone = [&](ExtentNumber number) { EXPECT_FALSE(ReadNow(cache, engine, source, number)); };
+  read_alone(0);  // which tells how soon the volume answers
+  sweep();
+  size_t most = 0;
+  for (int read = 0; read < 20; ++read) {
+    most = std::max(most, engine.in_flight().size());
+    engine.Complete(0);
+    sweep();
+  }
+  EXPECT_GE(most, 2);
+  EXPECT_LE(most, kBusy);
+  // Nobody has waited for a while.
+  for (int read = 0; read < 100; ++read) {
+    most = std::max(most, engine.in_flight().size());
+    engine.Complete(0);
+    sweep();
+  }
+  EXPECT_EQ(most, engine.depth());
+  engine.CompleteAll();
+}
+
 // The thread that fills the reserve is the one that waits for memory.
 TEST(PageCache, FillsPagesFromTheReserve) {
   const PackInMemory& source = ManySamplesAPage();

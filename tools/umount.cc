@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kDaemonTimeout(30);
 // Then it is looked, and then each second, whether it will not end for now. Most have ended by then.
 constexpr std::chrono::milliseconds kFirstLook(200);
 constexpr std::chrono::milliseconds kFurtherLooks(1000);
+// What stops it for less lets it end: a debugger that looks at it, a snapshot that freezes its control group.
+constexpr std::chrono::seconds kStandstill(3);
 // Programs that are started meanwhile have a copy of the mount for a moment, where they are put into a mount namespace.
 constexpr std::chrono::seconds kForeignCopies(5);
 
@@ -72,10 +74,14 @@ std::unexpected<Error> ExplainBusy(const MountEntry& mount) {
 // cause.
 Result<void> WaitForDaemon(const PresenceWatch& daemon, const MountEntry& mount) {
   const auto begin = std::chrono::steady_clock::now();
+  auto ran_last = begin;  // or nobody has looked yet
   for (auto wait = kFirstLook; !WaitForEnd(daemon, wait); wait = kFurtherLooks) {
-    const auto waited = std::chrono::steady_clock::now() - begin;
+    const auto now = std::chrono::steady_clock::now();
+    const auto waited = now - begin;
+    const std::string standstill = DescribeStandstill(daemon.pid);
+    if (standstill.empty()) ran_last = now;
     std::string cause = DescribeMountCopy(mount);
-    if (cause.empty()) cause = DescribeStandstill(daemon.pid);
+    if (cause.empty() && now - ran_last >= kStandstill) cause = standstill;
     if (cause.empty() && waited >= kForeignCopies) cause = DescribeForeignMountCopy(mount);
     if (cause.empty() && waited >= kDaemonTimeout) cause = "the disk of the pack does not answer";
     if (!cause.empty())

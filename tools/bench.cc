@@ -10,8 +10,8 @@
 
 namespace quire {
 
-void AddBenchCommand(CLI::App& app) {
-  app.add_subcommand("bench", "Measure a storage, a loader's epochs, or names and attributes");
+void AddBenchCommand(Command program) {
+  program.AddSubcommand("bench", "Measure a storage, a loader's epochs, or names and attributes");
 }
 
 int RunBenchCommand(std::vector<std::string> words) {

@@ -70,12 +70,12 @@ int RunCat(const Arguments& arguments) {
 
 }  // namespace
 
-void AddCatCommand(CLI::App& app, Body& run) {
+void AddCatCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* cat = app.add_subcommand("cat", "Write samples of a pack to standard output");
-  cat->add_option("PACK", arguments->pack, "Pack to read")->required();
-  cat->add_option("PATH", arguments->paths, "Samples in the pack; symlinks inside of it are followed")->required();
-  cat->callback([&run, arguments] { run = [arguments] { return RunCat(*arguments); }; });
+  Command cat = program.AddSubcommand("cat", "Write samples of a pack to standard output");
+  cat.Add("PACK", arguments->pack, "Pack to read").Required();
+  cat.Add("PATH", arguments->paths, "Samples in the pack; symlinks inside of it are followed").Required();
+  cat.SetBody(run, [arguments] { return RunCat(*arguments); });
 }
 
 }  // namespace quire

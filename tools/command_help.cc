@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "fs/help_text.h"
-#include "tools/command_words.h"
 
 namespace quire {
 namespace {
@@ -22,8 +21,8 @@ std::string Between(std::string_view text, std::string_view open, char close) {
 }
 
 // "TYPE:CHECK:...", as CLI11 has it: the type alone, or the choices "{a,b}" where a check knows them.
-std::string ValueLabel(const CLI::Option& option) {
-  const std::string type_name = option.get_type_name();
+std::string ValueLabel(Option option) {
+  const std::string type_name = option.type();
   const std::string type = type_name.substr(0, type_name.find(':'));
   std::string choices = Between(type_name, "{", '}');
   if (type != "TEXT" || choices.empty()) return type == "UINT" || type == "INT" ? "N" : type;
@@ -32,69 +31,69 @@ std::string ValueLabel(const CLI::Option& option) {
 }
 
 // What may be given and what is taken where nothing is: " (1 to 256; default 16)".
-std::string Bounds(const CLI::Option& option) {
+std::string Bounds(Option option) {
   std::string text;
-  const std::string type_name = option.get_type_name();
+  const std::string type_name = option.type();
   std::string range = Between(type_name, " in [", ']');
   if (const size_t dash = range.find(" - "); dash != std::string::npos) range.replace(dash, 3, " to ");
   text += range;
-  if (!option.get_default_str().empty())
-    text += fmt::format("{}default {}", text.empty() ? "" : "; ", option.get_default_str());
+  if (!option.default_value().empty())
+    text += fmt::format("{}default {}", text.empty() ? "" : "; ", option.default_value());
   return text.empty() ? text : " (" + text + ")";
 }
 
-std::string OptionLabel(const CLI::Option& option) {
+std::string OptionLabel(Option option) {
   std::string label;
-  for (const std::string& name : option.get_snames()) label += fmt::format("{}-{}", label.empty() ? "" : ",", name);
-  for (const std::string& name : option.get_lnames()) label += fmt::format("{}--{}", label.empty() ? "" : ",", name);
-  if (TakesValue(option)) label += " " + ValueLabel(option);
+  for (const std::string& name : option.short_names()) label += fmt::format("{}-{}", label.empty() ? "" : ",", name);
+  for (const std::string& name : option.long_names()) label += fmt::format("{}--{}", label.empty() ? "" : ",", name);
+  if (option.takes_value()) label += " " + ValueLabel(option);
   return label;
 }
 
-std::string PositionalLabel(const CLI::Option& option) {
-  const std::string name = option.get_name(true);
-  const bool is_list = option.get_items_expected_max() > 1;
-  if (option.get_required()) return is_list ? name + "..." : name;
+std::string PositionalLabel(Option option) {
+  const std::string name = option.positional_name();
+  const bool is_list = option.takes_list();
+  if (option.is_required()) return is_list ? name + "..." : name;
   return fmt::format("[{}]{}", name, is_list ? "..." : "");
 }
 
-std::string FormatOptions(const CLI::App& app, const std::string& group) {
+std::string FormatOptions(Command command, const std::string& group) {
   std::string text;
-  for (const CLI::Option* const option : app.get_options()) {
-    if (option->get_positional() || option->get_group() != group) continue;
-    text += FormatHelpEntry(OptionLabel(*option), option->get_description() + Bounds(*option), kHelpColumns);
+  for (const Option& option : command.options()) {
+    if (option.is_positional() || option.group() != group) continue;
+    text += FormatHelpEntry(OptionLabel(option), option.description() + Bounds(option), kHelpColumns);
   }
   return text.empty() ? text : fmt::format("\n{}:\n{}", group, text);
 }
 
 }  // namespace
 
-std::string UsageOf(const CLI::App& app, const std::string& program) {
-  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) return program + " COMMAND [ARGUMENT]...";
-  std::string usage = program;
-  for (const CLI::Option* const option : PositionalsOf(app)) usage += " " + PositionalLabel(*option);
-  for (const CLI::Option* const option : app.get_options()) {
-    if (option->get_positional() || !option->get_required()) continue;
-    usage += option->get_snames().empty() ? " --" + option->get_lnames().front() : " -" + option->get_snames().front();
-    if (TakesValue(*option)) usage += " " + ValueLabel(*option);
+std::string UsageOf(Command command) {
+  std::string usage = command.full_name();
+  if (!command.subcommands().empty()) return usage + " COMMAND [ARGUMENT]...";
+  for (const Option& option : command.positionals()) usage += " " + PositionalLabel(option);
+  for (const Option& option : command.options()) {
+    if (option.is_positional() || !option.is_required()) continue;
+    usage += option.short_names().empty() ? " --" + option.long_names().front() : " -" + option.short_names().front();
+    if (option.takes_value()) usage += " " + ValueLabel(option);
   }
   return usage + " [OPTION]...";
 }
 
-std::string FormatHelp(const CLI::App* app, const std::string& program, CLI::AppFormatMode /*mode*/) {
-  std::string text = fmt::format("Usage: {}\n", UsageOf(*app, program));
-  if (!app->get_description().empty()) text += "\n" + WrapText(app->get_description(), 0, kHelpColumns) + "\n";
-  const auto positionals = PositionalsOf(*app);
+std::string FormatHelp(Command command) {
+  std::string text = fmt::format("Usage: {}\n", UsageOf(command));
+  if (!command.description().empty()) text += "\n" + WrapText(command.description(), 0, kHelpColumns) + "\n";
+  const auto positionals = command.positionals();
   if (!positionals.empty()) text += "\nArguments:\n";
-  for (const CLI::Option* const option : positionals)
-    text += FormatHelpEntry(option->get_name(true), option->get_description(), kHelpColumns);
-  const auto commands = app->get_subcommands([](const CLI::App*) { return true; });
-  if (!commands.empty()) text += "\nCommands:\n";
-  for (const CLI::App* const command : commands)
-    text += FormatHelpEntry(command->get_name(), command->get_description(), kHelpColumns);
-  for (const std::string& group : app->get_groups())
-    if (!group.empty()) text += FormatOptions(*app, group);
-  if (!app->get_footer().empty()) text += "\n" + app->get_footer() + "\n";
+  for (const Option& option : positionals)
+    text += FormatHelpEntry(option.positional_name(), option.description(), kHelpColumns);
+  const auto subcommands = command.subcommands();
+  if (!subcommands.empty()) text += "\nCommands:\n";
+  for (const Command& subcommand : subcommands)
+    text += FormatHelpEntry(subcommand.name(), subcommand.description(), kHelpColumns);
+  for (const std::string& group : command.groups())
+    if (!group.empty()) text += FormatOptions(command, group);
+  if (!command.footer().empty()) text += "\n" + command.footer() + "\n";
   return text;
 }
 

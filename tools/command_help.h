@@ -1,15 +1,15 @@
 // The form of --help: usage with all that must be given, arguments, options, commands, in lines of 80 columns.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+#include "tools/parser.h"
 
 namespace quire {
 
-// For CLI::App::formatter_fn. `program`: "quire ls".
-std::string FormatHelp(const CLI::App* app, const std::string& program, CLI::AppFormatMode mode);
+std::string FormatHelp(Command command);
 
 // "quire pack SRC -o OUT [OPTION]...".
-std::string UsageOf(const CLI::App& app, const std::string& program);
+std::string UsageOf(Command command);
 
 }  // namespace quire

@@ -2,20 +2,9 @@
 
 namespace quire {
 
-std::vector<const CLI::Option*> PositionalsOf(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
-}
-
-bool TakesValue(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
-
-const CLI::App* FindSubcommand(const CLI::App& app, std::string_view name) {
-  const auto found = app.get_subcommands([name](const CLI::App* sub) { return sub->get_name() == name; });
-  return found.empty() ? nullptr : found.front();
-}
-
 CommandWords::Role CommandWords::Take(const std::string& word) {
-  if (awaits_value_ != nullptr) {
-    awaits_value_ = nullptr;
+  if (awaits_value_) {
+    awaits_value_.reset();
     return Role::kValue;
   }
   if (takes_options_ && word == "--") {
@@ -28,8 +17,8 @@ CommandWords::Role CommandWords::Take(const std::string& word) {
     if (parsed.value_at == std::string::npos) awaits_value_ = parsed.option;
     return Role::kOption;
   }
-  if (const CLI::App* const subcommand = FindSubcommand(*app_, word)) {
-    app_ = subcommand;
+  if (const auto subcommand = command_.FindSubcommand(word)) {
+    command_ = *subcommand;
     return Role::kSubcommand;
   }
   positionals_.push_back(word);
@@ -40,16 +29,16 @@ CommandWords::OptionWord CommandWords::ParseOption(const std::string& word) cons
   if (word.starts_with("--")) {
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
-    const CLI::Option* const option = app_->get_option_no_throw(name);
-    if (option == nullptr) return {.unknown = name};
-    if (!TakesValue(*option)) return {};
+    const auto option = command_.FindOption(name);
+    if (!option) return {.unknown = name};
+    if (!option->takes_value()) return {};
     return {.option = option, .value_at = equals == std::string::npos ? equals : equals + 1};
   }
   for (size_t i = 1; i < word.size(); ++i) {  // -lR, -oro
     const std::string name = {'-', word[i]};
-    const CLI::Option* const option = app_->get_option_no_throw(name);
-    if (option == nullptr) return {.unknown = name};
-    if (TakesValue(*option)) return {.option = option, .value_at = i + 1 < word.size() ? i + 1 : std::string::npos};
+    const auto option = command_.FindOption(name);
+    if (!option) return {.unknown = name};
+    if (option->takes_value()) return {.option = option, .value_at = i + 1 < word.size() ? i + 1 : std::string::npos};
   }
   return {};
 }

@@ -2,7 +2,6 @@
 // wrong as the parser does not.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,42 +9,38 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/parser.h"
+
 namespace quire {
 
-// Options in the order in which they were added.
-std::vector<const CLI::Option*> PositionalsOf(const CLI::App& app);
-bool TakesValue(const CLI::Option& option);
-// Null where there is none of that name.
-const CLI::App* FindSubcommand(const CLI::App& app, std::string_view name);
-
-// Words in their order, without the program's name. `app` must outlive it.
+// Words in their order, without the program's name.
 class CommandWords {
  public:
-  explicit CommandWords(const CLI::App& app) : app_(&app) {}
+  explicit CommandWords(Command root) : command_(root) {}
 
   enum class Role : uint8_t { kSubcommand, kOption, kUnknownOption, kValue, kSeparator, kPositional };
   Role Take(const std::string& word);
 
   // The subcommand that the words are in, else the program.
-  [[nodiscard]] const CLI::App& app() const { return *app_; }
-  void Enter(const CLI::App& subcommand) { app_ = &subcommand; }
-  // The option whose value the next word is; null when there is none.
-  [[nodiscard]] const CLI::Option* awaits_value() const { return awaits_value_; }
+  [[nodiscard]] Command command() const { return command_; }
+  void Enter(Command subcommand) { command_ = subcommand; }
+  // The option whose value the next word is, if any.
+  [[nodiscard]] std::optional<Option> awaits_value() const { return awaits_value_; }
   // Whether the next word may be an option: no "--" went before.
   [[nodiscard]] bool takes_options() const { return takes_options_; }
   [[nodiscard]] const std::vector<std::string>& positionals() const { return positionals_; }
 
   // What a word that begins with '-' asks for.
   struct OptionWord {
-    const CLI::Option* option = nullptr;      // that takes a value, if any
+    std::optional<Option> option = {};        // that takes a value, if any
     size_t value_at = std::string::npos;      // the byte of the word that begins it; else it is the next word
     std::optional<std::string> unknown = {};  // the first name in it that is none
   };
   [[nodiscard]] OptionWord ParseOption(const std::string& word) const;
 
  private:
-  const CLI::App* app_;
-  const CLI::Option* awaits_value_ = nullptr;
+  Command command_;
+  std::optional<Option> awaits_value_;
   bool takes_options_ = true;
   std::vector<std::string> positionals_;
 };

@@ -155,16 +155,16 @@ std::vector<std::string> ChoicesOf(const std::string& type_name) {
 // The words so far, and what they leave open.
 class CommandLine {
  public:
-  explicit CommandLine(const CLI::App& app) : root_(app), words_(app) {}
+  explicit CommandLine(Command root) : root_(root), words_(root) {}
 
   // A word before the one to complete.
   void Take(const std::string& word) {
-    if (&words_.app() == &root_ && word == kHelpCommand) return;  // what follows is a command as well
+    if (words_.command() == root_ && word == kHelpCommand) return;  // what follows is a command as well
     if (words_.Take(word) == CommandWords::Role::kPositional) MountWithoutSaying();
   }
 
   Completion Complete(const std::string& word) {
-    if (words_.awaits_value() != nullptr) return CompleteValue(*words_.awaits_value(), word, 0);
+    if (words_.awaits_value()) return CompleteValue(*words_.awaits_value(), word, 0);
     if (!words_.takes_options() || !word.starts_with('-')) return CompletePositional(word);
     const CommandWords::OptionWord open = words_.ParseOption(word);
     if (open.value_at != std::string::npos) return CompleteValue(*open.option, word, open.value_at);
@@ -174,29 +174,29 @@ class CommandLine {
  private:
   // 'quire PACK DIR' is 'quire mount PACK DIR'.
   void MountWithoutSaying() {
-    if (const CLI::App* const mount = FindSubcommand(words_.app(), "mount")) words_.Enter(*mount);
+    if (const auto mount = words_.command().FindSubcommand("mount")) words_.Enter(*mount);
   }
 
   [[nodiscard]] std::string PackName() const {
-    const auto options = PositionalsOf(words_.app());
+    const auto options = words_.command().positionals();
     for (size_t i = 0; i < std::min(options.size(), words_.positionals().size()); ++i)
-      if (options[i]->get_name(true) == "PACK") return words_.positionals()[i];
+      if (options[i].positional_name() == "PACK") return words_.positionals()[i];
     return {};
   }
 
   [[nodiscard]] Completion CompleteOptionName(const std::string& word) const {
     Completion completion;
-    for (const CLI::Option* const option : words_.app().get_options()) {
-      for (const std::string& name : option->get_lnames())
-        AddCandidate(completion, word, "--" + name, option->get_description());
-      for (const std::string& name : option->get_snames())
-        AddCandidate(completion, word, "-" + name, option->get_description());
+    for (const Option& option : words_.command().options()) {
+      for (const std::string& name : option.long_names())
+        AddCandidate(completion, word, "--" + name, option.description());
+      for (const std::string& name : option.short_names())
+        AddCandidate(completion, word, "-" + name, option.description());
     }
     return completion;
   }
 
-  [[nodiscard]] Completion CompleteValue(const CLI::Option& option, const std::string& word, size_t value_at) const {
-    const std::string type_name = option.get_type_name();
+  [[nodiscard]] Completion CompleteValue(Option option, const std::string& word, size_t value_at) const {
+    const std::string type_name = option.type();
     const std::string type = type_name.substr(0, type_name.find(':'));
     const std::string prefix = word.substr(0, value_at);
     if (type == "OPTION,...") return CompleteMountOption(word, value_at, PackName());
@@ -205,7 +205,7 @@ class CommandLine {
     if (type == "OUT") return {.kind = Completion::Kind::kFiles, .prefix = prefix, .pattern = kPackPattern};
     if (type == "ORDER") return CompleteOrder(word, value_at);
     // The last of several values in one word.
-    const size_t separator = option.get_delimiter() == '\0' ? std::string::npos : word.rfind(option.get_delimiter());
+    const size_t separator = option.delimiter() == '\0' ? std::string::npos : word.rfind(option.delimiter());
     const std::string values =
         separator == std::string::npos ? prefix : word.substr(0, std::max(value_at, separator + 1));
     Completion completion;
@@ -215,26 +215,26 @@ class CommandLine {
 
   Completion CompletePositional(const std::string& word) {
     Completion completion;
-    for (const CLI::App* const subcommand : words_.app().get_subcommands([](const CLI::App*) { return true; }))
-      AddCandidate(completion, word, subcommand->get_name(), subcommand->get_description());
+    for (const Command& subcommand : words_.command().subcommands())
+      AddCandidate(completion, word, subcommand.name(), subcommand.description());
     if (!completion.candidates.empty()) return completion;
     MountWithoutSaying();
 
-    const auto options = PositionalsOf(words_.app());
+    const auto options = words_.command().positionals();
     if (options.empty()) return completion;
     const size_t place = words_.positionals().size();
-    if (place >= options.size() && options.back()->get_items_expected_max() == 1)
+    if (place >= options.size() && !options.back().takes_list())
       return words_.takes_options() ? CompleteOptionName(word) : completion;
-    const std::string name = options[std::min(place, options.size() - 1)]->get_name(true);
+    const std::string name = options[std::min(place, options.size() - 1)].positional_name();
     if (name == "PACK") return {.kind = Completion::Kind::kFiles, .pattern = kPackPattern};
-    if (name == "DIR" && words_.app().get_name() == "umount") return CompleteMountPoint(word);
+    if (name == "DIR" && words_.command().name() == "umount") return CompleteMountPoint(word);
     if (name == "DIR" || name == "SRC") return {.kind = Completion::Kind::kDirectories};
     // Of an entry where the command reads a pack, else of a file.
     if (const std::string pack = PackName(); !pack.empty()) return CompleteEntry(pack, {}, word, Wanted::kAll);
     return {.kind = Completion::Kind::kFiles};
   }
 
-  const CLI::App& root_;
+  Command root_;
   CommandWords words_;
 };
 
@@ -261,9 +261,9 @@ void Print(const Completion& completion) {
 
 }  // namespace
 
-Completion Complete(const CLI::App& app, std::span<const std::string> words) {
+Completion Complete(Command root, std::span<const std::string> words) {
   if (words.empty()) return {};
-  CommandLine line(app);
+  CommandLine line(root);
   for (const std::string& word : words.first(words.size() - 1)) line.Take(word);
   return line.Complete(words.back());
 }
@@ -272,8 +272,8 @@ bool IsCompleteCommand(std::span<const std::string> line) {
   return line.size() > 1 && line[0] == "complete" && line[1] == "--";
 }
 
-int RunCompleteCommand(const CLI::App& app, std::span<const std::string> line) {
-  const Completion completion = Complete(app, line.subspan(2));
+int RunCompleteCommand(Command root, std::span<const std::string> line) {
+  const Completion completion = Complete(root, line.subspan(2));
   if (IsFitForTerminal(completion.prefix)) Print(completion);
   return kExitOk;
 }

@@ -1,11 +1,12 @@
 // What could stand where the cursor is: the completion of bash, zsh and fish, derived from the parser itself.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "tools/parser.h"
 
 namespace quire {
 
@@ -29,15 +30,15 @@ struct Completion {
   std::string pattern = {};  // of kFiles: "*.quire" where others are of no use
 };
 
-// Completes the last of `words`, which follow the name of the program that `app` parses. Reads the index of a pack
+// Completes the last of `words`, which follow the name of the program, `root`. Reads the index of a pack
 // that they name; what cannot be read, or makes no sense, has no candidates.
-Completion Complete(const CLI::App& app, std::span<const std::string> words);
+Completion Complete(Command root, std::span<const std::string> words);
 
 // Whether the command line is 'PROGRAM complete -- WORDS...', which is for the shells' scripts alone. `line` follows
 // the program's name.
 bool IsCompleteCommand(std::span<const std::string> line);
 // Completes the last of its WORDS and prints what complete.cc defines; returns an exit code.
 // REQUIRES: IsCompleteCommand.
-int RunCompleteCommand(const CLI::App& app, std::span<const std::string> line);
+int RunCompleteCommand(Command root, std::span<const std::string> line);
 
 }  // namespace quire

@@ -121,26 +121,23 @@ int RunDiff(const Arguments& arguments) {
 
 }  // namespace
 
-void AddDiffCommand(CLI::App& app, Body& run) {
+void AddDiffCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* diff = app.add_subcommand("diff", "Compare a pack with a directory: what differs, is missing, is extra");
-  diff->add_option("PACK", arguments->pack, "Pack to read")->required();
-  diff->add_option("SRC", arguments->source, "Directory to compare it with")->required();
-  diff->add_option("--exclude", arguments->exclude, "Look at nothing that matches, as of 'quire pack'; repeatable")
-      ->type_name("GLOB")
-      ->allow_extra_args(false);
-  diff->add_option("--ignore", arguments->ignored,
-                   "What may differ, separated by commas: content, links, mode, mtime, owner, xattrs")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"content", "links", "mode", "mtime", "owner", "xattrs"}))
-      ->type_name("WHAT")
-      ->allow_extra_args(false);
-  diff->add_option("-j,--jobs", arguments->jobs, "Entries compared at once")
-      ->check(CLI::Range(1U, kMaxJobs))
-      ->capture_default_str()
-      ->type_name("N");
-  diff->add_flag("--json", arguments->json, "For programs: quire-json(7)");
-  diff->callback([&run, arguments] { run = [arguments] { return RunDiff(*arguments); }; });
+  Command diff = program.AddSubcommand("diff", "Compare a pack with a directory: what differs, is missing, is extra");
+  diff.Add("PACK", arguments->pack, "Pack to read").Required();
+  diff.Add("SRC", arguments->source, "Directory to compare it with").Required();
+  diff.Add("--exclude", arguments->exclude, "Look at nothing that matches, as of 'quire pack'; repeatable")
+      .Type("GLOB")
+      .OneWord();
+  diff.Add("--ignore", arguments->ignored,
+           "What may differ, separated by commas: content, links, mode, mtime, owner, xattrs")
+      .SeparatedBy(',')
+      .OneOf({"content", "links", "mode", "mtime", "owner", "xattrs"})
+      .Type("WHAT")
+      .OneWord();
+  diff.Add("-j,--jobs", arguments->jobs, "Entries compared at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
+  diff.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  diff.SetBody(run, [arguments] { return RunDiff(*arguments); });
 }
 
 }  // namespace quire

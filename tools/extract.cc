@@ -133,37 +133,34 @@ int RunExtract(const Arguments& arguments) {
 }
 
 // Two flags that exclude each other.
-void AddChoice(CLI::App& app, std::optional<bool>& chosen, const char* yes, const char* yes_means, const char* no,
+void AddChoice(Command extract, std::optional<bool>& chosen, const char* yes, const char* yes_means, const char* no,
                const char* no_means) {
-  CLI::Option* option = app.add_flag_function(yes, [&chosen](int64_t) { chosen = true; }, yes_means);
-  app.add_flag_function(no, [&chosen](int64_t) { chosen = false; }, no_means)->excludes(option);
+  const Option option = extract.AddFlag(yes, [&chosen] { chosen = true; }, yes_means);
+  extract.AddFlag(no, [&chosen] { chosen = false; }, no_means).Excludes(option);
 }
 
 }  // namespace
 
-void AddExtractCommand(CLI::App& app, Body& run) {
+void AddExtractCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* extract = app.add_subcommand("extract", "Write entries of a pack as files");
-  extract->add_option("PACK", arguments->pack, "Pack to read")->required();
-  extract->add_option("PATH", arguments->paths,
-                      "Entries to extract, with all below; '*', '?', '[...]' and '**' match; everything by default");
-  extract->add_option("-C,--directory", arguments->folder, "Folder to write to; made if it is not there")
-      ->required()
-      ->type_name("DIR");
-  extract->add_option("-j,--jobs", arguments->jobs, "Files written at once")
-      ->check(CLI::Range(1U, kMaxJobs))
-      ->capture_default_str()
-      ->type_name("N");
-  CLI::Option* skip =
-      extract->add_flag("--skip-existing", arguments->skip_existing, "Keep what is there, and go on: continues a run");
-  extract->add_flag("--overwrite", arguments->overwrite, "Replace what is there, but no folders")->excludes(skip);
-  extract->add_flag("-k,--keep-going", arguments->keep_going, "Name each fault and go on; the exit code is still 1");
-  AddChoice(*extract, arguments->same_permissions, "-p,--same-permissions", "Modes as packed; default for root",
+  Command extract = program.AddSubcommand("extract", "Write entries of a pack as files");
+  extract.Add("PACK", arguments->pack, "Pack to read").Required();
+  extract.Add("PATH", arguments->paths,
+              "Entries to extract, with all below; '*', '?', '[...]' and '**' match; everything by default");
+  extract.Add("-C,--directory", arguments->folder, "Folder to write to; made if it is not there")
+      .Required()
+      .Type("DIR");
+  extract.Add("-j,--jobs", arguments->jobs, "Files written at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
+  const Option skip =
+      extract.AddFlag("--skip-existing", arguments->skip_existing, "Keep what is there, and go on: continues a run");
+  extract.AddFlag("--overwrite", arguments->overwrite, "Replace what is there, but no folders").Excludes(skip);
+  extract.AddFlag("-k,--keep-going", arguments->keep_going, "Name each fault and go on; the exit code is still 1");
+  AddChoice(extract, arguments->same_permissions, "-p,--same-permissions", "Modes as packed; default for root",
             "--no-same-permissions", "Modes without set-ID and sticky bits, umask applies; default for others");
-  AddChoice(*extract, arguments->same_owner, "--same-owner", "Owners as packed; default for root, as far as it may",
+  AddChoice(extract, arguments->same_owner, "--same-owner", "Owners as packed; default for root, as far as it may",
             "--no-same-owner", "All belongs to who extracts; default for others");
-  AddProgressOptions(*extract, arguments->progress);
-  extract->callback([&run, arguments] { run = [arguments] { return RunExtract(*arguments); }; });
+  AddProgressOptions(extract, arguments->progress);
+  extract.SetBody(run, [arguments] { return RunExtract(*arguments); });
 }
 
 }  // namespace quire

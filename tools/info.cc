@@ -121,12 +121,12 @@ int RunInfo(const Arguments& arguments) {
 
 }  // namespace
 
-void AddInfoCommand(CLI::App& app, Body& run) {
+void AddInfoCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* info = app.add_subcommand("info", "Show what a pack holds and how it is laid out");
-  info->add_option("PACK", arguments->pack, "Pack to read")->required();
-  info->add_flag("--json", arguments->json, "For programs: quire-json(7)");
-  info->callback([&run, arguments] { run = [arguments] { return RunInfo(*arguments); }; });
+  Command info = program.AddSubcommand("info", "Show what a pack holds and how it is laid out");
+  info.Add("PACK", arguments->pack, "Pack to read").Required();
+  info.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  info.SetBody(run, [arguments] { return RunInfo(*arguments); });
 }
 
 }  // namespace quire

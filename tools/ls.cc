@@ -66,23 +66,23 @@ int RunLs(const Arguments& arguments) {
 
 }  // namespace
 
-void AddLsCommand(CLI::App& app, Body& run) {
+void AddLsCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* ls = app.add_subcommand("ls", "List what a pack holds, without mounting it");
-  ls->set_help_flag("--help", "Print this help and exit");  // -h is that of ls(1)
-  ls->add_option("PACK", arguments->pack, "Pack to read")->required();
-  ls->add_option("PATH", arguments->path, "Directory or entry in the pack; the root by default");
-  auto* const is_long =
-      ls->add_flag("-l", arguments->text.is_long, "Mode, links, owner, group, size, time and symlink targets");
-  ls->add_flag("-R,--recursive", arguments->recursive, "Directories below, too");
-  ls->add_flag("-h,--human-readable", arguments->text.human_sizes, "With -l: sizes such as 1.5M");
-  auto* const zero = ls->add_flag("-0,--zero", arguments->text.ends_with_nul,
-                                  "End names with a NUL byte, and give whole paths with -R: for 'xargs -0'");
-  auto* const tree = ls->add_flag("--tree", arguments->tree, "Draw all that is below as a tree");
-  tree->excludes(is_long)->excludes(zero);
-  ls->add_flag("--json", arguments->json, "For programs: quire-json(7)")->excludes(tree)->excludes(zero);
-  ls->add_flag("-a,-A,--all,-1", arguments->without_effect, "Without effect: all names are listed, and one a line");
-  ls->callback([&run, arguments] { run = [arguments] { return RunLs(*arguments); }; });
+  Command ls = program.AddSubcommand("ls", "List what a pack holds, without mounting it");
+  ls.SetHelpFlag("--help");  // -h is that of ls(1)
+  ls.Add("PACK", arguments->pack, "Pack to read").Required();
+  ls.Add("PATH", arguments->path, "Directory or entry in the pack; the root by default");
+  const Option is_long =
+      ls.AddFlag("-l", arguments->text.is_long, "Mode, links, owner, group, size, time and symlink targets");
+  ls.AddFlag("-R,--recursive", arguments->recursive, "Directories below, too");
+  ls.AddFlag("-h,--human-readable", arguments->text.human_sizes, "With -l: sizes such as 1.5M");
+  const Option zero = ls.AddFlag("-0,--zero", arguments->text.ends_with_nul,
+                                 "End names with a NUL byte, and give whole paths with -R: for 'xargs -0'");
+  Option tree = ls.AddFlag("--tree", arguments->tree, "Draw all that is below as a tree");
+  tree.Excludes(is_long).Excludes(zero);
+  ls.AddFlag("--json", arguments->json, "For programs: quire-json(7)").Excludes(tree).Excludes(zero);
+  ls.AddFlag("-a,-A,--all,-1", arguments->without_effect, "Without effect: all names are listed, and one a line");
+  ls.SetBody(run, [arguments] { return RunLs(*arguments); });
 }
 
 }  // namespace quire

@@ -12,7 +12,6 @@
 #include "format/escaping.h"
 #include "fs/help_text.h"
 #include "tools/command.h"
-#include "tools/command_words.h"
 #include "tools/complete.h"
 #include "tools/mount_helper.h"
 #include "tools/standard_streams.h"
@@ -21,8 +20,8 @@ namespace {
 
 // fstab's type 'fuse' and habit: 'quire PACK DIR' is 'quire mount PACK DIR'. What neither is there nor looks like the
 // name of a file is a subcommand, most likely with a typing error.
-bool IsMountWithoutSaying(const CLI::App& app, const std::vector<std::string>& words) {
-  if (words.size() < 2 || words[0].starts_with('-') || quire::FindSubcommand(app, words[0]) != nullptr) return false;
+bool IsMountWithoutSaying(quire::Command root, const std::vector<std::string>& words) {
+  if (words.size() < 2 || words[0].starts_with('-') || root.FindSubcommand(words[0])) return false;
   return words[0].find_first_of("/.") != std::string::npos || access(words[0].c_str(), F_OK) == 0;
 }
 
@@ -42,27 +41,27 @@ int Run(int argc, char** argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   Normalize(words);
   if (!words.empty() && words[0] == "bench") return quire::RunBenchCommand(std::move(words));
-  CLI::App app("Packs a directory of many small files into one file, and mounts it.", "quire");
-  quire::SetUpParser(app);
+  quire::Program program("quire", "Packs a directory of many small files into one file, and mounts it.");
+  quire::Command root = program.root();
   quire::Body run;
-  quire::AddPackCommand(app, run);
-  quire::AddMountCommand(app, run);
-  quire::AddUmountCommand(app, run);
-  quire::AddMountsCommand(app, run);
-  quire::AddLsCommand(app, run);
-  quire::AddCatCommand(app, run);
-  quire::AddExtractCommand(app, run);
-  quire::AddDiffCommand(app, run);
-  quire::AddInfoCommand(app, run);
-  quire::AddVerifyCommand(app, run);
-  quire::AddBenchCommand(app);
-  app.footer(quire::WrapText(
+  quire::AddPackCommand(root, run);
+  quire::AddMountCommand(root, run);
+  quire::AddUmountCommand(root, run);
+  quire::AddMountsCommand(root, run);
+  quire::AddLsCommand(root, run);
+  quire::AddCatCommand(root, run);
+  quire::AddExtractCommand(root, run);
+  quire::AddDiffCommand(root, run);
+  quire::AddInfoCommand(root, run);
+  quire::AddVerifyCommand(root, run);
+  quire::AddBenchCommand(root);
+  root.SetFooter(quire::WrapText(
       "'quire PACK DIR' mounts as well. 'quire help COMMAND' and 'man quire' tell the rest. Exit status: "
       "0 done, 1 failed or not done completely, 2 wrong usage.",
       0, quire::kHelpColumns));  // last, since subcommands inherit it
-  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(app, words);
-  if (IsMountWithoutSaying(app, words)) words.insert(words.begin(), "mount");
-  return quire::ParseAndRun(app, run, words);
+  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(root, words);
+  if (IsMountWithoutSaying(root, words)) words.insert(words.begin(), "mount");
+  return quire::ParseAndRun(program, run, words);
 }
 
 }  // namespace

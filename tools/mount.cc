@@ -29,23 +29,21 @@ Result<void> Mount(const Arguments& arguments) {
 
 }  // namespace
 
-void AddMountCommand(CLI::App& app, Body& run) {
+void AddMountCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const sub = app.add_subcommand("mount", "Mount a pack, read-only; returns when the mount answers");
-  sub->add_option("PACK", arguments->pack, "The pack to mount")->required();
-  sub->add_option("DIR", arguments->directory, "The directory to mount it at")->required();
-  sub->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
-  sub->add_option("-o,--options", arguments->options, "Mount options, separated by commas: see below")
-      ->type_name("OPTION,...")
-      ->allow_extra_args(false);
+  Command sub = program.AddSubcommand("mount", "Mount a pack, read-only; returns when the mount answers");
+  sub.Add("PACK", arguments->pack, "The pack to mount").Required();
+  sub.Add("DIR", arguments->directory, "The directory to mount it at").Required();
+  sub.AddFlag("-f,--foreground", arguments->foreground, "Stay in the foreground and log to stderr");
+  sub.Add("-o,--options", arguments->options, "Mount options, separated by commas: see below")
+      .Type("OPTION,...")
+      .OneWord();
   std::string table = FormatMountOptions(kHelpColumns);
   table.pop_back();  // help ends with a newline of its own
-  sub->footer("Mount options\n\n" + table);
-  sub->callback([&run, arguments] {
-    run = [arguments] {
-      const auto mounted = Mount(*arguments);
-      return mounted ? kExitOk : Fail("mount", mounted.error());
-    };
+  sub.SetFooter("Mount options\n\n" + table);
+  sub.SetBody(run, [arguments] {
+    const auto mounted = Mount(*arguments);
+    return mounted ? kExitOk : Fail("mount", mounted.error());
   });
 }
 

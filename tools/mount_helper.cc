@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -13,10 +12,10 @@
 #include "format/file.h"
 #include "format/pack.h"
 #include "fs/mount_options.h"
-#include "tools/command_help.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
+#include "tools/parser.h"
 #include "tools/standard_streams.h"
 
 namespace quire {
@@ -103,27 +102,24 @@ bool IsMountHelper(std::string_view name) {
 
 int RunMountHelper(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Mounts a pack for mount(8). 'quire mount' is for people.", "mount.quire");
-  app.formatter_fn(FormatHelp);
-  app.set_help_flag("-h,--help", "Print this help and exit");
-  app.set_version_flag("-V,--version", "mount.quire " QUIRE_VERSION, "Print the version and exit");
-  app.add_option("PACK", arguments.pack, "The pack to mount")->required();
-  app.add_option("DIR", arguments.directory, "The directory to mount it at")->required();
-  app.add_option("-o,--options", arguments.options, "Mount options: see 'quire mount --help'")->allow_extra_args(false);
-  app.add_flag("-s", arguments.sloppy, "Leave out options that are not known");
-  app.add_flag("-f", arguments.fake, "Check everything and mount nothing");
-  app.add_flag("-n", arguments.no_mtab, "Without effect: there is no /etc/mtab to write");
-  app.add_flag("-v", arguments.verbose, "Say what was done");
-  app.add_option("-N", arguments.mount_namespace, "Mount in this mount namespace");
-  app.add_option("-t", arguments.type, "Without effect: the type, as mount(8) says it");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(error.what())));
+  Program program("mount.quire", "Mounts a pack for mount(8). 'quire mount' is for people.",
+                  "mount.quire " QUIRE_VERSION);
+  Command root = program.root();
+  root.Add("PACK", arguments.pack, "The pack to mount").Required();
+  root.Add("DIR", arguments.directory, "The directory to mount it at").Required();
+  root.Add("-o,--options", arguments.options, "Mount options: see 'quire mount --help'").OneWord();
+  root.AddFlag("-s", arguments.sloppy, "Leave out options that are not known");
+  root.AddFlag("-f", arguments.fake, "Check everything and mount nothing");
+  root.AddFlag("-n", arguments.no_mtab, "Without effect: there is no /etc/mtab to write");
+  root.AddFlag("-v", arguments.verbose, "Say what was done");
+  root.Add("-N", arguments.mount_namespace, "Mount in this mount namespace");
+  root.Add("-t", arguments.type, "Without effect: the type, as mount(8) says it");
+  const auto parsed = program.Parse({argv + 1, argv + argc});
+  if (!parsed) {
+    PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(parsed.error().message)));
     return kMountUsage;
   }
+  if (!*parsed) return kMountOk;  // --help, --version
   ReportInterrupts("mount.quire");
   if (const auto mounted = Mount(arguments); !mounted) {
     PrintToStderr(fmt::format("mount.quire: {}\n", EscapeLine(mounted.error().message)));

@@ -48,11 +48,11 @@ int RunMounts(bool json) {
 
 }  // namespace
 
-void AddMountsCommand(CLI::App& app, Body& run) {
+void AddMountsCommand(Command program, Body& run) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* const mounts = app.add_subcommand("mounts", "List where packs are mounted");
-  mounts->add_flag("--json", *json, "For programs: quire-json(7)");
-  mounts->callback([&run, json] { run = [json] { return RunMounts(*json); }; });
+  Command mounts = program.AddSubcommand("mounts", "List where packs are mounted");
+  mounts.AddFlag("--json", *json, "For programs: quire-json(7)");
+  mounts.SetBody(run, [json] { return RunMounts(*json); });
 }
 
 }  // namespace quire

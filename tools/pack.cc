@@ -202,64 +202,61 @@ int RunPack(const Arguments& arguments) {
 
 }  // namespace
 
-void AddPackCommand(CLI::App& app, Body& run) {
+void AddPackCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* pack = app.add_subcommand("pack", "Pack a directory into one file");
-  pack->add_option("SRC", arguments->source, "Directory to pack")->required();
-  CLI::Option* const output = pack->add_option("-o,--output", arguments->output,
-                                               "Pack to write, by convention NAME.quire; a symlink is followed")
-                                  ->required()
-                                  ->type_name("OUT");
-  pack->add_option("-j,--jobs", arguments->jobs, "Files read at once; the pack is the same for any number")
-      ->check(CLI::Range(1U, kMaxJobs))
-      ->capture_default_str()
-      ->type_name("N");
-  pack->add_option("--order", arguments->order,
-                   "Order of the samples in the pack: path, shuffle:SEED, list:FILE (paths below SRC, one a line) or "
-                   "list0:FILE (separated by NUL)")
-      ->capture_default_str()
-      ->type_name("ORDER");
-  pack->add_option("--exclude", arguments->exclude,
-                   "Leave out what matches, with all below it; without '/' compared with the name, else with the path "
-                   "below SRC, where '**' is any number of directories; one that ends in '/' is for directories; "
-                   "repeatable")
-      ->type_name("GLOB")
-      ->allow_extra_args(false);
-  pack->add_option("--exclude-from", arguments->exclude_from,
-                   "Leave out what the lines of FILE match, but for lines that begin with '#'; repeatable")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  CLI::Option* const files_from =
-      pack->add_option(
-              "--files-from", arguments->files_from,
-              "Pack what FILE lists only: paths below SRC, one a line, directories with all below them; '-' or "
-              "nothing is the standard input")
-          ->type_name("FILE")
-          ->expected(0, 1)
-          ->default_str("-");
-  pack->add_flag("-0,--null", arguments->null, "The list of --files-from is separated by NUL")->needs(files_from);
-  pack->add_flag("-x,--one-file-system", arguments->one_file_system,
-                 "Pack directories on other file systems without what is below them");
-  pack->add_option("--mtime", arguments->mtime,
-                   "Modification time of every entry: @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
-      ->type_name("TIME");
-  pack->add_option("--owner", arguments->owner, "UID:GID of every entry, as numbers")->type_name("UID:GID");
-  pack->add_option("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside OUT")
-      ->type_name("DIR");
-  const auto plan_only = [arguments, output] {
+  Command pack = program.AddSubcommand("pack", "Pack a directory into one file");
+  pack.Add("SRC", arguments->source, "Directory to pack").Required();
+  Option output =
+      pack.Add("-o,--output", arguments->output, "Pack to write, by convention NAME.quire; a symlink is followed")
+          .Required()
+          .Type("OUT");
+  pack.Add("-j,--jobs", arguments->jobs, "Files read at once; the pack is the same for any number")
+      .Range(1U, kMaxJobs)
+      .ShowDefault()
+      .Type("N");
+  pack.Add("--order", arguments->order,
+           "Order of the samples in the pack: path, shuffle:SEED, list:FILE (paths below SRC, one a line) or "
+           "list0:FILE (separated by NUL)")
+      .ShowDefault()
+      .Type("ORDER");
+  pack.Add("--exclude", arguments->exclude,
+           "Leave out what matches, with all below it; without '/' compared with the name, else with the path "
+           "below SRC, where '**' is any number of directories; one that ends in '/' is for directories; "
+           "repeatable")
+      .Type("GLOB")
+      .OneWord();
+  pack.Add("--exclude-from", arguments->exclude_from,
+           "Leave out what the lines of FILE match, but for lines that begin with '#'; repeatable")
+      .Type("FILE")
+      .OneWord();
+  const Option files_from =
+      pack.Add("--files-from", arguments->files_from,
+               "Pack what FILE lists only: paths below SRC, one a line, directories with all below them; '-' or "
+               "nothing is the standard input")
+          .Type("FILE")
+          .ValueOr("-");
+  pack.AddFlag("-0,--null", arguments->null, "The list of --files-from is separated by NUL").Needs(files_from);
+  pack.AddFlag("-x,--one-file-system", arguments->one_file_system,
+               "Pack directories on other file systems without what is below them");
+  pack.Add("--mtime", arguments->mtime,
+           "Modification time of every entry: @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
+      .Type("TIME");
+  pack.Add("--owner", arguments->owner, "UID:GID of every entry, as numbers").Type("UID:GID");
+  pack.Add("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside OUT")
+      .Type("DIR");
+  const auto plan_only = [arguments, output]() mutable {
     arguments->dry_run = true;
-    output->required(false);
+    output.Required(false);
   };
-  pack->add_flag_callback("-n,--dry-run", plan_only,
-                          "List what would be packed, and say how large the pack would be; needs no OUT")
-      ->trigger_on_parse();
-  pack->add_flag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
-  pack->add_flag("--skip-unreadable", arguments->skip_unreadable,
-                 "Write the pack without what cannot be read; the exit code is still 1");
-  pack->add_flag("-f,--force", arguments->force, "Replace OUT if it exists");
-  pack->add_flag("-v,--verbose", arguments->verbose, "Name each entry that is left out");
-  AddProgressOptions(*pack, arguments->progress);
-  pack->callback([&run, arguments] { run = [arguments] { return RunPack(*arguments); }; });
+  pack.AddFlag("-n,--dry-run", plan_only,
+               "List what would be packed, and say how large the pack would be; needs no OUT");
+  pack.AddFlag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
+  pack.AddFlag("--skip-unreadable", arguments->skip_unreadable,
+               "Write the pack without what cannot be read; the exit code is still 1");
+  pack.AddFlag("-f,--force", arguments->force, "Replace OUT if it exists");
+  pack.AddFlag("-v,--verbose", arguments->verbose, "Name each entry that is left out");
+  AddProgressOptions(pack, arguments->progress);
+  pack.SetBody(run, [arguments] { return RunPack(*arguments); });
 }
 
 }  // namespace quire

@@ -1,20 +1,17 @@
 #include "tools/progress_options.h"
 
-#include <map>
-#include <string>
-
 namespace quire {
 
-void AddProgressOptions(CLI::App& subcommand, ProgressOptions& options) {
-  static const std::map<std::string, ProgressMode> kModes = {
-      {"auto", ProgressMode::kAuto}, {"always", ProgressMode::kAlways}, {"never", ProgressMode::kNever}};
-  subcommand.add_flag("-q,--quiet", options.quiet, "Print nothing but what went wrong");
-  subcommand
-      .add_option_function<std::string>(
-          "--progress", [&options](const std::string& when) { options.when = kModes.at(when); },
-          "Show progress: auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
-      ->type_name("WHEN");
+ProgressMode ProgressOptions::mode() const {
+  if (quiet || when == "never") return ProgressMode::kNever;
+  return when == "always" ? ProgressMode::kAlways : ProgressMode::kAuto;
+}
+
+void AddProgressOptions(Command subcommand, ProgressOptions& options) {
+  subcommand.AddFlag("-q,--quiet", options.quiet, "Print nothing but what went wrong");
+  subcommand.Add("--progress", options.when, "Show progress: auto, always or never")
+      .OneOf({"auto", "always", "never"})
+      .Type("WHEN");
 }
 
 }  // namespace quire

@@ -1,20 +1,21 @@
 // What a command with progress can be told about it.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <string>
 
+#include "tools/parser.h"
 #include "tools/progress.h"
 
 namespace quire {
 
 struct ProgressOptions {
-  ProgressMode when = ProgressMode::kAuto;
-  bool quiet = false;  // nothing is printed but what went wrong
+  std::string when = "auto";  // or "always", "never"
+  bool quiet = false;         // nothing is printed but what went wrong
 
-  [[nodiscard]] ProgressMode mode() const { return quiet ? ProgressMode::kNever : when; }
+  [[nodiscard]] ProgressMode mode() const;
 };
 
 // Adds --progress WHEN and --quiet to `subcommand`. `options` must live until it was parsed.
-void AddProgressOptions(CLI::App& subcommand, ProgressOptions& options);
+void AddProgressOptions(Command subcommand, ProgressOptions& options);
 
 }  // namespace quire

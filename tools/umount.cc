@@ -135,14 +135,14 @@ int RunUmount(const Arguments& arguments) {
 
 }  // namespace
 
-void AddUmountCommand(CLI::App& app, Body& run) {
+void AddUmountCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const sub = app.add_subcommand("umount", "Unmount packs; returns when their daemons have ended");
-  sub->add_option("DIR", arguments->directories, "Where a pack is mounted");
-  sub->add_flag("-a,--all", arguments->all, "All packs that this user has mounted; of root, all that are mounted");
-  sub->add_flag("-l,--lazy", arguments->lazy,
-                "Detach it even if it is in use: its daemon ends when the last user lets go");
-  sub->callback([&run, arguments] { run = [arguments] { return RunUmount(*arguments); }; });
+  Command sub = program.AddSubcommand("umount", "Unmount packs; returns when their daemons have ended");
+  sub.Add("DIR", arguments->directories, "Where a pack is mounted");
+  sub.AddFlag("-a,--all", arguments->all, "All packs that this user has mounted; of root, all that are mounted");
+  sub.AddFlag("-l,--lazy", arguments->lazy,
+              "Detach it even if it is in use: its daemon ends when the last user lets go");
+  sub.SetBody(run, [arguments] { return RunUmount(*arguments); });
 }
 
 }  // namespace quire

@@ -1,10 +1,11 @@
 // What is wrong with a command line, said with the command that it was meant for and the word that is at fault.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "tools/parser.h"
 
 namespace quire {
 
@@ -13,11 +14,11 @@ struct UsageFault {
   std::string message;
 };
 
-// The first command or option that there is not, with the nearest that there is. `words` follow the name of the program
-// that `app` parses.
-std::optional<UsageFault> FindUsageFault(const CLI::App& app, const std::vector<std::string>& words);
+// The first command or option that there is not, with the nearest that there is. `words` follow the name of the
+// program, `root`.
+std::optional<UsageFault> FindUsageFault(Command root, const std::vector<std::string>& words);
 
 // What the parser found wrong with `words` that FindUsageFault did not.
-UsageFault ExplainParseError(const CLI::App& app, const std::vector<std::string>& words, const CLI::ParseError& error);
+UsageFault ExplainParseFault(Command root, const std::vector<std::string>& words, const ParseFault& found);
 
 }  // namespace quire

@@ -136,17 +136,14 @@ int RunVerify(const Arguments& arguments) {
 
 }  // namespace
 
-void AddVerifyCommand(CLI::App& app, Body& run) {
+void AddVerifyCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verify = app.add_subcommand("verify", "Check every sum of packs and name every fault");
-  verify->add_option("PACK", arguments->packs, "Packs to read, one after the other")->required();
-  verify->add_option("-j,--jobs", arguments->jobs, "Pages read at once")
-      ->check(CLI::Range(1U, kMaxJobs))
-      ->capture_default_str()
-      ->type_name("N");
-  verify->add_flag("--json", arguments->json, "One object for each pack, for programs: quire-json(7)");
-  AddProgressOptions(*verify, arguments->progress);
-  verify->callback([&run, arguments] { run = [arguments] { return RunVerify(*arguments); }; });
+  Command verify = program.AddSubcommand("verify", "Check every sum of packs and name every fault");
+  verify.Add("PACK", arguments->packs, "Packs to read, one after the other").Required();
+  verify.Add("-j,--jobs", arguments->jobs, "Pages read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
+  verify.AddFlag("--json", arguments->json, "One object for each pack, for programs: quire-json(7)");
+  AddProgressOptions(verify, arguments->progress);
+  verify.SetBody(run, [arguments] { return RunVerify(*arguments); });
 }
 
 }  // namespace quire

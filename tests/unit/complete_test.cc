@@ -12,22 +12,22 @@ using Kind = Completion::Kind;
 class CompleteTest : public testing::Test {
  protected:
   CompleteTest() {
-    CLI::App* const mount = app_.add_subcommand("mount", "Mounts");
-    mount->add_option("PACK", text_, "The pack");
-    mount->add_option("DIR", text_, "Where");
-    mount->add_flag("-f,--foreground", flag_, "Stays");
-    mount->add_option("-o,--options", list_, "Options")->type_name("OPTION,...")->allow_extra_args(false);
-    mount->add_option("--order", text_, "Which")->check(CLI::IsMember({"random", "path"}));
-    mount->add_option("--json", text_, "Where to")->type_name("FILE");
-    CLI::App* const pack = app_.add_subcommand("pack", "Packs");
-    pack->add_option("--order", text_, "Order")->type_name("ORDER");
-    pack->add_option("--ignore", list_, "What")->delimiter(',')->check(CLI::IsMember({"mode", "mtime", "owner"}));
-    CLI::App* const cat = app_.add_subcommand("cat", "Writes");
-    cat->add_option("PACK", text_, "The pack");
-    cat->add_option("PATH", list_, "Samples");
+    Command mount = program_.root().AddSubcommand("mount", "Mounts");
+    mount.Add("PACK", text_, "The pack");
+    mount.Add("DIR", text_, "Where");
+    mount.AddFlag("-f,--foreground", flag_, "Stays");
+    mount.Add("-o,--options", list_, "Options").Type("OPTION,...").OneWord();
+    mount.Add("--order", text_, "Which").OneOf({"random", "path"});
+    mount.Add("--json", text_, "Where to").Type("FILE");
+    Command pack = program_.root().AddSubcommand("pack", "Packs");
+    pack.Add("--order", text_, "Order").Type("ORDER");
+    pack.Add("--ignore", list_, "What").SeparatedBy(',').OneOf({"mode", "mtime", "owner"});
+    Command cat = program_.root().AddSubcommand("cat", "Writes");
+    cat.Add("PACK", text_, "The pack");
+    cat.Add("PATH", list_, "Samples");
   }
 
-  Completion Complete(const std::vector<std::string>& words) { return quire::Complete(app_, words); }
+  Completion Complete(const std::vector<std::string>& words) { return quire::Complete(program_.root(), words); }
   std::vector<std::string> Texts(const std::vector<std::string>& words) {
     std::vector<std::string> texts;
     for (const Candidate& candidate : Complete(words).candidates) texts.push_back(candidate.text);
@@ -35,7 +35,7 @@ class CompleteTest : public testing::Test {
   }
 
   using Strings = std::vector<std::string>;
-  CLI::App app_{"", "quire"};
+  Program program_{"quire", ""};
   std::string text_;
   Strings list_;
   bool flag_ = false;

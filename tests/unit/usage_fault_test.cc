@@ -13,34 +13,29 @@ namespace {
 class UsageFaultTest : public testing::Test {
  protected:
   UsageFaultTest() {
-    CLI::App* const pack = app_.add_subcommand("pack", "Packs");
-    pack->add_option("SRC", text_, "The source")->required();
-    pack->add_option("-o,--output", text_, "Where to")->required()->type_name("OUT");
-    pack->add_option("--jobs", number_, "How many")->check(CLI::Range(1, 9));
-    app_.add_subcommand("umount", "Unmounts")->add_option("DIR", list_, "Where");
-    app_.add_subcommand("ls", "Lists")->add_flag("-l", flag_, "Long");
-    app_.require_subcommand(1);
+    Command pack = program_.root().AddSubcommand("pack", "Packs");
+    pack.Add("SRC", text_, "The source").Required();
+    pack.Add("-o,--output", text_, "Where to").Required().Type("OUT");
+    pack.Add("--jobs", number_, "How many").Range(1, 9);
+    program_.root().AddSubcommand("umount", "Unmounts").Add("DIR", list_, "Where");
+    program_.root().AddSubcommand("ls", "Lists").AddFlag("-l", flag_, "Long");
   }
 
   // "quire ls: message", of the first fault that either finds.
-  std::string Refusal(std::vector<std::string> words) {
-    auto fault = FindUsageFault(app_, words);
+  std::string Refusal(const std::vector<std::string>& words) {
+    auto fault = FindUsageFault(program_.root(), words);
     if (!fault) {
-      try {
-        std::vector<std::string> last_first(words.rbegin(), words.rend());
-        app_.parse(last_first);
-        return "accepted";
-      } catch (const CLI::ParseError& error) {
-        fault = ExplainParseError(app_, words, error);
-      }
+      const auto parsed = program_.Parse(words);
+      if (parsed) return "accepted";
+      fault = ExplainParseFault(program_.root(), words, parsed.error());
     }
     return fault->program + ": " + fault->message;
   }
 
-  CLI::App app_{"", "quire"};
+  Program program_{"quire", ""};
   std::string text_;
   std::vector<std::string> list_;
-  int number_ = 0;
+  unsigned number_ = 0;
   bool flag_ = false;
 };
 
@@ -85,21 +80,20 @@ TEST_F(UsageFaultTest, OneArgumentTooManyIsNamed) {
 }
 
 TEST_F(UsageFaultTest, HelpFitsEightyColumnsAndShowsWhatMustBeGiven) {
-  app_.formatter_fn(FormatHelp);
-  CLI::App* const extract =
-      app_.add_subcommand("extract", "Writes entries of a pack as files, with all that they had there");
-  extract->add_option("PACK", text_, "The pack")->required();
-  extract->add_option("PATH", list_, "Entries");
-  extract->add_option("-C,--directory", text_, "Where to")->required()->type_name("DIR");
-  extract->add_option("--order", text_, "Which")->check(CLI::IsMember({"a", "b"}))->default_str("a");
-  extract->add_option("--jobs", number_, "How many")->check(CLI::Range(1, 9));
-  const std::string help = FormatHelp(extract, "quire extract", CLI::AppFormatMode::Normal);
+  Command extract =
+      program_.root().AddSubcommand("extract", "Writes entries of a pack as files, with all that they had there");
+  extract.Add("PACK", text_, "The pack").Required();
+  extract.Add("PATH", list_, "Entries");
+  extract.Add("-C,--directory", text_, "Where to").Required().Type("DIR");
+  text_ = "a";
+  extract.Add("--order", text_, "Which").OneOf({"a", "b"}).ShowDefault();
+  extract.Add("--jobs", number_, "How many").Range(1, 9);
+  const std::string help = FormatHelp(extract);
   EXPECT_TRUE(help.starts_with("Usage: quire extract PACK [PATH]... -C DIR [OPTION]...\n")) << help;
   for (const auto line : std::views::split(help, '\n')) EXPECT_LE(line.size(), 80U);
   EXPECT_TRUE(help.contains("  --order a|b           Which (default a)\n")) << help;
   EXPECT_TRUE(help.contains("  --jobs N              How many (1 to 9)\n")) << help;
-  EXPECT_TRUE(
-      FormatHelp(&app_, "quire", CLI::AppFormatMode::Normal).starts_with("Usage: quire COMMAND [ARGUMENT]...\n"));
+  EXPECT_TRUE(FormatHelp(program_.root()).starts_with("Usage: quire COMMAND [ARGUMENT]...\n"));
 }
 
 }  // namespace

@@ -299,39 +299,36 @@ int RunEpochCommand(Arguments arguments) {
 
 }  // namespace
 
-void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open) {
+void AddEpochCommand(Command program, Body& run, StoreOpener open) {
   auto arguments = std::make_shared<Arguments>();
   arguments->open = open;
-  CLI::App* epoch = app.add_subcommand("epoch", "A loader's epochs: list, then open, fstat, read and close every file");
-  epoch->add_option("PATH", arguments->path, "Directory or mount; or a .quire file, read directly")->required();
-  epoch->add_option("--order", arguments->order, "random: shuffled anew for each epoch; page: as the files lie on disk")
-      ->check(CLI::IsMember({"random", "path", "page"}))
-      ->capture_default_str();
-  auto* threads = epoch->add_option("--threads", arguments->threads, "Readers; default: one for each core")
-                      ->check(CLI::Range(1U, kMaxReaders));
-  epoch->add_option("--processes", arguments->processes, "Readers that are processes, as DataLoader's workers")
-      ->check(CLI::Range(1U, kMaxReaders))
-      ->excludes(threads);
-  epoch->add_option("--batch", arguments->batch, "Files that a reader takes at a time")
-      ->check(CLI::Range(1U, 1U << 20U))
-      ->capture_default_str();
-  epoch->add_option("--epochs", arguments->epochs, "Epochs")->check(CLI::Range(1U, 1000U))->capture_default_str();
-  epoch->add_option("--seed", arguments->seed, "Of the random orders")->capture_default_str();
-  epoch->add_option("--limit", arguments->limit_seconds, "Seconds of reading after which an epoch is cut; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  epoch->add_flag("--cold", arguments->cold, "Drop the machine's caches and list anew before each epoch (root)");
-  epoch
-      ->add_option("--list", arguments->list,
-                   "How a loader finds the files: names alone, or the attributes of each too")
-      ->check(CLI::IsMember({"readdir", "stat"}))
-      ->capture_default_str();
-  epoch->add_flag("--plan", arguments->plan, "Tell a mount of Quire the order of each epoch (.quire/plan)");
-  epoch->add_flag("--more-readers", arguments->more_readers,
-                  "Then one epoch more, which so many readers and twice as many read in turn: whether more help");
-  epoch->add_flag("--quick", arguments->quick, fmt::format("Cut epochs at {:.0f} seconds", kQuickLimitSeconds));
-  AddOutputOptions(*epoch, arguments->outputs);
-  epoch->callback([&run, arguments] { run = [arguments] { return RunEpochCommand(*arguments); }; });
+  Command epoch =
+      program.AddSubcommand("epoch", "A loader's epochs: list, then open, fstat, read and close every file");
+  epoch.Add("PATH", arguments->path, "Directory or mount; or a .quire file, read directly").Required();
+  epoch.Add("--order", arguments->order, "random: shuffled anew for each epoch; page: as the files lie on disk")
+      .OneOf({"random", "path", "page"})
+      .ShowDefault();
+  const Option threads =
+      epoch.Add("--threads", arguments->threads, "Readers; default: one for each core").Range(1U, kMaxReaders);
+  epoch.Add("--processes", arguments->processes, "Readers that are processes, as DataLoader's workers")
+      .Range(1U, kMaxReaders)
+      .Excludes(threads);
+  epoch.Add("--batch", arguments->batch, "Files that a reader takes at a time").Range(1U, 1U << 20U).ShowDefault();
+  epoch.Add("--epochs", arguments->epochs, "Epochs").Range(1U, 1000U).ShowDefault();
+  epoch.Add("--seed", arguments->seed, "Of the random orders").ShowDefault();
+  epoch.Add("--limit", arguments->limit_seconds, "Seconds of reading after which an epoch is cut; 0: none")
+      .NotNegative()
+      .ShowDefault();
+  epoch.AddFlag("--cold", arguments->cold, "Drop the machine's caches and list anew before each epoch (root)");
+  epoch.Add("--list", arguments->list, "How a loader finds the files: names alone, or the attributes of each too")
+      .OneOf({"readdir", "stat"})
+      .ShowDefault();
+  epoch.AddFlag("--plan", arguments->plan, "Tell a mount of Quire the order of each epoch (.quire/plan)");
+  epoch.AddFlag("--more-readers", arguments->more_readers,
+                "Then one epoch more, which so many readers and twice as many read in turn: whether more help");
+  epoch.AddFlag("--quick", arguments->quick, fmt::format("Cut epochs at {:.0f} seconds", kQuickLimitSeconds));
+  AddOutputOptions(epoch, arguments->outputs);
+  epoch.SetBody(run, [arguments] { return RunEpochCommand(*arguments); });
 }
 
 }  // namespace quire::bench

@@ -26,16 +26,12 @@ std::string Quote(const std::string& word) {
 
 }  // namespace
 
-void AddOutputOptions(CLI::App& subcommand, Outputs& outputs) {
-  subcommand.add_option("--json", outputs.json, "Write all results as JSON; '-' is standard output")
-      ->type_name("FILE")
-      ->group("Output");
-  subcommand.add_option("--csv", outputs.csv, "Write all results as CSV; '-' is standard output")
-      ->type_name("FILE")
-      ->group("Output");
-  subcommand.add_option("--report", outputs.html, "Write one HTML page with charts and insights")
-      ->type_name("FILE")
-      ->group("Output");
+void AddOutputOptions(Command subcommand, Outputs& outputs) {
+  subcommand.Add("--json", outputs.json, "Write all results as JSON; '-' is standard output")
+      .Type("FILE")
+      .Group("Output");
+  subcommand.Add("--csv", outputs.csv, "Write all results as CSV; '-' is standard output").Type("FILE").Group("Output");
+  subcommand.Add("--report", outputs.html, "Write one HTML page with charts and insights").Type("FILE").Group("Output");
 }
 
 void AddSpent(const Spent& spent, nlohmann::ordered_json& result) {

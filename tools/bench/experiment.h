@@ -2,7 +2,6 @@
 // exit code, as those of the `quire` command do (tools/command.h).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "tools/bench/report.h"
@@ -12,11 +11,11 @@
 
 namespace quire::bench {
 
-void AddIoCommand(CLI::App& app, Body& run);
+void AddIoCommand(Command program, Body& run);
 // `open` finds the store that a path names.
 using StoreOpener = Result<std::unique_ptr<SampleStore>> (*)(const std::string& path);
-void AddEpochCommand(CLI::App& app, Body& run, StoreOpener open);
-void AddMetaCommand(CLI::App& app, Body& run);
+void AddEpochCommand(Command program, Body& run, StoreOpener open);
+void AddMetaCommand(Command program, Body& run);
 
 // The fields "disk_bytes" and "daemon_cpu_seconds" of a result; null where they are not known.
 void AddSpent(const Spent& spent, nlohmann::ordered_json& result);
@@ -26,7 +25,7 @@ void AddWatch(const StorageWatch& watch, nlohmann::ordered_json& settings);
 std::string FetchedText(const Fetched& fetched);
 
 // Adds --json, --csv and --report to a subcommand.
-void AddOutputOptions(CLI::App& subcommand, Outputs& outputs);
+void AddOutputOptions(Command subcommand, Outputs& outputs);
 
 // The command line of this process, quoted for a shell.
 std::string CommandLine();

@@ -170,33 +170,29 @@ int RunIo(Arguments arguments) {
 
 }  // namespace
 
-void AddIoCommand(CLI::App& app, Body& run) {
+void AddIoCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* io = app.add_subcommand("io", "How fast a storage reads: block sizes, order, methods, file sizes, threads");
-  io->add_option("PATH", arguments->path, "Directory, mount, pack or other file; it is only read")->required();
-  io->add_option("--threads", arguments->threads, "Most threads")
-      ->check(CLI::Range(1U, kMaxJobs))
-      ->capture_default_str()
-      ->type_name("N");
-  io->add_option("--repeats", arguments->repeats,
-                 "Measurements of each point; more where time is left. Comparisons need so many as is the default")
-      ->check(CLI::Range(1U, 100U))
-      ->capture_default_str()
-      ->type_name("N");
-  io->add_option("--seconds", arguments->seconds,
-                 fmt::format("Time for all of it; default {}, with --quick {}", kSeconds, kQuickSeconds))
-      ->check(CLI::Range(1U, 86'400U))
-      ->type_name("N");
-  io->add_option("--work", arguments->work,
-                 "Folder on the same storage in which a scratch file is made, and removed, where the data is too small")
-      ->type_name("FOLDER");
-  io->add_option("--seed", arguments->seed, "Of the choice of files and offsets")
-      ->capture_default_str()
-      ->type_name("N");
-  io->add_flag("--quick", arguments->quick, "Fewer files in less time");
-  io->add_flag("--cold", arguments->cold, "Drop the machine's caches before each round, and before whole files (root)");
-  AddOutputOptions(*io, arguments->outputs);
-  io->callback([&run, arguments] { run = [arguments] { return RunIo(*arguments); }; });
+  Command io =
+      program.AddSubcommand("io", "How fast a storage reads: block sizes, order, methods, file sizes, threads");
+  io.Add("PATH", arguments->path, "Directory, mount, pack or other file; it is only read").Required();
+  io.Add("--threads", arguments->threads, "Most threads").Range(1U, kMaxJobs).ShowDefault().Type("N");
+  io.Add("--repeats", arguments->repeats,
+         "Measurements of each point; more where time is left. Comparisons need so many as is the default")
+      .Range(1U, 100U)
+      .ShowDefault()
+      .Type("N");
+  io.Add("--seconds", arguments->seconds,
+         fmt::format("Time for all of it; default {}, with --quick {}", kSeconds, kQuickSeconds))
+      .Range(1U, 86'400U)
+      .Type("N");
+  io.Add("--work", arguments->work,
+         "Folder on the same storage in which a scratch file is made, and removed, where the data is too small")
+      .Type("FOLDER");
+  io.Add("--seed", arguments->seed, "Of the choice of files and offsets").ShowDefault().Type("N");
+  io.AddFlag("--quick", arguments->quick, "Fewer files in less time");
+  io.AddFlag("--cold", arguments->cold, "Drop the machine's caches before each round, and before whole files (root)");
+  AddOutputOptions(io, arguments->outputs);
+  io.SetBody(run, [arguments] { return RunIo(*arguments); });
 }
 
 }  // namespace quire::bench

@@ -14,14 +14,13 @@ namespace {
 
 int Run(int argc, char** argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  CLI::App app("Measures how fast a storage is for loaders of many files. It only reads.", "quire bench");
-  quire::SetUpParser(app);
+  quire::Program program("quire bench", "Measures how fast a storage is for loaders of many files. It only reads.");
   quire::Body run;
-  quire::bench::AddIoCommand(app, run);
-  quire::bench::AddEpochCommand(app, run, quire::bench::OpenStore);
-  quire::bench::AddMetaCommand(app, run);
-  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(app, words);
-  return quire::ParseAndRun(app, run, words);
+  quire::bench::AddIoCommand(program.root(), run);
+  quire::bench::AddEpochCommand(program.root(), run, quire::bench::OpenStore);
+  quire::bench::AddMetaCommand(program.root(), run);
+  if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(program.root(), words);
+  return quire::ParseAndRun(program, run, words);
 }
 
 }  // namespace

@@ -284,19 +284,17 @@ int RunMetaCommand(const Arguments& arguments) {
 
 }  // namespace
 
-void AddMetaCommand(CLI::App& app, Body& run) {
+void AddMetaCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* meta =
-      app.add_subcommand("meta", "Names and attributes: walk, stat of every entry, lookups, missing names");
-  meta->add_option("DIR", arguments->path, "Directory or mount")->required();
-  meta->add_option("--lookups", arguments->lookups, "Random paths to look up, at most")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  meta->add_option("--seed", arguments->seed, "Of the random paths")->capture_default_str();
-  meta->add_flag("--cold", arguments->cold, "Drop the machine's caches before each first measurement (root)");
-  meta->add_flag("--quick", arguments->quick, fmt::format("Look up {} paths", kQuickLookups));
-  AddOutputOptions(*meta, arguments->outputs);
-  meta->callback([&run, arguments] { run = [arguments] { return RunMetaCommand(*arguments); }; });
+  Command meta =
+      program.AddSubcommand("meta", "Names and attributes: walk, stat of every entry, lookups, missing names");
+  meta.Add("DIR", arguments->path, "Directory or mount").Required();
+  meta.Add("--lookups", arguments->lookups, "Random paths to look up, at most").Positive().ShowDefault();
+  meta.Add("--seed", arguments->seed, "Of the random paths").ShowDefault();
+  meta.AddFlag("--cold", arguments->cold, "Drop the machine's caches before each first measurement (root)");
+  meta.AddFlag("--quick", arguments->quick, fmt::format("Look up {} paths", kQuickLookups));
+  AddOutputOptions(meta, arguments->outputs);
+  meta.SetBody(run, [arguments] { return RunMetaCommand(*arguments); });
 }
 
 }  // namespace quire::bench

@@ -18,11 +18,10 @@ Result<std::unique_ptr<SampleStore>> OpenAnyStore(const std::string& path) {
 }
 
 int Run(const std::vector<std::string>& words) {
-  CLI::App app("Reads epochs of samples that lie in a .tar, .zip or .lmdb file.", "store_epoch");
-  SetUpParser(app);
+  Program program("store_epoch", "Reads epochs of samples that lie in a .tar, .zip or .lmdb file.");
   Body run;
-  AddEpochCommand(app, run, OpenAnyStore);
-  return ParseAndRun(app, run, words);
+  AddEpochCommand(program.root(), run, OpenAnyStore);
+  return ParseAndRun(program, run, words);
 }
 
 }  // namespace

@@ -28,9 +28,12 @@ int RunBenchCommand(std::vector<std::string> words) {
     if (errno != ENOENT) return Fail("bench", SystemError(errno, "{}", program.string()).error());
   }
   const std::string libexec = folder.parent_path() / "libexec/quire";
-  return Fail("bench", SystemError(ENOENT, "quire-bench, in {} or in {}; its package is called quire-bench as well",
-                                   folder.string(), libexec)
-                           .error());
+  const auto absent =
+      SystemError(ENOENT,
+                  "quire-bench, in {} or in {}; its package is called quire-bench as well, and so is the "
+                  "target that builds it",
+                  folder.string(), libexec);
+  return Fail("bench", absent.error());
 }
 
 }  // namespace quire

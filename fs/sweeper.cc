@@ -11,6 +11,9 @@ namespace {
 // A volume that holds nothing to sweep may hold something a little later: its folders are being listed meanwhile.
 constexpr std::chrono::milliseconds kBetweenPasses{200};
 
+// Where it comes late, the disk has nothing to do: few pages are in flight. It needs next to no time.
+constexpr int kNice = -15;
+
 }  // namespace
 
 Sweeper::Sweeper(const Index& index, PageCache& cache, const KernelView& view)
@@ -41,6 +44,7 @@ void Sweeper::Wake() {
 }
 
 void Sweeper::Run(const std::stop_token& stop) {
+  PutThreadFirst(kNice);
   while (!stop.stop_requested()) {
     auto outcome = PageCache::SweepOutcome::kBegun;
     while (outcome == PageCache::SweepOutcome::kBegun && !stop.stop_requested()) {

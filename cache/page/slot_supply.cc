@@ -11,6 +11,8 @@ namespace {
 constexpr uint32_t kVictimsLookedAt = 64;
 // Of the page slots, those that may be free ahead of need.
 constexpr uint32_t kShareOfReserve = 8;
+// Of the reserve, what sweeps leave to readers. The rest they take, since the disk waits while they wait for memory.
+constexpr size_t kShareOfReaders = 2;
 
 }  // namespace
 
@@ -31,7 +33,7 @@ SlotSupply::SlotSupply(SlotTable& table, Arena& arena, const Residency& residenc
 
 std::optional<SlotSupply::Place> SlotSupply::FindFree(For whom) {
   ReclaimDrained();
-  const bool is_spared = whom == For::kSweeps && table_.free_count() <= reserve_;
+  const bool is_spared = whom == For::kSweeps && table_.free_count() <= reserve_ / kShareOfReaders;
   std::optional<uint32_t> slot;
   if (!is_spared) slot = TakeFreeSlot();
   if (!slot) slot = TakeConsumed();

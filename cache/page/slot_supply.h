@@ -33,8 +33,7 @@ class SlotSupply {
 
   // --- Slots to be had
 
-  // For whom a slot is looked for. Somebody waits for what readers get, so they get what has memory before anything
-  // else; all others leave that to them.
+  // For whom a slot is looked for. Somebody waits for what readers get, so half of what has memory is left to them.
   enum class For : uint8_t { kReaders, kSweeps };
   // A free slot, that of a consumed page, or one by which the arena grows. The caller takes the place or puts it back.
   std::optional<Place> FindFree(For whom = For::kReaders);

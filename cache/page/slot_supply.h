@@ -69,8 +69,8 @@ class SlotSupply {
   void MemoryRefused() { is_out_of_memory_ = true; }
 
   // Memory is given back slot by slot, so that the lock can be let go in between: of half of the slots beyond the
-  // reserve that stayed free since the last time, and of those above the limit that residency sets by now. `is_idle`: of
-  // all slots that nobody pins.
+  // reserve that stayed free since the last time, and of those above the limit that residency sets by now. `is_idle`:
+  // of all slots that nobody pins.
   void BeginTrim(bool is_idle);
   // False when it is done.
   bool TrimOne();

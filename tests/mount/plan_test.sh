@@ -75,7 +75,8 @@ assert_told 1000 0
 read_along <"$scratch/order"
 assert_equal "$(stat_of 'd["plan"]["unexpected_reads"], d["plan"]["forgotten_plans"]')" '(0, 0)'
 assert_equal "$(stat_of 'd["plan"]["prefetched"] + d["plan"]["overtaken"] == 1000 and d["plan"]["expected_reads"] > 0')" True
-assert_equal "$(stat_of 'd["push"]["samples"] > 500 and d["plan"]["expected_reads"] < 500')" True
+# A sanitized daemon does not keep ahead of its readers.
+is_sanitized asan tsan || assert_equal "$(stat_of 'd["push"]["samples"] > 500 and d["plan"]["expected_reads"] < 500')" True
 
 # Readers who leave it: it ends, and a later one is followed.
 remount -o push=off
@@ -90,7 +91,7 @@ assert_equal "$(stat_of 'd["plan"]["forgotten_plans"], d["plan"]["left"]')" '(1,
 assert_equal "$(stat_of 'd["plan"]["expected_reads"] > 100')" True
 
 # A plan that is far too long: what it costs is bounded, it does not take the place of the next, and its memory is given
-# back. 32 MiB for its places and 2 to find them by; 12 while the cache is told of it.
+# back. 32 MiB for its places and 2 to find them by; 12 while the cache is told of it. A sanitizer needs more and keeps it.
 remount -o cache_size=16M,push=off
 resident_kib() { awk '$1 == "RssAnon:" {print $2}' "/proc/$(daemon_of_mount "$mnt")/status"; }
 before=$(resident_kib)
@@ -106,7 +107,7 @@ assert_told 9500000 0
 assert_equal "$(stat_of 'd["plan"]["ignored"]')" $((9500000 - 8388608)) 'ignored'
 sleep 1
 grown=$(($(resident_kib) - before))
-[ $grown -lt 60000 ] || fail "a plan of 9.5 million samples takes $grown KiB"
+[ $grown -lt 60000 ] || is_sanitized asan tsan || fail "a plan of 9.5 million samples takes $grown KiB"
 [ "$(stat_of 'd["plan"]["memory_bytes"]')" -lt 37000000 ] || fail "memory of the plan: $(stat_of 'd["plan"]')"
 (cd "$tree" && ls 00[1-9]/*) >"$plan"
 assert_told 9500900 0
@@ -115,7 +116,7 @@ read_along < <(cd "$tree" && ls 00[1-9]/*)
 assert_equal "$(stat_of 'd["plan"]["forgotten_plans"]')" 1
 assert_equal "$(stat_of 'd["plan"]["left"], d["plan"]["expected_reads"] > 0')" '(0, True)'
 is_given_back() { [ $(($(resident_kib) - before)) -lt 16000 ]; }
-until_true 10 is_given_back || fail "of the plan $(($(resident_kib) - before)) KiB are left: $(stat_of 'd["plan"]')"
+is_sanitized asan tsan || until_true 10 is_given_back || fail "of the plan $(($(resident_kib) - before)) KiB are left: $(stat_of 'd["plan"]')"
 
 # Writers side by side, garbage, and one that is killed: everything is served, nothing hangs.
 remount

@@ -60,7 +60,7 @@ for name in PACK DIR OPTIONS; do
 done
 
 # Manual pages where there is no pandoc: those of a release, and a word where there are none.
-configure() { cmake -S "$1" -B "$scratch/build" -DPANDOC=OFF -DQUIRE_TESTS=OFF >"$scratch/configure.log" 2>&1 || fail "$(cat "$scratch/configure.log")"; }
+configure() { cmake -G Ninja -S "$1" -B "$scratch/build" -DPANDOC=OFF -DQUIRE_TESTS=OFF >"$scratch/configure.log" 2>&1 || fail "$(cat "$scratch/configure.log")"; }
 if [ -e "$repository/build/release/CMakeCache.txt" ] && command -v pandoc >/dev/null; then
   configure "$repository"
   grep -q 'no pandoc.*' "$scratch/configure.log" && grep -q 'packaging/release' "$scratch/configure.log" || fail "$(cat "$scratch/configure.log")"

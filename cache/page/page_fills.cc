@@ -10,9 +10,9 @@
 namespace quire {
 namespace {
 
-// The mean of so many of the last reads that somebody waited for tells how many wait at a time.
+// How many readers wait at a time is the mean over so many of the last urgent reads.
 constexpr double kUrgentWindow = 32;
-// So many reads for nobody, 16 MiB, without one that somebody waits for: then nobody is kept waiting by more of them.
+// After so many background reads (16 MiB) without an urgent one, no reader is taken to wait.
 constexpr uint32_t kNobodyWaitsAfter = 64;
 // For each read that waits beside another one. Cold shuffled epochs of images: two readers are told by 1.2 to 1.5 of
 // them and eight by 2.0 to 2.5; with 3 for each these have the 4 and 8 in flight with which they were fastest.

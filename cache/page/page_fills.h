@@ -92,13 +92,13 @@ class PageFills {
   // A request came back: its units are there, or failed. Returns whether it was the last one of its fill.
   bool Came(Request& request, bool is_complete);
 
-  // Somebody waits for a read beside those of fills, of an extent alone; it came back.
+  // Counts a read of an extent alone, for which a reader waits, as urgent: it was sent, and it came back.
   void UrgentSent();
   void UrgentCame() { --urgent_in_flight_; }
 
-  // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where
-  // somebody waited lately no more are in flight, since they are what a reader finds before itself; but some more for
-  // each read that waits beside another, or the pages that their readers need next would get no share of the volume.
+  // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where a
+  // reader waited lately no more are in flight, since a reader finds them before itself; but some more are for each
+  // read that waits beside another, or the pages that their readers need next would get no share of the volume.
   void Pump(uint32_t busy_depth);
 
   // The last request came, and was dealt with. REQUIRES: no read waits.

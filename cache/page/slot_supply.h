@@ -33,7 +33,7 @@ class SlotSupply {
 
   // --- Slots to be had
 
-  // For whom a slot is looked for. Somebody waits for what readers get, so half of what has memory is left to them.
+  // For whom a slot is looked for. A reader waits for its slot, so sweeps leave half of the reserve to readers.
   enum class For : uint8_t { kReaders, kSweeps };
   // A free slot, that of a consumed page, or one by which the arena grows. The caller takes the place or puts it back.
   std::optional<Place> FindFree(For whom = For::kReaders);

@@ -96,8 +96,8 @@ class PageFills {
   void UrgentSent();
   void UrgentCame() { --urgent_in_flight_; }
 
-  // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where a
-  // reader waited lately no more are in flight, since a reader finds them before itself; but some more are for each
+  // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where
+  // a reader waited lately no more are in flight, since a reader finds them before itself; but some more are for each
   // read that waits beside another, or the pages that their readers need next would get no share of the volume.
   void Pump(uint32_t busy_depth);
 

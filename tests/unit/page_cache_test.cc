@@ -425,8 +425,8 @@ TEST(PageCache, PathOrderReadsEachPageOnceAndAheadWithAnArenaThatIsTooSmall) {
   EXPECT_LE(stats[Counter::kPrefetchedWasted], 4);
 }
 
-// What is in flight ahead of a read is what its reader waits for, so it is no more than keeps the volume busy: two or three,
-// where the volume answers at once.
+// What is in flight ahead of a read is what its reader waits for, so it is no more than keeps the volume busy: two or
+// three, where the volume answers at once.
 TEST(PageCache, HasFewReadsInFlightForNobodyWhileSomebodyReads) {
   constexpr size_t kBusy = 3;
   const PackInMemory& source = ManySamplesAPage();

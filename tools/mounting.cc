@@ -164,7 +164,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
     if (served && lost) return std::unexpected(*std::move(lost));
     return served;
   };
-  // A signal here takes the daemon along: whoever interrupts a mount finds none when the command has ended.
+  // A signal here ends the daemon too: when an interrupted command has ended, nothing is mounted.
   const std::atomic<bool>& interrupted = *CatchInterrupts();
   const auto daemon = StartDaemon(prepare, serve, interrupted);
   if (!daemon) return std::unexpected(daemon.error());

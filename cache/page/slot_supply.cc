@@ -9,7 +9,8 @@ namespace {
 // Of so many slots the one that ranks lowest goes: with 64 of them, on average, one of the lowest 1.5 % of all, for
 // less than two microseconds whatever the arena's size.
 constexpr uint32_t kVictimsLookedAt = 64;
-// Of the page slots, those that may be free ahead of need.
+// Slots that are kept free ahead of need, and of the page slots of a small arena, which share that is at most.
+constexpr size_t kMostReserve = 8;
 constexpr uint32_t kShareOfReserve = 8;
 // Of the reserve, what sweeps leave to readers. The rest they take, since the disk waits while they wait for memory.
 constexpr size_t kShareOfReaders = 2;

@@ -51,7 +51,6 @@ class SlotSupply {
 
   // --- Free slots ahead of need, since a slot gets its memory in 0.1 to 7 ms, for which no reader should wait
 
-  static constexpr size_t kMostReserve = 8;
   // Whether slots were taken, and fewer than the reserve are free. An arena that nobody uses wants none.
   [[nodiscard]] bool wants_reserve() const { return wants_reserve_; }
   // Frees slots of consumed pages as far as the reserve needs them; then the next slot to get memory and to be given

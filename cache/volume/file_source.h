@@ -18,12 +18,12 @@ namespace quire {
 
 // A file's request_bytes(): 256 KiB keep a disk at its full rate with few requests, and eight of them are a page.
 inline constexpr uint32_t kFileRequestBytes = 256 << 10;
-// Its depth(): 2 MiB, which keep a drive of 4 GB/s busy for half a millisecond. At most so much does a read for which
-// somebody waits find before itself: with 16 in flight p99 of one reader of a shuffled epoch was 2.4 ms, with 8 it was
-// 1.2 ms, and the epoch took as long. PageFills sends fewer where fewer keep the volume busy.
+// Its depth(): 2 MiB, which keep a drive of 4 GB/s busy for half a millisecond. A read that a reader waits for finds at
+// most so much before itself: with 16 in flight p99 of one reader of a shuffled epoch was 2.4 ms, with 8 it was 1.2 ms,
+// and the epoch took as long. PageFills sends fewer where fewer keep the volume busy.
 inline constexpr uint32_t kFileDepth = 8;
 
-// Of threads that somebody waits for: before those that push samples (-10), which keep a core for a millisecond where
+// Of the threads that answer readers: before those that push samples (-10), which keep a core for a millisecond where
 // nothing goes first. Cold shuffled epochs of images, 2 cores, medians of three rounds: with -15 two readers came to
 // 13.2k files/s with p99 1.5 ms, with 0 to 11.6k and 2.3 ms.
 inline constexpr int kFillNice = -15;

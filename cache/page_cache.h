@@ -35,7 +35,7 @@
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/result.h"
 
 namespace quire {

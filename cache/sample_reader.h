@@ -17,7 +17,7 @@
 #include "cache/memory_watch.h"
 #include "cache/page_cache.h"
 #include "cache/volume/volume_source.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/result.h"
 
 namespace quire {

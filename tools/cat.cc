@@ -5,8 +5,8 @@
 
 #include "cache/sample_reader.h"
 #include "format/escaping.h"
-#include "format/pack.h"
-#include "format/path_resolver.h"
+#include "format/pack/pack.h"
+#include "format/pack/path_resolver.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/read_once.h"

@@ -18,10 +18,10 @@
 #include <string_view>
 
 #include "format/escaping.h"
-#include "format/pack.h"
-#include "format/path_resolver.h"
-#include "fs/mount_options.h"
-#include "fs/mount_table.h"
+#include "format/pack/pack.h"
+#include "format/pack/path_resolver.h"
+#include "fs/mounts/mount_table.h"
+#include "fs/options/mount_options.h"
 #include "tools/command.h"
 #include "tools/command_words.h"
 

@@ -4,7 +4,7 @@
 
 #include "format/escaping.h"
 #include "format/open_files.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "tools/command.h"
 #include "tools/diff/tree_comparison.h"
 #include "tools/json_list.h"

@@ -4,7 +4,7 @@
 
 #include "cache/volume/file_source.h"
 #include "format/coding.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 

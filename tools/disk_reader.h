@@ -11,9 +11,9 @@
 
 #include "cache/memory/arena.h"
 #include "cache/volume/volume_source.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
+#include "format/pack/verifier.h"
 #include "format/result.h"
-#include "format/verifier.h"
 
 namespace quire {
 

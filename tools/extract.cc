@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/worker_pool.h"
 #include "tools/command.h"
 #include "tools/extract/extractor.h"

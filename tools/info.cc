@@ -5,7 +5,7 @@
 #include "format/checksum.h"
 #include "format/coding.h"
 #include "format/escaping.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "format/pack.h"
-#include "format/path_resolver.h"
+#include "format/pack/pack.h"
+#include "format/pack/path_resolver.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/ls_forms.h"

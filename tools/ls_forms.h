@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "tools/pack_entry.h"
 
 namespace quire {

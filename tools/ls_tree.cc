@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "format/entry_path.h"
 #include "format/escaping.h"
+#include "format/pack/entry_path.h"
 #include "tools/command.h"
 #include "tools/ls_forms.h"
 #include "tools/progress.h"

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "fs/help_text.h"
-#include "fs/mount_options.h"
+#include "fs/options/mount_options.h"
 #include "tools/command.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"

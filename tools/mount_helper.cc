@@ -10,8 +10,8 @@
 
 #include "format/escaping.h"
 #include "format/file.h"
-#include "format/pack.h"
-#include "fs/mount_options.h"
+#include "format/pack/pack.h"
+#include "fs/options/mount_options.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"

@@ -15,11 +15,11 @@
 #include <optional>
 #include <utility>
 
-#include "fs/daemon.h"
-#include "fs/daemon_answer.h"
-#include "fs/mount_table.h"
-#include "fs/session.h"
-#include "fs/unmount.h"
+#include "fs/life/daemon.h"
+#include "fs/life/session.h"
+#include "fs/mounts/daemon_answer.h"
+#include "fs/mounts/mount_table.h"
+#include "fs/mounts/unmount.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/progress.h"

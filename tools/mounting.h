@@ -4,7 +4,7 @@
 #include <string>
 
 #include "format/result.h"
-#include "fs/mount_options.h"
+#include "fs/options/mount_options.h"
 
 namespace quire {
 

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "format/escaping.h"
-#include "fs/daemon_answer.h"
 #include "fs/json_text.h"
-#include "fs/mount_table.h"
+#include "fs/mounts/daemon_answer.h"
+#include "fs/mounts/mount_table.h"
 #include "tools/command.h"
 
 namespace quire {

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <memory>
 
-#include "format/directory_packer.h"
-#include "format/path_list.h"
 #include "format/worker_pool.h"
+#include "format/write/directory_packer.h"
+#include "format/write/path_list.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"

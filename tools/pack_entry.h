@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "format/index.h"
-#include "format/records.h"
+#include "format/pack/index.h"
+#include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {

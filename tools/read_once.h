@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cache/cache_options.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "fs/mount_table.h"
+#include "fs/mounts/mount_table.h"
 #include "tools/progress.h"
 
 namespace quire {

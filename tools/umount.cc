@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "fs/daemon_answer.h"
-#include "fs/daemon_presence.h"
-#include "fs/mount_copies.h"
-#include "fs/mount_table.h"
-#include "fs/mount_users.h"
-#include "fs/unmount.h"
+#include "fs/mounts/daemon_answer.h"
+#include "fs/mounts/daemon_presence.h"
+#include "fs/mounts/mount_copies.h"
+#include "fs/mounts/mount_table.h"
+#include "fs/mounts/mount_users.h"
+#include "fs/mounts/unmount.h"
 #include "tools/command.h"
 
 namespace quire {

@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "format/escaping.h"
-#include "format/pack.h"
-#include "format/verifier.h"
+#include "format/pack/pack.h"
+#include "format/pack/verifier.h"
 #include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/disk_reader.h"

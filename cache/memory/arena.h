@@ -16,7 +16,7 @@
 #include "cache/cache_options.h"
 #include "cache/memory/memory_limit.h"
 #include "format/file.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 #include "format/result.h"
 
 namespace quire {

@@ -5,7 +5,7 @@
 #include <span>
 #include <utility>
 
-#include "format/records.h"
+#include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {

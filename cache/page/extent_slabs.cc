@@ -4,7 +4,7 @@
 #include <bit>
 #include <optional>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

@@ -14,7 +14,7 @@
 #include "cache/memory/arena.h"
 #include "cache/page/extent_read.h"
 #include "cache/volume/volume_source.h"
-#include "format/records.h"
+#include "format/pack/records.h"
 
 namespace quire {
 

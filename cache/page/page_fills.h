@@ -15,7 +15,7 @@
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 

@@ -3,7 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "format/checksum.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 

@@ -9,7 +9,7 @@
 #include <span>
 
 #include "cache/cache_stats.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/result.h"
 #include "format/zeroed_array.h"
 

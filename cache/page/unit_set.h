@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 

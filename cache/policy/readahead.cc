@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cache/volume/volume_source.h"
-#include "format/geometry.h"
-#include "format/index.h"
-#include "format/records.h"
+#include "format/pack/geometry.h"
+#include "format/pack/index.h"
+#include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "format/coding.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

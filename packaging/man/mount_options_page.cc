@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "fs/mount_options.h"
+#include "fs/options/mount_options.h"
 
 namespace {
 

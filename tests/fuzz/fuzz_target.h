@@ -11,8 +11,8 @@
 #include <span>
 #include <string_view>
 
-#include "format/index.h"
-#include "format/pack.h"
+#include "format/pack/index.h"
+#include "format/pack/pack.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "format/block_tree.h"
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/pack/block_tree.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/pack_mutator.h"

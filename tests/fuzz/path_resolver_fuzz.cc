@@ -1,7 +1,7 @@
 // Goal: whatever a pack and a path say, walking it ends, at an entry of the pack or with a reason.
 // The path is what stands behind the pack.
 #include "format/coding.h"
-#include "format/path_resolver.h"
+#include "format/pack/path_resolver.h"
 #include "tests/fuzz/fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

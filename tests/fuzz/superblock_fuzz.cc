@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <array>
 
-#include "format/block_tree.h"
-#include "format/superblock.h"
+#include "format/pack/block_tree.h"
+#include "format/pack/superblock.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace quire {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "format/verifier.h"
+#include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "format/block_tree.h"
 #include "format/checksum.h"
 #include "format/coding.h"
-#include "format/index_writer.h"
+#include "format/pack/block_tree.h"
+#include "format/write/index_writer.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

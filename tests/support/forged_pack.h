@@ -8,8 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
-#include "format/index_tables.h"
-#include "format/superblock.h"
+#include "format/pack/superblock.h"
+#include "format/write/index_tables.h"
 
 namespace quire {
 

@@ -10,11 +10,11 @@
 #include <sstream>
 
 #include "format/coding.h"
-#include "format/index_tables.h"
-#include "format/output_file.h"
-#include "format/pack_writer.h"
-#include "format/path_resolver.h"
+#include "format/pack/path_resolver.h"
 #include "format/worker_pool.h"
+#include "format/write/index_tables.h"
+#include "format/write/output_file.h"
+#include "format/write/pack_writer.h"
 
 namespace quire {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "format/pack.h"
-#include "format/records.h"
-#include "format/sample_order.h"
+#include "format/pack/pack.h"
+#include "format/pack/records.h"
+#include "format/write/sample_order.h"
 
 namespace quire {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "fs/kernel_store.h"
+#include "fs/feed/kernel_store.h"
 
 namespace quire {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "cache/policy/eviction_policy.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

@@ -1,7 +1,7 @@
 // Goal: index blocks are loaded at first touch, those that are touched in order several at once, each checked, and
 // damage stays in its block.
 // Method: an index of three levels in memory, behind a reader that counts, damages and fails.
-#include "format/block_tree.h"
+#include "format/pack/block_tree.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Goal: a size is read alike wherever one is given, and what is none is refused.
-#include "fs/byte_size.h"
+#include "fs/options/byte_size.h"
 
 #include <gtest/gtest.h>
 

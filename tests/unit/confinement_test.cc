@@ -1,6 +1,6 @@
 // Goal: a daemon that a pack has taken over reaches nothing but what it serves. From inside: each attempt is made by a
 // process that has confined itself by the functions that a daemon calls, in their order.
-#include "fs/confinement.h"
+#include "fs/guard/confinement.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@
 #include <thread>
 
 #include "format/file.h"
-#include "fs/syscall_filter.h"
+#include "fs/guard/syscall_filter.h"
 
 namespace quire {
 namespace {

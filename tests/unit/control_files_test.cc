@@ -1,7 +1,7 @@
 // Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
 // and no program can make the daemon keep any number of them; but the pipe for plans is one. And the report says what
 // it names.
-#include "fs/control_files.h"
+#include "fs/serve/control_files.h"
 
 #include <gtest/gtest.h>
 

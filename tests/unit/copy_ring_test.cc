@@ -1,6 +1,6 @@
 // Goal: pieces that are taken do not touch each other and lie in the ring; and there is room for as many as are
 // promised.
-#include "fs/copy_ring.h"
+#include "fs/feed/copy_ring.h"
 
 #include <gtest/gtest.h>
 

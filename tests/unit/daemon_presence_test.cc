@@ -1,5 +1,5 @@
 // Goal: the end of a daemon is seen, and nothing else is taken for it.
-#include "fs/daemon_presence.h"
+#include "fs/mounts/daemon_presence.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>

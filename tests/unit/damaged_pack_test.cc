@@ -6,8 +6,8 @@
 #include <chrono>
 #include <thread>
 
-#include "format/pack.h"
-#include "format/verifier.h"
+#include "format/pack/pack.h"
+#include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/memory_tree.h"

@@ -1,13 +1,13 @@
 // Goal: a listing brings along what stat(2) says of each entry, hard links resolved, and a walk reads the index in
 // order, many blocks at once; what is damaged keeps its name where that can be read, and has no attributes.
 // Method: packs of trees in memory, behind a reader that counts and damages.
-#include "fs/directory_listing.h"
+#include "fs/serve/directory_listing.h"
 
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "fs/attributes.h"
+#include "fs/serve/attributes.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

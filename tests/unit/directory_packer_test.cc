@@ -1,5 +1,5 @@
 // Goal: a dry run tells what packing makes, to the byte, and writes nothing.
-#include "format/directory_packer.h"
+#include "format/write/directory_packer.h"
 
 #include <gtest/gtest.h>
 

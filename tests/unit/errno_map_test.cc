@@ -1,5 +1,5 @@
 // Goal: callers get an errno that is true of their own call, and the log gets each cause once, not once a retry.
-#include "fs/errno_map.h"
+#include "fs/serve/errno_map.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>

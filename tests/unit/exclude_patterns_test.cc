@@ -1,5 +1,5 @@
 // Goal: patterns match as the help says, and those that matched nothing are known.
-#include "format/exclude_patterns.h"
+#include "format/write/exclude_patterns.h"
 
 #include <gtest/gtest.h>
 

@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "format/coding.h"
-#include "format/pack.h"
-#include "format/path_resolver.h"
-#include "format/verifier.h"
+#include "format/pack/pack.h"
+#include "format/pack/path_resolver.h"
+#include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/memory_tree.h"

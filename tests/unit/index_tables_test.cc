@@ -1,12 +1,12 @@
 // Goal: samples that could not be read leave a sound index behind.
-#include "format/index_tables.h"
+#include "format/write/index_tables.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "format/directory_packer.h"
-#include "format/path_resolver.h"
-#include "format/verifier.h"
+#include "format/pack/path_resolver.h"
+#include "format/pack/verifier.h"
+#include "format/write/directory_packer.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

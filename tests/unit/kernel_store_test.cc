@@ -1,6 +1,6 @@
 // Goal: a sample is stored whole, in pieces that no reader waits long for, and counted and believed stored only then; a
 // kernel that cannot take any is not asked again.
-#include "fs/kernel_store.h"
+#include "fs/feed/kernel_store.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>

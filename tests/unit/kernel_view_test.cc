@@ -1,6 +1,6 @@
 // Goal: what is believed of the kernel's cache follows what the kernel tells, and each push and each sample left out is
 // accounted for once.
-#include "fs/kernel_view.h"
+#include "fs/feed/kernel_view.h"
 
 #include <gtest/gtest.h>
 

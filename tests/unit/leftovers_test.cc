@@ -1,5 +1,5 @@
 // Goal: what a packer left that died is removed, and nothing else is: no file of a packer that lives, no whole pack.
-#include "format/leftovers.h"
+#include "format/write/leftovers.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Goal: every option of a mount means what its table says, and a wrong one is refused by name.
-#include "fs/mount_options.h"
+#include "fs/options/mount_options.h"
 
 #include <gtest/gtest.h>
 

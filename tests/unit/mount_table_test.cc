@@ -1,5 +1,5 @@
 // Goal: the right mount is found in /proc/self/mountinfo, whatever its path is made of, and whatever stands around it.
-#include "fs/mount_table.h"
+#include "fs/mounts/mount_table.h"
 
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>

@@ -1,5 +1,5 @@
 // Goal: who keeps a mount busy is found and named. A folder stands in for the mount: nothing of it is asked but names.
-#include "fs/mount_users.h"
+#include "fs/mounts/mount_users.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

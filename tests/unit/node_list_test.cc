@@ -1,6 +1,6 @@
 // Goal: a list of nodes gives back what was appended, whatever was dropped in front and however wide its nodes are, and
 // holds no more memory than its nodes and a chunk need.
-#include "fs/node_list.h"
+#include "fs/feed/node_list.h"
 
 #include <gtest/gtest.h>
 

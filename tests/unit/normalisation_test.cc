@@ -1,9 +1,9 @@
 // Goal: times and owners on the command line are read as the help says, or refused.
-#include "format/normalisation.h"
+#include "format/write/normalisation.h"
 
 #include <gtest/gtest.h>
 
-#include "format/records.h"
+#include "format/pack/records.h"
 
 namespace quire {
 namespace {

@@ -1,5 +1,5 @@
 // Goal: an output has its name only when it is complete, and replaces only what it may.
-#include "format/output_file.h"
+#include "format/write/output_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // Goal: what goes into a pack comes out of it: names, kinds, contents, holes, links, attributes.
-#include "format/pack.h"
+#include "format/pack/pack.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "format/coding.h"
-#include "format/path_resolver.h"
-#include "format/verifier.h"
+#include "format/pack/path_resolver.h"
+#include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"

@@ -1,5 +1,5 @@
 // Goal: duplicates are stored once, and a sample that cannot be read takes its own names with it and nothing else.
-#include "format/pack_writer.h"
+#include "format/write/pack_writer.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,10 +9,10 @@
 #include <filesystem>
 #include <set>
 
-#include "format/duplicates.h"
-#include "format/path_resolver.h"
-#include "format/tree_scanner.h"
-#include "format/verifier.h"
+#include "format/pack/path_resolver.h"
+#include "format/pack/verifier.h"
+#include "format/write/duplicates.h"
+#include "format/write/tree_scanner.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

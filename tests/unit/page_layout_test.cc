@@ -1,5 +1,5 @@
 // Goal: pages are filled to the last percent, and no extent crosses or overlaps, whatever the sizes.
-#include "format/page_layout.h"
+#include "format/write/page_layout.h"
 
 #include <gtest/gtest.h>
 

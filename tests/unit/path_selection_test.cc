@@ -1,5 +1,5 @@
 // Goal: a list of paths selects what it names and what leads there, and what is not there is known.
-#include "format/path_selection.h"
+#include "format/write/path_selection.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Goal: the table finds the last place that was set of each node, and none that was erased, however full it is.
-#include "fs/place_table.h"
+#include "fs/feed/place_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Goal: every way to name samples names the right ones in order, in whatever pieces it comes; what names none is
 // counted and tells itself; and no bytes at all do any harm.
-#include "fs/plan_parser.h"
+#include "fs/feed/plan_parser.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "format/coding.h"
-#include "format/path_resolver.h"
-#include "fs/attributes.h"
+#include "format/pack/path_resolver.h"
+#include "fs/serve/attributes.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

@@ -1,7 +1,7 @@
 // Goal: what a plan names next is brought into memory and on into the kernel, in its order and by its window, markers
 // left out; and the runner can be stopped at any time, whatever is under way, and leaves nothing pinned.
 // Method: real packs and caches, an engine whose reads the test holds back, a kernel that records.
-#include "fs/plan_runner.h"
+#include "fs/feed/plan_runner.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "cache/volume/file_source.h"
-#include "format/path_resolver.h"
+#include "format/pack/path_resolver.h"
 #include "tests/support/memory_tree.h"
 #include "tests/support/recording_store.h"
 

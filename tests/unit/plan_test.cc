@@ -1,6 +1,6 @@
 // Goal: a plan goes ahead of its readers by a window and no more, whatever their number, step and speed; follows them
 // when they jump; is not carried away by others; and ends when its readers leave it.
-#include "fs/plan.h"
+#include "fs/feed/plan.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 // given up then; and pushing can be stopped.
 // Method: a pack of two and a half pages in memory, and a kernel that records. One thread pushes page after page: what
 // was told before another page, which was pushed, has been looked at.
-#include "fs/pusher.h"
+#include "fs/feed/pusher.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 
 #include "cache/sample_reader.h"
 #include "cache/volume/file_source.h"
-#include "format/path_resolver.h"
+#include "format/pack/path_resolver.h"
 #include "tests/support/memory_tree.h"
 #include "tests/support/recording_store.h"
 

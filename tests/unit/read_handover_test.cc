@@ -1,5 +1,5 @@
 // Goal: bytes reach the thread that waits for them, and nobody waits for a mount that has ended.
-#include "fs/read_handover.h"
+#include "fs/serve/read_handover.h"
 
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

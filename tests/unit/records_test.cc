@@ -1,5 +1,5 @@
 // Goal: records come back as they were written, with every field at its place in FORMAT.md.
-#include "format/records.h"
+#include "format/pack/records.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <array>
 #include <numeric>
 
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

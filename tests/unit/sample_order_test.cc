@@ -1,12 +1,12 @@
 // Goal: the orders of FORMAT.md and the help, the same on every machine.
-#include "format/sample_order.h"
+#include "format/write/sample_order.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 
-#include "format/tree_scanner.h"
+#include "format/write/tree_scanner.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

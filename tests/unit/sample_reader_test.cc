@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "format/path_resolver.h"
+#include "format/pack/path_resolver.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/memory_tree.h"
 

@@ -1,5 +1,5 @@
 // Goal: a file that is not what the scan saw is an error that says what happened, never other bytes.
-#include "format/sample_source.h"
+#include "format/write/sample_source.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include <string>
 
 #include "format/coding.h"
-#include "format/tree_scanner.h"
+#include "format/write/tree_scanner.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

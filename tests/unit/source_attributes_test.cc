@@ -1,5 +1,5 @@
 // Goal: the mode that stands in for an access list gives nobody more than the list did.
-#include "format/source_attributes.h"
+#include "format/write/source_attributes.h"
 
 #include <gtest/gtest.h>
 #include <linux/posix_acl.h>

@@ -1,5 +1,5 @@
 // Goal: a file that is another, or another version, is never taken for the one that was looked at.
-#include "format/source_identity.h"
+#include "format/write/source_identity.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

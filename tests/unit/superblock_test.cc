@@ -1,16 +1,16 @@
 // Goal: no damaged superblock is accepted, and the byte layout never drifts.
 // Method: pin the leading bytes, then refuse every one-bit flip, every truncation, and every insane field with a good
 // sum.
-#include "format/superblock.h"
+#include "format/pack/superblock.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 
-#include "format/block_tree.h"
 #include "format/checksum.h"
 #include "format/coding.h"
-#include "format/geometry.h"
+#include "format/pack/block_tree.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

@@ -1,6 +1,6 @@
 // Goal: behind the filter a daemon works on, and what it does not need fails. From inside: each test is a process of
 // its own.
-#include "fs/syscall_filter.h"
+#include "fs/guard/syscall_filter.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>

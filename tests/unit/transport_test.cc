@@ -1,5 +1,5 @@
 // Goal: io_uring carries requests only where it can and pays, and whoever asks for it hears what is in the way.
-#include "fs/transport.h"
+#include "fs/serve/transport.h"
 
 #include <gtest/gtest.h>
 

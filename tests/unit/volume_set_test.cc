@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cache/volume/volume_source.h"
-#include "format/geometry.h"
-#include "format/records.h"
+#include "format/pack/geometry.h"
+#include "format/pack/records.h"
 
 namespace quire {
 namespace {

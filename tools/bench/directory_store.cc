@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "format/file.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/sample_store.h"
 #include "tools/bench/system_counters.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "fs/mount_table.h"
+#include "fs/mounts/mount_table.h"
 
 namespace quire::bench {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "format/file.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "tools/bench/sample_store.h"
 
 namespace quire::bench {

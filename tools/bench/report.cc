@@ -9,7 +9,7 @@
 #include <span>
 
 #include "format/escaping.h"
-#include "format/output_file.h"
+#include "format/write/output_file.h"
 #include "fs/help_text.h"
 #include "fs/json_text.h"
 #include "tools/progress.h"

@@ -13,9 +13,9 @@
 
 #include "cache/sample_reader.h"
 #include "format/file.h"
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
-#include "format/source_attributes.h"
+#include "format/write/source_attributes.h"
 #include "tools/pack_entry.h"
 
 namespace quire {

@@ -13,8 +13,8 @@
 #include "format/escaping.h"
 #include "format/file.h"
 #include "format/open_files.h"
-#include "format/source_root.h"
-#include "format/tree_scanner.h"
+#include "format/write/source_root.h"
+#include "format/write/tree_scanner.h"
 
 namespace quire {
 namespace {

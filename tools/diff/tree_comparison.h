@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cache/sample_reader.h"
-#include "format/exclude_patterns.h"
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
+#include "format/write/exclude_patterns.h"
 #include "tools/diff/entry_comparison.h"
 
 namespace quire {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "format/file.h"
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 
 namespace quire {

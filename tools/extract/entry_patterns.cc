@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "format/pack/path_resolver.h"
 #include "format/path_names.h"
-#include "format/path_resolver.h"
 #include "tools/progress.h"
 
 namespace quire {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 
 namespace quire {

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "tools/disk_reader.h"
 #include "tools/extract/entry_attributes.h"
 #include "tools/extract/extract_plan.h"

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "format/entry_path.h"
-#include "format/geometry.h"
+#include "format/pack/entry_path.h"
+#include "format/pack/geometry.h"
 #include "tools/pack_entry.h"
 
 namespace quire {

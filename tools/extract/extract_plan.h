@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 
 namespace quire {

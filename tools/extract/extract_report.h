@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 
 namespace quire {

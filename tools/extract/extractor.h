@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/result.h"
 #include "tools/extract/entry_attributes.h"
 #include "tools/extract/entry_writer.h"

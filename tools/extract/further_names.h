@@ -1,7 +1,7 @@
 // Makes the further names of what has several: hard links, or copies where there can be none.
 #pragma once
 
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "tools/extract/entry_writer.h"
 #include "tools/extract/extract_plan.h"
 

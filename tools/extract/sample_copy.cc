@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "format/checksum.h"
-#include "format/geometry.h"
+#include "format/pack/geometry.h"
 
 namespace quire {
 namespace {

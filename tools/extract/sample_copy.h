@@ -7,7 +7,7 @@
 #include <span>
 
 #include "format/file.h"
-#include "format/pack.h"
+#include "format/pack/pack.h"
 #include "format/result.h"
 #include "tools/disk_reader.h"
 #include "tools/extract/extract_plan.h"

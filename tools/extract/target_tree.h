@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "format/file.h"
-#include "format/index.h"
+#include "format/pack/index.h"
 #include "format/result.h"
 
 namespace quire {

@@ -1,0 +1,478 @@
+#include "format/pack/index.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "format/coding.h"
+#include "format/pack/entry_path.h"
+
+namespace quire {
+namespace {
+
+constexpr std::string_view kXattrPrefix = "user.";
+// Damaged blocks that one search goes around. A search meets one or two where a disk has lost a few; a hostile pack,
+// which may be a file with holes, can have millions, and each costs a read of 64 KiB: 64 of them are some milliseconds.
+constexpr size_t kMaxBadBlocks = 64;
+
+// The smallest i in [0, count) for which `is_behind(i)` is true, else count; REQUIRES: monotone. Errors end the search.
+template <typename Predicate>
+Result<uint64_t> PartitionPoint(uint64_t count, Predicate is_behind) {
+  uint64_t low = 0;
+  uint64_t high = count;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    const Result<bool> behind = is_behind(middle);
+    if (!behind) return std::unexpected(behind.error());
+    (*behind ? high : low) = *behind ? middle : middle + 1;
+  }
+  return low;
+}
+
+}  // namespace
+
+std::optional<std::string_view> FaultOfName(std::string_view name) {
+  if (name.empty()) return "is empty";
+  if (name.size() > kMaxNameBytes) return "is longer than 255 bytes";
+  if (name == "." || name == "..") return "is '.' or '..'";
+  if (name.find('/') != name.npos) return "holds a '/'";
+  if (name.find('\0') != name.npos) return "holds a NUL";
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at) {
+  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at));
+  if (!blocks) return Propagate(std::move(blocks));
+  return std::unique_ptr<Index>(new Index(superblock, std::move(*blocks)));
+}
+
+Index::Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks)
+    : superblock_(superblock), blocks_(std::move(blocks)), checked_directories_(directory_count()) {}
+
+Result<std::span<const std::byte>> Index::GetRecord(Section section, uint64_t number, const char* what) const {
+  if (number >= superblock_.records(section))
+    return Corrupt("{} {}: there are {}", what, number, superblock_.records(section));
+  const uint64_t bytes = kRecordBytes[static_cast<size_t>(section)];
+  return blocks_->Touch(superblock_.section(section).offset + number * bytes, bytes);
+}
+
+Result<std::span<const std::byte>> Index::GetHeap(Section section, uint64_t offset, uint64_t bytes,
+                                                  const char* what) const {
+  const SectionRange& range = superblock_.section(section);
+  if (offset > range.bytes || bytes > range.bytes - offset)
+    return Corrupt("{}: {} bytes at {} lie outside of their section of {}", what, bytes, offset, range.bytes);
+  return blocks_->Touch(range.offset + offset, bytes);
+}
+
+Result<Node> Index::GetNode(NodeNumber number) const {
+  const auto record = GetRecord(Section::kNodes, number, "node");
+  if (!record) return std::unexpected(record.error());
+  const Node node = DecodeNode(*record);
+  if ((node.name_bytes == 0) != (number == 0)) return Corrupt("node {}: name of {} bytes", number, node.name_bytes);
+  if (node.size_bytes > kMaxSampleBytes) return Corrupt("node {}: size {}", number, node.size_bytes);
+  if (node.kind != NodeKind::kHardLink && node.attributes >= superblock_.records(Section::kAttributes))
+    return Corrupt("node {}: attributes {}", number, node.attributes);
+  switch (node.kind) {
+    case NodeKind::kFile:
+      if (node.size_bytes > kPageBytes) return Corrupt("node {}: {} bytes in one extent", number, node.size_bytes);
+      if (node.size_bytes > 0 && node.content >= extent_count())
+        return Corrupt("node {}: extent {}", number, node.content);
+      return node;
+    case NodeKind::kSegmented:
+      if (node.content != kMaxRecords && node.content >= superblock_.records(Section::kSegments))
+        return Corrupt("node {}: segment {}", number, node.content);
+      return node;
+    case NodeKind::kDirectory: {
+      const auto directory = GetDirectory(node.content);
+      if (!directory) return std::unexpected(directory.error());
+      if (directory->node != number)
+        return Corrupt("node {}: directory {} belongs to node {}", number, node.content, directory->node);
+      return node;
+    }
+    case NodeKind::kSymlink:
+      if (node.size_bytes == 0 || node.size_bytes > kMaxTargetBytes)
+        return Corrupt("node {}: symlink target of {} bytes", number, node.size_bytes);
+      return node;
+    case NodeKind::kHardLink:
+      if (node.content >= number) return Corrupt("node {}: hard link to a later node {}", number, node.content);
+      return node;
+  }
+  return Unsupported("node {}: kind {}; use a newer quire", number, static_cast<unsigned>(node.kind));
+}
+
+Result<Directory> Index::DecodeDirectoryAt(uint64_t number) const {
+  const auto record = GetRecord(Section::kDirectories, number, "directory");
+  if (!record) return std::unexpected(record.error());
+  return DecodeDirectory(*record);
+}
+
+Result<Directory> Index::GetDirectory(uint64_t number) const {
+  auto directory = DecodeDirectoryAt(number);
+  if (!directory || checked_directories_.Test(number)) return directory;
+  // Children behind their parent: no hostile pack can make a cycle.
+  if (directory->first_child <= directory->node || directory->first_child > node_count() ||
+      directory->child_count > node_count() - directory->first_child)
+    return Corrupt("directory {}: children {} + {} of node {}", number, directory->first_child, directory->child_count,
+                   directory->node);
+  if (auto tree = CheckIsTree(number, *directory); !tree) return Propagate(std::move(tree));
+  checked_directories_.Set(number);
+  return directory;
+}
+
+// The rule of FORMAT.md. That a record begins where its neighbour ends would not do: the neighbour may lie itself.
+Result<void> Index::CheckIsTree(uint64_t number, const Directory& directory) const {
+  NodeNumber expected = 1;
+  if (number > 0) {
+    const auto before = DecodeDirectoryAt(number - 1);
+    if (!before) return std::unexpected(before.error());
+    expected = before->first_child + before->child_count;
+  }
+  if (directory.first_child != expected)
+    return Corrupt("directory {}: children from {} instead of {}", number, directory.first_child, expected);
+  if (directory.child_count == 0) return {};
+  for (const NodeNumber child : {directory.first_child, directory.first_child + directory.child_count - 1}) {
+    const auto holder = FindHolder(child);
+    if (!holder) return std::unexpected(holder.error());
+    if (*holder != number)
+      return Corrupt("directory {}: node {} is a child of directory {} as well", number, child, *holder);
+  }
+  return {};
+}
+
+// A binary search that damage cannot mislead, as that of Lookup: a record that cannot be read gives way to the nearest
+// one that can.
+Result<uint64_t> Index::FindHolder(NodeNumber number) const {
+  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kDirectories)];
+  const uint64_t section = superblock_.section(Section::kDirectories).offset;
+  // The nearest record that does not touch the first, or the last, block of a record that is damaged.
+  const auto behind_block = [&](uint64_t record) {
+    const uint64_t end = ((section + (record + 1) * kBytes - 1) / kBlockBytes + 1) * kBlockBytes;
+    return CeilDiv(end - section, kBytes);
+  };
+  const auto before_block = [&](uint64_t record) -> std::optional<uint64_t> {
+    const uint64_t begin = (section + record * kBytes) / kBlockBytes * kBlockBytes;
+    if (begin < section + kBytes) return std::nullopt;
+    return (begin - section) / kBytes - 1;
+  };
+  size_t bad_blocks = 0;
+  const auto decode = [&](uint64_t record) {
+    auto decoded = DecodeDirectoryAt(record);
+    if (!decoded) ++bad_blocks;
+    return decoded;
+  };
+  uint64_t low = 0;
+  uint64_t high = directory_count();  // the last record with first child <= number stands in [low, high), or before low
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    uint64_t probe = middle;
+    auto record = decode(probe);
+    const auto unreadable = record;
+    while (!record && bad_blocks < kMaxBadBlocks && (probe = behind_block(probe)) < high) record = decode(probe);
+    if (record && record->first_child <= number) {
+      low = probe + 1;
+      continue;
+    }
+    high = middle;
+    if (unreadable) continue;
+    // It stands before the gap, or in it.
+    std::optional<uint64_t> before = middle;
+    record = unreadable;
+    while (!record && bad_blocks < kMaxBadBlocks && (before = before_block(*before)) && *before >= low)
+      record = decode(*before);
+    if (!record) return std::unexpected(unreadable.error());
+    if (record->first_child > number) {
+      high = *before;
+      continue;
+    }
+    if (number - record->first_child >= record->child_count) return std::unexpected(unreadable.error());
+    return *before;
+  }
+  if (low == 0) return Corrupt("node {}: no directory holds it", number);
+  return low - 1;
+}
+
+Result<Attributes> Index::GetAttributes(uint32_t number) const {
+  const auto record = GetRecord(Section::kAttributes, number, "attributes");
+  if (!record) return std::unexpected(record.error());
+  const Attributes attributes = DecodeAttributes(*record);
+  if (attributes.mode > 07777) return Corrupt("attributes {}: mode {:o}", number, attributes.mode);
+  if (attributes.xattr_bytes > kMaxXattrListBytes)
+    return Corrupt("attributes {}: extended attributes of {} bytes", number, attributes.xattr_bytes);
+  return attributes;
+}
+
+Result<Volume> Index::GetVolume(uint16_t number) const {
+  const auto record = GetRecord(Section::kVolumes, number, "volume");
+  if (!record) return std::unexpected(record.error());
+  const Volume volume = DecodeVolume(*record);
+  if (volume.data_begin > volume.data_end || volume.data_end > kMaxVolumeBytes)
+    return Corrupt("volume {}: bytes {} to {}", number, volume.data_begin, volume.data_end);
+  if (number == 0 &&
+      (volume.kind != 0 || volume.data_begin != kDataBegin || volume.data_end > superblock_.index_offset))
+    return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", volume.kind, volume.data_begin, volume.data_end);
+  if (number == 0 && volume.sum_kind != SumKind::kXxh3)
+    return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
+  return volume;
+}
+
+Result<Extent> Index::GetExtent(ExtentNumber number) const {
+  const auto record = GetRecord(Section::kExtents, number, "extent");
+  if (!record) return std::unexpected(record.error());
+  const Extent extent = DecodeExtent(*record);
+  const auto volume = GetVolume(extent.volume);
+  if (!volume) return std::unexpected(volume.error());
+  if (extent.length_bytes == 0 || extent.length_bytes > kPageBytes || extent.offset < volume->data_begin ||
+      extent.offset > volume->data_end || extent.length_bytes > volume->data_end - extent.offset)
+    return Corrupt("extent {}: {} bytes at {} lie outside of volume {}", number, extent.length_bytes, extent.offset,
+                   extent.volume);
+  if (extent.offset % kPageBytes + extent.length_bytes > kPageBytes)
+    return Corrupt("extent {}: {} bytes at {} cross a page boundary", number, extent.length_bytes, extent.offset);
+  if (extent.node >= node_count())
+    return Corrupt("extent {}: of node {}, there are {}", number, extent.node, node_count());
+  return extent;
+}
+
+Result<ExtentNumber> Index::FindExtentFrom(uint64_t offset) const {
+  return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
+    const auto extent = GetExtent(number);
+    if (!extent) return std::unexpected(extent.error());
+    return extent->volume != 0 || extent->offset >= offset;
+  });
+}
+
+Result<std::string_view> Index::GetName(const Node& node) const {
+  const auto bytes = GetHeap(Section::kNames, node.name_offset, node.name_bytes, "name");
+  if (!bytes) return std::unexpected(bytes.error());
+  const std::string_view name = AsText(*bytes);
+  if (!name.empty())
+    if (const auto fault = FaultOfName(name)) return Corrupt("name at {}: {}", node.name_offset, *fault);
+  return name;
+}
+
+Result<std::string_view> Index::GetTarget(const Node& node) const {
+  const auto bytes = GetHeap(Section::kNames, node.content, node.size_bytes, "symlink target");
+  if (!bytes) return std::unexpected(bytes.error());
+  const std::string_view target = AsText(*bytes);
+  if (target.find('\0') != target.npos) return Corrupt("symlink target at {}: holds a NUL", node.content);
+  return target;
+}
+
+Result<NodeNumber> Index::Resolve(NodeNumber number) const {
+  const auto node = GetNode(number);
+  if (!node) return std::unexpected(node.error());
+  if (node->kind != NodeKind::kHardLink) return number;
+  const auto target = GetLinkedNode(number, *node);
+  if (!target) return std::unexpected(target.error());
+  return node->content;
+}
+
+Result<Node> Index::GetLinkedNode(NodeNumber number, const Node& link) const {
+  auto target = GetNode(link.content);
+  if (!target) return target;
+  if (!target->is_sample() && target->kind != NodeKind::kSymlink)
+    return Corrupt("node {}: hard link to node {} of kind {}", number, link.content,
+                   static_cast<unsigned>(target->kind));
+  return target;
+}
+
+// A binary search that damage cannot mislead: a probe that cannot be read gives way to its nearest readable neighbours,
+// and only a name that would stand between those is an error.
+Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std::string_view name) const {
+  std::vector<uint64_t> bad_blocks;  // met by this search: each is tried once, not once for every name in it
+  const auto touch = [&](uint64_t offset, uint64_t bytes) -> Result<std::span<const std::byte>> {
+    const uint64_t block = offset / kBlockBytes;
+    if (std::ranges::find(bad_blocks, block) != bad_blocks.end()) return Corrupt("index block {}: damaged", block);
+    auto touched = blocks_->Touch(offset, bytes);
+    if (!touched && (offset + bytes - 1) / kBlockBytes == block) bad_blocks.push_back(block);
+    return touched;
+  };
+  const auto name_of = [&](uint64_t child) -> Result<std::string_view> {
+    constexpr uint64_t kNodeBytes = kRecordBytes[static_cast<size_t>(Section::kNodes)];
+    const auto record =
+        touch(superblock_.section(Section::kNodes).offset + (directory.first_child + child) * kNodeBytes, kNodeBytes);
+    if (!record) return std::unexpected(record.error());
+    const Node node = DecodeNode(*record);
+    if (const auto bytes = touch(superblock_.section(Section::kNames).offset + node.name_offset, node.name_bytes);
+        !bytes)
+      return std::unexpected(bytes.error());
+    return GetName(node);
+  };
+  uint64_t low = 0;
+  uint64_t high = directory.child_count;  // the name stands in [low, high), if anywhere
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    uint64_t probe = middle;
+    auto found = name_of(probe);
+    const auto unreadable = found;
+    while (!found && bad_blocks.size() < kMaxBadBlocks && probe + 1 < high) found = name_of(++probe);
+    if (found && *found < name) {
+      low = probe + 1;
+      continue;
+    }
+    if (found && *found == name) return directory.first_child + probe;
+    // It stands before the probe: look below the gap, if there was one.
+    high = middle;
+    if (unreadable) continue;
+    probe = middle;
+    found = unreadable;
+    while (!found && bad_blocks.size() < kMaxBadBlocks && probe > low) found = name_of(--probe);
+    if (!found || *found < name) return std::unexpected(unreadable.error());
+    if (*found == name) return directory.first_child + probe;
+    high = probe;
+  }
+  return std::nullopt;
+}
+
+Result<NodeNumber> Index::GetParent(NodeNumber number) const {
+  if (number == 0) return NodeNumber{0};
+  const auto holder = FindHolder(number);
+  if (!holder) return std::unexpected(holder.error());
+  const auto parent = GetDirectory(*holder);
+  if (!parent) return std::unexpected(parent.error());
+  if (number - parent->first_child >= parent->child_count) return Corrupt("node {}: no directory holds it", number);
+  return parent->node;
+}
+
+Result<std::string> Index::GetPath(NodeNumber number) const {
+  std::vector<std::string_view> names;
+  size_t path_bytes = 0;
+  for (NodeNumber at = number; at != 0;) {
+    const auto node = GetNode(at);
+    if (!node) return std::unexpected(node.error());
+    const auto name = GetName(*node);
+    if (!name) return std::unexpected(name.error());
+    path_bytes += name->size() + (names.empty() ? 0 : 1);
+    if (path_bytes > kMaxPathBytes) return Corrupt("node {}: its path is longer than {} bytes", number, kMaxPathBytes);
+    names.push_back(*name);
+    const auto parent = GetParent(at);
+    if (!parent) return std::unexpected(parent.error());
+    at = *parent;
+  }
+  return JoinUpwards(names);
+}
+
+Result<Segment> Index::GetSegment(uint64_t number) const {
+  const auto record = GetRecord(Section::kSegments, number, "segment");
+  if (!record) return std::unexpected(record.error());
+  const Segment segment = DecodeSegment(*record);
+  if (segment.length_bytes == 0 || segment.file_offset > kMaxSampleBytes ||
+      segment.length_bytes > kMaxSampleBytes - segment.file_offset)
+    return Corrupt("segment {}: {} bytes at {}", number, segment.length_bytes, segment.file_offset);
+  if (segment.following >= superblock_.records(Section::kSegments) - number)
+    return Corrupt("segment {}: {} follow, but the section ends", number, segment.following);
+  if (const uint64_t extents = CeilDiv(segment.length_bytes, kPageBytes);
+      segment.first_extent > extent_count() || extents > extent_count() - segment.first_extent)
+    return Corrupt("segment {}: extents {} + {}, there are {}", number, segment.first_extent, extents, extent_count());
+  return segment;
+}
+
+Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const {
+  const auto in_extent = [&](ExtentNumber number, uint64_t expected_bytes, uint64_t skip) -> Result<ContentRun> {
+    const auto extent = GetExtent(number);
+    if (!extent) return std::unexpected(extent.error());
+    if (extent->length_bytes != expected_bytes)
+      return Corrupt("extent {}: {} bytes, its sample says {}", number, extent->length_bytes, expected_bytes);
+    return ContentRun{.file_offset = file_offset,
+                      .length_bytes = expected_bytes - skip,
+                      .extent = number,
+                      .extent_offset = static_cast<uint32_t>(skip)};
+  };
+  if (node.kind == NodeKind::kFile) return in_extent(node.content, node.size_bytes, file_offset);
+
+  const auto hole_until = [&](uint64_t end) {
+    return ContentRun{.file_offset = file_offset,
+                      .length_bytes = std::min(end, node.size_bytes) - file_offset,
+                      .extent = std::nullopt,
+                      .extent_offset = 0};
+  };
+  if (node.content == kMaxRecords) return hole_until(node.size_bytes);
+  const auto first = GetSegment(node.content);
+  if (!first) return std::unexpected(first.error());
+  const auto behind = PartitionPoint(first->following + 1, [&](uint64_t i) -> Result<bool> {
+    const auto segment = GetSegment(node.content + i);
+    if (!segment) return std::unexpected(segment.error());
+    return segment->file_offset > file_offset;
+  });
+  if (!behind) return std::unexpected(behind.error());
+  if (*behind > 0) {
+    const auto segment = GetSegment(node.content + *behind - 1);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
+      return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + *behind - 1, node.size_bytes);
+    if (const uint64_t within = file_offset - segment->file_offset; within < segment->length_bytes) {
+      const uint64_t chunk = within / kPageBytes;
+      return in_extent(segment->first_extent + chunk, std::min(kPageBytes, segment->length_bytes - chunk * kPageBytes),
+                       within % kPageBytes);
+    }
+  }
+  if (*behind > first->following) return hole_until(node.size_bytes);
+  const auto next = GetSegment(node.content + *behind);
+  if (!next) return std::unexpected(next.error());
+  return hole_until(next->file_offset);
+}
+
+Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNumber number) const {
+  if (node.kind == NodeKind::kFile) return node.content == number ? std::optional<uint64_t>(0) : std::nullopt;
+  if (node.content == kMaxRecords) return std::nullopt;
+  for (uint64_t i = 0; i < kSegmentsLookedAt; ++i) {
+    const auto segment = GetSegment(node.content + i);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
+      return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + i, node.size_bytes);
+    if (number >= segment->first_extent && number - segment->first_extent < CeilDiv(segment->length_bytes, kPageBytes))
+      return segment->file_offset + (number - segment->first_extent) * kPageBytes;
+    if (segment->following == 0) break;
+  }
+  return std::nullopt;
+}
+
+Result<void> Index::ForEachSegment(const Node& node, const std::function<bool(uint64_t, const Segment&)>& visit) const {
+  if (node.kind == NodeKind::kFile || node.content == kMaxRecords) return {};
+  uint64_t end = 0;
+  uint64_t expected_following = 0;
+  for (uint64_t number = node.content;; ++number) {
+    const auto segment = GetSegment(number);
+    if (!segment) return std::unexpected(segment.error());
+    if (segment->file_offset < end || segment->file_offset + segment->length_bytes > node.size_bytes)
+      return Corrupt("segment {}: {} bytes at {} overlap another or the end of the sample", number,
+                     segment->length_bytes, segment->file_offset);
+    if (number > node.content && segment->following != expected_following)
+      return Corrupt("segment {}: {} follow, the one before says otherwise", number, segment->following);
+    end = segment->file_offset + segment->length_bytes;
+    if (!visit(number, *segment) || segment->following == 0) return {};
+    expected_following = segment->following - 1;
+  }
+}
+
+Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
+  if (node.kind == NodeKind::kFile) return node.size_bytes;
+  uint64_t stored_bytes = 0;
+  auto done = ForEachSegment(node, [&](uint64_t, const Segment& segment) {
+    stored_bytes += segment.length_bytes;
+    return true;
+  });
+  if (!done) return Propagate(std::move(done));
+  return stored_bytes;
+}
+
+Result<void> Index::ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const {
+  const auto list = GetHeap(Section::kXattrs, attributes.xattr_offset, attributes.xattr_bytes, "xattrs");
+  if (!list) return std::unexpected(list.error());
+  for (std::span<const std::byte> rest = *list; !rest.empty();) {
+    if (rest.size() < kXattrHeaderBytes) return Corrupt("xattrs at {}: cut short", attributes.xattr_offset);
+    const uint64_t name_bytes = LoadUint<1>(rest, 0);
+    const uint64_t value_bytes = LoadUint<4>(rest, 1);
+    rest = rest.subspan(kXattrHeaderBytes);
+    if (name_bytes > rest.size() || value_bytes > rest.size() - name_bytes)
+      return Corrupt("xattrs at {}: cut short", attributes.xattr_offset);
+    const Xattr xattr{.name = AsText(rest.first(name_bytes)), .value = rest.subspan(name_bytes, value_bytes)};
+    if (xattr.name.empty() || xattr.name.find('\0') != xattr.name.npos)
+      return Corrupt("xattrs at {}: a name that none can have", attributes.xattr_offset);
+    // Anything but user.* could grant what its mounter does not have (security.capability).
+    const bool is_shown = xattr.name.starts_with(kXattrPrefix) && xattr.name.size() > kXattrPrefix.size();
+    if (is_shown && !visit(xattr)) return {};
+    rest = rest.subspan(name_bytes + value_bytes);
+  }
+  return {};
+}
+
+}  // namespace quire

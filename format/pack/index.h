@@ -1,0 +1,112 @@
+// The index of one generation, read only: typed records out of verified blocks, every number checked against what
+// it points into before anyone uses it. No allocation on the paths of lookup, attributes and content.
+// Thread-safe. Views stay valid as long as the Index. Errors: kCorrupt (the message names record and field), kSystem
+// (reading failed); the next call tries again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "format/pack/block_tree.h"
+#include "format/pack/geometry.h"
+#include "format/pack/lazy_bits.h"
+#include "format/pack/records.h"
+#include "format/pack/superblock.h"
+#include "format/result.h"
+
+namespace quire {
+
+// A run of a sample's bytes: inside one extent, or inside a hole.
+struct ContentRun {
+  uint64_t file_offset = 0;
+  uint64_t length_bytes = 0;
+  std::optional<ExtentNumber> extent;  // empty: a hole, which reads as zeros
+  uint32_t extent_offset = 0;          // of the run's first byte in the extent
+};
+
+struct Xattr {
+  std::string_view name;  // with its "user." prefix
+  std::span<const std::byte> value;
+};
+
+class Index {
+ public:
+  static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, BlockTree::ReadAt read_at);
+
+  [[nodiscard]] uint64_t node_count() const { return superblock_.records(Section::kNodes); }
+  [[nodiscard]] uint64_t directory_count() const { return superblock_.records(Section::kDirectories); }
+  [[nodiscard]] uint64_t extent_count() const { return superblock_.records(Section::kExtents); }
+  [[nodiscard]] uint64_t segment_count() const { return superblock_.records(Section::kSegments); }
+  [[nodiscard]] uint64_t volume_count() const { return superblock_.records(Section::kVolumes); }
+  [[nodiscard]] const BlockTree& blocks() const { return *blocks_; }
+  [[nodiscard]] const Superblock& superblock() const { return superblock_; }
+
+  Result<Node> GetNode(NodeNumber number) const;
+  // Its children are its own: no other directory that this returns has one of them.
+  Result<Directory> GetDirectory(uint64_t number) const;
+  Result<Attributes> GetAttributes(uint32_t number) const;
+  // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
+  Result<Extent> GetExtent(ExtentNumber number) const;
+  Result<Volume> GetVolume(uint16_t number) const;
+  // The first extent of volume 0 at or behind byte `offset` of it; the number of all its extents where there is none.
+  // O(log extents).
+  Result<ExtentNumber> FindExtentFrom(uint64_t offset) const;
+
+  // A valid name, but for the root, which has "".
+  Result<std::string_view> GetName(const Node& node) const;
+  // REQUIRES: node.kind is kSymlink.
+  Result<std::string_view> GetTarget(const Node& node) const;
+
+  // The node whose content `number` names: itself unless it is a hard link.
+  Result<NodeNumber> Resolve(NodeNumber number) const;
+  // The node `link.content`, whose content `link` names. REQUIRES: `link` is node `number`, of kind kHardLink.
+  Result<Node> GetLinkedNode(NodeNumber number, const Node& link) const;
+  // The child of `directory` named `name`, not resolved; empty when there is none. O(log children).
+  Result<std::optional<NodeNumber>> Lookup(const Directory& directory, std::string_view name) const;
+
+  // The node of the directory that holds `number`; 0 for the root. O(log directories).
+  Result<NodeNumber> GetParent(NodeNumber number) const;
+  // From the root, without a leading '/'; "" for the root. kCorrupt where it is longer than a path may be. For messages
+  // and reports: allocates.
+  Result<std::string> GetPath(NodeNumber number) const;
+
+  // The run that holds byte `file_offset` of `node`, from there to its end. The run's extent has the length that the
+  // node implies. REQUIRES: node.is_sample(), file_offset < node.size_bytes.
+  Result<ContentRun> FindRun(const Node& node, uint64_t file_offset) const;
+  // Calls `visit` for each segment of `node`, in file order, until it returns false; not at all where the node has one
+  // extent. Each is checked against the one before and the size of the node. REQUIRES: node.is_sample().
+  Result<void> ForEachSegment(const Node& node, const std::function<bool(uint64_t, const Segment&)>& visit) const;
+  // Bytes of `node` that are not holes. All its segments are read. REQUIRES: node.is_sample().
+  Result<uint64_t> GetStoredBytes(const Node& node) const;
+  // Where in `node` the bytes of extent `number` begin; empty where it is none of the node's. Looks at the first
+  // kSegmentsLookedAt segments of a node only, which are all unless it has holes. REQUIRES: node.is_sample().
+  Result<std::optional<uint64_t>> FindFileOffset(const Node& node, ExtentNumber number) const;
+  static constexpr uint64_t kSegmentsLookedAt = 8;
+
+  // Calls `visit` for each extended attribute that a reader shows, those of user.*, in name order until it returns
+  // false.
+  Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
+
+ private:
+  Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks);
+  // Record `number` of `section`; kCorrupt when there is none. `what` names who asks, for the message.
+  Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
+  Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
+  Result<Segment> GetSegment(uint64_t number) const;
+  Result<Directory> DecodeDirectoryAt(uint64_t number) const;
+  // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).
+  Result<uint64_t> FindHolder(NodeNumber number) const;
+  Result<void> CheckIsTree(uint64_t number, const Directory& directory) const;
+
+  const Superblock superblock_;
+  const std::unique_ptr<BlockTree> blocks_;
+  mutable LazyBits checked_directories_;  // those that CheckIsTree has passed
+};
+
+// Empty when `name` may be an entry of a directory, else why not.
+std::optional<std::string_view> FaultOfName(std::string_view name);
+
+}  // namespace quire

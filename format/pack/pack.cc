@@ -1,0 +1,118 @@
+#include "format/pack/pack.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "format/checksum.h"
+
+namespace quire {
+namespace {
+
+// Why a file of this kind is no pack; empty for those that may be one.
+std::string FaultOfKind(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFBLK:
+      return {};
+    case S_IFDIR:
+      return "is a directory, not a pack; `quire pack` makes a pack of it";
+    case S_IFIFO:
+      return "is a FIFO, not a pack; write what comes out of it to a file first";
+    case S_IFCHR:
+      return "is a character device, not a pack";
+    default:
+      return "is a socket, not a pack";
+  }
+}
+
+// Neither opens a device that might do something then, nor waits for the other end of a FIFO.
+Result<File> OpenPackFile(const std::string& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0) return SystemError(errno, "{}", path);
+  const auto refuse_others = [&]() -> Result<void> {
+    const std::string fault = FaultOfKind(status.st_mode);
+    return fault.empty() ? Result<void>() : Corrupt("{}: {}", path, fault);
+  };
+  if (auto checked = refuse_others(); !checked) return Propagate(std::move(checked));
+  auto file = File::Open(path, O_RDONLY | O_NONBLOCK);
+  if (!file) return file;
+  // It may have been replaced meanwhile.
+  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
+  if (auto checked = refuse_others(); !checked) return Propagate(std::move(checked));
+  if (fcntl(file->fd(), F_SETFL, 0) != 0)
+    return SystemError(errno, "{}", path);  // io_uring would not wait for the disk
+  return file;
+}
+
+Result<ChosenSuperblock> ReadSuperblockOnce(const File& file) {
+  std::array<std::byte, 2 * kSuperblockBytes> slots = {};
+  const auto got = file.ReadUpTo(0, slots);
+  if (!got) return std::unexpected(got.error());
+  return ChooseSuperblock(std::span(slots).first(*got));
+}
+
+// What came wrong may have been harmed on its way only, and would hide the newer generation.
+Result<ChosenSuperblock> ReadSuperblock(const File& file) {
+  auto chosen = ReadSuperblockOnce(file);
+  const bool is_wrong = chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt;
+  return is_wrong ? ReadSuperblockOnce(file) : chosen;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
+  const auto in_path = [&](Error error) {
+    error.message = fmt::format("{}: {}", path, error.message);
+    return std::unexpected(std::move(error));
+  };
+  auto file = OpenPackFile(path);
+  if (!file) return Propagate(std::move(file));
+  auto chosen = ReadSuperblock(*file);
+  if (!chosen) return in_path(chosen.error());
+  const Superblock& superblock = chosen->superblock;
+  struct stat status{};
+  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
+  // stat(2) knows no size of block devices.
+  const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
+  const auto size = static_cast<uint64_t>(end);
+  if (size < superblock.pack_bytes)
+    return in_path(
+        {ErrorCode::kCorrupt, 0,
+         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock.pack_bytes)});
+  std::unique_ptr<Pack> pack(new Pack(path, std::move(*file)));
+  auto index = Index::Open(
+      superblock, [raw = pack.get(), offset = superblock.index_offset](uint64_t at, std::span<std::byte> into) {
+        return raw->ReadIndex(offset + at, into);
+      });
+  if (!index) return in_path(index.error());
+  pack->index_ = std::move(*index);
+  pack->slot_damage_ = std::move(chosen->damage);
+  if (S_ISREG(status.st_mode)) pack->trailing_bytes_ = size - superblock.pack_bytes;
+  return pack;
+}
+
+Result<void> Pack::ReadRaw(uint64_t offset, std::span<std::byte> into) const { return file_.ReadExactly(offset, into); }
+
+Result<void> Pack::ReadIndex(uint64_t offset, std::span<std::byte> into) const {
+  auto read = ReadRaw(offset, into);
+  if (!read && read.error().code == ErrorCode::kCorrupt) {
+    read.error().code = ErrorCode::kSystem;
+    read.error().system_errno = EIO;
+  }
+  return read;
+}
+
+Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) const {
+  if (extent.volume != 0) return Unsupported("extent in volume {}: this release reads volume 0 only", extent.volume);
+  if (auto read = ReadRaw(extent.offset, into); !read) return read;
+  if (Xxh3(into) != extent.sum)
+    return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
+                   extent.offset / kPageBytes);
+  return {};
+}
+
+}  // namespace quire

@@ -1,0 +1,96 @@
+// The fixed-size records of the index, decoded. FORMAT.md is the authority on every byte.
+// Decoding checks nothing: format/pack/index.h compares each number with what it points into.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <span>
+
+#include "format/pack/geometry.h"
+
+namespace quire {
+
+enum class NodeKind : uint8_t { kFile = 1, kSegmented = 2, kDirectory = 3, kSymlink = 4, kHardLink = 5 };
+
+struct Node {
+  uint64_t mtime = 0;  // see EncodeMtime
+  uint64_t size_bytes = 0;
+  uint32_t attributes = 0;
+  uint64_t name_offset = 0;
+  uint8_t name_bytes = 0;
+  NodeKind kind = NodeKind::kFile;
+  uint64_t content = 0;  // by kind: extent, first segment, directory, target offset, node
+  [[nodiscard]] bool is_sample() const { return kind == NodeKind::kFile || kind == NodeKind::kSegmented; }
+};
+
+struct Directory {
+  NodeNumber first_child = 0;
+  uint64_t child_count = 0;
+  NodeNumber node = 0;
+};
+
+struct Attributes {
+  uint32_t mode = 0;  // 07777
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t nlink = 0;
+  uint64_t xattr_offset = 0;
+  uint32_t xattr_bytes = 0;
+  auto operator<=>(const Attributes&) const = default;
+};
+
+struct Extent {
+  uint64_t offset = 0;  // in the volume
+  uint16_t volume = 0;
+  uint32_t length_bytes = 0;
+  NodeNumber node = 0;
+  uint64_t sum = 0;
+};
+
+struct Segment {
+  uint64_t file_offset = 0;
+  uint64_t length_bytes = 0;
+  ExtentNumber first_extent = 0;
+  uint64_t following = 0;
+};
+
+// How the sums of a volume's extents are made.
+enum class SumKind : uint16_t { kNone = 0, kCrc32 = 1, kXxh3 = 2 };
+
+struct Volume {
+  uint16_t kind = 0;
+  uint16_t identity_kind = 0;
+  SumKind sum_kind = SumKind::kXxh3;
+  uint32_t location_bytes = 0;
+  uint64_t location_offset = 0;
+  uint64_t data_begin = 0;
+  uint64_t data_end = 0;
+  std::array<uint64_t, 2> identity = {};
+};
+
+// One record each; the span is as long as the record.
+void Encode(const Node& node, std::span<std::byte, 32> record);
+void Encode(const Directory& directory, std::span<std::byte, 24> record);
+void Encode(const Attributes& attributes, std::span<std::byte, 32> record);
+void Encode(const Extent& extent, std::span<std::byte, 24> record);
+void Encode(const Segment& segment, std::span<std::byte, 32> record);
+void Encode(const Volume& volume, std::span<std::byte, 64> record);
+
+// REQUIRES: `record` holds the whole record.
+Node DecodeNode(std::span<const std::byte> record);
+Directory DecodeDirectory(std::span<const std::byte> record);
+Attributes DecodeAttributes(std::span<const std::byte> record);
+Extent DecodeExtent(std::span<const std::byte> record);
+Segment DecodeSegment(std::span<const std::byte> record);
+Volume DecodeVolume(std::span<const std::byte> record);
+
+// Nanoseconds since 1901-12-13T20:45:52Z (-2^31 s), as XFS counts: all that ext4 and XFS can store. Times outside are
+// clamped.
+uint64_t EncodeMtime(const timespec& time);
+timespec DecodeMtime(uint64_t mtime);
+bool MtimeFits(const timespec& time);
+
+}  // namespace quire

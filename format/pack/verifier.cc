@@ -1,0 +1,184 @@
+#include "format/pack/verifier.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "format/checksum.h"
+#include "format/coding.h"
+#include "format/pack/bad_extents.h"
+#include "format/pack/tree_verifier.h"
+
+namespace quire {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const Pack& pack, WorkerPool& pool, const VerifyOptions& options)
+      : pack_(pack),
+        index_(pack.index()),
+        pool_(pool),
+        options_(options),
+        faults_(options.on_fault, options.fault_limit),
+        bad_extents_(index_.extent_count()) {}
+
+  Result<VerifySummary> Run() {
+    if (pack_.slot_damage()) Report(Fault::Kind::kIndex, *pack_.slot_damage());
+    if (auto done = CheckIndexBlocks(); !done) return Propagate(std::move(done));
+    const bool is_index_whole = !has_damaged_block_;
+    if (const auto volume = index_.GetVolume(0); !volume) Report(Fault::Kind::kIndex, volume.error().message);
+    if (auto done = FindExtentsOfPages(); !done) return Propagate(std::move(done));
+    if (auto done = CheckPages(); !done) return Propagate(std::move(done));
+    TreeVerifier tree(index_, bad_extents_, is_index_whole, options_.interrupted, faults_);
+    if (auto done = tree.Run(pool_); !done) return Propagate(std::move(done));
+    summary_.entries = tree.entries();
+    summary_.faults = faults_.faults();
+    return summary_;
+  }
+
+ private:
+  // Extents that follow each other in the index and lie in the same page.
+  struct PageExtents {
+    uint64_t page;
+    ExtentNumber first;
+    ExtentNumber end;
+  };
+
+  Result<void> CheckIndexBlocks() {
+    const uint64_t body_bytes = index_.superblock().body_bytes;
+    summary_.index_blocks = CeilDiv(body_bytes, kBlockBytes);
+    return faults_.ForEach(pool_, summary_.index_blocks, [&](uint64_t block) -> Result<void> {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      const uint64_t offset = block * kBlockBytes;
+      const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
+      if (const auto touched = index_.blocks().Touch(offset, bytes); !touched) {
+        has_damaged_block_ = true;
+        Report(Fault::Kind::kIndex, touched.error().message);
+      }
+      CountBytes(bytes);
+      return {};
+    });
+  }
+
+  // One pass over the extents, whatever blocks of the index are damaged.
+  Result<void> FindExtentsOfPages() {
+    summary_.extents = index_.extent_count();
+    uint64_t end = 0;
+    for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      const auto extent = index_.GetExtent(number);
+      if (!extent) {
+        bad_extents_.Add(number, extent.error().message);
+        continue;
+      }
+      if (extent->volume != 0) {
+        bad_extents_.Add(number, fmt::format("in volume {}, which this release does not read", extent->volume));
+        continue;
+      }
+      // Not read: of extents that overlap, a small index could ask for more bytes than any pack has.
+      if (extent->offset < end) {
+        bad_extents_.Add(number, fmt::format("extent {} at {}: overlaps the one before", number, extent->offset));
+        continue;
+      }
+      end = extent->offset + extent->length_bytes;
+      const uint64_t page = extent->offset / kPageBytes;
+      if (pages_.empty() || pages_.back().page != page)
+        pages_.push_back({.page = page, .first = number, .end = number});
+      pages_.back().end = number + 1;
+    }
+    summary_.pages = pages_.size();
+    return {};
+  }
+
+  Result<void> CheckPages() {
+    return faults_.ForEach(pool_, pages_.size(), [&](uint64_t i) -> Result<void> {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      CheckPage(pages_[i]);
+      return CheckInterrupted();
+    });
+  }
+
+  // What lies between the extents belongs to nobody and is not looked at.
+  void CheckPage(const PageExtents& page) {
+    uint64_t begin = UINT64_MAX;
+    uint64_t end = 0;
+    ForEachExtent(page, [&](ExtentNumber, const Extent& extent) {
+      begin = std::min(begin, extent.offset);
+      end = std::max(end, extent.offset + extent.length_bytes);
+    });
+    if (begin > end) return;  // interrupted before the first
+    CountBytes(end - begin);
+    const auto read = Read(begin, end - begin, [&](std::span<const std::byte> bytes) {
+      ForEachExtent(page, [&](ExtentNumber number, const Extent& extent) {
+        CheckSum(number, extent, bytes.subspan(extent.offset - begin, extent.length_bytes));
+      });
+    });
+    if (read) return;
+    // Perhaps only a part of it is lost: ask for each extent by itself.
+    ForEachExtent(page, [&](ExtentNumber number, const Extent& extent) {
+      const auto own = Read(extent.offset, extent.length_bytes,
+                            [&](std::span<const std::byte> bytes) { CheckSum(number, extent, bytes); });
+      if (!own) AddBad(number, extent, own.error().message);
+    });
+    Report(Fault::Kind::kPage, fmt::format("page {}: {}", page.page, read.error().message));
+  }
+
+  // Those that can be read and were not found bad, until the check is interrupted.
+  void ForEachExtent(const PageExtents& page, const std::function<void(ExtentNumber, const Extent&)>& visit) const {
+    for (ExtentNumber number = page.first; number < page.end && CheckInterrupted(); ++number) {
+      if (bad_extents_.Has(number)) continue;
+      if (const auto extent = index_.GetExtent(number)) visit(number, *extent);
+    }
+  }
+
+  void CheckSum(ExtentNumber number, const Extent& extent, std::span<const std::byte> bytes) {
+    if (Xxh3(bytes) != extent.sum) AddBad(number, extent, "checksum mismatch");
+  }
+
+  void AddBad(ExtentNumber number, const Extent& extent, const std::string& reason) {
+    bad_extents_.Add(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent.length_bytes,
+                                         extent.offset, extent.offset / kPageBytes, reason));
+  }
+
+  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use) const {
+    if (options_.read) return options_.read(offset, bytes, use);
+    static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
+    const std::span into(buffer.get(), bytes);
+    if (auto read = pack_.ReadRaw(offset, into); !read) return read;
+    use(into);
+    return {};
+  }
+
+  void Report(Fault::Kind kind, std::string message) {
+    faults_.Add({.kind = kind, .path = {}, .message = std::move(message)});
+  }
+
+  [[nodiscard]] Result<void> CheckInterrupted() const {
+    if (options_.interrupted != nullptr && *options_.interrupted)
+      return MakeError(ErrorCode::kInterrupted, "interrupted");
+    return {};
+  }
+
+  void CountBytes(uint64_t bytes) const {
+    if (options_.bytes_done != nullptr) *options_.bytes_done += bytes;
+  }
+
+  const Pack& pack_;
+  const Index& index_;
+  WorkerPool& pool_;
+  const VerifyOptions& options_;
+  FaultSequence faults_;
+  std::atomic<bool> has_damaged_block_ = false;
+  std::vector<PageExtents> pages_;
+  BadExtents bad_extents_;
+  VerifySummary summary_;
+};
+
+}  // namespace
+
+Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options) {
+  return Verifier(pack, pool, options).Run();
+}
+
+}  // namespace quire

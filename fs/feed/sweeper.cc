@@ -1,0 +1,88 @@
+#include "fs/feed/sweeper.h"
+
+#include <chrono>
+#include <utility>
+
+#include "cache/background_thread.h"
+
+namespace quire {
+namespace {
+
+// A volume that holds nothing to sweep may hold something a little later: its folders are being listed meanwhile.
+constexpr std::chrono::milliseconds kBetweenPasses{200};
+
+// Where it comes late, the disk has nothing to do: few pages are in flight. It needs next to no time.
+constexpr int kNice = -15;
+
+}  // namespace
+
+Sweeper::Sweeper(const Index& index, PageCache& cache, const KernelView& view)
+    : index_(index), cache_(cache), view_(view) {}
+
+Sweeper::~Sweeper() { Stop(); }
+
+Result<void> Sweeper::Start() {
+  auto thread = StartBackgroundThread("quire-sweep", [this](const std::stop_token& stop) { Run(stop); });
+  if (!thread) return Propagate(std::move(thread));
+  thread_ = *std::move(thread);
+  return {};
+}
+
+void Sweeper::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+void Sweeper::Wake() {
+  if (cache_.residency().SweepAllowance() == 0) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(is_woken_, true)) return;
+  }
+  woken_.notify_one();
+}
+
+void Sweeper::Run(const std::stop_token& stop) {
+  PutThreadFirst(kNice);
+  while (!stop.stop_requested()) {
+    auto outcome = PageCache::SweepOutcome::kBegun;
+    while (outcome == PageCache::SweepOutcome::kBegun && !stop.stop_requested()) {
+      if (cache_.residency().SweepAllowance() == 0) break;
+      outcome = SweepNext(stop);
+    }
+    std::unique_lock lock(mutex_);
+    if (outcome == PageCache::SweepOutcome::kNotNeeded)
+      woken_.wait_for(lock, stop, kBetweenPasses, [] { return false; });
+    woken_.wait(lock, stop, [this] { return is_woken_; });
+    is_woken_ = false;
+  }
+}
+
+PageCache::SweepOutcome Sweeper::SweepNext(const std::stop_token& stop) {
+  const uint64_t pages = cache_.page_count();
+  for (uint64_t looked_at = 0; looked_at < pages && !stop.stop_requested(); ++looked_at) {
+    const uint64_t page = next_page_ < pages ? next_page_ : 0;
+    if (cache_.MayBeSwept(page) && CanBePushed(page)) {
+      const auto outcome = cache_.Sweep(page);
+      if (outcome == PageCache::SweepOutcome::kNoSlot) return outcome;
+      next_page_ = page + 1;
+      if (outcome == PageCache::SweepOutcome::kBegun) return outcome;
+    }
+    next_page_ = page + 1;
+  }
+  return PageCache::SweepOutcome::kNotNeeded;
+}
+
+// The folder that holds the samples of a page has been listed, or it has not: two of them tell enough.
+bool Sweeper::CanBePushed(uint64_t page) const {
+  for (const uint64_t offset : {page * kPageBytes, page * kPageBytes + kPageBytes / 2}) {
+    const auto number = index_.FindExtentFrom(offset);
+    if (!number || *number >= index_.extent_count()) continue;
+    const auto extent = index_.GetExtent(*number);
+    if (extent && extent->node < index_.node_count() && view_.IsKnown(extent->node)) return true;
+  }
+  return false;
+}
+
+}  // namespace quire

@@ -1,0 +1,316 @@
+#include "fs/options/mount_option_table.h"
+
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <utility>
+
+#include "fs/options/byte_size.h"
+
+namespace quire {
+namespace {
+
+constexpr unsigned kMaxThreads = 1024;
+constexpr unsigned kMaxReadAheadKb = 64 << 10;  // more than any file system asks for at once
+constexpr unsigned kMaxIdleS = 365 * 24 * 3600;
+constexpr unsigned kMaxId = std::numeric_limits<unsigned>::max() - 1;  // -1 means "nobody in particular" to the kernel
+constexpr unsigned kAllPermissions = 0777;
+
+// Those that a mount can be given.
+constexpr ChoiceNames<PolicyKind, 4> kPolicies = {kPolicyNames[0], kPolicyNames[1], kPolicyNames[2], kPolicyNames[3]};
+
+constexpr ChoiceNames<bool, 2> kControl = {{{"owner", false}, {"all", true}}};
+
+constexpr ChoiceNames<bool, 2> kSwitch = {{{"on", true}, {"off", false}}};
+
+constexpr ChoiceNames<spdlog::level::level_enum, 5> kLevels = {{
+    {"debug", spdlog::level::debug},
+    {"info", spdlog::level::info},
+    {"warning", spdlog::level::warn},
+    {"error", spdlog::level::err},
+    {"off", spdlog::level::off},
+}};
+
+Result<void> Ignore(MountOptions& /*options*/, std::string_view /*name*/, std::string_view /*value*/) { return {}; }
+
+Result<void> RefuseWriting(MountOptions& /*options*/, std::string_view name, std::string_view /*value*/) {
+  return Invalid("option '{}': packs are read-only; leave it out or say 'ro'", name);
+}
+
+Result<void> RefuseRemount(MountOptions& /*options*/, std::string_view name, std::string_view /*value*/) {
+  return Invalid("option '{}': the options of a mount stay as they are: unmount it and mount it anew", name);
+}
+
+template <bool MountOptions::* kFlag, bool kValue = true>
+Result<void> Set(MountOptions& options, std::string_view /*name*/, std::string_view /*value*/) {
+  options.*kFlag = kValue;
+  return {};
+}
+
+// What mount(8) means by 'user': who is not root gets no programs with it, unless a later option says so.
+Result<void> SetUser(MountOptions& options, std::string_view /*name*/, std::string_view /*value*/) {
+  options.exec = false;
+  options.suid = false;
+  options.dev = false;
+  return {};
+}
+
+Result<void> AddContext(MountOptions& options, std::string_view name, std::string_view value) {
+  options.security_contexts.push_back(fmt::format("{}={}", name, value));
+  return {};
+}
+
+std::optional<unsigned> ParseNumber(std::string_view text, unsigned least, unsigned most, int base = 10) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number, base);
+  if (error != std::errc() || end != text.end() || number < least || number > most) return std::nullopt;
+  return number;
+}
+
+Result<unsigned> TakeNumber(std::string_view name, std::string_view value, unsigned least, unsigned most) {
+  const auto number = ParseNumber(value, least, most);
+  if (!number) return Invalid("option '{}={}': give a number from {} to {}", name, value, least, most);
+  return *number;
+}
+
+Result<void> SetThreads(MountOptions& options, std::string_view name, std::string_view value) {
+  auto threads = TakeNumber(name, value, 1, kMaxThreads);
+  if (!threads) return Propagate(std::move(threads));
+  options.threads = *threads;
+  return {};
+}
+
+Result<void> SetReadAheadKb(MountOptions& options, std::string_view name, std::string_view value) {
+  auto kib = TakeNumber(name, value, 0, kMaxReadAheadKb);
+  if (!kib) return Propagate(std::move(kib));
+  options.read_ahead_kb = *kib;
+  return {};
+}
+
+Result<void> SetIdleTimeout(MountOptions& options, std::string_view name, std::string_view value) {
+  auto seconds = TakeNumber(name, value, 0, kMaxIdleS);
+  if (!seconds) return Propagate(std::move(seconds));
+  options.idle_timeout = std::chrono::seconds(*seconds);
+  return {};
+}
+
+// Numbers only: names need NSS, which a static program lacks. mount(8) translates names before we see them.
+template <auto kId>
+Result<void> SetId(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto id = ParseNumber(value, 0, kMaxId);
+  if (!id) return Invalid("option '{}={}': give a number, as 'id -{} NAME' prints it", name, value, name.front());
+  options.overrides.*kId = id;
+  return {};
+}
+
+template <bool kFiles, bool kDirectories>
+Result<void> SetMask(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto mask = ParseNumber(value, 0, kAllPermissions, 8);
+  if (!mask) return Invalid("option '{}={}': give the bits to take away in octal, from 0 to 777", name, value);
+  if (kFiles) options.overrides.file_mask = mask;
+  if (kDirectories) options.overrides.directory_mask = mask;
+  return {};
+}
+
+// Whether `path` climbs above what it begins at, as far as its own words say: "a/../..".
+bool LeadsOut(std::string_view path) {
+  int depth = 0;
+  for (const auto part : std::views::split(path, '/')) {
+    const std::string_view name(part.begin(), part.end());
+    if (name == "..") --depth;
+    if (!name.empty() && name != "." && name != "..") ++depth;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+Result<void> SetSubdir(MountOptions& options, std::string_view name, std::string_view value) {
+  if (LeadsOut(value)) return Invalid("option '{}={}': this leads out of the pack; name a folder in it", name, value);
+  options.subdir = value;
+  return {};
+}
+
+Result<void> SetLogFile(MountOptions& options, std::string_view name, std::string_view value) {
+  if (value.empty()) return Invalid("option '{}=': give the path of a file", name);
+  options.log_file = value;
+  return {};
+}
+
+// How large it may be depends on the machine, and is checked when the memory is taken.
+Result<void> SetCacheSize(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto bytes = ParseByteSize(value);
+  if (!bytes) return Invalid("option '{}={}': give bytes, or a size such as 512M or 1.5G", name, value);
+  options.cache.cache_bytes = bytes;
+  return {};
+}
+
+// "auto, page or extent".
+template <typename Choice, size_t kCount>
+std::string ListNames(const ChoiceNames<Choice, kCount>& names) {
+  std::string list;
+  for (size_t i = 0; i < kCount; ++i) {
+    if (i > 0) list += i + 1 < kCount ? ", " : " or ";
+    list += names[i].first;
+  }
+  return list;
+}
+
+template <const auto& kNames>
+Result<void> Choose(auto& choice, std::string_view name, std::string_view value) {
+  const auto chosen = ChoiceOf(kNames, value);
+  if (!chosen) return Invalid("option '{}={}': give {}", name, value, ListNames(kNames));
+  choice = *chosen;
+  return {};
+}
+
+// Sets a member of MountOptions, or of its CacheOptions, to one of `kNames`.
+template <const auto& kNames, auto kMember>
+Result<void> SetChoice(MountOptions& options, std::string_view name, std::string_view value) {
+  if constexpr (requires { options.*kMember; })
+    return Choose<kNames>(options.*kMember, name, value);
+  else
+    return Choose<kNames>(options.cache.*kMember, name, value);
+}
+
+Result<void> SetPolicy(MountOptions& options, std::string_view name, std::string_view value) {
+  if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
+    return Invalid("option '{}={}': it needs to be told the order of all reads, and no option does; give {}", name,
+                   value, ListNames(kPolicies));
+  return Choose<kPolicies>(options.cache.policy, name, value);
+}
+
+constexpr std::string_view kShown = "What is shown";
+constexpr std::string_view kUsers = "Who may use it";
+constexpr std::string_view kLife = "Its life";
+constexpr std::string_view kMemory = "Memory and the disk";
+constexpr std::string_view kKernel = "The kernel";
+constexpr std::string_view kTaken = "Taken from fstab and mount(8)";
+
+// The last group is what every file system is given: most of it says what a mount of a pack is anyway, or is meant for
+// others who read the same line.
+constexpr auto kTable = std::to_array<MountOptionEntry>({
+    {{"subdir", "PATH", kShown, "Mount this folder of the pack instead of all of it."}, SetSubdir},
+    {{"uid", "N", kShown, "Everything belongs to this user."}, SetId<&AttributeOverrides::uid>},
+    {{"gid", "N", kShown, "Everything belongs to this group."}, SetId<&AttributeOverrides::gid>},
+    {{"umask", "OCTAL", kShown, "Files and folders have the mode 0777 without these bits, not the one in the pack."},
+     SetMask<true, true>},
+    {{"fmask", "OCTAL", kShown, "The same of files alone."}, SetMask<true, false>},
+    {{"dmask", "OCTAL", kShown, "The same of folders alone."}, SetMask<false, true>},
+
+    {{"allow_other", "", kUsers,
+      "Everybody, as far as modes and owners let them. Who is not root needs the line 'user_allow_other' in "
+      "/etc/fuse.conf."},
+     Set<&MountOptions::allow_other>},
+    {{"allow_root", "", kUsers, "Root, beside the user who mounts."}, Set<&MountOptions::allow_root>},
+    {{"default_permissions", "", kUsers,
+      "Check modes and owners for the user who mounts as well. On where others are let in."},
+     Set<&MountOptions::default_permissions>},
+
+    {{"control", "owner|all", kUsers,
+      "Who may tell plans and read the figures in .quire: the user who mounts, and root, or everybody who may use the "
+      "mount."},
+     SetChoice<kControl, &MountOptions::control_for_all>},
+
+    {{"timeout", "SECONDS", kLife, "Unmount when nobody has used the mount for so long. 0, the default: never."},
+     SetIdleTimeout},
+    {{"threads", "N", kLife, "Threads that answer requests; by default one a core, from 2 to 16."}, SetThreads},
+    {{"log_level", "debug|info|warning|error|off", kLife, "What is worth a line in the log; by default info."},
+     SetChoice<kLevels, &MountOptions::log_level>},
+    {{"log_file", "PATH", kLife,
+      "Log into this file instead of syslog. SIGHUP to the daemon opens it anew, as logrotate wants it."},
+     SetLogFile},
+
+    {{"cache_size", "SIZE", kMemory,
+      "Memory for pages of the pack, such as 512M or 1.5GiB, units being powers of 1024; by default a tenth of what "
+      "the process may use, at most 1G."},
+     SetCacheSize},
+    {{"huge", "auto|hugetlb|thp|off", kMemory,
+      "What that memory is made of; hugetlb needs the sysctl vm.nr_hugepages."},
+     SetChoice<kHugePagesNames, &CacheOptions::huge>},
+    {{"admit", "auto|page|extent", kMemory,
+      "What a miss reads: its page of 2 MiB, or its sample alone; auto weighs what both cost."},
+     SetChoice<kAdmissionNames, &CacheOptions::admission>},
+    {{"policy", "auto|lru|fifo|pin", kMemory, "Which page makes room."}, SetPolicy},
+    {{"io", "auto|uring|threads", kMemory, "How the pack is read: io_uring with O_DIRECT, or a pool of threads."},
+     SetChoice<kIoNames, &CacheOptions::io>},
+    {{"readahead", "on|off", kMemory, "Read the pages to come of a sequential run ahead."},
+     SetChoice<kSwitch, &CacheOptions::readahead>},
+
+    {{"push", "auto|on|off", kKernel, "Hand samples into the kernel's page cache before they are asked for."},
+     SetChoice<kPushNames, &MountOptions::push>},
+    {{"direct_io", "", kKernel,
+      "Keep nothing in the kernel's page cache: cache_size is all the memory that samples "
+      "take."},
+     Set<&MountOptions::direct_io>},
+    {{"read_ahead_kb", "N", kKernel, "The kernel's readahead within a file. Only root may set it."}, SetReadAheadKb},
+    {{"readdirplus", "on|off", kKernel, "Whether listings bring attributes along."},
+     SetChoice<kSwitch, &MountOptions::readdirplus>},
+    {{"transport", "auto|dev|uring", kKernel,
+      "How requests come: by /dev/fuse, or by FUSE-over-io_uring, which auto takes for small samples where it is "
+      "there."},
+     SetChoice<kTransportNames, &MountOptions::transport>},
+    {{"context", "CONTEXT", kKernel,
+      "For SELinux, as mount(8) says; so are fscontext, defcontext and rootcontext. Without effect where it is off."},
+     AddContext},
+    {{"fscontext", "CONTEXT", kKernel, ""}, AddContext},
+    {{"defcontext", "CONTEXT", kKernel, ""}, AddContext},
+    {{"rootcontext", "CONTEXT", kKernel, ""}, AddContext},
+    {{"noexec", "", kKernel, "No programs are run from the mount."}, Set<&MountOptions::exec, false>},
+    {{"exec", "", kKernel, ""}, Set<&MountOptions::exec>},
+    {{"suid", "", kKernel, "Set-user-ID bits take effect. Only root may ask for it."}, Set<&MountOptions::suid>},
+    {{"nosuid", "", kKernel, ""}, Set<&MountOptions::suid, false>},
+    {{"dev", "", kKernel, ""}, Set<&MountOptions::dev>},
+    {{"nodev", "", kKernel, ""}, Set<&MountOptions::dev, false>},
+
+    {{"ro", "", kTaken, ""}, Ignore},
+    {{kWritableOption, "", kTaken,
+      "Refused by 'quire mount', since packs are read-only; mount(8) says it to its "
+      "helpers wherever nobody says ro, so there it is a notice."},
+     RefuseWriting},
+    {{"defaults", "", kTaken, ""}, Ignore},
+    {{"auto", "", kTaken, ""}, Ignore},
+    {{"noauto", "", kTaken, ""}, Ignore},
+    {{"nofail", "", kTaken, "By mount(8), a pack that is not there is no error then, and nothing is mounted."},
+     Set<&MountOptions::nofail>},
+    {{"_netdev", "", kTaken, ""}, Ignore},
+    {{"user", "", kTaken, "Whoever may mount by it gets noexec, nosuid and nodev; so with users, owner and group."},
+     SetUser},
+    {{"users", "", kTaken, ""}, SetUser},
+    {{"owner", "", kTaken, ""}, SetUser},
+    {{"group", "", kTaken, ""}, SetUser},
+    {{"nouser", "", kTaken, ""}, Ignore},
+    {{"comment", "TEXT", kTaken, ""}, Ignore},
+    {{"x-*", "", kTaken, "For systemd and other readers of fstab, as is X-*."}, Ignore},
+    {{"X-*", "", kTaken, ""}, Ignore},
+    {{kRemountOption, "", kTaken, "Refused: unmount it and mount it anew."}, RefuseRemount},
+    {{"loop", "", kTaken, "Not needed: a pack is mounted as the file that it is, or from a block device."}, Ignore},
+    {{"sizelimit", "BYTES", kTaken, "Without effect: a pack knows its size."}, Ignore},
+    {{"sync", "", kTaken, ""}, Ignore},
+    {{"async", "", kTaken, ""}, Ignore},
+    {{"dirsync", "", kTaken, ""}, Ignore},
+    {{"atime", "", kTaken, ""}, Ignore},
+    {{"noatime", "", kTaken, ""}, Ignore},
+    {{"diratime", "", kTaken, ""}, Ignore},
+    {{"nodiratime", "", kTaken, ""}, Ignore},
+    {{"relatime", "", kTaken, ""}, Ignore},
+    {{"norelatime", "", kTaken, ""}, Ignore},
+    {{"strictatime", "", kTaken, ""}, Ignore},
+    {{"nostrictatime", "", kTaken, ""}, Ignore},
+    {{"lazytime", "", kTaken, ""}, Ignore},
+    {{"nolazytime", "", kTaken, ""}, Ignore},
+    {{"silent", "", kTaken, ""}, Ignore},
+    {{"loud", "", kTaken, ""}, Ignore},
+    {{"mand", "", kTaken, ""}, Ignore},
+    {{"nomand", "", kTaken, ""}, Ignore},
+    {{"iversion", "", kTaken, ""}, Ignore},
+    {{"noiversion", "", kTaken, ""}, Ignore},
+});
+
+}  // namespace
+
+std::span<const MountOptionEntry> MountOptionTable() { return kTable; }
+
+}  // namespace quire

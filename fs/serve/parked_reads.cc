@@ -1,0 +1,35 @@
+#include "fs/serve/parked_reads.h"
+
+namespace quire {
+
+ParkedRead& ParkedReads::Take() {
+  const std::lock_guard lock(mutex_);
+  ParkedRead* read = first_free_;
+  if (read != nullptr) {
+    first_free_ = read->next_free;
+    *read = ParkedRead();
+  } else {
+    read = &all_.emplace_back();
+  }
+  ++count_;
+  return *read;
+}
+
+void ParkedReads::Return(ParkedRead& read) {
+  const std::lock_guard lock(mutex_);
+  read.next_free = first_free_;
+  first_free_ = &read;
+  if (--count_ == 0) none_left_.notify_all();
+}
+
+size_t ParkedReads::count() const {
+  const std::lock_guard lock(mutex_);
+  return count_;
+}
+
+void ParkedReads::WaitUntilNone() const {
+  std::unique_lock lock(mutex_);
+  none_left_.wait(lock, [this] { return count_ == 0; });
+}
+
+}  // namespace quire

@@ -1,0 +1,48 @@
+// Requests that wait for the disk while no thread waits with them.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "cache/sample_reader.h"
+#include "fs/libfuse.h"
+#include "fs/serve/read_handover.h"
+
+namespace quire {
+
+class FileSystem;
+
+// A read, and who is to be told of its end.
+struct ParkedRead : SampleRead {
+  FileSystem* file_system = nullptr;
+  fuse_req_t request = nullptr;
+  fuse_ino_t inode = 0;
+  std::shared_ptr<ReadHandover> handover;  // where another thread must answer: then that one is told
+  ParkedRead* next_free = nullptr;         // of ParkedReads
+};
+
+// Where they live. Memory is reused, so that a mount whose readers are no more than before allocates nothing. The
+// kernel sets the limit: one read for each thread that waits in read(2) or in a page fault, and its background
+// requests. Thread-safe; nothing blocks but WaitUntilNone.
+class ParkedReads {
+ public:
+  // A fresh one, the caller's until Return.
+  ParkedRead& Take();
+  // Its request was answered, and nobody holds what it read. Does not allocate.
+  void Return(ParkedRead& read);
+
+  [[nodiscard]] size_t count() const;  // taken and not returned
+  void WaitUntilNone() const;
+
+ private:
+  mutable std::mutex mutex_;  // guards all below
+  mutable std::condition_variable none_left_;
+  std::deque<ParkedRead> all_;
+  ParkedRead* first_free_ = nullptr;
+  size_t count_ = 0;
+};
+
+}  // namespace quire

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "fs/serve/attributes.h"
+#include "fs/inodes.h"
 
 namespace quire {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "format/coding.h"
 #include "format/pack/path_resolver.h"
-#include "fs/serve/attributes.h"
+#include "fs/inodes.h"
 
 namespace quire {
 namespace {

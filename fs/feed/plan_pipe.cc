@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
-#include "fs/serve/control_files.h"
+#include "fs/inodes.h"
 
 namespace quire {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "cache/background_thread.h"
 #include "fs/mounts/mount_table.h"
-#include "fs/serve/file_system.h"
+#include "fs/serve/pack_tree.h"
 
 namespace quire {
 namespace {

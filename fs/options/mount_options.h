@@ -14,11 +14,27 @@
 
 #include "cache/cache_options.h"
 #include "format/result.h"
-#include "fs/feed/feed_figures.h"
-#include "fs/serve/attributes.h"
-#include "fs/serve/transport.h"
 
 namespace quire {
+
+// kAuto: io_uring where it can be had and pays. kUring: an error where it cannot be had.
+enum class Transport : uint8_t { kAuto, kDev, kUring };
+
+inline constexpr ChoiceNames<Transport, 3> kTransportNames = {{
+    {"auto", Transport::kAuto},
+    {"dev", Transport::kDev},
+    {"uring", Transport::kUring},
+}};
+
+// Owners and modes that a mount shows instead of those in the pack, where they are set.
+struct AttributeOverrides {
+  std::optional<uid_t> uid;
+  std::optional<gid_t> gid;
+  std::optional<mode_t> file_mask;       // regular files have the mode 0777 without these bits
+  std::optional<mode_t> directory_mask;  // as have directories; symlinks keep theirs, which nobody looks at
+
+  bool operator==(const AttributeOverrides&) const = default;
+};
 
 struct MountOptions {
   bool allow_other = false;                    // everyone may use the mount, as far as the modes let them

@@ -1,20 +1,18 @@
 #include "fs/serve/control_files.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
 #include <utility>
 
-#include "fs/json_text.h"
-#include "fs/serve/attributes.h"
-
 namespace quire {
 namespace {
 
 constexpr std::string_view kStatsName = "stats";
-constexpr int kStatsSchema = 1;
 // Of the folder, which decides who comes to what is in it.
 constexpr mode_t kFolderOfAll = S_IFDIR | 0555;
 constexpr mode_t kFolderOfOwner = S_IFDIR | 0500;
@@ -22,6 +20,9 @@ constexpr mode_t kFileMode = S_IFREG | 0444;
 constexpr mode_t kPlanMode = S_IFIFO | 0622;  // the daemon, whose it is, reads it
 // As a listing tells it: nobody has looked it up yet.
 constexpr ino_t kUnopenedStatsInode = kPlanInode + 1;
+// Who comes later finds a file of new content under its name. Long enough for programs that look at a file before they
+// open it, as cp does, and refuse one that was replaced in between.
+constexpr double kKeepFileNameS = 0.1;
 // Contents of a few KiB: what programs that forget to close their files may make us keep.
 constexpr size_t kMaxFiles = 1024;
 
@@ -31,63 +32,38 @@ timespec Now() {
   return now;
 }
 
-// read_share: of what was pushed, as far as the control group tells.
-Json PushJson(const FeedFigures& feed) {
-  const PushFigures& push = feed.push;
-  return {
-      {"mode", NameOf(kPushNames, feed.mode)},
-      {"is_pushing", feed.is_pushing},
-      {"samples", feed.pushed_samples},
-      {"bytes", feed.pushed_bytes},
-      {"refused", feed.refused_pushes},
-      {"dropped_samples", push.dropped_samples},
-      {"pages", push.pages},
-      {"handed_on_pages", push.handed_on_pages},
-      {"control_pages", push.control_pages},
-      {"control_pages_read", push.control_pages_read},
-      {"read_share", push.control_pages == 0 ? Json()
-                                             : Json(static_cast<double>(push.control_pages_read) /
-                                                    static_cast<double>(push.control_pages))},
-      {"pauses", push.pauses},
-      {"is_paused", push.is_paused},
-      {"available_bytes", push.available_bytes},
-  };
-}
-
-Json PlanJson(const FeedFigures& feed) {
-  const PlanFigures& plan = feed.plan;
-  return {
-      {"told", plan.told},
-      {"unknown", feed.plan_unknown},
-      {"ignored", plan.ignored},
-      {"prefetched", plan.prefetched},
-      {"overtaken", plan.overtaken},
-      {"expected_reads", plan.expected_reads},
-      {"unexpected_reads", plan.unexpected_reads},
-      {"forgotten_plans", plan.forgotten_plans},
-      {"ahead", plan.ahead},
-      {"left", plan.left},
-      {"memory_bytes", plan.memory_bytes},
-  };
-}
-
 std::unexpected<Error> NoSuchInode(ino_t inode) {
   return MakeError(ErrorCode::kNotFound, "inode {}: no such control file", inode);
 }
 
 }  // namespace
 
-ControlFiles::ControlFiles(std::function<std::string()> write_stats, bool for_all)
-    : write_stats_(std::move(write_stats)),
+ControlFiles::ControlFiles(Hooks hooks, bool for_all)
+    : hooks_(std::move(hooks)),
       folder_mode_(for_all ? kFolderOfAll : kFolderOfOwner),
       since_(Now()),
       next_inode_(kUnopenedStatsInode + 1) {}
 
-Result<std::optional<ino_t>> ControlFiles::Find(ino_t folder, std::string_view name) {
-  if (folder != kControlFolderInode) return std::nullopt;
-  if (name == kPlanName) return kPlanInode;
-  if (name != kStatsName) return std::nullopt;
-  File file = {.content = std::make_shared<const std::string>(write_stats_()), .made = Now(), .lookups = 1};
+InodeEntry ControlFiles::FolderEntry() const {
+  return {.status = *GetStat(kControlFolderInode), .keep_name_s = kForeverS};
+}
+
+Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
+  if (folder != kControlFolderInode) return InodeEntry{.keep_name_s = kForeverS};
+  if (name == kPlanName) {
+    hooks_.plan_looked_up();
+    return InodeEntry{.status = *GetStat(kPlanInode), .keep_name_s = 0};  // so that every open is seen
+  }
+  if (name != kStatsName) return InodeEntry{.keep_name_s = kForeverS};
+  auto inode = MakeStats();
+  if (!inode) return Propagate(std::move(inode));
+  auto status = GetStat(*inode);
+  if (!status) return Propagate(std::move(status));
+  return InodeEntry{.status = *status, .keep_name_s = kKeepFileNameS};
+}
+
+Result<ino_t> ControlFiles::MakeStats() {
+  File file = {.content = std::make_shared<const std::string>(hooks_.write_stats()), .made = Now(), .lookups = 1};
   const std::lock_guard lock(mutex_);
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
   files_.emplace(next_inode_, std::move(file));
@@ -137,52 +113,46 @@ std::shared_ptr<const std::string> ControlFiles::GetContent(ino_t inode) const {
   return found == files_.end() ? nullptr : found->second.content;
 }
 
-Result<Omissions> ControlFiles::List(ino_t folder, uint64_t cookie,
-                                     const std::function<bool(const ListedEntry&)>& visit) {
+Result<std::string> ControlFiles::ReadLink(ino_t /*inode*/) const { return Invalid("no symbolic link"); }
+
+Result<std::optional<std::span<const std::byte>>> ControlFiles::FindXattr(ino_t /*inode*/,
+                                                                          std::string_view /*name*/) const {
+  return std::nullopt;
+}
+
+Result<std::string> ControlFiles::ListXattrNames(ino_t /*inode*/) const { return std::string(); }
+
+Result<off_t> ControlFiles::FindDataOrHole(ino_t inode, off_t offset, int whence) const {  // all data
+  const auto content = GetContent(inode);
+  if (content == nullptr || std::cmp_greater_equal(offset, content->size())) return -1;
+  return whence == SEEK_DATA ? offset : static_cast<off_t>(content->size());
+}
+
+Result<void> ControlFiles::List(ino_t folder, uint64_t cookie, bool /*with_entries*/,
+                                const std::function<bool(const ListedInode&)>& visit) {
   if (folder != kControlFolderInode) return NoSuchInode(folder);
-  const std::array<ListedEntry, 4> entries = {{
-      {".", NodeOf(kControlFolderInode), S_IFDIR, std::nullopt, 1},
-      {"..", 0, S_IFDIR, std::nullopt, 2},
-      {kPlanName, NodeOf(kPlanInode), S_IFIFO, std::nullopt, 3},
-      {kStatsName, NodeOf(kUnopenedStatsInode), S_IFREG, std::nullopt, 4},
+  // Without entries, so that each file is made when it is looked up.
+  const std::array<ListedInode, 4> entries = {{
+      {.name = ".", .inode = kControlFolderInode, .type = S_IFDIR, .next_cookie = 1},
+      {.name = "..", .inode = FUSE_ROOT_ID, .type = S_IFDIR, .next_cookie = 2},
+      {.name = kPlanName, .inode = kPlanInode, .type = S_IFIFO, .next_cookie = 3},
+      {.name = kStatsName, .inode = kUnopenedStatsInode, .type = S_IFREG, .next_cookie = 4},
   }};
   for (uint64_t i = cookie; i < entries.size(); ++i)
     if (!visit(entries[i])) break;
-  return Omissions();
+  return {};
 }
 
-std::string FormatReport(const MountReport& report) {
-  const CacheStats& cache = report.cache;
-  Json counters;
-  for (size_t i = 0; i < kCounters; ++i) counters[NameOf(static_cast<Counter>(i))] = cache.counters[i];
-  Json latencies = Json::array();
-  for (size_t i = 0; i < kLatencyBuckets; ++i) {
-    const bool is_last = i + 1 == kLatencyBuckets;
-    latencies.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
-                         {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
-                         {"fills", cache.fill_latency_us[i]}});
+void ControlFiles::Read(fuse_req_t request, ino_t inode, size_t bytes, off_t offset) {
+  const auto content = GetContent(inode);
+  if (content == nullptr || offset < 0) {
+    fuse_reply_err(request, EINVAL);
+    return;
   }
-  const auto reads = static_cast<double>(cache.reads());
-  Json document = NewDocument(kStatsSchema);
-  SetName(document, "pack", report.pack_path);
-  document.update(Json{
-      {"uptime_s", report.uptime_s},
-      {"transport", report.transport},
-      {"parked_requests", report.parked_requests},
-      {"failed_requests", report.failed_requests},
-      {"cache", report.cache_lines},
-      {"slots", cache.slots},
-      {"resident_pages", cache.resident_pages},
-      {"hit_ratio", reads == 0 ? Json() : Json(static_cast<double>(cache[Counter::kHits]) / reads)},
-      {"counters", std::move(counters)},
-      {"cost_model",
-       {{"ns_per_byte", static_cast<double>(cache.ns_per_byte_x1000) / 1000},
-        {"ns_per_request", cache.ns_per_request}}},
-      {"fill_latency", std::move(latencies)},
-      {"push", PushJson(report.feed)},
-      {"plan", PlanJson(report.feed)},
-  });
-  return FormatJson(document) + "\n";
+  const size_t begin = std::min(static_cast<size_t>(offset), content->size());
+  fuse_reply_buf(request, content->data() + begin, std::min(bytes, content->size() - begin));
 }
+
+std::string ControlFiles::Describe(ino_t inode) const { return fmt::format("inode {}", inode); }
 
 }  // namespace quire

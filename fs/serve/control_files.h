@@ -10,49 +10,50 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
-#include "cache/cache_stats.h"
-#include "format/pack/geometry.h"
 #include "format/result.h"
-#include "fs/feed/feed_figures.h"
-#include "fs/serve/directory_listing.h"
+#include "fs/inodes.h"
+#include "fs/serve/inode_space.h"
 
 namespace quire {
 
-inline constexpr std::string_view kControlFolderName = ".quire";
-inline constexpr std::string_view kPlanName = "plan";
-
-// Inodes behind those of all nodes that a pack can have.
-inline constexpr ino_t kControlFolderInode = kMaxRecords + 2;
-
-// Of the pipe `plan`: always the same, so that whoever opens it meets the others.
-inline constexpr ino_t kPlanInode = kControlFolderInode + 1;
-
-constexpr bool IsControlInode(ino_t inode) { return inode >= kControlFolderInode; }
-
-// Thread-safe, and nothing of it blocks.
-class ControlFiles {
+// Nothing of it blocks.
+class ControlFiles : public InodeSpace {
  public:
-  // `write_stats` gives the content of the file `stats`; any thread may call it. `for_all`: everybody who may use the
-  // mount may use the folder, and not only the user who mounted, whose it is.
-  ControlFiles(std::function<std::string()> write_stats, bool for_all);
+  struct Hooks {
+    std::function<std::string()> write_stats;      // gives the content of the file `stats`
+    std::function<void()> plan_looked_up = [] {};  // somebody is about to open the pipe
+  };
 
-  // The inode of `name` in `folder`; empty where there is none. A regular file's is new, and is kept until Forget was
-  // told of each time that it was given out. kSystem with ENFILE when too many are kept. REQUIRES:
-  // IsControlInode(folder), here and below.
-  Result<std::optional<ino_t>> Find(ino_t folder, std::string_view name);
-  void Forget(ino_t inode, uint64_t lookups);
+  // Any thread may call the hooks. `for_all`: everybody who may use the mount may use the folder, and not only the user
+  // who mounted, whose it is.
+  ControlFiles(Hooks hooks, bool for_all);
 
-  [[nodiscard]] Result<struct stat> GetStat(ino_t inode) const;
-  // The content of a file; null for the folder, and where there is no such inode.
+  // What a look-up of kControlFolderName finds in the root.
+  [[nodiscard]] InodeEntry FolderEntry() const;
+
+  // A regular file's inode is new, and is kept until Forget was told of each time that it was given out. kSystem with
+  // ENFILE when too many are kept. No handle of a server of NFS leads here, which would look for `.quire` in the
+  // listing of the root: "." and ".." are not found.
+  Result<InodeEntry> Lookup(ino_t folder, std::string_view name) override;
+  void Forget(ino_t inode, uint64_t lookups) override;
+  [[nodiscard]] Result<struct stat> GetStat(ino_t inode) const override;
+  [[nodiscard]] Result<std::string> ReadLink(ino_t inode) const override;
+  [[nodiscard]] Result<std::optional<std::span<const std::byte>>> FindXattr(ino_t inode,
+                                                                            std::string_view name) const override;
+  [[nodiscard]] Result<std::string> ListXattrNames(ino_t inode) const override;
+  [[nodiscard]] Result<off_t> FindDataOrHole(ino_t inode, off_t offset, int whence) const override;
+  Result<void> List(ino_t folder, uint64_t cookie, bool with_entries,
+                    const std::function<bool(const ListedInode&)>& visit) override;
+  [[nodiscard]] bool IsDirect() const override { return false; }
+  void Read(fuse_req_t request, ino_t inode, size_t bytes, off_t offset) override;
+  [[nodiscard]] std::string Describe(ino_t inode) const override;
+
+  // The content of a file; null for the folder and the pipe, and where there is no such inode.
   [[nodiscard]] std::shared_ptr<const std::string> GetContent(ino_t inode) const;
-  // As ListDirectory.
-  static Result<Omissions> List(ino_t folder, uint64_t cookie, const std::function<bool(const ListedEntry&)>& visit);
 
  private:
   struct File {
@@ -61,27 +62,14 @@ class ControlFiles {
     uint64_t lookups;
   };
 
-  const std::function<std::string()> write_stats_;
+  Result<ino_t> MakeStats();
+
+  const Hooks hooks_;
   const mode_t folder_mode_;
   const struct timespec since_;  // of the folder
   mutable std::mutex mutex_;     // guards all below
   ino_t next_inode_;
   std::unordered_map<ino_t, File> files_;
 };
-
-// What the file `stats` tells.
-struct MountReport {
-  std::string pack_path;
-  double uptime_s = 0;
-  std::string transport;         // TransportChoice::Describe
-  uint64_t parked_requests = 0;  // that wait for the disk now
-  uint64_t failed_requests = 0;
-  CacheStats cache;
-  std::vector<std::string> cache_lines;  // SampleReader::Describe
-  FeedFigures feed;
-};
-
-// A JSON object, indented, with a newline at its end.
-std::string FormatReport(const MountReport& report);
 
 }  // namespace quire

@@ -13,11 +13,11 @@
 
 namespace quire {
 
-class FileSystem;
+class SampleReads;
 
 // A read, and who is to be told of its end.
 struct ParkedRead : SampleRead {
-  FileSystem* file_system = nullptr;
+  SampleReads* reads = nullptr;
   fuse_req_t request = nullptr;
   fuse_ino_t inode = 0;
   std::shared_ptr<ReadHandover> handover;  // where another thread must answer: then that one is told

@@ -10,20 +10,11 @@
 #include <cstdint>
 #include <string>
 
-#include "cache/cache_options.h"
 #include "format/result.h"
 #include "fs/libfuse.h"
+#include "fs/options/mount_options.h"
 
 namespace quire {
-
-// kAuto: io_uring where it can be had and pays. kUring: an error where it cannot be had.
-enum class Transport : uint8_t { kAuto, kDev, kUring };
-
-inline constexpr ChoiceNames<Transport, 3> kTransportNames = {{
-    {"auto", Transport::kAuto},
-    {"dev", Transport::kDev},
-    {"uring", Transport::kUring},
-}};
 
 // kUnknown: the one that Quire was built against is older than the feature. kLeftOut: the one in use was built without.
 enum class LibfuseUring : uint8_t { kUnknown, kLeftOut, kReady };

@@ -1,24 +1,26 @@
 // Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
-// and no program can make the daemon keep any number of them; but the pipe for plans is one. And the report says what
-// it names.
+// and no program can make the daemon keep any number of them; but the pipe for plans is one.
 #include "fs/serve/control_files.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <string>
 
 namespace quire {
 namespace {
 
 class ControlFilesTest : public testing::Test {
  protected:
-  ino_t FindStats() { return files_.Find(kControlFolderInode, "stats").value().value(); }
+  ino_t Find(std::string_view name) { return files_.Lookup(kControlFolderInode, name).value().status.st_ino; }
+  ino_t FindStats() { return Find("stats"); }
 
   int written_ = 0;
-  ControlFiles files_{[this] { return std::to_string(++written_); }, /*for_all=*/false};
+  int plan_lookups_ = 0;
+  ControlFiles files_{
+      {.write_stats = [this] { return std::to_string(++written_); }, .plan_looked_up = [this] { ++plan_lookups_; }},
+      /*for_all=*/false};
 };
 
 TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
@@ -28,7 +30,8 @@ TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
   EXPECT_EQ(*files_.GetContent(first), "1");
   EXPECT_EQ(*files_.GetContent(second), "2");
   EXPECT_EQ(files_.GetStat(second)->st_size, 1);
-  EXPECT_FALSE(files_.Find(kControlFolderInode, "none").value().has_value());
+  EXPECT_EQ(Find("none"), 0U);
+  EXPECT_EQ(files_.Lookup(first, "stats").value().status.st_ino, 0U) << "a file was searched as a folder";
 }
 
 TEST_F(ControlFilesTest, KeepsAFileUntilItIsForgotten) {
@@ -43,8 +46,9 @@ TEST_F(ControlFilesTest, KeepsAFileUntilItIsForgotten) {
 
 // Programs that open it are to meet the daemon, and each other.
 TEST_F(ControlFilesTest, PlanIsAlwaysTheSamePipeThatEveryoneMayWriteInto) {
-  EXPECT_EQ(files_.Find(kControlFolderInode, "plan").value(), kPlanInode);
-  EXPECT_EQ(files_.Find(kControlFolderInode, "plan").value(), kPlanInode);
+  EXPECT_EQ(Find("plan"), kPlanInode);
+  EXPECT_EQ(Find("plan"), kPlanInode);
+  EXPECT_EQ(plan_lookups_, 2);
   const auto status = files_.GetStat(kPlanInode);
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(status->st_mode, S_IFIFO | 0622U);
@@ -55,8 +59,8 @@ TEST_F(ControlFilesTest, PlanIsAlwaysTheSamePipeThatEveryoneMayWriteInto) {
 
 TEST_F(ControlFilesTest, TheFolderIsForTheOwnerUnlessItIsForAll) {
   const auto nothing = [] { return std::string(); };
-  EXPECT_EQ(ControlFiles(nothing, false).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0500U);
-  EXPECT_EQ(ControlFiles(nothing, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
+  EXPECT_EQ(ControlFiles({nothing}, false).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0500U);
+  EXPECT_EQ(ControlFiles({nothing}, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
 }
 
 TEST_F(ControlFilesTest, ThePlanStaysWhoeverForgetsIt) {
@@ -70,11 +74,11 @@ TEST_F(ControlFilesTest, TheInodeOfStatsIsNeverThatOfThePlan) {
 
 TEST_F(ControlFilesTest, TheFolderListsBothFilesWithTheirTypes) {
   std::map<std::string, mode_t> listed;
-  const auto visit = [&](const ListedEntry& entry) {
+  const auto visit = [&](const ListedInode& entry) {
     listed.emplace(entry.name, entry.type);
     return true;
   };
-  ASSERT_TRUE(ControlFiles::List(kControlFolderInode, 0, visit).has_value());
+  ASSERT_TRUE(files_.List(kControlFolderInode, 0, false, visit).has_value());
   EXPECT_EQ(listed,
             (std::map<std::string, mode_t>{{".", S_IFDIR}, {"..", S_IFDIR}, {"plan", S_IFIFO}, {"stats", S_IFREG}}));
 }
@@ -82,10 +86,13 @@ TEST_F(ControlFilesTest, TheFolderListsBothFilesWithTheirTypes) {
 TEST_F(ControlFilesTest, AListingGoesOnWhereItsCookieSays) {
   for (uint64_t cookie = 0; cookie <= 4; ++cookie) {
     uint64_t listed = 0;
-    ASSERT_TRUE(ControlFiles::List(kControlFolderInode, cookie, [&](const ListedEntry& entry) {
-                  EXPECT_EQ(entry.next_cookie, cookie + ++listed);
-                  return true;
-                }).has_value());
+    ASSERT_TRUE(files_
+                    .List(kControlFolderInode, cookie, false,
+                          [&](const ListedInode& entry) {
+                            EXPECT_EQ(entry.next_cookie, cookie + ++listed);
+                            return true;
+                          })
+                    .has_value());
     EXPECT_EQ(listed, 4 - cookie);
   }
 }
@@ -93,71 +100,11 @@ TEST_F(ControlFilesTest, AListingGoesOnWhereItsCookieSays) {
 TEST_F(ControlFilesTest, KeepsSoManyAndNoMore) {
   ino_t last = 0;
   for (int i = 0; i < 1024; ++i) last = FindStats();
-  const auto refused = files_.Find(kControlFolderInode, "stats");
+  const auto refused = files_.Lookup(kControlFolderInode, "stats");
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().system_errno, ENFILE);
   files_.Forget(last, 1);
-  EXPECT_TRUE(files_.Find(kControlFolderInode, "stats").has_value());
-}
-
-// --- What `stats` tells
-
-nlohmann::json Reported(const FeedFigures& feed) {
-  MountReport report;
-  report.feed = feed;
-  return nlohmann::json::parse(FormatReport(report));
-}
-
-TEST(MountReport, SaysItsSchemaAndThePackWhateverItsName) {
-  MountReport report;
-  report.pack_path = "/a\xFF\xE2\x80\xAE";
-  const std::string text = FormatReport(report);
-  EXPECT_TRUE(std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x7F; }));
-  const auto document = nlohmann::json::parse(text);
-  EXPECT_EQ(document["schema"], 1);
-  EXPECT_EQ(document["pack"], "/a\xEF\xBF\xBD\xE2\x80\xAE");
-  EXPECT_EQ(document["pack_base64"], "L2H/4oCu");
-}
-
-TEST(MountReport, TellsWhatWasPushedAndWhatCameOfIt) {
-  const auto push = Reported({.mode = PushMode::kOn,
-                              .is_pushing = true,
-                              .pushed_samples = 1,
-                              .pushed_bytes = 2,
-                              .refused_pushes = 3,
-                              .push = {.pages = 9,
-                                       .handed_on_pages = 10,
-                                       .control_pages = 4,
-                                       .control_pages_read = 1,
-                                       .pushed_page_bytes = 80,
-                                       .dropped_samples = 6,
-                                       .pauses = 7,
-                                       .is_paused = true,
-                                       .available_bytes = 8},
-                              .plan = {}})["push"];
-  EXPECT_EQ(push, nlohmann::json::parse(R"({"mode": "on", "is_pushing": true, "samples": 1, "bytes": 2, "refused": 3,
-      "pages": 9, "handed_on_pages": 10, "control_pages": 4, "control_pages_read": 1, "read_share": 0.25, "dropped_samples": 6, "pauses": 7,
-      "is_paused": true, "available_bytes": 8})"));
-}
-
-TEST(MountReport, WithoutPushesThereIsNoShareThatWasRead) { EXPECT_TRUE(Reported({})["push"]["read_share"].is_null()); }
-
-TEST(MountReport, TellsWhatPlansToldAndWhereTheyAre) {
-  const auto plan = Reported({.push = {},
-                              .plan = {.told = 1,
-                                       .ignored = 2,
-                                       .prefetched = 3,
-                                       .overtaken = 4,
-                                       .expected_reads = 5,
-                                       .unexpected_reads = 6,
-                                       .forgotten_plans = 7,
-                                       .ahead = 8,
-                                       .left = 9,
-                                       .memory_bytes = 11},
-                              .plan_unknown = 10})["plan"];
-  EXPECT_EQ(plan, nlohmann::json::parse(R"({"told": 1, "ignored": 2, "prefetched": 3, "overtaken": 4,
-      "expected_reads": 5, "unexpected_reads": 6, "forgotten_plans": 7, "ahead": 8, "left": 9, "memory_bytes": 11,
-      "unknown": 10})"));
+  EXPECT_TRUE(files_.Lookup(kControlFolderInode, "stats").has_value());
 }
 
 }  // namespace

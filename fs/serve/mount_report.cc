@@ -1,0 +1,88 @@
+#include "fs/serve/mount_report.h"
+
+#include <utility>
+
+#include "fs/json_text.h"
+
+namespace quire {
+namespace {
+
+constexpr int kStatsSchema = 1;
+
+// read_share: of what was pushed, as far as the control group tells.
+Json PushJson(const FeedFigures& feed) {
+  const PushFigures& push = feed.push;
+  return {
+      {"mode", NameOf(kPushNames, feed.mode)},
+      {"is_pushing", feed.is_pushing},
+      {"samples", feed.pushed_samples},
+      {"bytes", feed.pushed_bytes},
+      {"refused", feed.refused_pushes},
+      {"dropped_samples", push.dropped_samples},
+      {"pages", push.pages},
+      {"handed_on_pages", push.handed_on_pages},
+      {"control_pages", push.control_pages},
+      {"control_pages_read", push.control_pages_read},
+      {"read_share", push.control_pages == 0 ? Json()
+                                             : Json(static_cast<double>(push.control_pages_read) /
+                                                    static_cast<double>(push.control_pages))},
+      {"pauses", push.pauses},
+      {"is_paused", push.is_paused},
+      {"available_bytes", push.available_bytes},
+  };
+}
+
+Json PlanJson(const FeedFigures& feed) {
+  const PlanFigures& plan = feed.plan;
+  return {
+      {"told", plan.told},
+      {"unknown", feed.plan_unknown},
+      {"ignored", plan.ignored},
+      {"prefetched", plan.prefetched},
+      {"overtaken", plan.overtaken},
+      {"expected_reads", plan.expected_reads},
+      {"unexpected_reads", plan.unexpected_reads},
+      {"forgotten_plans", plan.forgotten_plans},
+      {"ahead", plan.ahead},
+      {"left", plan.left},
+      {"memory_bytes", plan.memory_bytes},
+  };
+}
+
+}  // namespace
+
+std::string FormatReport(const MountReport& report) {
+  const CacheStats& cache = report.cache;
+  Json counters;
+  for (size_t i = 0; i < kCounters; ++i) counters[NameOf(static_cast<Counter>(i))] = cache.counters[i];
+  Json latencies = Json::array();
+  for (size_t i = 0; i < kLatencyBuckets; ++i) {
+    const bool is_last = i + 1 == kLatencyBuckets;
+    latencies.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
+                         {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
+                         {"fills", cache.fill_latency_us[i]}});
+  }
+  const auto reads = static_cast<double>(cache.reads());
+  Json document = NewDocument(kStatsSchema);
+  SetName(document, "pack", report.pack_path);
+  document.update(Json{
+      {"uptime_s", report.uptime_s},
+      {"transport", report.transport},
+      {"parked_requests", report.parked_requests},
+      {"failed_requests", report.failed_requests},
+      {"cache", report.cache_lines},
+      {"slots", cache.slots},
+      {"resident_pages", cache.resident_pages},
+      {"hit_ratio", reads == 0 ? Json() : Json(static_cast<double>(cache[Counter::kHits]) / reads)},
+      {"counters", std::move(counters)},
+      {"cost_model",
+       {{"ns_per_byte", static_cast<double>(cache.ns_per_byte_x1000) / 1000},
+        {"ns_per_request", cache.ns_per_request}}},
+      {"fill_latency", std::move(latencies)},
+      {"push", PushJson(report.feed)},
+      {"plan", PlanJson(report.feed)},
+  });
+  return FormatJson(document) + "\n";
+}
+
+}  // namespace quire

@@ -1,0 +1,27 @@
+// What the control file `stats` tells of a mount. packaging/man/quire-json.7.md is its contract with programs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cache/cache_stats.h"
+#include "fs/feed/feed_figures.h"
+
+namespace quire {
+
+struct MountReport {
+  std::string pack_path;
+  double uptime_s = 0;
+  std::string transport;         // TransportChoice::Describe
+  uint64_t parked_requests = 0;  // that wait for the disk now
+  uint64_t failed_requests = 0;
+  CacheStats cache;
+  std::vector<std::string> cache_lines;  // SampleReader::Describe
+  FeedFigures feed;
+};
+
+// A JSON object, indented, with a newline at its end.
+std::string FormatReport(const MountReport& report);
+
+}  // namespace quire

@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <exception>
-#include <mutex>
 #include <span>
 #include <string_view>
+
+#include "format/mutex.h"
 
 namespace quire {
 namespace {
@@ -19,10 +20,10 @@ constexpr size_t kMaxNames = 16;
 
 // Whether `name` is reported for the first time.
 bool IsFirst(const char* name) {
-  static std::mutex mutex;
+  static Mutex mutex;
   static std::array<std::string_view, kMaxNames> reported;  // guarded by `mutex`, as is `count`
   static size_t count = 0;
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto known = std::span(reported).first(count);
   if (std::ranges::find(known, std::string_view(name)) != known.end() || count == kMaxNames) return false;
   reported[count++] = name;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "format/coding.h"
+#include "format/mutex.h"
 
 namespace quire {
 namespace {
@@ -56,10 +57,12 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       residency_(options.push, DataOf(pack, page_count(), options), std::move(environment)),
       slabs_(arena, SlabsOf(arena), volumes_.alignment_bytes()),
       slots_(page_count(), slabs_.slab_count(), arena.slot_count(), options.readers_keep),
-      supply_(slots_, arena, residency_, options.policy, [this](uint32_t slot) { Evicted(slot); }),
       fills_(arena.slot_count(), volumes_, to_submit_, this, OnPartRead),
-      given_(page_count()),
       admission_(options.admission, page_count(), arena.slot_count() - slabs_.slab_count()),
+      // Slots are asked for with the lock held.
+      supply_(slots_, arena, residency_, options.policy,
+              [this](uint32_t slot) QUIRE_REQUIRES(mutex_) { Evicted(slot); }),
+      given_(page_count()),
       readahead_(page_count(),
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
       prefetches_(arena.slot_count() / kReadaheadShare) {}
@@ -67,17 +70,17 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
 PageCache::~PageCache() { Drain(); }
 
 void PageCache::Drain() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   is_draining_ = true;
   while (prefetches_.Pop()) readahead_.PrefetchDeclined();
-  idle_.wait(lock, [this] { return outstanding_ == 0 && memory_queue_.empty(); });
+  idle_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return outstanding_ == 0 && memory_queue_.empty(); });
 }
 
 void PageCache::SetFuture(std::span<const uint64_t> pages) {
   // A new policy, since a long future takes its time, and reads go on meanwhile.
   auto policy = MakeEvictionPolicy(options_.policy);
   policy->SetFuture(pages);
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   supply_.SwapPolicy(policy);
   wants_accesses_ = supply_.policy().wants_accesses();
 }
@@ -107,7 +110,7 @@ std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted
   counters_.Add(Counter::kHitBytes, wanted_bytes);
   const bool wants_accesses = wants_accesses_.load(std::memory_order_relaxed);
   if (slots_.is_unused(*slot) || wants_accesses) [[unlikely]] {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (wants_accesses) supply_.policy().Access(*page);
     UseFirstTime(*slot, extent);
     Answers none;
@@ -141,7 +144,7 @@ void PageCache::LastUnpin() {
   Frame own = {this, innermost, false};
   innermost = &own;
   while (waiting_for_memory_.load(std::memory_order_seq_cst) > 0) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     Answers answers;
     ServeWaitingForMemory(answers);
     const bool is_stuck = answers.empty() && to_submit_.empty();
@@ -158,7 +161,7 @@ std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
   const auto page = volumes_.PageOf(read.extent);
   if (!page) return std::unexpected(page.error());
   Answers answers;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   read.page = *page;
   read.is_counted = false;
   read.is_wrong_in_page = false;
@@ -338,7 +341,7 @@ bool PageCache::IsAbsent(uint64_t page) const {
 }
 
 PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (is_draining_ || page >= page_count() || slots_.presence(page) != SlotTable::Presence::kAbsent)
     return SweepOutcome::kNotNeeded;
   // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
@@ -378,7 +381,7 @@ void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
 
 void PageCache::Trim(bool is_idle) {
   constexpr size_t kSlotsAtATime = 8;  // a slot costs some 20 us, and readers wait for the lock
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   is_idle = is_idle && options_.readers_keep;
   supply_.BeginTrim(is_idle);
   if (is_idle) slabs_.ReleaseMemory(arena_);
@@ -391,8 +394,8 @@ void PageCache::Trim(bool is_idle) {
 }
 
 void PageCache::FillReserve(const std::stop_token& stop, std::chrono::milliseconds most) {
-  std::unique_lock lock(mutex_);
-  reserve_wanted_.wait_for(lock, stop, most, [this] { return supply_.wants_reserve(); });
+  MutexLock lock(mutex_);
+  reserve_wanted_.wait_for(lock, stop, most, [this]() QUIRE_REQUIRES(mutex_) { return supply_.wants_reserve(); });
   while (!stop.stop_requested()) {
     const auto slot = supply_.TakeForReserve();
     if (!slot) return;
@@ -432,13 +435,15 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
     fills_.Join(slot, *first);
   }
   // Reads that wait for memory need none any more: nothing that comes resident may be behind a read that waits.
+  ExtentReadQueue joined;
   memory_queue_.TakeIf([page](const ExtentRead& read) { return read.page == page; },
-                       [&](ExtentRead& read) {
-                         waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed);
-                         Count(read, Counter::kJoined);
-                         slots_.Use(slot, now, read.wanted_bytes);
-                         fills_.Join(slot, read);
-                       });
+                       [&joined](ExtentRead& read) { joined.Push(read); });
+  while (ExtentRead* const read = joined.Pop()) {
+    waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed);
+    Count(*read, Counter::kJoined);
+    slots_.Use(slot, now, read->wanted_bytes);
+    fills_.Join(slot, *read);
+  }
   if (arena_.is_populated(slot)) {
     fills_.HasMemory(slot);
   } else {
@@ -446,7 +451,8 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
   }
 }
 
-void PageCache::SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers) {
+// The analysis cannot follow a lock that is handed over.
+void PageCache::SubmitAndAnswer(MutexLock& lock, Answers& answers) QUIRE_UNCHECKED_LOCKS {
   while (true) {
     fills_.Pump(meter_.BusyDepth(volumes_.request_bytes(), volumes_.depth()));
     const size_t reads = to_submit_.size();
@@ -494,7 +500,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   const uint64_t page = slots_.page_of(slot);
   const FillKind kind = fill.kind;
   Answers answers;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   CountRead(result, NowNs());
   if (result > 0) fill.read_bytes += static_cast<uint32_t>(result);
   const bool is_complete = result >= request.needed_bytes;
@@ -580,7 +586,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   const bool is_wrong = !good && result >= needed_bytes;
   if (is_wrong && !std::exchange(entry.was_wrong, true)) return ReadAgain(entry, result);
 
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
   if (result > 0) meter_.Completed(static_cast<uint64_t>(result), now_ns);
@@ -622,7 +628,7 @@ void PageCache::DropIfWrong(uint64_t page) {
 }
 
 void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
   meter_.Completed(static_cast<uint64_t>(result), now_ns);
@@ -633,7 +639,7 @@ void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {
 }
 
 void PageCache::EndRead() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (--outstanding_ == 0) idle_.notify_all();
 }
 
@@ -691,7 +697,7 @@ uint64_t PageCache::uses() const {
 CacheStats PageCache::GetStats() const {
   CacheStats stats;
   counters_.Sum(stats);
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   stats.slots = arena_.populated();
   stats.resident_pages = slots_.open_count();
   stats.ns_per_byte_x1000 = static_cast<uint64_t>(meter_.costs().ns_per_byte() * 1000);

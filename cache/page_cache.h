@@ -6,11 +6,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -35,6 +33,7 @@
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
+#include "format/mutex.h"
 #include "format/pack/pack.h"
 #include "format/result.h"
 
@@ -133,37 +132,36 @@ class PageCache {
 
   enum class Outcome : uint8_t { kAnswered, kParked, kNoMemory };
 
-  // REQUIRES of all of these: the lock is held. What is to be read is put into to_submit_, slots that need memory
-  // are told to supply_.
+  // What is to be read is put into to_submit_, slots that need memory are told to supply_.
   // Once for each read that comes new; again for one that waited in vain, which is not admitted but read alone.
-  Outcome ServeNew(ExtentRead& read, Answers& answers);
-  Outcome ServeAgain(ExtentRead& read, Answers& answers);
-  std::optional<Outcome> ServeFromMemory(ExtentRead& read, Answers& answers);
-  std::optional<Outcome> ServeFromPage(ExtentRead& read, Answers& answers);
-  std::optional<Outcome> ServeFromSlabs(ExtentRead& read, Answers& answers);
-  Outcome Bypass(ExtentRead& read);
-  void AnswerFromSlab(ExtentSlabs::Entry& entry, ExtentRead& read, Answers& answers);
+  Outcome ServeNew(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  Outcome ServeAgain(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  std::optional<Outcome> ServeFromMemory(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  std::optional<Outcome> ServeFromPage(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  std::optional<Outcome> ServeFromSlabs(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  Outcome Bypass(ExtentRead& read) QUIRE_REQUIRES(mutex_);
+  void AnswerFromSlab(ExtentSlabs::Entry& entry, ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
   static void Answer(ExtentRead& read, uint32_t slot, std::span<const std::byte> bytes, Answers& answers);
-  void Count(ExtentRead& read, Counter counter);
-  void WaitForMemory(ExtentRead& read, Answers& answers);
-  void ServeWaitingForMemory(Answers& answers);
+  void Count(ExtentRead& read, Counter counter) QUIRE_REQUIRES(mutex_);
+  void WaitForMemory(ExtentRead& read, Answers& answers) QUIRE_REQUIRES(mutex_);
+  void ServeWaitingForMemory(Answers& answers) QUIRE_REQUIRES(mutex_);
 
-  void Evicted(uint32_t slot);
-  std::optional<uint32_t> AdmittedSlot(const ExtentRead& read, bool in_run);
-  [[nodiscard]] bool IsAbsent(uint64_t page) const;
+  void Evicted(uint32_t slot) QUIRE_REQUIRES(mutex_);
+  std::optional<uint32_t> AdmittedSlot(const ExtentRead& read, bool in_run) QUIRE_REQUIRES(mutex_);
+  [[nodiscard]] bool IsAbsent(uint64_t page) const QUIRE_REQUIRES(mutex_);
 
   // `first`: the read that asked for the page; may be null.
-  void StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillKind kind);
-  void TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried);
-  void EndFill(uint32_t slot, Answers& answers);
-  void Publish(uint32_t slot);
-  void Retry(ExtentReadQueue& retried, Answers& answers);
-  void GotMemory(uint32_t slot, bool is_there, Answers& answers);
+  void StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillKind kind) QUIRE_REQUIRES(mutex_);
+  void TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried) QUIRE_REQUIRES(mutex_);
+  void EndFill(uint32_t slot, Answers& answers) QUIRE_REQUIRES(mutex_);
+  void Publish(uint32_t slot) QUIRE_REQUIRES(mutex_);
+  void Retry(ExtentReadQueue& retried, Answers& answers) QUIRE_REQUIRES(mutex_);
+  void GotMemory(uint32_t slot, bool is_there, Answers& answers) QUIRE_REQUIRES(mutex_);
 
-  void UseFirstTime(uint32_t slot, const Extent& extent);
-  void CountIfWasted(uint32_t slot);
-  void FollowRun(const Readahead::Advice& advice);
-  void StartPrefetches();
+  void UseFirstTime(uint32_t slot, const Extent& extent) QUIRE_REQUIRES(mutex_);
+  void CountIfWasted(uint32_t slot) QUIRE_REQUIRES(mutex_);
+  void FollowRun(const Readahead::Advice& advice) QUIRE_REQUIRES(mutex_);
+  void StartPrefetches() QUIRE_REQUIRES(mutex_);
 
   // Without the lock. False where the machine has no memory to give.
   bool Populate(uint32_t slot);
@@ -174,15 +172,15 @@ class PageCache {
   void PartRead(PageFills::Request& request, int64_t result);
   void ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result);
   // Of a page that holds other bytes than the disk gives.
-  void DropIfWrong(uint64_t page);
+  void DropIfWrong(uint64_t page) QUIRE_REQUIRES(mutex_);
   // What came wrong may have been harmed on its way only: `result` bytes came, and are asked for once more.
   void ReadAgain(ExtentSlabs::Entry& entry, int64_t result);
-  void CountRead(int64_t result, uint64_t now_ns);
+  void CountRead(int64_t result, uint64_t now_ns) QUIRE_REQUIRES(mutex_);
   // Nothing where the bytes of the page are wrong: the read is to be served again, by what does not lie in the page.
   std::optional<ExtentPin> TakeAnswer(ExtentRead& read);
   // Lets go of the lock; then submits, answers, and gets memory.
-  void SubmitAndAnswer(std::unique_lock<std::mutex>& lock, Answers& answers);
-  void EndRead();
+  void SubmitAndAnswer(MutexLock& lock, Answers& answers) QUIRE_RELEASE(mutex_);
+  void EndRead() QUIRE_EXCLUDES(mutex_);
 
   void Unpin(uint32_t slot);
   void LastUnpin();
@@ -201,24 +199,27 @@ class PageCache {
   std::atomic<bool> is_memory_refused_ = false;   // once, which the log knows
 
   // On a line of its own: each miss writes it, and each hit reads what stands before.
-  alignas(64) mutable std::mutex mutex_;  // guards all below; never held across I/O, verification or `done`
-  std::condition_variable idle_;
-  std::condition_variable_any reserve_wanted_;
-  ReadQueue to_submit_;  // by the thread that holds the lock, once it lets go
+  alignas(64) mutable Mutex mutex_;  // never held across I/O, verification or `done`
+  ConditionVariable idle_;
+  ConditionVariable reserve_wanted_;
+  ReadQueue to_submit_ QUIRE_GUARDED_BY(mutex_);  // by the thread that holds the lock, once it lets go
+  // The mutex guards these four as well, but for what their headers say is free of locks.
   ExtentSlabs slabs_;
   SlotTable slots_;
-  SlotSupply supply_;
   PageFills fills_;
-  ZeroedArray<UnitSet> given_;  // of each page that is absent: what readers of extents alone were given, which keep it
   Admission admission_;
-  Readahead readahead_;
-  CostMeter meter_;
-  PrefetchQueue prefetches_;
-  RetryPause retry_pause_;
-  ExtentReadQueue memory_queue_;  // reads that wait for a slab
-  bool is_draining_ = false;
+  SlotSupply supply_ QUIRE_GUARDED_BY(mutex_);
+  // Of each page that is absent: what readers of extents alone were given, which keep it.
+  ZeroedArray<UnitSet> given_ QUIRE_GUARDED_BY(mutex_);
+  Readahead readahead_ QUIRE_GUARDED_BY(mutex_);
+  CostMeter meter_ QUIRE_GUARDED_BY(mutex_);
+  PrefetchQueue prefetches_ QUIRE_GUARDED_BY(mutex_);
+  RetryPause retry_pause_ QUIRE_GUARDED_BY(mutex_);
+  ExtentReadQueue memory_queue_ QUIRE_GUARDED_BY(mutex_);  // reads that wait for a slab
+  bool is_draining_ QUIRE_GUARDED_BY(mutex_) = false;
 
-  uint64_t outstanding_ = 0;  // reads of the source whose handlers have not ended, and slots that get memory
+  // Reads of the source whose handlers have not ended, and slots that get memory.
+  uint64_t outstanding_ QUIRE_GUARDED_BY(mutex_) = 0;
 };
 
 inline ExtentPin::~ExtentPin() {

@@ -16,13 +16,13 @@ WorkerPool::WorkerPool(unsigned threads) {
 }
 
 WorkerPool::~WorkerPool() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   stop_ = true;
   changed_.notify_all();
 }
 
 Result<void> WorkerPool::ForEach(uint64_t count, const std::function<Result<void>(uint64_t)>& body) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   body_ = &body;
   count_ = count;
   next_ = 0;
@@ -35,7 +35,7 @@ Result<void> WorkerPool::ForEach(uint64_t count, const std::function<Result<void
     active_ = size();
     ++round_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return active_ == 0; });
+    changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return active_ == 0; });
   }
   if (const auto exception = std::exchange(exception_, nullptr)) std::rethrow_exception(exception);
   return std::exchange(failure_, {});
@@ -47,14 +47,14 @@ void WorkerPool::RunLoop(const std::function<Result<void>(uint64_t)>& body, uint
       auto done = body(i);
       if (done) continue;
       next_ = count;
-      const std::scoped_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       if (failure_.has_value() || i < failed_at_) {
         failure_ = std::move(done);
         failed_at_ = i;
       }
     } catch (...) {
       next_ = count;
-      const std::scoped_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       exception_ = std::current_exception();
     }
   }
@@ -62,9 +62,9 @@ void WorkerPool::RunLoop(const std::function<Result<void>(uint64_t)>& body, uint
 
 void WorkerPool::Work() {
   uint64_t seen_round = 0;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stop_ || round_ != seen_round; });
+    changed_.wait(lock, [&]() QUIRE_REQUIRES(mutex_) { return stop_ || round_ != seen_round; });
     if (stop_) return;
     seen_round = round_;
     const auto& body = *body_;

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -38,16 +37,16 @@ class WorkerPool {
   void Work();
   void RunLoop(const std::function<Result<void>(uint64_t)>& body, uint64_t count);
 
-  std::mutex mutex_;  // guards all but next_; not held while a body runs
-  std::condition_variable changed_;
-  const std::function<Result<void>(uint64_t)>* body_ = nullptr;
-  uint64_t count_ = 0;
-  uint64_t round_ = 0;   // of ForEach: tells a waking thread that there is new work
-  unsigned active_ = 0;  // threads that have not finished this round
-  bool stop_ = false;
-  uint64_t failed_at_ = 0;
-  Result<void> failure_;
-  std::exception_ptr exception_;
+  Mutex mutex_;  // not held while a body runs
+  ConditionVariable changed_;
+  const std::function<Result<void>(uint64_t)>* body_ QUIRE_GUARDED_BY(mutex_) = nullptr;
+  uint64_t count_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t round_ QUIRE_GUARDED_BY(mutex_) = 0;   // of ForEach: tells a waking thread that there is new work
+  unsigned active_ QUIRE_GUARDED_BY(mutex_) = 0;  // threads that have not finished this round
+  bool stop_ QUIRE_GUARDED_BY(mutex_) = false;
+  uint64_t failed_at_ QUIRE_GUARDED_BY(mutex_) = 0;
+  Result<void> failure_ QUIRE_GUARDED_BY(mutex_);
+  std::exception_ptr exception_ QUIRE_GUARDED_BY(mutex_);
   std::atomic<uint64_t> next_ = 0;
   std::vector<std::jthread> threads_;  // last: its threads use all above
 };

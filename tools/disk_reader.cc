@@ -46,15 +46,15 @@ Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint64_t 
 }
 
 uint32_t DiskReader::TakeSlot() {
-  std::unique_lock lock(mutex_);
-  returned_.wait(lock, [this] { return !free_.empty(); });
+  MutexLock lock(mutex_);
+  returned_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return !free_.empty(); });
   const uint32_t slot = free_.back();
   free_.pop_back();
   return slot;
 }
 
 void DiskReader::ReturnSlot(uint32_t slot) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   free_.push_back(slot);
   returned_.notify_one();
 }

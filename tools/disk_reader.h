@@ -2,15 +2,14 @@
 // pieces.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "cache/memory/arena.h"
 #include "cache/volume/volume_source.h"
+#include "format/mutex.h"
 #include "format/pack/pack.h"
 #include "format/pack/verifier.h"
 #include "format/result.h"
@@ -33,9 +32,9 @@ class DiskReader {
 
   const std::unique_ptr<Arena> arena_;
   const std::unique_ptr<VolumeSource> engine_;
-  std::mutex mutex_;  // guards free_
-  std::condition_variable returned_;
-  std::vector<uint32_t> free_;
+  Mutex mutex_;
+  ConditionVariable returned_;
+  std::vector<uint32_t> free_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

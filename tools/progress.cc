@@ -43,7 +43,10 @@ Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
       started_ns_(NowNs()),
       phase_started_ns_(started_ns_) {
   if (mode == ProgressMode::kNever) return;
-  if (mode == ProgressMode::kAlways) Show();
+  if (mode == ProgressMode::kAlways) {
+    const MutexLock lock(mutex_);
+    Show();
+  }
   // Where there can be no further thread, the work goes on unseen.
   if (auto thread = StartBackgroundThread("quire-progress", [this](const std::stop_token& stop) { Run(stop); }))
     thread_ = *std::move(thread);
@@ -51,6 +54,7 @@ Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
 
 Progress::~Progress() {
   EndThread();
+  const MutexLock lock(mutex_);
   ClearBar();
 }
 
@@ -61,7 +65,7 @@ void Progress::EndThread() {
 }
 
 void Progress::Run(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (bool is_first = true;; is_first = false) {
     if (terminal_ || is_first)
       wake_.wait_for(lock, stop, kBarInterval, [] { return false; });
@@ -83,6 +87,7 @@ void Progress::Show() {
 
 void Progress::Finish(ProgressState last) {
   EndThread();
+  const MutexLock lock(mutex_);
   if (!was_shown_ && mode_ != ProgressMode::kAlways) return;
   last.done = last.total;
   Print(FormatProgress(last, SecondsSince(started_ns_), ProgressTime::kTaken, Columns(), terminal_));
@@ -113,7 +118,7 @@ size_t Progress::Columns() const {
 }
 
 void Progress::PrintLine(const std::string& line) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ClearBar();
   PrintToStderr(fmt::format("{}\n", EscapeLine(line)));
 }

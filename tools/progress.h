@@ -2,15 +2,14 @@
 // at the beginning, and one now and then.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "format/escaping.h"
+#include "format/mutex.h"
 
 namespace quire {
 
@@ -48,21 +47,21 @@ class Progress {
  private:
   void Run(const std::stop_token& stop);
   void EndThread();
-  void Show();
-  void Print(const std::string& line);
-  void ClearBar();
+  void Show() QUIRE_REQUIRES(mutex_);
+  void Print(const std::string& line) QUIRE_REQUIRES(mutex_);
+  void ClearBar() QUIRE_REQUIRES(mutex_);
   [[nodiscard]] size_t Columns() const;
 
   const ProgressMode mode_;
   const bool terminal_;
   const std::function<ProgressState()> read_;
   const uint64_t started_ns_;
-  std::mutex mutex_;   // guards all below, and the terminal's line
-  std::string phase_;  // whose rate is measured
-  uint64_t phase_started_ns_;
-  bool was_shown_ = false;  // anything
-  bool bar_shown_ = false;
-  std::condition_variable_any wake_;
+  Mutex mutex_;                                 // held while the line of the terminal is written
+  std::string phase_ QUIRE_GUARDED_BY(mutex_);  // whose rate is measured
+  uint64_t phase_started_ns_ QUIRE_GUARDED_BY(mutex_);
+  bool was_shown_ QUIRE_GUARDED_BY(mutex_) = false;  // anything
+  bool bar_shown_ QUIRE_GUARDED_BY(mutex_) = false;
+  ConditionVariable wake_;
   std::jthread thread_;  // last: uses all above
 };
 

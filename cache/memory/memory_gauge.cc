@@ -71,9 +71,12 @@ Result<std::unique_ptr<MemoryGauge>> MemoryGauge::Create(const std::string& root
   auto files = FindFiles(root);
   if (!files) return Propagate(std::move(files));
   std::unique_ptr<MemoryGauge> gauge(new MemoryGauge(root, now));
-  gauge->files_ = std::move(*files);
-  gauge->looked_for_move_at_ = now();
-  gauge->limit_hits_ = gauge->CountLimitHitsLocked();
+  {
+    const MutexLock lock(gauge->mutex_);
+    gauge->files_ = std::move(*files);
+    gauge->looked_for_move_at_ = now();
+    gauge->limit_hits_ = gauge->CountLimitHitsLocked();
+  }
   gauge->ReadAvailable();
   return gauge;
 }
@@ -122,12 +125,12 @@ Result<MemoryGauge::Group> MemoryGauge::OpenGroup(const std::string& folder, boo
 }
 
 uint64_t MemoryGauge::ReadAvailable() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ReadLocked().available_bytes;
 }
 
 bool MemoryGauge::IsUnderPressure() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Reading reading = ReadLocked();
   const auto stall_hundredths = ReadStallLocked();
   if (!stall_hundredths) return reading.least_left_percent < kShortPercent;
@@ -135,7 +138,7 @@ bool MemoryGauge::IsUnderPressure() {
 }
 
 bool MemoryGauge::HasHitLimit() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint64_t before = std::exchange(limit_hits_, CountLimitHitsLocked());
   return limit_hits_ > before;
 }

@@ -7,13 +7,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -80,22 +80,21 @@ class MemoryGauge {
   static Result<Files> FindFiles(const std::string& root);
   static Result<Group> OpenGroup(const std::string& folder, bool is_v2, std::span<const char* const> limit_files);
 
-  // REQUIRES, all below: mutex_ is held.
-  Reading ReadLocked();
-  Reading ReadOnceLocked() const;
-  void FindAgainLocked();
-  [[nodiscard]] bool WasMovedLocked() const;
-  [[nodiscard]] std::optional<uint64_t> ReadStallLocked() const;
-  [[nodiscard]] uint64_t CountLimitHitsLocked() const;
+  Reading ReadLocked() QUIRE_REQUIRES(mutex_);
+  Reading ReadOnceLocked() const QUIRE_REQUIRES(mutex_);
+  void FindAgainLocked() QUIRE_REQUIRES(mutex_);
+  [[nodiscard]] bool WasMovedLocked() const QUIRE_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<uint64_t> ReadStallLocked() const QUIRE_REQUIRES(mutex_);
+  [[nodiscard]] uint64_t CountLimitHitsLocked() const QUIRE_REQUIRES(mutex_);
 
   const std::string root_;
   Clock::time_point (*const now_)();
   std::atomic<uint64_t> available_bytes_ = 0;
 
-  std::mutex mutex_;  // guards all below; held while files are read
-  Files files_;
-  Clock::time_point looked_for_move_at_;
-  uint64_t limit_hits_ = 0;
+  Mutex mutex_;  // held while files are read
+  Files files_ QUIRE_GUARDED_BY(mutex_);
+  Clock::time_point looked_for_move_at_ QUIRE_GUARDED_BY(mutex_);
+  uint64_t limit_hits_ QUIRE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace quire

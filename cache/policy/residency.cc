@@ -76,19 +76,19 @@ uint32_t Residency::SlotLimit(uint32_t populated) const {
     may_have_bytes = available_bytes() < kReserveBytes ? own_bytes - own_bytes / kGivenBackAtATime
                                                        : own_bytes + available_bytes() / kAskedShareOfAvailable;
   uint64_t limit = std::clamp<uint64_t>(may_have_bytes / kPageBytes, kLeastSlots, std::numeric_limits<uint32_t>::max());
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool is_handing_on =
       looked_through_ < kLookedThroughWindow / 4 || handed_on_ * kHandedOnShare >= looked_through_;
   if (IsStream() && is_handing_on) limit = std::min<uint64_t>(limit, kStreamSlots);
   return static_cast<uint32_t>(limit);
 }
 
-bool Residency::IsShortLocked() const {
+bool Residency::IsShort() const {
   return available_bytes() < kReserveBytes || is_under_pressure_.load(std::memory_order_relaxed);
 }
 
 void Residency::Missed(uint64_t page, double rent) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   missed_at_[page * kRegions / std::max<uint64_t>(data_.pages, 1) % kRegions] = ++misses_;
   rents_ += rent;
   mean_rent_ += (rent - mean_rent_) / static_cast<double>(std::min<uint64_t>(misses_, kWindowSamples));
@@ -104,13 +104,13 @@ double Residency::PaidLocked() const {
 
 bool Residency::MayFill() const {
   if (!IsStream()) return false;
-  const std::scoped_lock lock(mutex_);
-  if (IsShortLocked() || IsPausedLocked()) return false;
+  const MutexLock lock(mutex_);
+  if (IsShort() || IsPausedLocked()) return false;
   return static_cast<double>(filled_pages_) <= kTrustPages + kTrustTimesPaid * PaidLocked();
 }
 
 void Residency::Filled() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++filled_pages_;
 }
 
@@ -123,13 +123,13 @@ bool Residency::IsSpreadLocked() const {
 }
 
 bool Residency::IsSpread() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return IsSpreadLocked();
 }
 
 uint64_t Residency::SweepAllowance() const {
   if (!MayFill()) return 0;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!IsSpreadLocked()) return 0;
   const uint64_t controls = figures_.control_pages_read * kControlSpacing;
   const uint64_t allowed = kSweptForEachMiss * (misses_ + controls);
@@ -137,7 +137,7 @@ uint64_t Residency::SweepAllowance() const {
 }
 
 void Residency::Swept() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++swept_pages_;
   ++filled_pages_;
 }
@@ -145,24 +145,24 @@ void Residency::Swept() {
 bool Residency::AllowsPush(bool in_run) const {
   if (mode_ == PushMode::kOff) return false;
   const bool has_room = HasRoom();
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (available_bytes() < kReserveBytes) return false;
   if (!has_room && is_plan_active_.load(std::memory_order_relaxed)) return false;
   if (mode_ == PushMode::kOn) return true;
-  if (IsShortLocked() || IsPausedLocked()) return false;
+  if (IsShort() || IsPausedLocked()) return false;
   return in_run || has_room;
 }
 
 uint64_t Residency::PlanBytes() const {
   if (mode_ == PushMode::kOff) return 0;
   const uint64_t available = available_bytes();
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (available < kReserveBytes || (mode_ == PushMode::kAuto && IsPausedLocked())) return 0;
   return std::min(kMaxPlanBytes, available / kPlanShareOfAvailable);
 }
 
 void Residency::PageLookedThrough(uint64_t pushed_bytes, bool has_new_control, bool is_handed_on) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   figures_.pushed_page_bytes += pushed_bytes;
   figures_.control_pages += has_new_control ? 1 : 0;
   ++figures_.pages;
@@ -176,12 +176,12 @@ void Residency::PageLookedThrough(uint64_t pushed_bytes, bool has_new_control, b
 }
 
 void Residency::ControlRead() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++figures_.control_pages_read;
 }
 
 void Residency::SamplePushed() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (++window_pushed_ < kWindowSamples) return;
   window_pushed_ = 0;
   window_dropped_ = 0;
@@ -189,7 +189,7 @@ void Residency::SamplePushed() {
 }
 
 bool Residency::SampleDropped() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++figures_.dropped_samples;
   // What memory pressure drops at one time comes to light one by one: that is no reason for a second pause.
   if (IsPausedLocked()) return false;
@@ -203,7 +203,7 @@ bool Residency::SampleDropped() {
 }
 
 PushFigures Residency::figures() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   PushFigures figures = figures_;
   figures.is_paused = IsPausedLocked();
   figures.available_bytes = available_bytes();

@@ -20,9 +20,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
 #include "cache/cache_options.h"
+#include "format/mutex.h"
 
 namespace quire {
 
@@ -107,11 +107,11 @@ class Residency {
   static constexpr uint64_t kShareOfAvailable = 2;  // the other half is other people's files
   static constexpr uint32_t kRegions = 16;          // of the volume, in which misses are looked for
 
-  [[nodiscard]] bool IsPausedLocked() const { return environment_.now() < paused_until_; }
-  [[nodiscard]] bool IsShortLocked() const;
-  [[nodiscard]] bool IsSpreadLocked() const;
+  [[nodiscard]] bool IsPausedLocked() const QUIRE_REQUIRES(mutex_) { return environment_.now() < paused_until_; }
+  [[nodiscard]] bool IsShort() const;
+  [[nodiscard]] bool IsSpreadLocked() const QUIRE_REQUIRES(mutex_);
   // In prices of a page: what reads would have cost one by one, as far as they were seen.
-  [[nodiscard]] double PaidLocked() const;
+  [[nodiscard]] double PaidLocked() const QUIRE_REQUIRES(mutex_);
 
   const PushMode mode_;
   const Data data_;
@@ -120,23 +120,23 @@ class Residency {
   std::atomic<bool> is_under_pressure_ = false;
   std::atomic<bool> is_plan_active_ = false;
 
-  mutable std::mutex mutex_;  // guards all below
-  PushFigures figures_;
+  mutable Mutex mutex_;
+  PushFigures figures_ QUIRE_GUARDED_BY(mutex_);
   // Reads of pages that are not resident.
-  uint64_t misses_ = 0;
-  std::array<uint64_t, kRegions> missed_at_ = {};  // by region: the last miss there
-  double rents_ = 0;                               // of all misses
-  double mean_rent_ = 0;
-  uint64_t filled_pages_ = 0;  // on the strength of what is to come
-  uint64_t swept_pages_ = 0;   // of these: that nobody had asked for
+  uint64_t misses_ QUIRE_GUARDED_BY(mutex_) = 0;
+  std::array<uint64_t, kRegions> missed_at_ QUIRE_GUARDED_BY(mutex_) = {};  // by region: the last miss there
+  double rents_ QUIRE_GUARDED_BY(mutex_) = 0;                               // of all misses
+  double mean_rent_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t filled_pages_ QUIRE_GUARDED_BY(mutex_) = 0;  // on the strength of what is to come
+  uint64_t swept_pages_ QUIRE_GUARDED_BY(mutex_) = 0;   // of these: that nobody had asked for
   // Pages that were looked through, lately, and how many of them the kernel has all of.
-  uint64_t looked_through_ = 0;
-  uint64_t handed_on_ = 0;
+  uint64_t looked_through_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t handed_on_ QUIRE_GUARDED_BY(mutex_) = 0;
   // Since the last look at what was dropped.
-  uint64_t window_pushed_ = 0;
-  uint64_t window_dropped_ = 0;
-  Clock::time_point paused_until_;
-  std::chrono::seconds next_pause_{1};
+  uint64_t window_pushed_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t window_dropped_ QUIRE_GUARDED_BY(mutex_) = 0;
+  Clock::time_point paused_until_ QUIRE_GUARDED_BY(mutex_);
+  std::chrono::seconds next_pause_ QUIRE_GUARDED_BY(mutex_){1};
 };
 
 }  // namespace quire

@@ -27,7 +27,7 @@ Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(VolumeFile file, 
 }
 
 ThreadFileSource::~ThreadFileSource() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stop_ = true;
   changed_.notify_all();
 }
@@ -43,7 +43,7 @@ void ThreadFileSource::Submit(VolumeRead* first) {
     ++count;
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     queue_.Append(reads);
     count = std::min(count, idle_);
   }
@@ -56,10 +56,10 @@ std::string ThreadFileSource::Describe() const {
 }
 
 void ThreadFileSource::Work() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     ++idle_;
-    changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+    changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return stop_ || !queue_.empty(); });
     --idle_;
     if (queue_.empty()) return;
     VolumeRead& read = queue_.Pop();

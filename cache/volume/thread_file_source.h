@@ -1,9 +1,7 @@
 // A file read on machines that refuse io_uring: a pool of threads, each with one positional read at a time.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "cache/volume/file_source.h"
 #include "cache/volume/read_queue.h"
 #include "cache/volume/volume_source.h"
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -38,11 +37,11 @@ class ThreadFileSource final : public FileSource {
 
   const std::string remark_;
 
-  std::mutex mutex_;  // guards what follows; not held while anything is read or told
-  std::condition_variable changed_;
-  ReadQueue queue_;
-  size_t idle_ = 0;  // threads that wait for changed_
-  bool stop_ = false;
+  Mutex mutex_;  // not held while anything is read or told
+  ConditionVariable changed_;
+  ReadQueue queue_ QUIRE_GUARDED_BY(mutex_);
+  size_t idle_ QUIRE_GUARDED_BY(mutex_) = 0;  // threads that wait for changed_
+  bool stop_ QUIRE_GUARDED_BY(mutex_) = false;
 
   std::vector<std::jthread> threads_;  // last: they use all above
 };

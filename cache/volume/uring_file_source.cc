@@ -10,13 +10,13 @@
 #include <cassert>
 #include <chrono>
 #include <latch>
-#include <mutex>
 #include <thread>
 
 #include "cache/background_thread.h"
 #include "cache/volume/read_queue.h"
 #include "cache/volume/read_ring.h"
 #include "format/file.h"
+#include "format/mutex.h"
 
 namespace quire {
 namespace {
@@ -86,10 +86,10 @@ class UringRing {
 
   std::atomic<uint32_t> load_ = 0;
 
-  std::mutex mutex_;  // guards the three below; held for some instructions only
-  ReadQueue shared_queue_;
-  bool is_wake_needed_ = false;  // the owner sleeps, or is about to, and would take more
-  bool stop_ = false;
+  Mutex mutex_;  // held for some instructions only
+  ReadQueue shared_queue_ QUIRE_GUARDED_BY(mutex_);
+  bool is_wake_needed_ QUIRE_GUARDED_BY(mutex_) = false;  // the owner sleeps, or is about to, and would take more
+  bool stop_ QUIRE_GUARDED_BY(mutex_) = false;
 
   File wake_;  // an eventfd, always being read by the ring
 
@@ -110,7 +110,7 @@ class UringRing {
 UringRing::~UringRing() {
   if (!owner_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   eventfd_write(wake_.fd(), 1);
@@ -133,7 +133,7 @@ Result<void> UringRing::Start(int nice) {
 void UringRing::Push(ReadQueue& reads) {
   bool wake = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     shared_queue_.Append(reads);
     wake = std::exchange(is_wake_needed_, false);
   }
@@ -186,7 +186,7 @@ void UringRing::Run() {
     const int error = io_uring_submit_and_wait(&ring_, 1);
     if (error < 0 && error != -EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       is_wake_needed_ = false;
     }
     ReapBatch();
@@ -197,7 +197,7 @@ void UringRing::Run() {
 void UringRing::TakeQueue(bool will_sleep) {
   bool stop = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     queue_.Append(shared_queue_);
     is_wake_needed_ = will_sleep && in_flight_ + queue_.size() < kDepth;
     stop = stop_;

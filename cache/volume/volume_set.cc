@@ -16,7 +16,7 @@ VolumeSet::VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* co
 
 VolumeSet::VolumeSet(const Index& index, std::span<VolumeSource* const> sources) {
   for (VolumeSource* const source : sources) {
-    auto record = index.GetVolume(members_.size());
+    auto record = index.GetVolume(static_cast<uint16_t>(members_.size()));
     if (!record) {
       error_ = record.error();
       return;

@@ -1,12 +1,11 @@
 #include "cache/volume/volume_source.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "format/coding.h"
+#include "format/mutex.h"
 #include "format/pack/geometry.h"
 
 namespace quire {
@@ -20,16 +19,16 @@ struct PageRead {
   };
 
   std::vector<Part> parts;
-  std::mutex mutex;
-  std::condition_variable finished;
-  size_t left = 0;  // parts under way
+  Mutex mutex;
+  ConditionVariable finished;
+  size_t left QUIRE_GUARDED_BY(mutex) = 0;  // parts under way
 
   static void PartDone(VolumeRead& read, int64_t result) {
     auto& part = static_cast<Part&>(read);
     PageRead& page = *part.page;
     part.result = result;
     // Told under the lock: the waiter, and with it the page, may be gone as soon as it is free.
-    const std::lock_guard lock(page.mutex);
+    const MutexLock lock(page.mutex);
     if (--page.left == 0) page.finished.notify_one();
   }
 };
@@ -43,22 +42,25 @@ Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t
   page.parts = std::vector<PageRead::Part>(CeilDiv(bytes, part_bytes));
   const auto memory = arena.slot(slot).first(bytes);
   for (uint32_t at = 0; at < bytes; at += part_bytes) {
-    PageRead::Part& part = page.parts[page.left++];
+    PageRead::Part& part = page.parts[at / part_bytes];
     part.offset = offset + at;
     part.into = memory.data() + at;
     part.bytes = std::min(part_bytes, bytes - at);
     part.done = PageRead::PartDone;
     part.page = &page;
-    if (at > 0) page.parts[page.left - 2].next = &part;
+    if (at > 0) page.parts[at / part_bytes - 1].next = &part;
   }
-  const auto parts = std::span(page.parts).first(page.left);
-  source.Submit(parts.data());
   {
-    std::unique_lock lock(page.mutex);
-    page.finished.wait(lock, [&] { return page.left == 0; });
+    const MutexLock lock(page.mutex);
+    page.left = page.parts.size();
+  }
+  source.Submit(page.parts.data());
+  {
+    MutexLock lock(page.mutex);
+    page.finished.wait(lock, [&]() QUIRE_REQUIRES(page.mutex) { return page.left == 0; });
   }
   uint32_t got = 0;
-  for (const PageRead::Part& part : parts) {
+  for (const PageRead::Part& part : page.parts) {
     if (part.result < 0) return SystemError(static_cast<int>(-part.result), "read of {} bytes at {}", bytes, offset);
     got += static_cast<uint32_t>(part.result);
     if (part.result < part.bytes) break;

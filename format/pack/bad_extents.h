@@ -2,10 +2,10 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 
+#include "format/mutex.h"
 #include "format/pack/geometry.h"
 #include "format/pack/lazy_bits.h"
 
@@ -16,7 +16,7 @@ class BadExtents {
   explicit BadExtents(uint64_t extent_count) : is_bad_(extent_count) {}
 
   void Add(ExtentNumber number, std::string reason) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     is_bad_.Set(number);
     if (reasons_.size() < kMaxReasons) reasons_.emplace(number, std::move(reason));
   }
@@ -25,7 +25,7 @@ class BadExtents {
 
   // REQUIRES: Has(number).
   [[nodiscard]] std::string ReasonFor(ExtentNumber number) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = reasons_.find(number);
     return found == reasons_.end() ? "extent " + std::to_string(number) + " is damaged" : found->second;
   }
@@ -34,8 +34,8 @@ class BadExtents {
   static constexpr size_t kMaxReasons = 10'000;  // more than anybody reads: 1 MB
 
   LazyBits is_bad_;
-  mutable std::mutex mutex_;  // guards reasons_
-  std::map<ExtentNumber, std::string> reasons_;
+  mutable Mutex mutex_;
+  std::map<ExtentNumber, std::string> reasons_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

@@ -53,7 +53,7 @@ Result<uint64_t> BlockTree::ExpectedSum(size_t level, uint64_t block) const {
 
 uint64_t BlockTree::BlocksToRead(size_t level, uint64_t block) const {
   if (level > 0) return 1;  // one sum block covers 512 MiB of the body
-  const std::scoped_lock lock(choose_);
+  const MutexLock lock(choose_);
   return runs_.Extend(block, [this](uint64_t number) { return IsLoaded(0, number); });
 }
 
@@ -93,7 +93,7 @@ Result<void> BlockTree::Load(size_t level, uint64_t block) const {
 bool BlockTree::PublishIfIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const {
   const auto expected = ExpectedSum(level, block);
   if (!expected || Xxh3(bytes) != *expected) return false;
-  const std::scoped_lock lock(publish_);
+  const MutexLock lock(publish_);
   if (IsLoaded(level, block)) return true;
   std::memcpy(base_ + geometry_.levels[level].offset + block * kBlockBytes, bytes.data(), bytes.size());
   loaded_[level][block / 64].fetch_or(uint64_t{1} << (block % 64), std::memory_order_release);

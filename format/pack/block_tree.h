@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "format/mutex.h"
 #include "format/pack/block_runs.h"
 #include "format/pack/geometry.h"
 #include "format/result.h"
@@ -83,9 +83,9 @@ class BlockTree {
   const ReadAt read_at_;
   std::byte* const base_;                                           // reserved: geometry_.total_bytes
   mutable std::vector<std::vector<std::atomic<uint64_t>>> loaded_;  // a bit for each block of each level
-  mutable std::mutex publish_;  // held to copy a verified block into place; never across I/O, nor with the one below
-  mutable std::mutex choose_;   // held to choose what to read
-  mutable BlockRuns runs_;      // of the body; under choose_
+  mutable Mutex publish_;  // held to copy a verified block into place; never across I/O, nor with the one below
+  mutable Mutex choose_;   // held to choose what to read
+  mutable BlockRuns runs_ QUIRE_GUARDED_BY(choose_);  // of the body
   mutable std::atomic<uint64_t> loaded_bytes_ = 0;
 };
 

@@ -10,7 +10,7 @@ thread_local uint64_t FaultSequence::current_task = kNoTask;
 Result<void> FaultSequence::ForEach(WorkerPool& pool, uint64_t tasks,
                                     const std::function<Result<void>(uint64_t)>& body) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     has_ended_.assign(tasks, false);
     next_ = 0;
   }
@@ -18,17 +18,17 @@ Result<void> FaultSequence::ForEach(WorkerPool& pool, uint64_t tasks,
     current_task = task;
     auto result = body(task);
     current_task = kNoTask;
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     End(task);
     return result;
   });
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (; next_ < tasks; ++next_) HandOn(next_);  // where it was cut short
   return done;
 }
 
 void FaultSequence::Add(Fault fault) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++faults_;
   if (current_task == kNoTask) return Tell(fault);
   waiting_[current_task].push_back(std::move(fault));
@@ -37,7 +37,7 @@ void FaultSequence::Add(Fault fault) {
 }
 
 uint64_t FaultSequence::faults() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return faults_;
 }
 

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "format/mutex.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
 
@@ -40,21 +40,20 @@ class FaultSequence {
   static constexpr uint64_t kNoTask = UINT64_MAX;
   static thread_local uint64_t current_task;
 
-  // REQUIRES of all: the lock is held.
-  void End(uint64_t task);
-  void HandOn(uint64_t task);
-  void Tell(const Fault& fault);
-  void DropLast();
+  void End(uint64_t task) QUIRE_REQUIRES(mutex_);
+  void HandOn(uint64_t task) QUIRE_REQUIRES(mutex_);
+  void Tell(const Fault& fault) QUIRE_REQUIRES(mutex_);
+  void DropLast() QUIRE_REQUIRES(mutex_);
 
   const std::function<void(const Fault&)>& on_fault_;
   const uint64_t limit_;
-  mutable std::mutex mutex_;  // guards all below; held while on_fault_ runs
-  std::vector<bool> has_ended_;
-  uint64_t next_ = 0;  // all tasks before it have ended
-  std::map<uint64_t, std::vector<Fault>> waiting_;
-  uint64_t waiting_count_ = 0;
-  uint64_t told_ = 0;
-  uint64_t faults_ = 0;
+  mutable Mutex mutex_;  // held while on_fault_ runs
+  std::vector<bool> has_ended_ QUIRE_GUARDED_BY(mutex_);
+  uint64_t next_ QUIRE_GUARDED_BY(mutex_) = 0;  // all tasks before it have ended
+  std::map<uint64_t, std::vector<Fault>> waiting_ QUIRE_GUARDED_BY(mutex_);
+  uint64_t waiting_count_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t told_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t faults_ QUIRE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace quire

@@ -156,7 +156,7 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot) {
     return Unsupported("superblock: required features {:#x}, this release knows none; use a newer quire", features);
   // A good checksum proves that the bytes arrived, not that their writer was sane.
   Superblock s;
-  s.minor = LoadUint<2>(slot, kMinorAt);
+  s.minor = static_cast<uint16_t>(LoadUint<2>(slot, kMinorAt));
   for (size_t i = 0; i < kFields.size(); ++i) s.*kFields[i] = LoadUint<8>(slot, kFieldsAt + 8 * i);
   s.order = static_cast<PackOrder>(LoadUint<4>(slot, kOrderAt));
   if (s.generation == 0) return Corrupt("superblock: generation 0");

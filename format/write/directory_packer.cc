@@ -6,8 +6,8 @@
 #include <cassert>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 
+#include "format/mutex.h"
 #include "format/open_files.h"
 #include "format/worker_pool.h"
 #include "format/write/duplicates.h"
@@ -106,13 +106,13 @@ Result<void> OpenEach(const IndexTables& tables, const Spool<NodeNumber>& sample
                       WorkerPool& pool,
                       const std::function<void(const std::string&, const std::string&)>& on_unreadable,
                       const std::atomic<bool>* interrupted) {
-  std::mutex mutex;  // guards on_unreadable
+  Mutex mutex;  // guards on_unreadable
   return pool.ForEach(samples.size(), [&](uint64_t i) -> Result<void> {
     if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
     const NodeNumber number = samples[i];
     if (tables.nodes[number].size_bytes == 0) return {};  // packed without being opened
     if (const auto opened = source.Read(number, 0, {}); !opened) {
-      const std::scoped_lock lock(mutex);
+      const MutexLock lock(mutex);
       if (IsOutOfFiles(opened.error())) return std::unexpected(opened.error());
       on_unreadable(tables.PathOf(number), opened.error().message);
     }

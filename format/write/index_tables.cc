@@ -17,9 +17,9 @@ IndexTables::IndexTables(const std::string& spool_folder)
       names(spool_folder),
       xattrs(spool_folder) {}
 
-size_t IndexTables::AttributesHash::operator()(const Attributes& attributes) const {
+size_t IndexTables::AttributesHash::operator()(const Attributes& key) const {
   std::array<std::byte, 32> record = {};
-  Encode(attributes, record);
+  Encode(key, record);
   return Xxh3(record);
 }
 
@@ -33,7 +33,7 @@ Result<uint32_t> IndexTables::InternAttributes(const Attributes& wanted) {
   return number;
 }
 
-Result<void> IndexTables::InternXattrs(std::string_view list, Attributes& attributes) {
+Result<void> IndexTables::InternXattrs(std::string_view list, Attributes& into) {
   if (list.empty()) return {};
   const uint64_t sum = Xxh3(AsBytes(list));
   const auto [begin, end] = xattr_lists_.equal_range(sum);
@@ -42,12 +42,12 @@ Result<void> IndexTables::InternXattrs(std::string_view list, Attributes& attrib
     return std::string_view(xattrs.span().data() + offset, bytes) == list;
   });
   if (same != end) {
-    std::tie(attributes.xattr_offset, attributes.xattr_bytes) = same->second;
+    std::tie(into.xattr_offset, into.xattr_bytes) = same->second;
     return {};
   }
-  attributes.xattr_offset = xattrs.size();
-  attributes.xattr_bytes = static_cast<uint32_t>(list.size());
-  xattr_lists_.emplace(sum, std::pair(attributes.xattr_offset, attributes.xattr_bytes));
+  into.xattr_offset = xattrs.size();
+  into.xattr_bytes = static_cast<uint32_t>(list.size());
+  xattr_lists_.emplace(sum, std::pair(into.xattr_offset, into.xattr_bytes));
   return xattrs.Append(std::span(list));
 }
 
@@ -77,9 +77,9 @@ const Directory& IndexTables::ParentOf(NodeNumber number) const {
 }
 
 std::string IndexTables::PathOf(NodeNumber number) const {
-  std::vector<std::string_view> names;
-  for (; number != 0; number = ParentOf(number).node) names.push_back(NameOf(nodes[number]));
-  return JoinUpwards(names);
+  std::vector<std::string_view> upwards;
+  for (; number != 0; number = ParentOf(number).node) upwards.push_back(NameOf(nodes[number]));
+  return JoinUpwards(upwards);
 }
 
 std::vector<NodeNumber> IndexTables::HardLinksTo(const std::vector<NodeNumber>& samples) const {

@@ -31,7 +31,7 @@ struct IndexTables {
   Result<uint32_t> InternAttributes(const Attributes& wanted);
   // Sets xattr_offset and xattr_bytes of `attributes` to an encoded list (see EncodeXattrs), added unless an equal one
   // is there.
-  Result<void> InternXattrs(std::string_view list, Attributes& attributes);
+  Result<void> InternXattrs(std::string_view list, Attributes& into);
   // Appends a node named `name` (its name fields are set here).
   Result<NodeNumber> AddNode(Node node, std::string_view name);
   // Where `text` was put in names.
@@ -57,7 +57,7 @@ struct IndexTables {
   [[nodiscard]] std::vector<uint64_t> SegmentsOf(const std::vector<NodeNumber>& samples) const;
 
   struct AttributesHash {
-    size_t operator()(const Attributes& attributes) const;
+    size_t operator()(const Attributes& key) const;
   };
   std::unordered_map<Attributes, uint32_t, AttributesHash> attribute_numbers_;
   std::unordered_multimap<uint64_t, std::pair<uint64_t, uint32_t>>

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <set>
 #include <utility>
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/mutex.h"
 #include "format/open_files.h"
 
 namespace quire {
@@ -165,7 +165,7 @@ class PageWriter {
       return std::unexpected(std::move(error));
     }
     std::ranges::fill(into, std::byte{0});
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (unreadable_.insert(extent.node).second) options_.on_unreadable(extent.node, read.error().message);
     gives_up_ = !options_.skip_unreadable;
     return {};
@@ -179,7 +179,7 @@ class PageWriter {
   const File direct_;  // the same file, for O_DIRECT
   const PageWriterOptions& options_;
   std::atomic<bool> gives_up_ = false;  // a sample could not be read, and none may be missing
-  std::mutex mutex_;                    // guards unreadable_ and the call of on_unreadable
+  Mutex mutex_;                         // guards unreadable_ while samples are read, and the call of on_unreadable
   std::set<NodeNumber> unreadable_;
 };
 

@@ -60,7 +60,7 @@ Result<DirectorySource::SharedFile> DirectorySource::OpenShared(NodeNumber node)
   if (!opened) return Propagate(std::move(opened));
   auto file = std::make_shared<const File>(std::move(*opened));
   SharedFile closed;  // behind the lock
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto same = std::ranges::find(open_, node, &std::pair<NodeNumber, SharedFile>::first);
   if (same != open_.end()) return same->second;  // another thread was faster
   if (open_.size() >= max_open_files_) {
@@ -72,7 +72,7 @@ Result<DirectorySource::SharedFile> DirectorySource::OpenShared(NodeNumber node)
 }
 
 DirectorySource::SharedFile DirectorySource::FindOpen(NodeNumber node) const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = std::ranges::find(open_, node, &std::pair<NodeNumber, SharedFile>::first);
   if (found == open_.end()) return nullptr;
   std::rotate(open_.begin(), found, found + 1);

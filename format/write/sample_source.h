@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/result.h"
 #include "format/write/index_tables.h"
 #include "format/write/source_identity.h"
@@ -58,8 +58,9 @@ class DirectorySource final : public SampleSource {
   const IndexTables& tables_;
   const Spool<SourceIdentity>& identities_;  // by node
   const size_t max_open_files_;
-  mutable std::mutex mutex_;  // guards open_; not held while a file is opened or closed
-  mutable std::vector<std::pair<NodeNumber, SharedFile>> open_;  // of several extents, the one used last in front
+  mutable Mutex mutex_;  // not held while a file is opened or closed
+  mutable std::vector<std::pair<NodeNumber, SharedFile>> open_
+      QUIRE_GUARDED_BY(mutex_);  // of several extents, the one used last in front
 };
 
 }  // namespace quire

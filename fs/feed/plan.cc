@@ -5,7 +5,7 @@
 namespace quire {
 
 void Plan::Begin() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!beginnings_.empty() && beginnings_.front() < consumed_) beginnings_.pop_front();
   if (!beginnings_.empty() && beginnings_.back() == end()) return;  // the last plan told nothing
   if (beginnings_.size() >= 2) GoOnAt(beginnings_.back());
@@ -14,7 +14,7 @@ void Plan::Begin() {
 }
 
 void Plan::Append(NodeNumber node) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++figures_.told;
   if (end() - std::max(last_beginning_, base_) >= kMaxPlaces) {
     ++figures_.ignored;
@@ -26,7 +26,7 @@ void Plan::Append(NodeNumber node) {
 }
 
 std::optional<Plan::Step> Plan::Next(uint64_t window) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (next_ >= end() || next_ >= consumed_ + window) return std::nullopt;
   const uint64_t place = next_++;
   Register();
@@ -36,7 +36,7 @@ std::optional<Plan::Step> Plan::Next(uint64_t window) {
 
 Plan::Verdict Plan::Read(NodeNumber node) {
   if (!is_active()) return Verdict::kNoPlan;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   Register();
   const auto place = PlaceOf(node);
   if (place && *place < next_ + kLatePlaces) {
@@ -83,12 +83,12 @@ Plan::Verdict Plan::Read(NodeNumber node) {
 }
 
 Plan::Stretch Plan::stretch() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return {.readers = std::clamp(consumed_, base_, end()), .end = end()};
 }
 
 std::vector<NodeNumber> Plan::Future(uint64_t place, uint64_t at_most) const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint64_t begin = std::clamp(std::max(place, consumed_), base_, end());
   std::vector<NodeNumber> samples(std::min(at_most, end() - begin));
   for (uint64_t i = 0; i < samples.size(); ++i) samples[i] = At(begin + i);
@@ -96,7 +96,7 @@ std::vector<NodeNumber> Plan::Future(uint64_t place, uint64_t at_most) const {
 }
 
 PlanFigures Plan::figures() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   PlanFigures figures = figures_;
   figures.ahead = next_ - std::min(next_, consumed_);
   figures.left = end() - next_;

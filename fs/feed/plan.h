@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "format/mutex.h"
 #include "format/pack/geometry.h"
 #include "fs/feed/feed_figures.h"
 #include "fs/feed/node_list.h"
@@ -88,31 +88,31 @@ class Plan {
   // Of all that may be registered: more than late places, a window of 2^16 (plan_runner.cc) and kLookahead together.
   static constexpr uint64_t kMaxRegistered = PlaceTable::kMaxEntries;
 
-  // REQUIRES of all of these: the lock is held.
-  [[nodiscard]] uint64_t end() const { return base_ + nodes_.size(); }
-  [[nodiscard]] NodeNumber At(uint64_t place) const { return nodes_[place - base_]; }
+  [[nodiscard]] uint64_t end() const QUIRE_REQUIRES(mutex_) { return base_ + nodes_.size(); }
+  [[nodiscard]] NodeNumber At(uint64_t place) const QUIRE_REQUIRES(mutex_) { return nodes_[place - base_]; }
   // The place of `node` that a read of it now would mean.
-  [[nodiscard]] std::optional<uint64_t> PlaceOf(NodeNumber node) const;
-  void Register();
-  void MoveTo(uint64_t place);
-  void GoOnAt(uint64_t beginning);
-  void DropBefore(uint64_t place);
+  [[nodiscard]] std::optional<uint64_t> PlaceOf(NodeNumber node) const QUIRE_REQUIRES(mutex_);
+  void Register() QUIRE_REQUIRES(mutex_);
+  void MoveTo(uint64_t place) QUIRE_REQUIRES(mutex_);
+  void GoOnAt(uint64_t beginning) QUIRE_REQUIRES(mutex_);
+  void DropBefore(uint64_t place) QUIRE_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;  // guards all below
-  NodeList nodes_;            // those at the places [base_, end())
-  uint64_t base_;
-  uint64_t consumed_;                // behind the farthest read
-  uint64_t next_;                    // to be prefetched
-  uint64_t registered_;              // places before have their entry in places_
-  std::deque<uint64_t> beginnings_;  // places where plans begin
-  uint64_t last_beginning_;          // of the plan that is being told
-  uint64_t unseen_until_ = 0;        // places before are registered, whatever the readers have passed
-  uint64_t unexpected_in_a_row_ = 0;
-  uint64_t margin_ = kMinMargin;  // by which an overtaken plan goes on ahead of its readers
-  uint64_t far_place_ = 0;        // where a read far ahead was seen
-  uint64_t far_reads_ = 0;        // and how many near there
-  PlaceTable places_;             // of the registered places: none that was dropped
-  PlanFigures figures_;
+  mutable Mutex mutex_;
+  NodeList nodes_ QUIRE_GUARDED_BY(mutex_);  // those at the places [base_, end())
+  uint64_t base_ QUIRE_GUARDED_BY(mutex_);
+  uint64_t consumed_ QUIRE_GUARDED_BY(mutex_);                // behind the farthest read
+  uint64_t next_ QUIRE_GUARDED_BY(mutex_);                    // to be prefetched
+  uint64_t registered_ QUIRE_GUARDED_BY(mutex_);              // places before have their entry in places_
+  std::deque<uint64_t> beginnings_ QUIRE_GUARDED_BY(mutex_);  // places where plans begin
+  uint64_t last_beginning_ QUIRE_GUARDED_BY(mutex_);          // of the plan that is being told
+  uint64_t unseen_until_ QUIRE_GUARDED_BY(mutex_) =
+      0;  // places before are registered, whatever the readers have passed
+  uint64_t unexpected_in_a_row_ QUIRE_GUARDED_BY(mutex_) = 0;
+  uint64_t margin_ QUIRE_GUARDED_BY(mutex_) = kMinMargin;  // by which an overtaken plan goes on ahead of its readers
+  uint64_t far_place_ QUIRE_GUARDED_BY(mutex_) = 0;        // where a read far ahead was seen
+  uint64_t far_reads_ QUIRE_GUARDED_BY(mutex_) = 0;        // and how many near there
+  PlaceTable places_ QUIRE_GUARDED_BY(mutex_);             // of the registered places: none that was dropped
+  PlanFigures figures_ QUIRE_GUARDED_BY(mutex_);
   std::atomic<bool> is_active_ = false;
   std::atomic<uint64_t> follower_bytes_ = 0;
 };

@@ -59,7 +59,7 @@ void PlanPipe::Stop() {
 
 void PlanPipe::LookedUp() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     looked_up_ = true;
   }
   wanted_.notify_one();
@@ -78,15 +78,15 @@ void PlanPipe::Run(const std::stop_token& stop) {
     });
     if (!was_read) AbandonPlan();
     // Ours was a look-up too. One that came in between found the pipe open, and was heard.
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     looked_up_ = false;
   }
 }
 
 // False where it is time for another glance. Long after the last look-up there is nobody to wait for.
 bool PlanPipe::WaitUntilLookedUp(milliseconds at_most, const std::stop_token& stop) {
-  const auto is_wanted = [this] { return looked_up_; };
-  std::unique_lock lock(mutex_);
+  const auto is_wanted = [this]() QUIRE_REQUIRES(mutex_) { return looked_up_; };
+  MutexLock lock(mutex_);
   return at_most < kLongestBetweenLooks ? wanted_.wait_for(lock, stop, at_most, is_wanted)
                                         : wanted_.wait(lock, stop, is_wanted);
 }

@@ -12,16 +12,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/result.h"
 #include "fs/feed/plan.h"
 #include "fs/feed/plan_parser.h"
@@ -62,9 +61,9 @@ class PlanPipe {
   bool is_in_plan_ = false;
   std::atomic<uint64_t> unknown_ = 0;
 
-  std::mutex mutex_;  // guards looked_up_
-  std::condition_variable_any wanted_;
-  bool looked_up_ = false;
+  Mutex mutex_;
+  ConditionVariable wanted_;
+  bool looked_up_ QUIRE_GUARDED_BY(mutex_) = false;
   std::jthread thread_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "cache/background_thread.h"
 #include "format/coding.h"
+#include "format/mutex.h"
 #include "format/zeroed_array.h"
 
 namespace quire {
@@ -68,13 +69,13 @@ void PlanRunner::Stop() {
   if (!thread_.joinable()) return;
   thread_.request_stop();
   thread_.join();
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   is_stopped_ = true;
 }
 
 void PlanRunner::Wake() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     has_changed_ = true;
   }
   changed_.notify_one();
@@ -82,7 +83,7 @@ void PlanRunner::Wake() {
 
 void PlanRunner::FutureChanged() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     has_changed_ = true;
     future_changed_ = true;
   }
@@ -93,15 +94,18 @@ void PlanRunner::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (RunStep(kThreadName, [&] { TakeTurn(stop); })) continue;
     // Memory is short. What was to be done is left out, and the rest goes on a little later.
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     changed_.wait_for(lock, stop, kLookAgain, [] { return false; });
   }
 }
 
 void PlanRunner::TakeTurn(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   has_changed_ = false;
-  if (HasCopy()) return StoreFirst(lock);
+  if (HasCopy()) {
+    lock.unlock();
+    return StoreFirst();
+  }
   const bool tells_future = std::exchange(future_changed_, false);
   const bool has_room = free_ != nullptr && in_flight_bytes_ < max_in_flight_bytes_;
   lock.unlock();
@@ -113,7 +117,7 @@ void PlanRunner::TakeTurn(const std::stop_token& stop) {
   if (is_active && (tells_future || plan_.stretch().readers >= tell_again_at_)) TellFuture(stop);
   if (const auto step = has_room && is_active ? plan_.Next(window) : std::nullopt) return Prefetch(*step);
   lock.lock();
-  const auto is_changed = [this] { return has_changed_ || HasCopy(); };
+  const auto is_changed = [this]() QUIRE_REQUIRES(mutex_) { return has_changed_ || HasCopy(); };
   if (is_active)
     changed_.wait_for(lock, stop, kLookAgain, is_changed);
   else
@@ -121,7 +125,8 @@ void PlanRunner::TakeTurn(const std::stop_token& stop) {
 }
 
 // The one place where the thread waits for the kernel: without the lock, and with nothing of the cache.
-void PlanRunner::StoreFirst(std::unique_lock<std::mutex>& lock) {
+void PlanRunner::StoreFirst() {
+  MutexLock lock(mutex_);
   Planned& planned = *waiting_;
   waiting_ = planned.next;
   if (waiting_ == nullptr) waiting_end_ = &waiting_;
@@ -146,7 +151,7 @@ void PlanRunner::KeepRing(bool is_active) {
   const bool is_wanted = is_active && is_pushing_.load(std::memory_order_relaxed);
   if (!is_active) is_ring_refused_ = false;
   std::unique_ptr<CopyRing> ring;  // comes and goes without the lock
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const bool is_there = ring_ != nullptr;
   if (is_wanted == is_there || (is_wanted && is_ring_refused_)) return;
   if (is_wanted) {
@@ -187,7 +192,7 @@ void PlanRunner::Prefetch(const Plan::Step& step) {
   SampleBytes ready;
   const bool is_ready = samples_.TryRead(*node, 0, node->size_bytes, ready);
   if (is_ready && !IsToBeStored(*node, step.node, step.is_marker)) return;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Planned& planned = *std::exchange(free_, free_->next);
   in_flight_bytes_ += node->size_bytes;
   lock.unlock();
@@ -214,7 +219,7 @@ void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
       result && result->slices().size() == 1 && IsToBeStored(planned.node, planned.number, planned.is_marker);
   std::span<std::byte> copy;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (is_stopped_) return;
     if (is_wanted && ring_ != nullptr) copy = ring_->Take(result->size());
     if (copy.empty()) {
@@ -230,7 +235,7 @@ void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
   if (!copy.empty()) {
     std::memcpy(copy.data(), result->slices()[0].data(), copy.size());
     result = SampleBytes();
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     planned.is_copied = true;
   }
   changed_.notify_one();

@@ -6,10 +6,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <stop_token>
 #include <thread>
@@ -17,6 +15,7 @@
 
 #include "cache/policy/residency.h"
 #include "cache/sample_reader.h"
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "fs/feed/copy_ring.h"
 #include "fs/feed/kernel_store.h"
@@ -58,7 +57,7 @@ class PlanRunner {
   void Run(const std::stop_token& stop);
   // Does one thing, or waits until there is something to do. Throws std::bad_alloc.
   void TakeTurn(const std::stop_token& stop);
-  void StoreFirst(std::unique_lock<std::mutex>& lock);
+  void StoreFirst() QUIRE_EXCLUDES(mutex_);
   void KeepRing(bool is_active);
   void Prefetch(const Plan::Step& step);
   static void Arrived(SampleRead& read, Result<SampleBytes> result);
@@ -68,9 +67,8 @@ class PlanRunner {
   void ForgetFuture();
   [[nodiscard]] uint64_t WindowPlaces();
 
-  // REQUIRES of both: the lock is held.
-  [[nodiscard]] bool HasCopy() const { return waiting_ != nullptr && waiting_->is_copied; }
-  void Free(Planned& planned);
+  [[nodiscard]] bool HasCopy() const QUIRE_REQUIRES(mutex_) { return waiting_ != nullptr && waiting_->is_copied; }
+  void Free(Planned& planned) QUIRE_REQUIRES(mutex_);
 
   const Index& index_;
   SampleReader& samples_;
@@ -90,16 +88,16 @@ class PlanRunner {
   bool has_told_future_ = false;     // the cache knows one
   uint64_t tell_again_at_ = kNever;  // readers' place at which it knows too little of the future
 
-  std::mutex mutex_;  // guards all below
-  std::condition_variable_any changed_;
-  bool has_changed_ = false;
-  bool future_changed_ = false;
-  bool is_stopped_ = false;
-  std::unique_ptr<CopyRing> ring_;  // while there is a plan and samples are stored
-  Planned* waiting_ = nullptr;      // those with a place in the ring, in its order
-  Planned** waiting_end_ = &waiting_;
-  Planned* free_ = nullptr;
-  uint64_t in_flight_bytes_ = 0;  // until they were stored
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool has_changed_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool future_changed_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool is_stopped_ QUIRE_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<CopyRing> ring_ QUIRE_GUARDED_BY(mutex_);  // while there is a plan and samples are stored
+  Planned* waiting_ QUIRE_GUARDED_BY(mutex_) = nullptr;      // those with a place in the ring, in its order
+  Planned** waiting_end_ QUIRE_GUARDED_BY(mutex_) = &waiting_;
+  Planned* free_ QUIRE_GUARDED_BY(mutex_) = nullptr;
+  uint64_t in_flight_bytes_ QUIRE_GUARDED_BY(mutex_) = 0;  // until they were stored
   std::vector<Planned> planned_;
   std::jthread thread_;
 };

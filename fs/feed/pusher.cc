@@ -63,7 +63,7 @@ void Pusher::PageRead(uint64_t page) {
 void Pusher::Enqueue(uint64_t page) {
   if (pages_[page].is_queued.exchange(true, std::memory_order_relaxed)) return;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (count_ == ring_.size()) {
       pages_[page].is_queued.store(false, std::memory_order_relaxed);
       return;
@@ -78,8 +78,9 @@ void Pusher::Run(const std::stop_token& stop) {
   // first. Only root may; everybody else takes turns.
   PutThreadFirst(kNice);
   while (true) {
-    std::unique_lock lock(mutex_);
-    if (!arrived_.wait(lock, stop, [this] { return count_ > 0; }) || stop.stop_requested()) return;
+    MutexLock lock(mutex_);
+    if (!arrived_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return count_ > 0; }) || stop.stop_requested())
+      return;
     const uint64_t page = ring_[first_];
     first_ = (first_ + 1) % ring_.size();
     --count_;

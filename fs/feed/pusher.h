@@ -2,16 +2,15 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
 #include "cache/page_cache.h"
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "format/zeroed_array.h"
 #include "fs/feed/kernel_store.h"
@@ -66,11 +65,11 @@ class Pusher {
   const std::function<void()> handed_on_;
   ZeroedArray<Page> pages_;
 
-  std::mutex mutex_;  // guards the ring
-  std::condition_variable_any arrived_;
-  std::vector<uint64_t> ring_;
-  size_t first_ = 0;
-  size_t count_ = 0;
+  Mutex mutex_;
+  ConditionVariable arrived_;
+  std::vector<uint64_t> ring_ QUIRE_GUARDED_BY(mutex_);
+  size_t first_ QUIRE_GUARDED_BY(mutex_) = 0;
+  size_t count_ QUIRE_GUARDED_BY(mutex_) = 0;
   std::vector<std::jthread> threads_;
 };
 

@@ -37,7 +37,7 @@ void Sweeper::Stop() {
 void Sweeper::Wake() {
   if (cache_.residency().SweepAllowance() == 0) return;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(is_woken_, true)) return;
   }
   woken_.notify_one();
@@ -51,10 +51,10 @@ void Sweeper::Run(const std::stop_token& stop) {
       if (cache_.residency().SweepAllowance() == 0) break;
       outcome = SweepNext(stop);
     }
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (outcome == PageCache::SweepOutcome::kNotNeeded)
       woken_.wait_for(lock, stop, kBetweenPasses, [] { return false; });
-    woken_.wait(lock, stop, [this] { return is_woken_; });
+    woken_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return is_woken_; });
     is_woken_ = false;
   }
 }

@@ -3,13 +3,12 @@
 // reads swept pages behind all that readers wait for.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 
 #include "cache/page_cache.h"
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "fs/feed/kernel_view.h"
 
@@ -39,9 +38,9 @@ class Sweeper {
   const KernelView& view_;
   uint64_t next_page_ = 0;
 
-  std::mutex mutex_;  // guards is_woken_
-  std::condition_variable_any woken_;
-  bool is_woken_ = false;
+  Mutex mutex_;
+  ConditionVariable woken_;
+  bool is_woken_ QUIRE_GUARDED_BY(mutex_) = false;
   std::jthread thread_;
 };
 

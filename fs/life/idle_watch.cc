@@ -2,11 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/mutex.h"
 #include "fs/mounts/mount_table.h"
 #include "fs/serve/pack_tree.h"
 
@@ -46,9 +45,9 @@ Result<void> IdleWatch::Start(std::string mount_point, dev_t device, Unmounter& 
   auto thread = StartBackgroundThread(kThreadName, [mount_point = std::move(mount_point), device, &unmounter, timeout,
                                                     take_use = std::move(take_use)](const std::stop_token& stop) {
     const auto step = std::chrono::duration_cast<Clock::duration>(timeout) / kIdleChecks;
-    std::mutex mutex;
-    std::condition_variable_any stopped;
-    std::unique_lock lock(mutex);
+    Mutex mutex;
+    ConditionVariable stopped;
+    MutexLock lock(mutex);
     auto last_use = Clock::now();
     while (true) {
       stopped.wait_for(lock, stop, step, [] { return false; });

@@ -6,16 +6,17 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
-#include <mutex>
 #include <string_view>
 #include <utility>
+
+#include "format/mutex.h"
 
 namespace quire {
 namespace {
 
 struct LastError {
-  std::mutex mutex;
-  std::string message;
+  Mutex mutex;
+  std::string message QUIRE_GUARDED_BY(mutex);
 };
 
 LastError& GetLastError() {
@@ -36,7 +37,7 @@ __attribute__((format(printf, 2, 0))) void Log(fuse_log_level level, const char*
   while (text.ends_with('\n')) text.remove_suffix(1);
   if (level <= FUSE_LOG_ERR) {
     LastError& last_error = GetLastError();
-    const std::lock_guard lock(last_error.mutex);
+    const MutexLock lock(last_error.mutex);
     last_error.message = text;
   }
   spdlog::log(LevelOf(level), "libfuse: {}", text);
@@ -50,7 +51,7 @@ void RouteLibfuseLog() { fuse_set_log_func(Log); }
 
 std::string TakeLibfuseError() {
   LastError& last_error = GetLastError();
-  const std::lock_guard lock(last_error.mutex);
+  const MutexLock lock(last_error.mutex);
   return std::exchange(last_error.message, {});
 }
 

@@ -116,8 +116,9 @@ Result<Unmounter> Unmounter::Start(const std::string& mount_point) {
   }
   theirs = File();  // else Receive would not see the end of the process
   // Until it has let go, and has a name of its own, it passes for the daemon.
+  const int channel = ours.fd();
   Unmounter unmounter(mount_point, std::move(ours), process);
-  if (Receive(unmounter.channel_.fd()).empty())
+  if (Receive(channel).empty())
     return MakeError(ErrorCode::kSystem, "process {}, which unmounts for the daemon, has ended at once", process);
   return unmounter;
 }
@@ -135,7 +136,7 @@ Unmounter::~Unmounter() {
 }
 
 Result<void> Unmounter::Unmount(UnmountMode mode) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const char request = mode == UnmountMode::kDetach ? kDetach : kIfIdle;
   const std::string answer =
       Send(channel_.fd(), std::string_view(&request, 1)) ? Receive(channel_.fd()) : std::string();

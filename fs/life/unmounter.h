@@ -5,10 +5,10 @@
 
 #include <sys/types.h>
 
-#include <mutex>
 #include <string>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/result.h"
 #include "fs/mounts/unmount.h"
 
@@ -32,8 +32,8 @@ class Unmounter {
   Unmounter(std::string mount_point, File channel, pid_t process);
 
   const std::string mount_point_;
-  std::mutex mutex_;
-  File channel_;  // guarded by mutex_
+  Mutex mutex_;
+  File channel_ QUIRE_GUARDED_BY(mutex_);
   const pid_t process_;
 };
 

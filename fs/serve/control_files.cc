@@ -64,14 +64,14 @@ Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
 
 Result<ino_t> ControlFiles::MakeStats() {
   File file = {.content = std::make_shared<const std::string>(hooks_.write_stats()), .made = Now(), .lookups = 1};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
   files_.emplace(next_inode_, std::move(file));
   return next_inode_++;
 }
 
 void ControlFiles::Forget(ino_t inode, uint64_t lookups) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = files_.find(inode);
   if (found == files_.end()) return;
   if (found->second.lookups > lookups)
@@ -93,7 +93,7 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
     status.st_mode = kPlanMode;
     status.st_nlink = 1;
   } else {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = files_.find(inode);
     if (found == files_.end()) return NoSuchInode(inode);
     status.st_mode = kFileMode;
@@ -108,7 +108,7 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
 }
 
 std::shared_ptr<const std::string> ControlFiles::GetContent(ino_t inode) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = files_.find(inode);
   return found == files_.end() ? nullptr : found->second.content;
 }

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "format/mutex.h"
 #include "format/result.h"
 #include "fs/inodes.h"
 #include "fs/serve/inode_space.h"
@@ -67,9 +67,9 @@ class ControlFiles : public InodeSpace {
   const Hooks hooks_;
   const mode_t folder_mode_;
   const struct timespec since_;  // of the folder
-  mutable std::mutex mutex_;     // guards all below
-  ino_t next_inode_;
-  std::unordered_map<ino_t, File> files_;
+  mutable Mutex mutex_;
+  ino_t next_inode_ QUIRE_GUARDED_BY(mutex_);
+  std::unordered_map<ino_t, File> files_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

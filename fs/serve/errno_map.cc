@@ -50,7 +50,7 @@ int ErrnoMap::Report(const std::string& context, const Error& error) {
   uint64_t times = 0;
   bool last_line = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (seen_.size() >= kMaxLines && !seen_.contains(line)) return number;
     times = ++seen_[line];
     last_line = times == 1 && seen_.size() == kMaxLines;

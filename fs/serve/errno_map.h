@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -25,8 +25,8 @@ class ErrnoMap {
 
  private:
   std::atomic<uint64_t> reported_ = 0;
-  std::mutex mutex_;  // guards seen_
-  std::unordered_map<std::string, uint64_t> seen_;
+  Mutex mutex_;
+  std::unordered_map<std::string, uint64_t> seen_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

@@ -3,7 +3,7 @@
 namespace quire {
 
 ParkedRead& ParkedReads::Take() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ParkedRead* read = first_free_;
   if (read != nullptr) {
     first_free_ = read->next_free;
@@ -16,20 +16,20 @@ ParkedRead& ParkedReads::Take() {
 }
 
 void ParkedReads::Return(ParkedRead& read) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   read.next_free = first_free_;
   first_free_ = &read;
   if (--count_ == 0) none_left_.notify_all();
 }
 
 size_t ParkedReads::count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return count_;
 }
 
 void ParkedReads::WaitUntilNone() const {
-  std::unique_lock lock(mutex_);
-  none_left_.wait(lock, [this] { return count_ == 0; });
+  MutexLock lock(mutex_);
+  none_left_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return count_ == 0; });
 }
 
 }  // namespace quire

@@ -1,13 +1,12 @@
 // Requests that wait for the disk while no thread waits with them.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "cache/sample_reader.h"
+#include "format/mutex.h"
 #include "fs/libfuse.h"
 #include "fs/serve/read_handover.h"
 
@@ -38,11 +37,11 @@ class ParkedReads {
   void WaitUntilNone() const;
 
  private:
-  mutable std::mutex mutex_;  // guards all below
-  mutable std::condition_variable none_left_;
-  std::deque<ParkedRead> all_;
-  ParkedRead* first_free_ = nullptr;
-  size_t count_ = 0;
+  mutable Mutex mutex_;
+  mutable ConditionVariable none_left_;
+  std::deque<ParkedRead> all_ QUIRE_GUARDED_BY(mutex_);
+  ParkedRead* first_free_ QUIRE_GUARDED_BY(mutex_) = nullptr;
+  size_t count_ QUIRE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace quire

@@ -14,21 +14,21 @@ constexpr std::chrono::milliseconds kPatience{100};
 }  // namespace
 
 void ReadHandover::Give(Result<SampleBytes> result) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (is_left_) return;
   result_ = std::move(result);
   is_given_.notify_one();
 }
 
 std::optional<Result<SampleBytes>> ReadHandover::Await(const std::function<bool()>& is_over) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!result_) {
     // Asked before the first wait too: one thread may have many such reads before it, one behind the other.
     if (is_over()) {
       is_left_ = true;
       return std::nullopt;
     }
-    is_given_.wait_for(lock, kPatience, [this] { return result_.has_value(); });
+    is_given_.wait_for(lock, kPatience, [this]() QUIRE_REQUIRES(mutex_) { return result_.has_value(); });
   }
   return std::exchange(result_, std::nullopt);
 }

@@ -2,12 +2,11 @@
 // read, once. Both hold it by a shared pointer: whoever waits may leave first.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 
 #include "cache/sample_reader.h"
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -22,10 +21,10 @@ class ReadHandover {
   std::optional<Result<SampleBytes>> Await(const std::function<bool()>& is_over);
 
  private:
-  std::mutex mutex_;  // guards all below
-  std::condition_variable is_given_;
-  std::optional<Result<SampleBytes>> result_;
-  bool is_left_ = false;
+  Mutex mutex_;
+  ConditionVariable is_given_;
+  std::optional<Result<SampleBytes>> result_ QUIRE_GUARDED_BY(mutex_);
+  bool is_left_ QUIRE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace quire

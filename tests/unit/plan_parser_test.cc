@@ -9,7 +9,7 @@
 
 #include "format/coding.h"
 #include "format/pack/path_resolver.h"
-#include "fs/serve/attributes.h"
+#include "fs/inodes.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

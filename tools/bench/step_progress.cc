@@ -9,13 +9,13 @@ StepProgress::StepProgress(std::string what, uint64_t steps)
       progress_(ProgressMode::kAuto, [this] { return Read(); }) {}
 
 void StepProgress::Begin(std::string step) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (std::exchange(begun_, true)) ++state_.done;
   state_.counts = std::move(step);
 }
 
 ProgressState StepProgress::Read() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return state_;
 }
 

@@ -1,9 +1,9 @@
 // Progress of work that is a known number of steps, shown as tools/progress.h does.
 #pragma once
 
-#include <mutex>
 #include <string>
 
+#include "format/mutex.h"
 #include "tools/progress.h"
 
 namespace quire::bench {
@@ -19,9 +19,9 @@ class StepProgress {
  private:
   ProgressState Read();
 
-  std::mutex mutex_;  // guards state_
-  ProgressState state_;
-  bool begun_ = false;
+  Mutex mutex_;
+  ProgressState state_ QUIRE_GUARDED_BY(mutex_);
+  bool begun_ QUIRE_GUARDED_BY(mutex_) = false;
   Progress progress_;  // last: its thread reads all above
 };
 

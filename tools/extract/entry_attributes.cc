@@ -90,7 +90,7 @@ void AttributeSetter::SetSymlink(const File& folder, const std::string& name, No
 }
 
 void AttributeSetter::Refuse(Refused kind, NodeNumber place, std::string reason) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   Refusals& refusals = refusals_[static_cast<size_t>(kind)];
   if (refusals.entries++ > 0) return;
   refusals.first = place;
@@ -98,7 +98,7 @@ void AttributeSetter::Refuse(Refused kind, NodeNumber place, std::string reason)
 }
 
 Refusals AttributeSetter::refusals(Refused kind) const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return refusals_[static_cast<size_t>(kind)];
 }
 

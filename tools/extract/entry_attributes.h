@@ -7,11 +7,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "format/result.h"
 
@@ -61,8 +61,8 @@ class AttributeSetter {
 
   const Index& index_;
   const AttributePolicy policy_;
-  mutable std::mutex mutex_;  // guards refusals_
-  std::array<Refusals, kRefusedKinds> refusals_;
+  mutable Mutex mutex_;
+  std::array<Refusals, kRefusedKinds> refusals_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

@@ -58,7 +58,7 @@ void EntryWriter::Run(const ExtractTask& task) {
 }
 
 bool EntryWriter::WasMade(NodeNumber place) const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return made_.contains(place);
 }
 
@@ -137,7 +137,7 @@ void EntryWriter::CountDone(NodeNumber place, const Node& node) {
   ++tools_.report.entries_done;
   const auto attributes = tools_.index.GetAttributes(node.attributes);
   if (!attributes || attributes->nlink < 2) return;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   made_.insert(place);
 }
 
@@ -145,23 +145,20 @@ void EntryWriter::MakePartOfLarge(const ExtractTask& task) {
   const LargeSample& sample = plan_.large_samples[task.large_sample];
   std::shared_ptr<LargeFile> large;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     auto& slot = large_files_[task.large_sample];
-    if (slot == nullptr) {
-      slot = std::make_shared<LargeFile>();
-      slot->tasks_left = sample.tasks;
-    }
+    if (slot == nullptr) slot = std::make_shared<LargeFile>(sample.tasks);
     large = slot;
   }
   const auto fail = [&](const Error& error) {
-    const std::scoped_lock lock(large->mutex);
+    const MutexLock lock(large->mutex);
     if (large->is_wanted) tools_.report.Fault(sample.place, error);
     large->is_wanted = false;
   };
   const auto node = GetContentNode(tools_.index, sample.place);
   bool is_wanted = false;
   {
-    const std::scoped_lock lock(large->mutex);
+    const MutexLock lock(large->mutex);
     if (!large->is_started) {
       large->is_started = true;
       const auto started = node ? StartLarge(*large, sample.place, *node) : std::unexpected(node.error());
@@ -188,7 +185,7 @@ void EntryWriter::MakePartOfLarge(const ExtractTask& task) {
   }
   for (const Piece& piece : pieces) tools_.report.bytes_done += piece.length_bytes;
   if (!EndTask(*large, sample.place)) return;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   large_files_.erase(task.large_sample);
 }
 
@@ -209,7 +206,7 @@ Result<void> EntryWriter::StartLarge(LargeFile& large, NodeNumber place, const N
 }
 
 bool EntryWriter::EndTask(LargeFile& large, NodeNumber place) {
-  const std::scoped_lock lock(large.mutex);
+  const MutexLock lock(large.mutex);
   if (--large.tasks_left > 0) return false;
   if (large.is_wanted && !tools_.report.is_ended()) {
     const auto node = GetContentNode(tools_.index, place);

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "format/mutex.h"
 #include "format/pack/pack.h"
 #include "tools/disk_reader.h"
 #include "tools/extract/entry_attributes.h"
@@ -47,17 +47,19 @@ class EntryWriter {
 
  private:
   struct LargeFile {
-    std::mutex mutex;  // guards all below; not held while bytes are copied
-    bool is_started = false;
-    bool is_wanted = false;  // it is not there already, and nothing went wrong
-    NewFile file;
-    uint64_t tasks_left = 0;
+    explicit LargeFile(uint64_t tasks) : tasks_left(tasks) {}
+
+    Mutex mutex;  // not held while bytes are copied
+    bool is_started QUIRE_GUARDED_BY(mutex) = false;
+    bool is_wanted QUIRE_GUARDED_BY(mutex) = false;  // it is not there already, and nothing went wrong
+    NewFile file;  // begun by the first task and ended by the last; all write into it without the lock meanwhile
+    uint64_t tasks_left QUIRE_GUARDED_BY(mutex);
   };
 
   void MakeSamples(std::span<const Piece> pieces);
   Result<void> MakeSample(FolderCursor& cursor, NodeNumber place, std::span<const std::byte> bytes);
   void MakePartOfLarge(const ExtractTask& task);
-  Result<void> StartLarge(LargeFile& large, NodeNumber place, const Node& node);
+  Result<void> StartLarge(LargeFile& large, NodeNumber place, const Node& node) QUIRE_REQUIRES(large.mutex);
   // The last task of the sample finishes the file; whether this was the last.
   bool EndTask(LargeFile& large, NodeNumber place);
   Result<void> MakeSymlink(FolderCursor& cursor, NodeNumber place);
@@ -70,9 +72,9 @@ class EntryWriter {
 
   const ExtractTools tools_;
   const ExtractPlan& plan_;
-  mutable std::mutex mutex_;  // guards all below; not held across system calls
-  std::unordered_map<uint32_t, std::shared_ptr<LargeFile>> large_files_;
-  std::unordered_set<NodeNumber> made_;  // of several names
+  mutable Mutex mutex_;  // not held across system calls
+  std::unordered_map<uint32_t, std::shared_ptr<LargeFile>> large_files_ QUIRE_GUARDED_BY(mutex_);
+  std::unordered_set<NodeNumber> made_ QUIRE_GUARDED_BY(mutex_);  // of several names
 };
 
 // The node that stands at `place`, through a hard link, and its name.

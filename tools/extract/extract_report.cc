@@ -30,7 +30,7 @@ ExtractReport::ExtractReport(const Index& index, bool keep_going, const std::ato
 void ExtractReport::Fault(NodeNumber place, Error error) { Fault(AtEntry(index_, place, std::move(error))); }
 
 void ExtractReport::Fault(Error error) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (ended_by_) return;  // the others meet the same
   ++faults_;
   if (keep_going_ && !EveryEntryMeetsIt(error)) return on_fault_(error.message);
@@ -41,12 +41,12 @@ void ExtractReport::Fault(Error error) {
 bool ExtractReport::is_ended() const { return is_ended_.load(std::memory_order_relaxed) || is_interrupted(); }
 
 bool ExtractReport::is_ended_by_an_entry() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return ended_by_ && !EveryEntryMeetsIt(*ended_by_);
 }
 
 std::optional<Error> ExtractReport::ended_by() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return ended_by_;
 }
 

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "format/result.h"
 
@@ -47,8 +47,8 @@ class ExtractReport {
   const std::function<void(const std::string&)> on_fault_;
   std::atomic<uint64_t> faults_ = 0;
   std::atomic<bool> is_ended_ = false;
-  mutable std::mutex mutex_;  // guards ended_by_, and calls of on_fault_
-  std::optional<Error> ended_by_;
+  mutable Mutex mutex_;  // held while on_fault_ is called
+  std::optional<Error> ended_by_ QUIRE_GUARDED_BY(mutex_);
 };
 
 // "'a/b': " and what is wrong with that entry.

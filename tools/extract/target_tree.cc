@@ -12,7 +12,7 @@
 namespace quire {
 Result<std::shared_ptr<const File>> TargetTree::Open(NodeNumber number) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = open_.find(number); found != open_.end()) return found->second;
   }
   const auto path = index_.GetPath(number);
@@ -20,7 +20,7 @@ Result<std::shared_ptr<const File>> TargetTree::Open(NodeNumber number) {
   auto folder = OpenPath(*path, O_PATH);
   if (!folder) return Propagate(std::move(folder));
   auto shared = std::make_shared<const File>(*std::move(folder));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (open_.size() >= max_open_) open_.clear();  // who uses one of them keeps it
   open_.emplace(number, shared);
   return shared;

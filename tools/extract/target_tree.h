@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "format/file.h"
+#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "format/result.h"
 
@@ -38,8 +38,8 @@ class TargetTree {
   const Index& index_;
   const File top_;
   const size_t max_open_;
-  std::mutex mutex_;  // guards open_; not held across system calls
-  std::unordered_map<NodeNumber, std::shared_ptr<const File>> open_;
+  Mutex mutex_;  // not held across system calls
+  std::unordered_map<NodeNumber, std::shared_ptr<const File>> open_ QUIRE_GUARDED_BY(mutex_);
 };
 
 // The folder of the pack that holds an entry, kept for the next entry, which most often lies in the same one. For one

@@ -40,7 +40,6 @@ std::optional<SlotSupply::Place> SlotSupply::FindFree(For whom) {
   if (!slot) slot = TakeConsumed();
   if (!slot) slot = TakeToGrow();
   if (!slot && is_spared) slot = TakeFreeSlot();
-  wants_reserve_ |= slot && table_.free_count() < reserve_;
   return slot ? std::optional(Place{.slot = *slot}) : std::nullopt;
 }
 
@@ -91,6 +90,8 @@ bool SlotSupply::Take(const Place& place) {
   if (place.is_victim) {
     if (!table_.Evict(place.slot)) return false;
     evicted_(place.slot);
+  } else {
+    wants_reserve_ |= table_.free_count() < reserve_;
   }
   end_of_used_ = std::max(end_of_used_, place.slot + 1);
   return true;

@@ -203,8 +203,18 @@ TEST_F(SlotReserveTest, IsWantedOnceASlotWasTakenAndIsNotWhenItIsFull) {
   EXPECT_EQ(table_.free_count(), kReserve);
   EXPECT_EQ(arena_->populated(), kSlabs + 1 + kReserve);
   // Readers get it without waiting for memory.
-  EXPECT_TRUE(arena_->is_populated(supply_.FindFree()->slot));
+  EXPECT_TRUE(arena_->is_populated(TakeFree()));
   EXPECT_TRUE(supply_.wants_reserve());
+}
+
+// A read that is not admitted looks for a slot too.
+TEST_F(SlotReserveTest, IsNotWantedForASlotThatWasPutBack) {
+  const auto place = supply_.FindFree();
+  ASSERT_TRUE(place);
+  supply_.PutBack(*place);
+  EXPECT_FALSE(supply_.wants_reserve());
+  EXPECT_FALSE(supply_.TakeForReserve());
+  EXPECT_EQ(arena_->populated(), kSlabs);
 }
 
 TEST_F(SlotReserveTest, TakesConsumedPagesBeforeTheArenaGrows) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -366,7 +367,7 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
 
 void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
   --outstanding_;
-  if (!is_there) supply_.MemoryRefused();
+  supply_.MemoryCame(is_there);
   if (slot < slabs_.slab_count()) {
     slabs_.GotMemory(slot);
     ServeWaitingForMemory(answers);
@@ -402,17 +403,19 @@ void PageCache::FillReserve(const std::stop_token& stop, std::chrono::millisecon
     lock.unlock();
     const bool is_there = Populate(*slot);
     lock.lock();
-    if (!is_there) supply_.MemoryRefused();
+    supply_.MemoryCame(is_there);
     supply_.GiveBack(*slot);
   }
 }
 
-bool PageCache::Populate(uint32_t slot) {
+bool PageCache::Populate(uint32_t slot) noexcept try {
   residency_.LookAtMemory();
   const auto populated = arena_.Populate(slot);
   if (!populated && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
     spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
   return populated.has_value();
+} catch (const std::bad_alloc&) {  // not even for a message
+  return arena_.is_populated(slot);
 }
 
 // --- Fills

@@ -164,7 +164,7 @@ class PageCache {
   void StartPrefetches() QUIRE_REQUIRES(mutex_);
 
   // Without the lock. False where the machine has no memory to give.
-  bool Populate(uint32_t slot);
+  bool Populate(uint32_t slot) noexcept;
 
   // Without the lock; what the source calls.
   static void OnPartRead(VolumeRead& read, int64_t result);

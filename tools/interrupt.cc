@@ -13,7 +13,7 @@
 namespace quire {
 namespace {
 
-constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
+constexpr std::array<int, 4> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 std::atomic<bool> interrupted = false;
 std::atomic<int> caught_signal = 0;

@@ -1,6 +1,7 @@
 #include "cache/page/slot_supply.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace quire {
@@ -57,6 +58,7 @@ std::optional<uint32_t> SlotSupply::TakeForReserve() {
     if (!consumed) {
       const auto slot = TakeToGrow();
       wants_reserve_ = slot.has_value();
+      coming_ += slot ? 1 : 0;
       return slot;
     }
     GiveBack(*consumed);
@@ -121,13 +123,23 @@ void SlotSupply::GiveBack(uint32_t slot, bool is_in_use) {
     table_.ReleaseBare(slot);
 }
 
-bool SlotSupply::MayGrow() const { return !is_out_of_memory_ && arena_.populated() + to_populate_.size() < Limit(); }
+// A slot counts twice from when its memory is there until MemoryCame: for that moment the arena stays a slot smaller.
+bool SlotSupply::MayGrow() const {
+  return !is_out_of_memory_ && arena_.populated() + to_populate_.size() + coming_ < Limit();
+}
 
 std::optional<uint32_t> SlotSupply::TakeSlotToPopulate() {
   if (to_populate_.empty()) return std::nullopt;
   const uint32_t slot = to_populate_.back();
   to_populate_.pop_back();
+  ++coming_;
   return slot;
+}
+
+void SlotSupply::MemoryCame(bool is_there) {
+  assert(coming_ > 0);
+  --coming_;
+  is_out_of_memory_ |= !is_there;
 }
 
 void SlotSupply::BeginTrim(bool is_idle) {

@@ -64,8 +64,9 @@ class SlotSupply {
   // A slot of the arena (a slab as well) that has to get memory, by the thread that holds the lock, once it lets go.
   void NeedsMemory(uint32_t slot) { to_populate_.push_back(slot); }
   std::optional<uint32_t> TakeSlotToPopulate();
-  // The machine has no more memory to give, for now: until the next trim.
-  void MemoryRefused() { is_out_of_memory_ = true; }
+  // Once for each slot that was taken to get memory, here or for the reserve. Where it got none, the machine has no
+  // more to give, for now: until the next trim.
+  void MemoryCame(bool is_there);
 
   // Memory is given back slot by slot, so that the lock can be let go in between: of half of the slots beyond the
   // reserve that stayed free since the last time, and of those above the limit that residency sets by now. `is_idle`:
@@ -95,6 +96,7 @@ class SlotSupply {
   uint32_t end_of_used_;               // slots from here on have never been used
   std::vector<uint32_t> draining_;     // given back while reads still pin them
   std::vector<uint32_t> to_populate_;  // taken, without memory yet
+  uint32_t coming_ = 0;                // slots whose memory is on its way, without the lock
   size_t least_free_ = 0;              // slots that have been free since the last trim
   size_t unneeded_ = 0;                // of these, what the trim under way still has to give back
   bool wants_reserve_ = false;

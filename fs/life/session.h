@@ -34,7 +34,7 @@ struct SessionEvents {
 class Session {
  public:
   // Opens the pack, takes the cache's memory, and mounts. When it returns, the mount is in place and requests wait for
-  // Serve. From now on SIGINT, SIGTERM and SIGHUP wait for Serve. One session a process.
+  // Serve. From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP wait for Serve. One session a process.
   // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
   // REQUIRES: both paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
   // all signals blocked).

@@ -16,21 +16,21 @@ let_go() { : >"$slow_rules.new" && mv "$slow_rules.new" "$slow_rules"; }
 
 # start SIGNALS COMMAND...: in the background, with these signals as "default" or "ignore" has them.
 start() {
-  env "--$1-signal=INT,TERM,HUP" "$QUIRE" "${@:2}" >"$scratch/stdout" 2>"$scratch/log" &
+  env "--$1-signal=INT,TERM,HUP,QUIT" "$QUIRE" "${@:2}" >"$scratch/stdout" 2>"$scratch/log" &
   started=$!
   background+=("$started")
 }
 # A command whose handlers are there: of SIGHUP, 1.
 has_signals() { [ $((0x$(awk -v set="$1:" '$1 == set {print $2}' "/proc/$started/status") & $2)) -eq $(($2)) ]; }
 is_ready() { has_signals SigCgt 1; }
-ignores() { has_signals SigIgn 0x4003; }
+ignores() { has_signals SigIgn 0x4007; }
 
 # assert_interrupted HOW MESSAGE COMMAND...: "held", where the command ends while its disk hangs. FUSE lets no process end that
 # waits for an answer; other file systems do by a signal that is not caught, or caught in another thread: "thread".
 assert_interrupted() {
   local signal status how=$1 message=$2
   shift 2
-  for signal in INT TERM HUP; do
+  for signal in INT TERM HUP QUIT; do
     hold
     start default "$@"
     until_true 10 is_ready || fail "$*: no handler"
@@ -99,7 +99,7 @@ assert_goes_on() {
   until_true 10 ignores || fail "quire $*: a signal that was ignored is not: $(grep Sig "/proc/$started/status")"
   for _ in 1 2; do
     sleep 0.1
-    for signal in INT TERM HUP; do kill -$signal "$started"; done
+    for signal in INT TERM HUP QUIT; do kill -$signal "$started"; done
   done
   ignores || fail "quire $*: it does not ignore them any more"
   let_go

@@ -78,9 +78,9 @@ umount_pack "$mnt"
 diff -r "$scratch/tree" "$scratch/second"
 umount_pack "$scratch/second"
 
-# -f stays in the foreground; SIGTERM, SIGINT and SIGHUP end it in order.
-for signal in TERM INT HUP; do
-  env --default-signal=INT "$QUIRE" mount -f "$pack" "$mnt" >"$scratch/log" 2>&1 &
+# -f stays in the foreground; SIGTERM, SIGINT, SIGHUP and SIGQUIT end it in order.
+for signal in TERM INT HUP QUIT; do
+  env --default-signal=INT,QUIT "$QUIRE" mount -f "$pack" "$mnt" >"$scratch/log" 2>&1 &
   daemon=$!
   background+=("$daemon")
   until_true 10 is_mounted "$mnt" || { cat "$scratch/log"; fail 'mount -f does not mount'; }

@@ -44,7 +44,15 @@ class SlotSupplyTest : public testing::Test {
     table_.Open(slot, page);
   }
   void Populate() {
-    while (const auto slot = supply_.TakeSlotToPopulate()) EXPECT_TRUE(arena_->Populate(*slot).has_value());
+    while (const auto slot = supply_.TakeSlotToPopulate()) {
+      EXPECT_TRUE(arena_->Populate(*slot).has_value());
+      supply_.MemoryCame(true);
+    }
+  }
+  void RefuseMemory() {
+    supply_.NeedsMemory(0);
+    EXPECT_EQ(supply_.TakeSlotToPopulate(), 0U);
+    supply_.MemoryCame(false);
   }
   void Trim(bool is_idle) {
     supply_.BeginTrim(is_idle);
@@ -66,6 +74,7 @@ class SlotSupplyTest : public testing::Test {
     while (const auto slot = supply_.TakeForReserve()) {
       EXPECT_FALSE(arena_->is_populated(*slot));
       EXPECT_TRUE(arena_->Populate(*slot).has_value());
+      supply_.MemoryCame(true);
       supply_.GiveBack(*slot);
     }
   }
@@ -135,7 +144,7 @@ TEST_F(SlotSupplyTest, ASlotThatReadsStillPinComesBackWhenTheyEnd) {
 
 TEST_F(SlotSupplyTest, DoesNotGrowAfterMemoryWasRefusedUntilATrim) {
   Fill(TakeFree(), 1);
-  supply_.MemoryRefused();
+  RefuseMemory();
   EXPECT_FALSE(supply_.FindFree());
   EXPECT_EQ(supply_.spare(), 0U);
   supply_.BeginTrim(/*is_idle=*/false);
@@ -150,6 +159,18 @@ TEST_F(SlotSupplyTest, SlotsThatWaitForMemoryCountAsGrowth) {
   ASSERT_EQ(residency_.SlotLimit(arena_->populated()), kLimit);
   for (uint32_t grown = kSlabs; grown < kLimit; ++grown) TakeFree();
   EXPECT_EQ(arena_->populated(), kSlabs);
+  EXPECT_FALSE(supply_.FindFree());
+  // Nor do other threads grow it while these get theirs.
+  while (supply_.TakeSlotToPopulate()) EXPECT_FALSE(supply_.FindFree());
+}
+
+TEST_F(SlotReserveTest, ASlotOnItsWayThereCountsAsGrowth) {
+  constexpr uint32_t kLimit = 4;
+  Fill(TakeFree(), 1);
+  available_bytes_ = 8 * kLimit * kPageBytes - arena_->populated() * kPageBytes;
+  residency_.LookAtMemory();
+  ASSERT_EQ(residency_.SlotLimit(arena_->populated()), kLimit);
+  EXPECT_TRUE(supply_.TakeForReserve());
   EXPECT_FALSE(supply_.FindFree());
 }
 
@@ -235,7 +256,7 @@ TEST_F(SlotReserveTest, IsLeftToReadersByHalf) {
     EXPECT_TRUE(arena_->is_populated(supply_.FindFree(SlotSupply::For::kSweeps)->slot));
   EXPECT_FALSE(arena_->is_populated(supply_.FindFree(SlotSupply::For::kSweeps)->slot));
   EXPECT_EQ(table_.free_count(), kReserve / 2);
-  supply_.MemoryRefused();
+  RefuseMemory();
   EXPECT_TRUE(arena_->is_populated(supply_.FindFree(SlotSupply::For::kSweeps)->slot)) << "there is no other";
 }
 

@@ -1,6 +1,7 @@
 #include "tools/usage_fault.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>

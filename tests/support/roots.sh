@@ -13,8 +13,9 @@ open_roots() {
   flock -n 9 || { printf 'another run uses %s\n' "$roots" >&2; return 1; }
 }
 
-# Ends the command in a root; with it go its namespaces' first process, and so all processes and mounts in them.
-leave_root() { [ -z "$root_child" ] || { kill "$root_child" && wait "$root_child"; } 2>/dev/null; }
+# Ends the command in a root; with it go its namespaces' first process, and so all processes and mounts in them. By SIGKILL,
+# since unshare holds back SIGTERM while it waits for its child.
+leave_root() { [ -z "$root_child" ] || { kill -KILL "$root_child" && wait "$root_child"; } 2>/dev/null; }
 
 # remove_root NAME...
 remove_root() {

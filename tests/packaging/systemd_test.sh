@@ -20,7 +20,8 @@ cp "$examples"/* "$scratch/units"
 for unit in "$scratch"/units/*; do
   case $unit in *@.service) unit=${unit/@/@test} && cp "$scratch/units/quire@.service" "$unit" ;; esac
   said=$(systemd-analyze --man=no verify "$unit" 2>&1) || fail "systemd-analyze verify ${unit##*/}: $said"
-  assert_equal "$said" '' "systemd-analyze verify ${unit##*/}"
+  # It reads this machine's own units as well, and warns of theirs: a package may be older than systemd here.
+  assert_equal "$(grep -v '^/usr/lib/systemd/system/' <<<"$said" || true)" '' "systemd-analyze verify ${unit##*/}"
 done
 
 # From here on as root, in namespaces.

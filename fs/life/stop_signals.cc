@@ -23,7 +23,11 @@ bool IsIgnored(int signal) {
 
 StopSignals::StopSignals() {
   sigemptyset(&signals_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+  // Nohup wants that a program does not end by it. It may still open its log anew: what is blocked waits, ignored or
+  // not.
+  is_hangup_ignored_ = IsIgnored(SIGHUP);
+  sigaddset(&signals_, SIGHUP);
+  for (const int signal : {SIGINT, SIGTERM, SIGQUIT})
     if (!IsIgnored(signal)) sigaddset(&signals_, signal);
   pthread_sigmask(SIG_BLOCK, &signals_, &mask_before_);
   struct sigaction ignore = {};
@@ -60,7 +64,7 @@ void StopSignals::Run(const std::stop_token& ended) {
   while (!ended.stop_requested()) {
     const int signal = sigtimedwait(&signals_, nullptr, &kLookEvery);
     bool is_dealt_with = signal == SIGHUP;
-    if (signal == SIGHUP) RunStep(kThreadName, [&] { is_dealt_with = hangup_(); });
+    if (signal == SIGHUP) RunStep(kThreadName, [&] { is_dealt_with = hangup_() || is_hangup_ignored_; });
     if (is_dealt_with) continue;
     if (signal > 0) return stop_(signal);
   }

@@ -14,8 +14,9 @@ namespace quire {
 
 class StopSignals {
  public:
-  // From now on the signals wait for Listen, whichever thread they come to. One that was ignored stays ignored, and
-  // SIGPIPE is ignored from now on. SIGCHLD is not: where it was, nobody would learn how a child of ours ended.
+  // From now on the signals wait for Listen, whichever thread they come to. One that was ignored stays ignored; of
+  // SIGHUP Listen is told all the same, but it ends nothing then. SIGPIPE is ignored from now on. SIGCHLD is not: where
+  // it was, nobody would learn how a child of ours ended.
   // REQUIRES: no other thread runs, or all block these signals.
   StopSignals();
   ~StopSignals();  // they are as they were before
@@ -32,6 +33,7 @@ class StopSignals {
   void Run(const std::stop_token& ended);
 
   sigset_t signals_;
+  bool is_hangup_ignored_ = false;
   sigset_t mask_before_;
   struct sigaction pipe_before_ = {};
   struct sigaction child_before_ = {};

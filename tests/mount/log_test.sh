@@ -160,6 +160,26 @@ kill -TERM "$daemon"
 wait "$daemon" || fail 'SIGTERM is no success'
 assert_equal "$(cat "$scratch/err")" '' 'said to stderr beside the log'
 
+# Under nohup SIGHUP ends nothing, and opens the log anew.
+env --ignore-signal=HUP "$QUIRE" mount -f -o "log_file=$log" "$pack" "$mnt" &
+daemon=$!
+background+=("$daemon")
+until_true 10 is_mounted "$mnt" || fail 'mount -f does not mount under nohup'
+rm -f "$log"
+kill -HUP "$daemon"
+until_true 10 says "$log" 'opened anew' || fail 'SIGHUP did not open the log anew under nohup'
+kill -TERM "$daemon"
+wait "$daemon" || fail 'SIGTERM is no success under nohup'
+env --ignore-signal=HUP "$QUIRE" mount -f "$pack" "$mnt" 2>/dev/null &
+daemon=$!
+background+=("$daemon")
+until_true 10 is_mounted "$mnt" || fail 'mount -f does not mount under nohup'
+kill -HUP "$daemon"
+sleep 0.2
+cmp "$scratch/tree/000/00001.bin" "$mnt/000/00001.bin" || fail 'SIGHUP ended a mount under nohup'
+kill -TERM "$daemon"
+wait "$daemon" || fail 'SIGTERM is no success under nohup'
+
 # sd_notify(3): ready when the mount answers, stopping at its end; by a path and by an abstract name.
 python3 - "$QUIRE" "$pack" "$mnt" "$scratch/notify" <<'PYTHON'
 import os, socket, subprocess, sys

@@ -9,8 +9,7 @@
 #include <exception>
 #include <span>
 #include <string_view>
-
-#include "format/mutex.h"
+#include <utility>
 
 namespace quire {
 namespace {
@@ -31,6 +30,49 @@ bool IsFirst(const char* name) {
 }
 
 }  // namespace
+
+Result<void> BackgroundThread::Start(const char* name, std::function<void(const std::stop_token&)> run) {
+  auto thread = StartBackgroundThread(name, std::move(run));
+  if (!thread) return Propagate(std::move(thread));
+  thread_ = *std::move(thread);
+  return {};
+}
+
+void BackgroundThread::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+void BackgroundThread::Wake() {
+  {
+    const MutexLock lock(mutex_);
+    if (std::exchange(is_woken_, true)) return;
+  }
+  woken_.notify_one();
+}
+
+bool BackgroundThread::Sleep(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  woken_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return is_woken_; });
+  return std::exchange(is_woken_, false);
+}
+
+bool BackgroundThread::Sleep(const std::stop_token& stop, std::chrono::nanoseconds at_most) {
+  MutexLock lock(mutex_);
+  woken_.wait_for(lock, stop, at_most, [this]() QUIRE_REQUIRES(mutex_) { return is_woken_; });
+  return std::exchange(is_woken_, false);
+}
+
+void BackgroundThread::Pause(const std::stop_token& stop, std::chrono::nanoseconds time) {
+  MutexLock lock(mutex_);
+  woken_.wait_for(lock, stop, time, [] { return false; });
+}
+
+void BackgroundThread::ForgetWakes() {
+  const MutexLock lock(mutex_);
+  is_woken_ = false;
+}
 
 void PutThreadFirst(int nice) { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice); }
 

@@ -5,14 +5,17 @@
 #include <pthread.h>
 
 #include <cerrno>
+#include <chrono>
 #include <concepts>
 #include <csignal>
+#include <functional>
 #include <new>
 #include <stop_token>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -67,5 +70,38 @@ Result<std::jthread> StartBackgroundThread(const char* name, Body body) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
 }
+
+// A thread that can be stopped, and sleeps while there is nothing to do.
+class BackgroundThread {
+ public:
+  BackgroundThread() = default;
+  BackgroundThread(const BackgroundThread&) = delete;
+  BackgroundThread& operator=(const BackgroundThread&) = delete;
+  ~BackgroundThread() { Stop(); }
+
+  // Runs `run` as StartBackgroundThread does. Once.
+  Result<void> Start(const char* name, std::function<void(const std::stop_token&)> run);
+  // Asks the thread to end, and returns when it has. Does nothing where there is none.
+  void Stop();
+  [[nodiscard]] bool is_running() const { return thread_.joinable(); }
+
+  // Any thread; does not block. There is something to do: the thread wakes, or does not fall asleep the next time.
+  void Wake();
+
+  // The rest is for the thread itself.
+  // Sleeps until Wake, a stop, or `at_most` from now. Whether it was woken.
+  bool Sleep(const std::stop_token& stop);
+  bool Sleep(const std::stop_token& stop, std::chrono::nanoseconds at_most);
+  // Sleeps for so long or until a stop, whoever wakes it.
+  void Pause(const std::stop_token& stop, std::chrono::nanoseconds time);
+  // What it was woken for since it last slept is done.
+  void ForgetWakes();
+
+ private:
+  Mutex mutex_;
+  ConditionVariable woken_;
+  bool is_woken_ QUIRE_GUARDED_BY(mutex_) = false;
+  std::jthread thread_;
+};
 
 }  // namespace quire

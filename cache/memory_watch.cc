@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "cache/background_thread.h"
-
 namespace quire {
 namespace {
 
@@ -27,17 +25,8 @@ constexpr seconds kStoreIdle{60};
 
 }  // namespace
 
-MemoryWatch::~MemoryWatch() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
-
 Result<void> MemoryWatch::Start() {
-  auto thread = StartBackgroundThread("quire-memory", [this](const std::stop_token& stop) { Run(stop); });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
+  return thread_.Start("quire-memory", [this](const std::stop_token& stop) { Run(stop); });
 }
 
 void MemoryWatch::Run(const std::stop_token& stop) {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <stop_token>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "cache/page_cache.h"
 #include "format/result.h"
 
@@ -13,15 +13,13 @@ namespace quire {
 class MemoryWatch {
  public:
   explicit MemoryWatch(PageCache& cache) : cache_(cache) {}
-  ~MemoryWatch();  // stops
-
   Result<void> Start();
 
  private:
   void Run(const std::stop_token& stop);
 
   PageCache& cache_;
-  std::jthread thread_;
+  BackgroundThread thread_;  // last: it uses all above
 };
 
 }  // namespace quire

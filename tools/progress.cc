@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "cache/background_thread.h"
 #include "tools/progress_line.h"
 #include "tools/standard_streams.h"
 
@@ -48,30 +47,23 @@ Progress::Progress(ProgressMode mode, std::function<ProgressState()> read)
     Show();
   }
   // Where there can be no further thread, the work goes on unseen.
-  if (auto thread = StartBackgroundThread("quire-progress", [this](const std::stop_token& stop) { Run(stop); }))
-    thread_ = *std::move(thread);
+  static_cast<void>(thread_.Start("quire-progress", [this](const std::stop_token& stop) { Run(stop); }));
 }
 
 Progress::~Progress() {
-  EndThread();
+  thread_.Stop();
   const MutexLock lock(mutex_);
   ClearBar();
 }
 
-void Progress::EndThread() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
-
 void Progress::Run(const std::stop_token& stop) {
-  MutexLock lock(mutex_);
   for (bool is_first = true;; is_first = false) {
     if (terminal_ || is_first)
-      wake_.wait_for(lock, stop, kBarInterval, [] { return false; });
+      thread_.Pause(stop, kBarInterval);
     else
-      wake_.wait_for(lock, stop, kLineInterval, [] { return false; });
+      thread_.Pause(stop, kLineInterval);
     if (stop.stop_requested()) return;
+    const MutexLock lock(mutex_);
     Show();
   }
 }
@@ -86,7 +78,7 @@ void Progress::Show() {
 }
 
 void Progress::Finish(ProgressState last) {
-  EndThread();
+  thread_.Stop();
   const MutexLock lock(mutex_);
   if (!was_shown_ && mode_ != ProgressMode::kAlways) return;
   last.done = last.total;

@@ -6,8 +6,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "format/escaping.h"
 #include "format/mutex.h"
 
@@ -46,7 +46,6 @@ class Progress {
 
  private:
   void Run(const std::stop_token& stop);
-  void EndThread();
   void Show() QUIRE_REQUIRES(mutex_);
   void Print(const std::string& line) QUIRE_REQUIRES(mutex_);
   void ClearBar() QUIRE_REQUIRES(mutex_);
@@ -61,8 +60,7 @@ class Progress {
   uint64_t phase_started_ns_ QUIRE_GUARDED_BY(mutex_);
   bool was_shown_ QUIRE_GUARDED_BY(mutex_) = false;  // anything
   bool bar_shown_ QUIRE_GUARDED_BY(mutex_) = false;
-  ConditionVariable wake_;
-  std::jthread thread_;  // last: uses all above
+  BackgroundThread thread_;  // last: uses all above
 };
 
 // 1536 -> "1.5 KiB".

@@ -12,7 +12,6 @@
 #include <chrono>
 #include <utility>
 
-#include "cache/background_thread.h"
 #include "fs/inodes.h"
 
 namespace quire {
@@ -41,28 +40,9 @@ PlanPipe::PlanPipe(const Index& index, NodeNumber root, Plan& plan, std::string 
       changed_(std::move(changed)),
       parser_(index, root, mount_point_, [this](NodeNumber node) { plan_.Append(node); }) {}
 
-PlanPipe::~PlanPipe() { Stop(); }
-
 Result<void> PlanPipe::Start(dev_t device) {
   device_ = device;
-  auto thread = StartBackgroundThread(kThreadName, [this](const std::stop_token& stop) { Run(stop); });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
-}
-
-void PlanPipe::Stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
-
-void PlanPipe::LookedUp() {
-  {
-    const MutexLock lock(mutex_);
-    looked_up_ = true;
-  }
-  wanted_.notify_one();
+  return thread_.Start(kThreadName, [this](const std::stop_token& stop) { Run(stop); });
 }
 
 void PlanPipe::Run(const std::stop_token& stop) {
@@ -78,17 +58,13 @@ void PlanPipe::Run(const std::stop_token& stop) {
     });
     if (!was_read) AbandonPlan();
     // Ours was a look-up too. One that came in between found the pipe open, and was heard.
-    const MutexLock lock(mutex_);
-    looked_up_ = false;
+    thread_.ForgetWakes();
   }
 }
 
 // False where it is time for another glance. Long after the last look-up there is nobody to wait for.
 bool PlanPipe::WaitUntilLookedUp(milliseconds at_most, const std::stop_token& stop) {
-  const auto is_wanted = [this]() QUIRE_REQUIRES(mutex_) { return looked_up_; };
-  MutexLock lock(mutex_);
-  return at_most < kLongestBetweenLooks ? wanted_.wait_for(lock, stop, at_most, is_wanted)
-                                        : wanted_.wait(lock, stop, is_wanted);
+  return at_most < kLongestBetweenLooks ? thread_.Sleep(stop, at_most) : thread_.Sleep(stop);
 }
 
 // Empty where what is seen there is not our pipe: the mount may be hidden, or gone.

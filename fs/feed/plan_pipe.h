@@ -17,10 +17,9 @@
 #include <span>
 #include <stop_token>
 #include <string>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "format/file.h"
-#include "format/mutex.h"
 #include "format/result.h"
 #include "fs/feed/plan.h"
 #include "fs/feed/plan_parser.h"
@@ -32,15 +31,14 @@ class PlanPipe {
   // Writes into `plan` what comes; calls `changed` after each piece, and with true at a plan's end.
   PlanPipe(const Index& index, NodeNumber root, Plan& plan, std::string mount_point,
            std::function<void(bool is_end)> changed);
-  ~PlanPipe();  // stops
 
   // `device`: of the mount.
   Result<void> Start(dev_t device);
   // REQUIRES: requests are still answered, or the mount is gone: the thread may be looking the name up.
-  void Stop();
+  void Stop() { thread_.Stop(); }
 
   // Somebody looked the name up. Any thread; does not block.
-  void LookedUp();
+  void LookedUp() { thread_.Wake(); }
 
   [[nodiscard]] uint64_t unknown() const { return unknown_.load(std::memory_order_relaxed); }
 
@@ -60,11 +58,7 @@ class PlanPipe {
   dev_t device_ = 0;
   bool is_in_plan_ = false;
   std::atomic<uint64_t> unknown_ = 0;
-
-  Mutex mutex_;
-  ConditionVariable wanted_;
-  bool looked_up_ QUIRE_GUARDED_BY(mutex_) = false;
-  std::jthread thread_;
+  BackgroundThread thread_;  // last: it uses all above
 };
 
 }  // namespace quire

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <utility>
 
-#include "cache/background_thread.h"
 #include "format/coding.h"
 #include "format/mutex.h"
 #include "format/zeroed_array.h"
@@ -59,16 +58,12 @@ PlanRunner::PlanRunner(const Index& index, SampleReader& samples, Plan& plan, Ke
 PlanRunner::~PlanRunner() { Stop(); }
 
 Result<void> PlanRunner::Start() {
-  auto thread = StartBackgroundThread(kThreadName, [this](const std::stop_token& stop) { Run(stop); });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
+  return thread_.Start(kThreadName, [this](const std::stop_token& stop) { Run(stop); });
 }
 
 void PlanRunner::Stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
+  if (!thread_.is_running()) return;
+  thread_.Stop();
   const MutexLock lock(mutex_);
   is_stopped_ = true;
 }

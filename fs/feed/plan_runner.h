@@ -10,9 +10,9 @@
 #include <memory>
 #include <span>
 #include <stop_token>
-#include <thread>
 #include <vector>
 
+#include "cache/background_thread.h"
 #include "cache/policy/residency.h"
 #include "cache/sample_reader.h"
 #include "format/mutex.h"
@@ -99,7 +99,7 @@ class PlanRunner {
   Planned* free_ QUIRE_GUARDED_BY(mutex_) = nullptr;
   uint64_t in_flight_bytes_ QUIRE_GUARDED_BY(mutex_) = 0;  // until they were stored
   std::vector<Planned> planned_;
-  std::jthread thread_;
+  BackgroundThread thread_;  // last: it uses all above
 };
 
 }  // namespace quire

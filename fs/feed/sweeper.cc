@@ -1,9 +1,6 @@
 #include "fs/feed/sweeper.h"
 
 #include <chrono>
-#include <utility>
-
-#include "cache/background_thread.h"
 
 namespace quire {
 namespace {
@@ -19,28 +16,12 @@ constexpr int kNice = -15;
 Sweeper::Sweeper(const Index& index, PageCache& cache, const KernelView& view)
     : index_(index), cache_(cache), view_(view) {}
 
-Sweeper::~Sweeper() { Stop(); }
-
 Result<void> Sweeper::Start() {
-  auto thread = StartBackgroundThread("quire-sweep", [this](const std::stop_token& stop) { Run(stop); });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
-}
-
-void Sweeper::Stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
+  return thread_.Start("quire-sweep", [this](const std::stop_token& stop) { Run(stop); });
 }
 
 void Sweeper::Wake() {
-  if (cache_.residency().SweepAllowance() == 0) return;
-  {
-    const MutexLock lock(mutex_);
-    if (std::exchange(is_woken_, true)) return;
-  }
-  woken_.notify_one();
+  if (cache_.residency().SweepAllowance() > 0) thread_.Wake();
 }
 
 void Sweeper::Run(const std::stop_token& stop) {
@@ -51,11 +32,8 @@ void Sweeper::Run(const std::stop_token& stop) {
       if (cache_.residency().SweepAllowance() == 0) break;
       outcome = SweepNext(stop);
     }
-    MutexLock lock(mutex_);
-    if (outcome == PageCache::SweepOutcome::kNotNeeded)
-      woken_.wait_for(lock, stop, kBetweenPasses, [] { return false; });
-    woken_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return is_woken_; });
-    is_woken_ = false;
+    if (outcome == PageCache::SweepOutcome::kNotNeeded) thread_.Pause(stop, kBetweenPasses);
+    thread_.Sleep(stop);
   }
 }
 

@@ -5,10 +5,9 @@
 
 #include <cstdint>
 #include <stop_token>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "cache/page_cache.h"
-#include "format/mutex.h"
 #include "format/pack/index.h"
 #include "fs/feed/kernel_view.h"
 
@@ -18,11 +17,10 @@ class Sweeper {
  public:
   // All must outlive the sweeper.
   Sweeper(const Index& index, PageCache& cache, const KernelView& view);
-  ~Sweeper();  // stops
 
   Result<void> Start();
   // Returns once the thread has ended. It waits for nothing but reads of the index.
-  void Stop();
+  void Stop() { thread_.Stop(); }
 
   // A page came, or a slot was given up: perhaps there is something to do. Any thread; does not block.
   void Wake();
@@ -37,11 +35,7 @@ class Sweeper {
   PageCache& cache_;
   const KernelView& view_;
   uint64_t next_page_ = 0;
-
-  Mutex mutex_;
-  ConditionVariable woken_;
-  bool is_woken_ QUIRE_GUARDED_BY(mutex_) = false;
-  std::jthread thread_;
+  BackgroundThread thread_;  // last: it uses all above
 };
 
 }  // namespace quire

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "cache/background_thread.h"
-#include "format/mutex.h"
 #include "fs/mounts/mount_table.h"
 #include "fs/serve/pack_tree.h"
 
@@ -32,25 +30,14 @@ bool TryUnmount(const std::string& mount_point, dev_t device, Unmounter& unmount
 
 }  // namespace
 
-IdleWatch::~IdleWatch() { Stop(); }
-
-void IdleWatch::Stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
-
 Result<void> IdleWatch::Start(std::string mount_point, dev_t device, Unmounter& unmounter, std::chrono::seconds timeout,
                               std::function<bool()> take_use) {
-  auto thread = StartBackgroundThread(kThreadName, [mount_point = std::move(mount_point), device, &unmounter, timeout,
-                                                    take_use = std::move(take_use)](const std::stop_token& stop) {
+  return thread_.Start(kThreadName, [this, mount_point = std::move(mount_point), device, &unmounter, timeout,
+                                     take_use = std::move(take_use)](const std::stop_token& stop) {
     const auto step = std::chrono::duration_cast<Clock::duration>(timeout) / kIdleChecks;
-    Mutex mutex;
-    ConditionVariable stopped;
-    MutexLock lock(mutex);
     auto last_use = Clock::now();
     while (true) {
-      stopped.wait_for(lock, stop, step, [] { return false; });
+      thread_.Pause(stop, step);
       if (stop.stop_requested()) return;
       const auto now = Clock::now();
       if (take_use()) last_use = now;
@@ -61,9 +48,6 @@ Result<void> IdleWatch::Start(std::string mount_point, dev_t device, Unmounter& 
       last_use = now;  // somebody has it open
     }
   });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
 }
 
 }  // namespace quire

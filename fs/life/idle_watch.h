@@ -6,10 +6,9 @@
 
 #include <chrono>
 #include <functional>
-#include <stop_token>
 #include <string>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "format/result.h"
 #include "fs/life/unmounter.h"
 
@@ -17,18 +16,16 @@ namespace quire {
 
 class IdleWatch {
  public:
-  ~IdleWatch();  // stops
-
   // Looks `kIdleChecks` times in `timeout` whether `take_use` tells of use since the last look, from a thread of its
   // own, and unmounts `mount_point` when there was none for at least `timeout` and, for what the kernel remembers, one
   // look longer. `device`: of the mount, so that another one in its place is left alone. `unmounter` outlives Stop.
   // Once.
   Result<void> Start(std::string mount_point, dev_t device, Unmounter& unmounter, std::chrono::seconds timeout,
                      std::function<bool()> take_use);
-  void Stop();
+  void Stop() { thread_.Stop(); }
 
  private:
-  std::jthread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace quire

@@ -6,8 +6,6 @@
 #include <ctime>
 #include <utility>
 
-#include "cache/background_thread.h"
-
 namespace quire {
 namespace {
 
@@ -48,16 +46,7 @@ StopSignals::~StopSignals() {
 Result<void> StopSignals::Listen(std::function<bool()> hangup, std::function<void(int signal)> stop) {
   hangup_ = std::move(hangup);
   stop_ = std::move(stop);
-  auto thread = StartBackgroundThread(kThreadName, [this](const std::stop_token& ended) { Run(ended); });
-  if (!thread) return Propagate(std::move(thread));
-  thread_ = *std::move(thread);
-  return {};
-}
-
-void StopSignals::Ignore() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
+  return thread_.Start(kThreadName, [this](const std::stop_token& ended) { Run(ended); });
 }
 
 void StopSignals::Run(const std::stop_token& ended) {

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <functional>
 #include <stop_token>
-#include <thread>
 
+#include "cache/background_thread.h"
 #include "format/result.h"
 
 namespace quire {
@@ -27,7 +27,7 @@ class StopSignals {
   // number of the first signal that was not. Where an exception leaves `hangup`, it has dealt with it.
   Result<void> Listen(std::function<bool()> hangup, std::function<void(int signal)> stop);
   // Returns once neither is running or will be called.
-  void Ignore();
+  void Ignore() { thread_.Stop(); }
 
  private:
   void Run(const std::stop_token& ended);
@@ -39,7 +39,7 @@ class StopSignals {
   struct sigaction child_before_ = {};
   std::function<bool()> hangup_;
   std::function<void(int signal)> stop_;
-  std::jthread thread_;
+  BackgroundThread thread_;  // last: it uses all above
 };
 
 }  // namespace quire

@@ -12,6 +12,41 @@ assert_same_tree "$scratch/tree" "$scratch/mnt"
 assert_same_tree "$scratch/tree" "$scratch/mnt"  # and again, from what the kernel kept
 umount_pack "$scratch/mnt"
 
+# Positions of a listing stay valid, also in another descriptor and in any order.
+mount_pack "$scratch/tree.quire" "$scratch/mnt"
+python3 - "$scratch/mnt" <<'PYTHON' || fail 'a listing does not go on where telldir(3) said'
+import ctypes, os, random, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.fdopendir.restype = libc.readdir64.restype = ctypes.c_void_p
+libc.telldir.restype = ctypes.c_long
+libc.readdir64.argtypes = libc.telldir.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
+NAME_AT = 19  # in struct dirent64: ino, off, reclen, type
+
+def open_listing(folder):
+    return libc.fdopendir(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+
+def next_name(listing):
+    entry = libc.readdir64(listing)
+    return ctypes.string_at(entry + NAME_AT) if entry else None
+
+for folder, folders, _ in os.walk(os.fsencode(sys.argv[1])):
+    listing, listed = open_listing(folder), []
+    while True:
+        place = libc.telldir(listing)
+        name = next_name(listing)
+        listed.append((place, name))
+        if name is None:
+            break
+    assert [name for _, name in listed[:2]] == [b'.', b'..'] and [n for _, n in listed[2:-1]] == sorted(n for _, n in listed[2:-1]), folder
+    other = open_listing(folder)
+    for place, name in random.Random(1).sample(listed, min(len(listed), 100)):
+        libc.seekdir(other, place)
+        assert next_name(other) == name, (folder, place, name)
+    libc.closedir(listing), libc.closedir(other)
+PYTHON
+umount_pack "$scratch/mnt"
+
 # Holes take no space in the pack: the tree's 64 MiB and more of them would show.
 stored=$(quire info --json "$scratch/tree.quire" | json 'd["stored_bytes"]')
 [ "$stored" -lt $((60 << 20)) ] || fail "the pack stores $stored bytes: holes were stored"

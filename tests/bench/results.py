@@ -500,13 +500,13 @@ def chart(runs):
         rows = Rows(run['rows']).of(dataset=CHART_DATASET, readers=CHART_READERS)
         names = rows.contestants()
         if names and not run['memory'] and not run['slow']:
-            rates = lambda experiment: [rows.of(contestant=name, experiment=experiment).median('samples_per_second')
-                                        for name in names]
+            measured = {experiment: [rows.of(contestant=name, experiment=experiment).median('samples_per_second') for name in names]
+                        for experiment in ('cold', 'warm')}
             return {'kind': 'bars', 'title': 'Files read in a second',
                     'note': f'{TITLES[CHART_DATASET]}, in random order, {CHART_READERS} readers, {run["machine"]["cores"]} cores',
                     'y': {'label': 'files/s, logarithmic', 'scale': 'log10', 'unit': 'per_second'},
                     'categories': [TITLE_OF[name] for name in names],
-                    'series': [{'name': 'cold', 'values': rates('cold')}, {'name': 'warm', 'values': rates('warm')}]}
+                    'series': [{'name': experiment, 'values': rates} for experiment, rates in measured.items() if any(rates)]}
     return None
 
 

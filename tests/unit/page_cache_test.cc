@@ -131,7 +131,7 @@ class PackInMemory {
 
 // About twenty pages of samples of all sizes.
 const PackInMemory& MixedPack() {
-  static const PackInMemory* const pack = [] {
+  static const std::unique_ptr<const PackInMemory> pack = [] {
     MemoryTree tree;
     std::mt19937_64 random(7);
     for (int i = 0; i < 120; ++i) tree.AddFile(fmt::format("small/{:03}", i), Noise(1 + random() % 6000, i));
@@ -140,7 +140,7 @@ const PackInMemory& MixedPack() {
     for (int i = 0; i < 12; ++i)
       tree.AddFile(fmt::format("large/{:03}", i), Noise(600'000 + random() % 900'000, 2000 + i));
     tree.AddFile("largest", Noise(9'000'000, 3000));
-    return new PackInMemory(tree);
+    return std::make_unique<const PackInMemory>(tree);
   }();
   return *pack;
 }
@@ -361,10 +361,10 @@ TEST(PageCache, HitsAsTheTextbookSaysForEachPolicy) {
 
 // 40 pages of ten samples each, none of which is cut at the end of its page.
 const PackInMemory& ManySamplesAPage() {
-  static const PackInMemory* const pack = [] {
+  static const std::unique_ptr<const PackInMemory> pack = [] {
     MemoryTree tree;
     for (int i = 0; i < 400; ++i) tree.AddFile(fmt::format("{:04}", i), Noise(205'000, i));
-    return new PackInMemory(tree);
+    return std::make_unique<const PackInMemory>(tree);
   }();
   return *pack;
 }

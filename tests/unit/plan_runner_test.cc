@@ -125,8 +125,8 @@ MemoryTree SmallSamples() {
 }
 
 const PackOnDisk& SmallPack() {
-  static const PackOnDisk* const pack = new PackOnDisk(SmallSamples());
-  return *pack;
+  static const PackOnDisk pack(SmallSamples());
+  return pack;
 }
 
 // All that a runner needs. It is stopped first and goes last.

@@ -92,7 +92,7 @@ class BackgroundThread {
   // Sleeps until Wake, a stop, or `at_most` from now. Whether it was woken.
   bool Sleep(const std::stop_token& stop);
   bool Sleep(const std::stop_token& stop, std::chrono::nanoseconds at_most);
-  // Sleeps for so long or until a stop, whoever wakes it.
+  // Sleeps for so long or until a stop; Wake does not end it.
   void Pause(const std::stop_token& stop, std::chrono::nanoseconds time);
   // What it was woken for since it last slept is done.
   void ForgetWakes();

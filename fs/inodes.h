@@ -32,7 +32,7 @@ inline constexpr std::string_view kPlanName = "plan";
 // Inodes behind those of all nodes that a pack can have.
 inline constexpr ino_t kControlFolderInode = kMaxRecords + 2;
 
-// Of the pipe `plan`: always the same, so that whoever opens it meets the others.
+// The pipe `plan` has always this one, so that all programs that open it meet.
 inline constexpr ino_t kPlanInode = kControlFolderInode + 1;
 
 constexpr bool IsControlInode(ino_t inode) { return inode >= kControlFolderInode; }

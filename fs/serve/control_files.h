@@ -25,7 +25,7 @@ class ControlFiles : public InodeSpace {
  public:
   struct Hooks {
     std::function<std::string()> write_stats;      // gives the content of the file `stats`
-    std::function<void()> plan_looked_up = [] {};  // somebody is about to open the pipe
+    std::function<void()> plan_looked_up = [] {};  // a program is about to open the pipe
   };
 
   // Any thread may call the hooks. `for_all`: everybody who may use the mount may use the folder, and not only the user

@@ -59,7 +59,7 @@ size_t AddEntry(fuse_req_t request, std::span<char> buffer, const ListedInode& e
   std::array<char, kMaxNameBytes + 1> name = {};
   entry.name.copy(name.data(), kMaxNameBytes);
   const auto cookie = static_cast<off_t>(entry.next_cookie);
-  // Inode 0 tells the kernel of a name without attributes: it will look up, and get the error, when somebody asks.
+  // Inode 0 tells the kernel of a name without attributes: it will look up, and get the error, when a program asks.
   fuse_entry_param param = {};
   param.attr.st_ino = entry.inode;
   param.attr.st_mode = entry.type;

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 // While the cache is used. Memory may become short within a second.
 constexpr milliseconds kActiveInterval{100};
-// While it is not, a look at a few counters, ever more seldom.
+// While it is not, ever more seldom.
 constexpr milliseconds kLongestInterval{2000};
 // Slots that stayed free for a second are given back, half of them at a time.
 constexpr seconds kTrimEvery{1};
@@ -47,13 +47,10 @@ void MemoryWatch::Run(const std::stop_token& stop) {
       used_at = now;
       is_empty = false;
     }
-    if (is_empty) {
-      interval = std::min(2 * interval, kLongestInterval);
-      continue;
-    }
-    interval = kActiveInterval;
+    // Unused as well: who begins to read shall not find what was true an hour ago.
     cache_.residency().LookAtMemory();
-    if (now - trimmed_at < kTrimEvery) continue;
+    interval = is_empty ? std::min(2 * interval, kLongestInterval) : kActiveInterval;
+    if (is_empty || now - trimmed_at < kTrimEvery) continue;
     trimmed_at = now;
     is_empty = now - used_at >= (cache_.residency().IsStream() ? kStreamIdle : kStoreIdle);
     cache_.Trim(is_empty);

@@ -206,6 +206,7 @@ PushFigures Residency::figures() const {
   const MutexLock lock(mutex_);
   PushFigures figures = figures_;
   figures.is_paused = IsPausedLocked();
+  figures.is_memory_short = IsShort();
   figures.available_bytes = available_bytes();
   return figures;
 }

@@ -28,6 +28,7 @@ Json PushJson(const FeedFigures& feed) {
                                                     static_cast<double>(push.control_pages))},
       {"pauses", push.pauses},
       {"is_paused", push.is_paused},
+      {"is_memory_short", push.is_memory_short},
       {"available_bytes", push.available_bytes},
   };
 }

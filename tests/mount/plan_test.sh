@@ -69,6 +69,7 @@ dd if="$scratch/order" of="$plan" status=none && assert_told 6004 4
 
 # Readers who follow: nearly all is there before they ask.
 remount -o cache_size=16M
+await_memory "$mnt"
 list >"$scratch/order"
 cat "$scratch/order" >"$plan"
 assert_told 1000 0

@@ -38,6 +38,7 @@ PYTHON
 
 # Listed, then a few read: the others are pushed, and reading all of them asks the daemon next to nothing.
 mount_pack "$tree.quire" "$mnt" -o log_level=debug
+await_memory "$mnt"
 ls -lR "$mnt" >/dev/null
 read_some
 until_true 20 is_pushed || fail "pushed: $(stat_of 'd["push"]')"
@@ -75,6 +76,7 @@ large=$scratch/large
 make_samples "$large" 1 100 600000
 pack "$large" -o "$large.quire"
 mount_pack "$large.quire" "$mnt"
+await_memory "$mnt"
 ls -lR "$mnt" >/dev/null
 for file in "$mnt"/000/*[!258].bin; do head -c 1 "$file" >/dev/null; done
 is_pushed_of_large() { [ "$(stat_of 'd["push"]["samples"]')" -ge 25 ]; }

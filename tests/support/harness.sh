@@ -144,6 +144,11 @@ daemon_of() { pgrep -f -- "quire mount .*$1" || fail "no daemon serves $1"; }
 # The daemon that serves one mount, whoever started it: its process id. The newest: umount(8) does not wait for the end of the one before.
 daemon_of_mount() { pgrep -n -f -- "quire .*$1( |\$)" || fail "no daemon serves $1"; }
 
+# await_memory DIR: waits until the mount finds enough memory for others that it may push and sweep. Where other tests, or
+# other people's programs, make tasks wait for memory, it does neither.
+has_memory() { [ "$(json 'd["push"]["is_memory_short"]' <"$1/.quire/stats")" = False ]; }
+await_memory() { until_true 60 has_memory "$1" || fail "memory was short for a minute: $(cat /proc/meminfo /proc/pressure/memory)"; }
+
 # until_true SECONDS COMMAND...: waits for something that another process does.
 until_true() {
   local tries=$(($1 * 50))

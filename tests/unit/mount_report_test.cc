@@ -40,11 +40,12 @@ TEST(MountReport, TellsWhatWasPushedAndWhatCameOfIt) {
                                        .dropped_samples = 6,
                                        .pauses = 7,
                                        .is_paused = true,
+                                       .is_memory_short = true,
                                        .available_bytes = 8},
                               .plan = {}})["push"];
   EXPECT_EQ(push, nlohmann::json::parse(R"({"mode": "on", "is_pushing": true, "samples": 1, "bytes": 2, "refused": 3,
       "pages": 9, "handed_on_pages": 10, "control_pages": 4, "control_pages_read": 1, "read_share": 0.25, "dropped_samples": 6, "pauses": 7,
-      "is_paused": true, "available_bytes": 8})"));
+      "is_paused": true, "is_memory_short": true, "available_bytes": 8})"));
 }
 
 TEST(MountReport, WithoutPushesThereIsNoShareThatWasRead) { EXPECT_TRUE(Reported({})["push"]["read_share"].is_null()); }

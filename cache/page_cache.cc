@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <new>
 #include <thread>
@@ -66,7 +67,9 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
       given_(page_count()),
       readahead_(page_count(),
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
-      prefetches_(arena.slot_count() / kReadaheadShare) {}
+      prefetches_(arena.slot_count() / kReadaheadShare) {
+  assert(arena.slot_count() >= kMinSlots);
+}
 
 PageCache::~PageCache() { Drain(); }
 

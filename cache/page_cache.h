@@ -30,7 +30,6 @@
 #include "cache/policy/readahead.h"
 #include "cache/policy/residency.h"
 #include "cache/policy/retry_pause.h"
-#include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
 #include "format/mutex.h"

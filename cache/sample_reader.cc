@@ -9,7 +9,7 @@
 
 #include "cache/memory/memory_limit.h"
 #include "cache/volume/file_source.h"
-#include "format/coding.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,7 @@ static_assert(std::endian::native == std::endian::little, "records are copied as
 // REQUIRES: `at + kBytes <= bytes.size()`.
 template <size_t kBytes>
 uint64_t LoadUint(std::span<const std::byte> bytes, size_t at) {
+  assert(at + kBytes <= bytes.size());
   static_assert(kBytes >= 1 && kBytes <= 8);
   uint64_t value = 0;
   std::memcpy(&value, bytes.data() + at, kBytes);
@@ -24,6 +26,7 @@ uint64_t LoadUint(std::span<const std::byte> bytes, size_t at) {
 // REQUIRES: `at + kBytes <= bytes.size()`, and `value` fits kBytes.
 template <size_t kBytes>
 void StoreUint(std::span<std::byte> bytes, size_t at, uint64_t value) {
+  assert(at + kBytes <= bytes.size() && (kBytes == 8 || value >> (8 * kBytes % 64) == 0));
   static_assert(kBytes >= 1 && kBytes <= 8);
   std::memcpy(bytes.data() + at, &value, kBytes);
 }
@@ -34,14 +37,6 @@ inline std::string_view AsText(std::span<const std::byte> bytes) {
 
 inline std::span<const std::byte> AsBytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-constexpr uint64_t AlignUp(uint64_t value, uint64_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
-}
-
-constexpr uint64_t CeilDiv(uint64_t value, uint64_t divisor) {
-  return value / divisor + (value % divisor != 0 ? 1 : 0);
 }
 
 }  // namespace quire

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "cache/volume/file_source.h"
-#include "format/coding.h"
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
 
@@ -38,7 +38,7 @@ Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint64_t 
   // Direct reads begin and end at multiples of the alignment; a page does, so what is inside of one fits a slot.
   const uint64_t alignment = engine_->alignment_bytes();
   const uint64_t begin = offset / alignment * alignment;
-  const uint64_t end = CeilDiv(offset + bytes, alignment) * alignment;
+  const uint64_t end = AlignUp(offset + bytes, alignment);
   auto got = ReadIntoSlot(*engine_, *arena_, slot, begin, static_cast<uint32_t>(end - begin));
   if (!got) return Propagate(std::move(got));
   if (*got < offset + bytes - begin) return Corrupt("truncated: ends at byte {}", begin + *got);

@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "format/checksum.h"
-#include "format/coding.h"
 #include "format/escaping.h"
 #include "format/pack/pack.h"
+#include "format/rounding.h"
 #include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"

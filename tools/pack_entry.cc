@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <ranges>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ Error PathTooLong(NodeNumber number) {
 
 void ForEachEntry(const Index& index, const Node& node, const std::string& path, Depth depth,
                   const EntryVisitor& visitor) {
+  assert(node.kind == NodeKind::kDirectory);
   std::vector<std::pair<Node, std::string>> pending = {{node, path}};  // the next one last
   while (!pending.empty()) {
     const auto [folder, folder_path] = std::move(pending.back());

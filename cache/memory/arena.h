@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,6 +64,7 @@ class Arena {
   [[nodiscard]] std::byte* base_of(uint32_t slot) const { return base_ + slot * kPageBytes; }
   // REQUIRES: is_populated(slot).
   [[nodiscard]] std::span<std::byte, kPageBytes> slot(uint32_t slot) const {
+    assert(is_populated(slot));
     return std::span<std::byte, kPageBytes>(base_ + slot * kPageBytes, kPageBytes);
   }
 

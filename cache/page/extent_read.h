@@ -1,10 +1,11 @@
-// A read of one extent, from the one who asks to the one who answers, and lists of such reads.
+// A read of one extent, from the one who asks to the one who answers, and queues of such reads.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <utility>
 
+#include "cache/linked_queue.h"
 #include "format/pack/records.h"
 #include "format/result.h"
 
@@ -54,53 +55,6 @@ struct ExtentRead {
   bool is_wrong_in_page = false;  // what its page holds of it does not match its sum: to be read alone
 };
 
-// Reads in order of arrival, linked through themselves: nothing allocates. Not thread-safe.
-class ExtentReadQueue {
- public:
-  [[nodiscard]] bool empty() const { return first_ == nullptr; }
-  [[nodiscard]] ExtentRead* first() const { return first_; }
-
-  void Push(ExtentRead& read) {
-    read.next = nullptr;
-    *end_ = &read;
-    end_ = &read.next;
-  }
-  void PushFront(ExtentRead& read) {
-    read.next = first_;
-    if (first_ == nullptr) end_ = &read.next;
-    first_ = &read;
-  }
-  // The first one; null when there is none.
-  ExtentRead* Pop() {
-    ExtentRead* const read = first_;
-    if (read != nullptr) Unlink(&first_);
-    return read;
-  }
-  // Takes out each read for which `is_wanted` is true, in order, and hands it to `take`, which may push it elsewhere.
-  void TakeIf(const auto& is_wanted, const auto& take) {
-    for (ExtentRead** link = &first_; *link != nullptr;) {
-      ExtentRead& read = **link;
-      if (!is_wanted(read)) {
-        link = &read.next;
-        continue;
-      }
-      Unlink(link);
-      take(read);
-    }
-  }
-
-  ExtentReadQueue() = default;
-  ExtentReadQueue(const ExtentReadQueue&) = delete;  // `end_` may point into the queue itself
-  ExtentReadQueue& operator=(const ExtentReadQueue&) = delete;
-
- private:
-  void Unlink(ExtentRead** link) {
-    *link = (*link)->next;
-    if (*link == nullptr) end_ = link;
-  }
-
-  ExtentRead* first_ = nullptr;
-  ExtentRead** end_ = &first_;
-};
+using ExtentReadQueue = LinkedQueue<ExtentRead>;
 
 }  // namespace quire

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <optional>
 
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
-namespace {
-
-constexpr uint64_t RoundDown(uint64_t value, uint64_t unit) { return value / unit * unit; }
-constexpr uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
-
-}  // namespace
+namespace {}  // namespace
 
 ExtentSlabs::ExtentSlabs(const Arena& arena, uint32_t slabs, uint32_t alignment_bytes)
     : arena_(arena),
@@ -33,9 +30,10 @@ ExtentSlabs::Entry* ExtentSlabs::Find(ExtentNumber number) const {
 }
 
 ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& extent) {
-  const uint64_t begin = RoundDown(extent.offset, alignment_bytes_);
-  const uint64_t end = RoundUp(extent.offset + extent.length_bytes, alignment_bytes_);
-  const auto room_bytes = static_cast<uint32_t>(RoundUp(end - begin, kUnitBytes));
+  assert(Find(number) == nullptr);
+  const uint64_t begin = AlignDown(extent.offset, alignment_bytes_);
+  const uint64_t end = AlignUp(extent.offset + extent.length_bytes, alignment_bytes_);
+  const auto room_bytes = static_cast<uint32_t>(AlignUp(end - begin, kUnitBytes));
   if (!arena_.is_populated(current_) || slabs_[current_].used_bytes + room_bytes > kPageBytes)
     if (!Rotate()) return nullptr;
 

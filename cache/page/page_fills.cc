@@ -5,7 +5,7 @@
 #include <cassert>
 #include <cmath>
 
-#include "format/coding.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -121,7 +121,7 @@ void PageFills::Send(Fill& fill, const UnitSet& units, bool is_urgent) {
   request.offset = begin;
   request.into = fill.into + (begin - page_begin);
   request.needed_bytes = static_cast<uint32_t>(end - begin);
-  request.bytes = static_cast<uint32_t>(CeilDiv(request.needed_bytes, alignment_bytes_) * alignment_bytes_);
+  request.bytes = static_cast<uint32_t>(AlignUp(request.needed_bytes, alignment_bytes_));
   to_submit_.Push(request);
   if (is_urgent) return UrgentSent();
   ++background_in_flight_;

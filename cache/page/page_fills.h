@@ -12,7 +12,6 @@
 
 #include "cache/page/extent_read.h"
 #include "cache/page/unit_set.h"
-#include "cache/volume/read_queue.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
 #include "format/pack/geometry.h"

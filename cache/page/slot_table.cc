@@ -1,6 +1,7 @@
 #include "cache/page/slot_table.h"
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 
 namespace quire {
@@ -80,6 +81,7 @@ SlotTable::Presence SlotTable::presence(uint64_t page) const {
 }
 
 void SlotTable::Enter(uint32_t number, uint64_t page, uint32_t bytes, uint64_t now, bool is_unused) {
+  assert(presence(page) != Presence::kHeld);
   Slot& slot = slots_[number];
   slot.page.store(page, std::memory_order_relaxed);
   slot.served_bytes.store(0, std::memory_order_relaxed);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -70,6 +71,7 @@ class SlotTable {
 
   // REQUIRES: presence(page) is kHeld.
   [[nodiscard]] uint32_t slot_of(uint64_t page) const {
+    assert(presence(page) == Presence::kHeld);
     return slot_of_page_[page].load(std::memory_order_relaxed) - 1;
   }
   [[nodiscard]] bool is_open(uint32_t slot) const {

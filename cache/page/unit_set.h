@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
 
@@ -19,6 +21,7 @@ class UnitSet {
   constexpr UnitSet() = default;
   // `count` units from `first` on. REQUIRES: first + count <= kUnits.
   constexpr UnitSet(unsigned first, unsigned count) {
+    assert(first + count <= kUnits);
     for (unsigned word = 0; word < kWords; ++word) {
       const unsigned begin = std::clamp(first, word * kBits, (word + 1) * kBits) - word * kBits;
       const unsigned end = std::clamp(first + count, word * kBits, (word + 1) * kBits) - word * kBits;
@@ -31,7 +34,7 @@ class UnitSet {
     return Between(offset / kUnitBytes, (offset + std::max<uint64_t>(length_bytes, 1) - 1) / kUnitBytes + 1);
   }
   static constexpr UnitSet Within(uint64_t offset, uint64_t length_bytes) {
-    return Between((offset + kUnitBytes - 1) / kUnitBytes, (offset + length_bytes) / kUnitBytes);
+    return Between(CeilDiv(offset, kUnitBytes), (offset + length_bytes) / kUnitBytes);
   }
 
   [[nodiscard]] constexpr bool empty() const { return (words_[0] | words_[1]) == 0; }
@@ -40,6 +43,7 @@ class UnitSet {
   }
   // REQUIRES: not empty.
   [[nodiscard]] constexpr unsigned first() const {
+    assert(!empty());
     const auto first = static_cast<unsigned>(std::countr_zero(words_[0]));
     return first < kBits ? first : kBits + static_cast<unsigned>(std::countr_zero(words_[1]));
   }

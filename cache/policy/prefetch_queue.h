@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,7 +17,10 @@ class PrefetchQueue {
 
   [[nodiscard]] bool is_full() const { return count_ == pages_.size(); }
   // REQUIRES: not full.
-  void Push(uint64_t page) { pages_[(first_ + count_++) % pages_.size()] = page; }
+  void Push(uint64_t page) {
+    assert(!is_full());
+    pages_[(first_ + count_++) % pages_.size()] = page;
+  }
   std::optional<uint64_t> Pop() {
     if (count_ == 0) return std::nullopt;
     const uint64_t page = pages_[first_];

@@ -1,9 +1,11 @@
 #include "cache/policy/readahead.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -28,7 +30,7 @@ constexpr uint64_t kLifeUnconfirmed = 128;
 constexpr uint64_t kLifeConfirmed = 1024;
 constexpr uint32_t kLeastBandwidthDelayPages = 2;
 
-uint64_t PageBehind(uint64_t head) { return (head + kPageBytes - 1) / kPageBytes; }
+uint64_t PageBehind(uint64_t head) { return CeilDiv(head, kPageBytes); }
 
 }  // namespace
 
@@ -107,6 +109,7 @@ Readahead::Run& Readahead::OldestRun() {
 }
 
 double Readahead::Evidence(const Run& run, uint64_t offset, uint32_t bytes) const {
+  assert(offset >= run.head);
   const uint64_t length = std::max<uint64_t>(bytes, 1);
   const auto judged_pages = static_cast<double>(std::max(pages_, kLeastPages));
   // By chance, the access might have come before or behind the place as well.

@@ -61,10 +61,10 @@ void ThreadFileSource::Work() {
     ++idle_;
     changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return stop_ || !queue_.empty(); });
     --idle_;
-    if (queue_.empty()) return;
-    VolumeRead& read = queue_.Pop();
+    VolumeRead* const read = queue_.Pop();
+    if (read == nullptr) return;
     lock.unlock();
-    Read(read);
+    Read(*read);
     lock.lock();
   }
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "cache/volume/file_source.h"
-#include "cache/volume/read_queue.h"
 #include "cache/volume/volume_source.h"
 #include "format/mutex.h"
 #include "format/result.h"

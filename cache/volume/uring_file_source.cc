@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "cache/background_thread.h"
-#include "cache/volume/read_queue.h"
 #include "cache/volume/read_ring.h"
 #include "format/file.h"
 #include "format/mutex.h"
@@ -205,7 +204,7 @@ void UringRing::TakeQueue(bool will_sleep) {
   if (!is_wake_armed_ && !stop) PrepareWakeRead();
   while (!queue_.empty() && in_flight_ < kDepth) {
     ++in_flight_;
-    PrepareRead(queue_.Pop());
+    PrepareRead(*queue_.Pop());
   }
 }
 

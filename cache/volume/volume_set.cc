@@ -4,8 +4,7 @@
 #include <cassert>
 #include <utility>
 
-#include "cache/volume/read_queue.h"
-#include "format/coding.h"
+#include "format/rounding.h"
 
 namespace quire {
 

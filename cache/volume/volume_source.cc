@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "format/coding.h"
 #include "format/mutex.h"
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

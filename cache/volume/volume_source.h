@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cache/linked_queue.h"
 #include "cache/memory/arena.h"
 #include "format/result.h"
 
@@ -43,6 +44,8 @@ struct VolumeRead {
   uint32_t got_bytes = 0;
   uint8_t failed_tries = 0;  // one after the other
 };
+
+using ReadQueue = LinkedQueue<VolumeRead>;
 
 class VolumeSource {
  public:

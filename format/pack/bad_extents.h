@@ -1,6 +1,7 @@
 // The extents of a pack that cannot be used, and why: what the check of pages tells the check of samples. Thread-safe.
 #pragma once
 
+#include <cassert>
 #include <map>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@ class BadExtents {
 
   // REQUIRES: Has(number).
   [[nodiscard]] std::string ReasonFor(ExtentNumber number) const {
+    assert(Has(number));
     const MutexLock lock(mutex_);
     const auto found = reasons_.find(number);
     return found == reasons_.end() ? "extent " + std::to_string(number) + " is damaged" : found->second;

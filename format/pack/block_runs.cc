@@ -1,10 +1,12 @@
 #include "format/pack/block_runs.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace quire {
 
 uint64_t BlockRuns::Extend(uint64_t block, const std::function<bool(uint64_t)>& is_loaded) {
+  assert(block < block_count_ && !is_loaded(block));
   Run* continued = nullptr;
   for (Run& run : runs_) {
     // What is in memory already needs no read, and does not end the run.

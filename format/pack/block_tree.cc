@@ -7,6 +7,7 @@
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/rounding.h"
 
 namespace quire {
 

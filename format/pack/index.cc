@@ -1,10 +1,12 @@
 #include "format/pack/index.h"
 
 #include <algorithm>
+#include <cassert>
 #include <vector>
 
 #include "format/coding.h"
 #include "format/pack/entry_path.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -149,7 +151,7 @@ Result<uint64_t> Index::FindHolder(NodeNumber number) const {
     return CeilDiv(end - section, kBytes);
   };
   const auto before_block = [&](uint64_t record) -> std::optional<uint64_t> {
-    const uint64_t begin = (section + record * kBytes) / kBlockBytes * kBlockBytes;
+    const uint64_t begin = AlignDown(section + record * kBytes, kBlockBytes);
     if (begin < section + kBytes) return std::nullopt;
     return (begin - section) / kBytes - 1;
   };
@@ -249,6 +251,7 @@ Result<std::string_view> Index::GetName(const Node& node) const {
 }
 
 Result<std::string_view> Index::GetTarget(const Node& node) const {
+  assert(node.kind == NodeKind::kSymlink);
   const auto bytes = GetHeap(Section::kNames, node.content, node.size_bytes, "symlink target");
   if (!bytes) return std::unexpected(bytes.error());
   const std::string_view target = AsText(*bytes);
@@ -266,6 +269,7 @@ Result<NodeNumber> Index::Resolve(NodeNumber number) const {
 }
 
 Result<Node> Index::GetLinkedNode(NodeNumber number, const Node& link) const {
+  assert(link.kind == NodeKind::kHardLink);
   auto target = GetNode(link.content);
   if (!target) return target;
   if (!target->is_sample() && target->kind != NodeKind::kSymlink)
@@ -366,6 +370,7 @@ Result<Segment> Index::GetSegment(uint64_t number) const {
 }
 
 Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const {
+  assert(node.is_sample() && file_offset < node.size_bytes);
   const auto in_extent = [&](ExtentNumber number, uint64_t expected_bytes, uint64_t skip) -> Result<ContentRun> {
     const auto extent = GetExtent(number);
     if (!extent) return std::unexpected(extent.error());
@@ -411,6 +416,7 @@ Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const 
 }
 
 Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNumber number) const {
+  assert(node.is_sample());
   if (node.kind == NodeKind::kFile) return node.content == number ? std::optional<uint64_t>(0) : std::nullopt;
   if (node.content == kMaxRecords) return std::nullopt;
   for (uint64_t i = 0; i < kSegmentsLookedAt; ++i) {
@@ -426,6 +432,7 @@ Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNu
 }
 
 Result<void> Index::ForEachSegment(const Node& node, const std::function<bool(uint64_t, const Segment&)>& visit) const {
+  assert(node.is_sample());
   if (node.kind == NodeKind::kFile || node.content == kMaxRecords) return {};
   uint64_t end = 0;
   uint64_t expected_following = 0;
@@ -444,6 +451,7 @@ Result<void> Index::ForEachSegment(const Node& node, const std::function<bool(ui
 }
 
 Result<uint64_t> Index::GetStoredBytes(const Node& node) const {
+  assert(node.is_sample());
   if (node.kind == NodeKind::kFile) return node.size_bytes;
   uint64_t stored_bytes = 0;
   auto done = ForEachSegment(node, [&](uint64_t, const Segment& segment) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cassert>
 #include <cerrno>
 
 #include "format/checksum.h"
@@ -107,6 +108,7 @@ Result<void> Pack::ReadIndex(uint64_t offset, std::span<std::byte> into) const {
 }
 
 Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) const {
+  assert(into.size() == extent.length_bytes);
   if (extent.volume != 0) return Unsupported("extent in volume {}: this release reads volume 0 only", extent.volume);
   if (auto read = ReadRaw(extent.offset, into); !read) return read;
   if (Xxh3(into) != extent.sum)

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "format/checksum.h"
-#include "format/coding.h"
 #include "format/pack/bad_extents.h"
 #include "format/pack/tree_verifier.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

@@ -1,6 +1,7 @@
 #include "format/write/index_tables.h"
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 
 #include "format/checksum.h"
@@ -69,6 +70,7 @@ Result<NodeNumber> IndexTables::AddNode(Node node, std::string_view name) {
 }
 
 const Directory& IndexTables::ParentOf(NodeNumber number) const {
+  assert(number > 0);
   const auto all = directories.span();
   // Directories that are still to be filled have no first child, and stand at the end.
   const auto filled = std::ranges::partition_point(all, [](const Directory& d) { return d.first_child != 0; });

@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "format/checksum.h"
-#include "format/coding.h"
 #include "format/pack/block_tree.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

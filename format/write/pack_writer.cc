@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "format/coding.h"
+#include "format/rounding.h"
 #include "format/write/index_writer.h"
 #include "format/write/page_writer.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "format/coding.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -29,7 +29,7 @@ Result<void> PageLayout::Add(NodeNumber number, std::span<const DataRange> range
   // Each range of data becomes a segment of whole pages and one of its tail.
   std::vector<DataRange> parts;
   for (const DataRange& range : ranges) {
-    const uint64_t whole = range.length_bytes / kPageBytes * kPageBytes;
+    const uint64_t whole = AlignDown(range.length_bytes, kPageBytes);
     if (whole > 0) parts.push_back({.offset = range.offset, .length_bytes = whole});
     if (range.length_bytes > whole)
       parts.push_back({.offset = range.offset + whole, .length_bytes = range.length_bytes - whole});
@@ -102,7 +102,7 @@ Result<void> PageLayout::CutNext() {
   Run& run = next->second;
   Node& node = tables_.nodes[run.node];
   const uint64_t start = AlignUp(fill_bytes_, kExtentAlign);
-  const uint64_t front_bytes = (kPageBytes - std::min(start, kPageBytes)) / kCutAlign * kCutAlign;
+  const uint64_t front_bytes = AlignDown(kPageBytes - std::min(start, kPageBytes), kCutAlign);
   if (front_bytes < kLeastCutBytes || node.kind != NodeKind::kFile) return {};
   node.kind = NodeKind::kSegmented;
   node.content = tables_.segments.size();

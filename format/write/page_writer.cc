@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "format/checksum.h"
-#include "format/coding.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

@@ -3,6 +3,7 @@
 // a full disk is an error value, not SIGBUS.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,7 +52,10 @@ class Spool {
     return {};
   }
   // REQUIRES: size <= size().
-  void Truncate(uint64_t size) { size_ = size; }
+  void Truncate(uint64_t size) {
+    assert(size <= size_);
+    size_ = size;
+  }
 
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }

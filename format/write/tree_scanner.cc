@@ -9,11 +9,11 @@
 #include <deque>
 #include <optional>
 
-#include "format/coding.h"
 #include "format/escaping.h"
 #include "format/file.h"
 #include "format/open_files.h"
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 #include "format/write/source_attributes.h"
 
 namespace quire {
@@ -83,7 +83,7 @@ Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
     if (hole < 0) return SystemError(errno, "lseek");
     if (static_cast<uint64_t>(data) >= size) break;
     at = std::min(AlignUp(static_cast<uint64_t>(hole), kHoleUnitBytes), size);
-    const uint64_t begin = static_cast<uint64_t>(data) / kHoleUnitBytes * kHoleUnitBytes;
+    const uint64_t begin = AlignDown(static_cast<uint64_t>(data), kHoleUnitBytes);
     if (!ranges.empty() && ranges.back().offset + ranges.back().length_bytes >= begin)
       ranges.back().length_bytes = at - ranges.back().offset;
     else

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -20,7 +21,7 @@ constexpr uint64_t kManyForgotten = 256;
 // it is given of either: it asks for that page, and that says nothing about the pieces. Whether any other page lies in
 // [begin, end) of a file, which ends there where `is_end`.
 bool HasKernelPage(uint64_t begin, uint64_t end, bool is_end) {
-  const uint64_t first = (begin + kKernelPageBytes - 1) / kKernelPageBytes;
+  const uint64_t first = CeilDiv(begin, kKernelPageBytes);
   return first < (is_end ? end + kKernelPageBytes - 1 : end) / kKernelPageBytes;
 }
 

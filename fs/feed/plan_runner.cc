@@ -51,7 +51,7 @@ PlanRunner::PlanRunner(const Index& index, SampleReader& samples, Plan& plan, Ke
   for (Planned& planned : planned_) {
     planned.runner = this;
     planned.done = Arrived;
-    planned.next = std::exchange(free_, &planned);
+    free_.PushFront(planned);
   }
 }
 
@@ -102,7 +102,7 @@ void PlanRunner::TakeTurn(const std::stop_token& stop) {
     return StoreFirst();
   }
   const bool tells_future = std::exchange(future_changed_, false);
-  const bool has_room = free_ != nullptr && in_flight_bytes_ < max_in_flight_bytes_;
+  const bool has_room = !free_.empty() && in_flight_bytes_ < max_in_flight_bytes_;
   lock.unlock();
   const bool is_active = plan_.is_active();
   residency_.SetPlanActive(is_active);
@@ -122,9 +122,7 @@ void PlanRunner::TakeTurn(const std::stop_token& stop) {
 // The one place where the thread waits for the kernel: without the lock, and with nothing of the cache.
 void PlanRunner::StoreFirst() {
   MutexLock lock(mutex_);
-  Planned& planned = *waiting_;
-  waiting_ = planned.next;
-  if (waiting_ == nullptr) waiting_end_ = &waiting_;
+  Planned& planned = *waiting_.Pop();
   lock.unlock();
   // Its reader may have been quicker.
   if (IsToBeStored(planned.node, planned.number, planned.is_marker) && residency_.PlanBytes() > 0 &&
@@ -137,7 +135,7 @@ void PlanRunner::StoreFirst() {
 
 void PlanRunner::Free(Planned& planned) {
   in_flight_bytes_ -= planned.SampleRead::bytes;
-  planned.next = std::exchange(free_, &planned);
+  free_.PushFront(planned);
   has_changed_ = true;
 }
 
@@ -188,7 +186,7 @@ void PlanRunner::Prefetch(const Plan::Step& step) {
   const bool is_ready = samples_.TryRead(*node, 0, node->size_bytes, ready);
   if (is_ready && !IsToBeStored(*node, step.node, step.is_marker)) return;
   MutexLock lock(mutex_);
-  Planned& planned = *std::exchange(free_, free_->next);
+  Planned& planned = *free_.Pop();
   in_flight_bytes_ += node->size_bytes;
   lock.unlock();
   planned.node = *node;
@@ -222,9 +220,7 @@ void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
     } else {
       planned.copy = copy;
       planned.is_copied = false;
-      planned.next = nullptr;
-      *waiting_end_ = &planned;
-      waiting_end_ = &planned.next;
+      waiting_.Push(planned);
     }
   }
   if (!copy.empty()) {

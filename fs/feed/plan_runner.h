@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/background_thread.h"
+#include "cache/linked_queue.h"
 #include "cache/policy/residency.h"
 #include "cache/sample_reader.h"
 #include "format/mutex.h"
@@ -67,7 +68,7 @@ class PlanRunner {
   void ForgetFuture();
   [[nodiscard]] uint64_t WindowPlaces();
 
-  [[nodiscard]] bool HasCopy() const QUIRE_REQUIRES(mutex_) { return waiting_ != nullptr && waiting_->is_copied; }
+  [[nodiscard]] bool HasCopy() const QUIRE_REQUIRES(mutex_) { return !waiting_.empty() && waiting_.first()->is_copied; }
   void Free(Planned& planned) QUIRE_REQUIRES(mutex_);
 
   const Index& index_;
@@ -94,9 +95,8 @@ class PlanRunner {
   bool future_changed_ QUIRE_GUARDED_BY(mutex_) = false;
   bool is_stopped_ QUIRE_GUARDED_BY(mutex_) = false;
   std::unique_ptr<CopyRing> ring_ QUIRE_GUARDED_BY(mutex_);  // while there is a plan and samples are stored
-  Planned* waiting_ QUIRE_GUARDED_BY(mutex_) = nullptr;      // those with a place in the ring, in its order
-  Planned** waiting_end_ QUIRE_GUARDED_BY(mutex_) = &waiting_;
-  Planned* free_ QUIRE_GUARDED_BY(mutex_) = nullptr;
+  LinkedQueue<Planned> waiting_ QUIRE_GUARDED_BY(mutex_);    // those with a place in the ring, in its order
+  LinkedQueue<Planned> free_ QUIRE_GUARDED_BY(mutex_);
   uint64_t in_flight_bytes_ QUIRE_GUARDED_BY(mutex_) = 0;  // until they were stored
   std::vector<Planned> planned_;
   BackgroundThread thread_;  // last: it uses all above

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -114,6 +115,7 @@ Result<void> CheckNotOverTheSystem(const std::string& mount_point) {
 }  // namespace
 
 Result<void> CheckMountable(const std::string& mount_point, const MountOptions& options, const MountNotice& notice) {
+  assert(mount_point.starts_with('/'));
   if (auto apart = CheckNotOverTheSystem(mount_point); !apart) return apart;
   if (auto free = CheckMountedThere(mount_point, notice); !free) return free;
   struct stat status = {};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -120,6 +121,7 @@ Result<std::vector<MountEntry>> ReadMounts() {
 std::vector<MountEntry> ListMounts() { return ReadMounts().value_or(std::vector<MountEntry>()); }
 
 Result<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
+  assert(mount_point.starts_with('/'));
   auto mounts = ReadMounts();
   if (!mounts) return Propagate(std::move(mounts));
   std::optional<MountEntry> found;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <chrono>
 #include <span>
@@ -43,6 +44,7 @@ uid_t OwnerOf(const std::string& mount_point) {
 }  // namespace
 
 Result<File> WaitForMountTurn(const std::string& mount_point) {
+  assert(mount_point.starts_with('/'));
   const std::string name = NameOf(mount_point);
   const auto until = Clock::now() + kPatience;
   for (int hidden = 0; hidden < kMostHidden;) {

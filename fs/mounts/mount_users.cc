@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -52,6 +53,7 @@ bool Uses(const stdfs::path& process, const std::string& mount_point, dev_t devi
 }  // namespace
 
 std::vector<MountUser> FindMountUsers(const std::string& mount_point, dev_t device) {
+  assert(mount_point.starts_with('/'));
   std::vector<MountUser> users;
   std::error_code error;
   for (stdfs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -98,6 +99,7 @@ Result<void> TryUnmount(const std::string& mount_point, UnmountMode mode) {
 }  // namespace
 
 Result<void> Unmount(const std::string& mount_point, UnmountMode mode) {
+  assert(mount_point.starts_with('/'));
   const auto until = std::chrono::steady_clock::now() + kMostBusyWithItself;
   while (true) {
     auto unmounted = TryUnmount(mount_point, mode);

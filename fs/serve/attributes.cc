@@ -1,6 +1,9 @@
 #include "fs/serve/attributes.h"
 
+#include <cassert>
 #include <utility>
+
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -22,6 +25,7 @@ constexpr uint64_t kMostSegmentsCounted = 65'536;
 }  // namespace
 
 mode_t TypeOf(NodeKind kind) {
+  assert(kind != NodeKind::kHardLink);
   switch (kind) {
     case NodeKind::kDirectory:
       return S_IFDIR;
@@ -58,7 +62,7 @@ Result<struct stat> GetStat(const Index& index, const Node& node, const Attribut
   status.st_gid = overrides.gid.value_or(attributes->gid);
   status.st_size = static_cast<off_t>(node.size_bytes);
   status.st_blksize = kBlockSize;
-  status.st_blocks = static_cast<blkcnt_t>((stored_bytes + kStatBlockBytes - 1) / kStatBlockBytes);
+  status.st_blocks = static_cast<blkcnt_t>(CeilDiv(stored_bytes, kStatBlockBytes));
   status.st_mtim = DecodeMtime(node.mtime);
   status.st_atim = status.st_mtim;  // nothing that is mounted read-only is touched, and the pack keeps no other time
   status.st_ctim = status.st_mtim;

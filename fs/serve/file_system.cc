@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "format/rounding.h"
+
 namespace quire {
 namespace {
 
@@ -252,7 +254,7 @@ void FileSystem::StatFs(fuse_req_t request, fuse_ino_t /*inode*/) {
   struct statvfs status = {};
   status.f_bsize = kStatFsBlockBytes;
   status.f_frsize = kStatFsBlockBytes;
-  status.f_blocks = (pack_.superblock().pack_bytes + kStatFsBlockBytes - 1) / kStatFsBlockBytes;
+  status.f_blocks = CeilDiv(pack_.superblock().pack_bytes, kStatFsBlockBytes);
   status.f_files = pack_.index().node_count();
   status.f_namemax = kMaxNameBytes;
   fuse_reply_statfs(request, &status);

@@ -8,6 +8,7 @@
 #include "format/checksum.h"
 #include "format/coding.h"
 #include "format/pack/block_tree.h"
+#include "format/rounding.h"
 #include "format/write/index_writer.h"
 #include "tests/support/memory_tree.h"
 

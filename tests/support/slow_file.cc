@@ -41,7 +41,7 @@
 #include <thread>
 #include <vector>
 
-#include "format/coding.h"
+#include "format/rounding.h"
 #include "fs/libfuse.h"
 
 namespace {

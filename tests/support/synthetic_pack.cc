@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "format/coding.h"
+#include "format/rounding.h"
 #include "format/worker_pool.h"
 #include "format/write/index_tables.h"
 #include "format/write/output_file.h"

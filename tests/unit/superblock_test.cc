@@ -11,6 +11,7 @@
 #include "format/coding.h"
 #include "format/pack/block_tree.h"
 #include "format/pack/geometry.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {

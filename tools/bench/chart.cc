@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -505,6 +506,9 @@ std::string EscapeXml(std::string_view text) {
   return escaped;
 }
 
-std::string RenderSvg(const Chart& chart, int width) { return Drawing(chart, width).Render(); }
+std::string RenderSvg(const Chart& chart, int width) {
+  assert(width >= 320);
+  return Drawing(chart, width).Render();
+}
 
 }  // namespace quire::bench

@@ -16,14 +16,13 @@
 #include <deque>
 #include <memory>
 
+#include "format/rounding.h"
 #include "tools/bench/system_counters.h"
 
 namespace quire::bench {
 namespace {
 
 constexpr size_t kAlignment = 4096;  // of buffers, offsets and sizes: enough for O_DIRECT on every common disk
-
-size_t RoundUp(uint64_t bytes) { return static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment); }
 
 constexpr size_t kBuffersBytes = 64U << 20U;  // of all buffers together, unless the requests in flight need more
 constexpr uint64_t kPieceBytes = 4U << 20U;   // of a whole file: the largest block that is measured
@@ -34,7 +33,7 @@ constexpr uint64_t kPieceBytes = 4U << 20U;   // of a whole file: the largest bl
 class Buffers {
  public:
   Buffers(unsigned depth, uint64_t bytes)
-      : bytes_(RoundUp(bytes)),
+      : bytes_(AlignUp(bytes, kAlignment)),
         count_(std::max<size_t>(depth, std::clamp<size_t>(kBuffersBytes / bytes_, 1, kMostDepth))),
         memory_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, count_ * bytes_))) {
     if (memory_ == nullptr) throw std::bad_alloc();
@@ -253,7 +252,7 @@ Result<void> ReadDirect(const File& file, const std::string& path, const IoReque
                         std::span<std::byte> buffer) {
   ssize_t bytes = 0;
   do {
-    bytes = pread(file.fd(), buffer.data(), RoundUp(request.bytes), static_cast<off_t>(request.offset));
+    bytes = pread(file.fd(), buffer.data(), AlignUp(request.bytes, kAlignment), static_cast<off_t>(request.offset));
   } while (bytes < 0 && errno == EINTR);
   if (bytes < 0) return SystemError(errno, "{}: read with O_DIRECT", path);
   if (static_cast<uint64_t>(bytes) < request.bytes) return TooShort(path);

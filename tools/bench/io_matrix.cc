@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_set>
 
+#include "format/rounding.h"
 #include "tools/bench/chart.h"
 #include "tools/bench/sample_store.h"
 #include "tools/bench/system_counters.h"
@@ -37,7 +38,7 @@ std::vector<IoRequest> PlanSequential(std::span<const IoFile> files, uint64_t bl
       requests.push_back({static_cast<uint32_t>(file), at, std::min(block_bytes, files[file].bytes - at)});
   };
   const uint64_t first_bytes = files[order[0]].bytes;
-  const uint64_t first_blocks = (first_bytes + block_bytes - 1) / block_bytes;
+  const uint64_t first_blocks = CeilDiv(first_bytes, block_bytes);
   const uint64_t start = std::uniform_int_distribution<uint64_t>(0, first_blocks - 1)(random) * block_bytes;
   add(order[0], start, first_bytes);
   for (const uint64_t file : std::span(order).subspan(1)) add(file, 0, files[file].bytes);

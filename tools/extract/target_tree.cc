@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <filesystem>
 
 #include "tools/progress.h"
@@ -55,6 +56,7 @@ Result<File> TargetTree::Walk(const std::string& path, int flags) const {
 }
 
 Result<std::shared_ptr<const File>> FolderCursor::FolderOf(NodeNumber place) {
+  assert(place > 0);
   if (folder_ != nullptr && place - first_child_ < child_count_) return folder_;
   const auto parent = index_.GetParent(place);
   if (!parent) return std::unexpected(parent.error());

@@ -11,6 +11,7 @@
 
 #include "format/coding.h"
 #include "format/file.h"
+#include "format/rounding.h"
 #include "tests/bench/stores/archive_stores.h"
 #include "tests/bench/stores/sample_files.h"
 

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "format/coding.h"
 #include "format/file.h"
+#include "format/rounding.h"
 #include "tests/bench/stores/archive_stores.h"
 #include "tests/bench/stores/sample_files.h"
 #include "tools/bench/system_counters.h"

@@ -44,7 +44,7 @@ inline constexpr size_t kLatencyBuckets = 24;
 struct CacheStats {
   std::array<uint64_t, kCounters> counters = {};
   std::array<uint64_t, kLatencyBuckets> fill_latency_us = {};
-  // As things stand now.
+  // The state when they were asked for.
   uint64_t slots = 0;  // that have memory
   uint64_t resident_pages = 0;
   uint64_t ns_per_byte_x1000 = 0;  // what the cost model believes
@@ -54,7 +54,7 @@ struct CacheStats {
   [[nodiscard]] uint64_t reads() const;
 };
 
-// Any thread, no lock.
+// Any thread may count, and takes no lock.
 class CacheCounters {
  public:
   void Add(Counter counter, uint64_t amount = 1) {

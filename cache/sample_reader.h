@@ -50,7 +50,7 @@ struct SampleRead {
   // Called exactly once, from Start itself or from a thread of the volume source; no lock is held; must not throw.
   void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
 
-  // The reader's, while the read is under way.
+  // The reader owns these while the read is in flight.
   class SampleReader* reader = nullptr;
   struct Piece : ExtentRead {
     SampleRead* whole = nullptr;

@@ -30,7 +30,7 @@ struct MemoryGroup {
 // v1 (the hierarchy of the memory controller) and v2. `root` is prepended to /proc and to where they are mounted.
 std::vector<MemoryGroup> FindMemoryGroups(const std::string& root);
 
-// All of `text`, or nothing.
+// The number that all of `text` is; nothing where it is none.
 std::optional<uint64_t> ParseNumber(std::string_view text, int base = 10);
 // A file that holds one number and the end of the line; "max" is none.
 std::optional<uint64_t> ParseNumberLine(std::string_view text);

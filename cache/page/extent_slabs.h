@@ -52,7 +52,7 @@ class ExtentSlabs {
 
   // A slab without memory, which the caller is to get some for; nothing where there is none, or while one is coming.
   std::optional<uint32_t> TakeBare();
-  // What came of it.
+  // The slab has its memory, or there was none to be had.
   void GotMemory(uint32_t slab) { slabs_[slab].is_coming = false; }
   // Gives the memory of all but the first slabs back, where nobody uses it.
   void ReleaseMemory(Arena& arena);

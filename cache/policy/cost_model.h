@@ -31,7 +31,7 @@ class CostModel {
   static constexpr double kFirstNsPerByte = 1;
   static constexpr double kFirstNsPerRequest = 80'000;
 
-  // U and R in units of the first ones.
+  // U and R, as multiples of the first ones.
   double per_byte_ = 1;
   double per_request_ = 1;
 

@@ -39,7 +39,7 @@ struct VolumeRead {
   // repeats what failed and may pass.
   void (*done)(VolumeRead& read, int64_t result) = nullptr;
 
-  // The source's, while the read is in flight.
+  // The source owns these while the read is in flight.
   VolumeRead* next = nullptr;
   uint32_t got_bytes = 0;
   uint8_t failed_tries = 0;  // one after the other

@@ -41,7 +41,7 @@ class TreeVerifier {
   void CheckCounts();
   Result<void> CheckOwners();
 
-  // Now and then, in loops as long as the index.
+  // Loops as long as the index call it now and then.
   [[nodiscard]] Result<void> CheckInterrupted() const;
   [[nodiscard]] std::string PathOf(NodeNumber number) const;
   void Report(Fault::Kind kind, std::string path, std::string message);

@@ -17,7 +17,7 @@ namespace quire {
 
 struct PageWriterOptions {
   bool skip_unreadable = false;  // go on after a sample that cannot be read
-  // Told of each such sample, once, by one thread at a time.
+  // It is told of each such sample, once, by one thread at a time.
   std::function<void(NodeNumber node, const std::string& reason)> on_unreadable;
   std::atomic<uint64_t>* samples_done = nullptr;  // progress; optional, like all below
   std::atomic<uint64_t>* bytes_done = nullptr;

@@ -78,11 +78,11 @@ class KernelView {
   }
 
  private:
-  // Of a node: two bits, and above them the count of its lives.
+  // The byte of a node holds two bits, and above them the count of its lives.
   static constexpr uint8_t kKnown = 1;
   static constexpr uint8_t kNodeRead = 2;
   static constexpr uint8_t kOneLife = 4;
-  // Of an extent: three bits, and above them the lowest bits of its node's count.
+  // The byte of an extent holds three bits, and above them the lowest bits of its node's count.
   static constexpr uint8_t kRead = 1;     // asked for by the kernel
   static constexpr uint8_t kPushed = 2;   // and not asked for since
   static constexpr uint8_t kControl = 4;  // left out of a push

@@ -41,7 +41,7 @@ class PlaceTable {
   [[nodiscard]] static size_t HomeOf(NodeNumber node);
   [[nodiscard]] static uint64_t Encode(NodeNumber node, uint64_t place);
   [[nodiscard]] static NodeNumber NodeIn(uint64_t entry);
-  // That of the node, or the empty one where it would stand.
+  // The index of the node's entry, or of the empty one where it would stand.
   [[nodiscard]] size_t Find(NodeNumber node) const;
 
   ZeroedArray<uint64_t> entries_;  // 0: empty

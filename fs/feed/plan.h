@@ -90,7 +90,7 @@ class Plan {
 
   [[nodiscard]] uint64_t end() const QUIRE_REQUIRES(mutex_) { return base_ + nodes_.size(); }
   [[nodiscard]] NodeNumber At(uint64_t place) const QUIRE_REQUIRES(mutex_) { return nodes_[place - base_]; }
-  // The place of `node` that a read of it now would mean.
+  // The place at which a read of `node` now would be counted.
   [[nodiscard]] std::optional<uint64_t> PlaceOf(NodeNumber node) const QUIRE_REQUIRES(mutex_);
   void Register() QUIRE_REQUIRES(mutex_);
   void MoveTo(uint64_t place) QUIRE_REQUIRES(mutex_);

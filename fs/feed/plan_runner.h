@@ -83,7 +83,7 @@ class PlanRunner {
   const uint64_t max_in_flight_bytes_;
   std::atomic<bool> is_pushing_ = false;  // samples are stored, as far as was known when that was last looked at
 
-  // The thread's own.
+  // Only the thread uses these.
   bool pushes_again_ = false;        // also what the kernel was given before: it will have dropped it
   bool is_ring_refused_ = false;     // for want of memory, until the plan is over
   bool has_told_future_ = false;     // the cache knows one

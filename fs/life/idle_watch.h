@@ -19,7 +19,7 @@ class IdleWatch {
   // Looks `kIdleChecks` times in `timeout` whether `take_use` tells of use since the last look, from a thread of its
   // own, and unmounts `mount_point` when there was none for at least `timeout` and, for what the kernel remembers, one
   // look longer. `device`: of the mount, so that another one in its place is left alone. `unmounter` outlives Stop.
-  // Once.
+  // It is called once.
   Result<void> Start(std::string mount_point, dev_t device, Unmounter& unmounter, std::chrono::seconds timeout,
                      std::function<bool()> take_use);
   void Stop() { thread_.Stop(); }

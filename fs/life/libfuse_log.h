@@ -5,7 +5,7 @@
 
 namespace quire {
 
-// For all sessions of the process, from now on.
+// From now on, for all sessions of the process.
 void RouteLibfuseLog();
 
 // The last error that libfuse logged, which is all it tells about why a mount failed; "" when there was none since the

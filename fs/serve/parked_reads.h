@@ -28,9 +28,9 @@ struct ParkedRead : SampleRead {
 // requests. Thread-safe; nothing blocks but WaitUntilNone.
 class ParkedReads {
  public:
-  // A fresh one, the caller's until Return.
+  // Gives a fresh one, which the caller owns until Return.
   ParkedRead& Take();
-  // Its request was answered, and nobody holds what it read. Does not allocate.
+  // Takes back one whose request was answered, and whose bytes nobody holds. Does not allocate.
   void Return(ParkedRead& read);
 
   [[nodiscard]] size_t count() const;  // taken and not returned

@@ -1,21 +1,13 @@
 # Makes the trees that are hard to pack. Each function takes the folder to make; what needs root is left out without it.
 # shellcheck shell=bash
 
+trees_program=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/trees.py
 # random_bytes COUNT SEED: the same bytes every time, which no compressor shrinks.
-random_bytes() { python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(sys.argv[2]).randbytes(int(sys.argv[1])))' "$1" "$2"; }
-
+random_bytes() { "$trees_program" bytes "$@"; }
 # sparse FILE LENGTH [AT...]: a file of holes with 5000 bytes of data at each offset, as far as they fit.
-sparse() {
-  python3 - "$@" <<'PYTHON'
-import random, sys
-length, *offsets = map(int, sys.argv[2:])
-with open(sys.argv[1], 'wb') as file:
-    for at in offsets:
-        file.seek(at)
-        file.write(random.Random(at).randbytes(5000))
-    file.truncate(length)
-PYTHON
-}
+sparse() { "$trees_program" sparse "$@"; }
+# make_samples DIR FOLDERS FILES BYTES: a small dataset.
+make_samples() { "$trees_program" samples "$@"; }
 
 # Names of any bytes but '/' and NUL, up to 255 of them; folders of 0 and 1 entries; a deep one.
 make_odd_names() {
@@ -146,17 +138,4 @@ make_odd_tree() {
   make_xattrs "$1/xattrs"
   make_times "$1/times"  # last, though nothing below writes into it
   touch -d 2011-11-11T11:11:11.111111111Z "$1"
-}
-
-# make_samples DIR FOLDERS FILES BYTES: a small dataset.
-make_samples() {
-  python3 - "$@" <<'PYTHON'
-import os, random, sys
-top, folders, files, size = sys.argv[1], *map(int, sys.argv[2:])
-data = random.Random(1)
-for folder in range(folders):
-    os.makedirs(f'{top}/{folder:03}', exist_ok=True)
-    for file in range(files):
-        with open(f'{top}/{folder:03}/{file:05}.bin', 'wb') as f: f.write(data.randbytes(size))
-PYTHON
 }

@@ -10,6 +10,7 @@ assert_equal "$(diff <(cat <<<"$paragraphs") <(cat <<<"$rows") || true)" '' 'par
 mapfile -t tests < <(sed -n '/^## Which test/,$p' "$document" | grep -o '[a-z]*/[a-z_]*' | grep -v '^tests/' | sort -u)
 [ ${#tests[@]} -ge 30 ] || fail "only ${#tests[@]} tests are named"
 for test in "${tests[@]}"; do
-  [ -x "$repository/tests/${test}_test.sh" ] || [ -f "$repository/tests/${test}_test.cc" ] || fail "SEMANTICS.md names $test, which is no test"
+  [ -x "$repository/tests/${test}_test.sh" ] || [ -x "$repository/tests/${test}_test.py" ] ||
+    [ -f "$repository/tests/${test}_test.cc" ] || fail "SEMANTICS.md names $test, which is no test"
 done
 pass

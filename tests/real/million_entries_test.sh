@@ -1,3 +1,3 @@
 #!/bin/bash
 # Goal: a folder of 1,000,000 entries lists each of them once, in full, and finds each by name.
-QUIRE_ENTRIES=1000000 exec "$(dirname "$0")/../mount/million_entries_test.sh"
+QUIRE_ENTRIES=1000000 exec "$(dirname "$0")/../mount/million_entries_test.py"

@@ -15,7 +15,7 @@ import pytest
 
 SUPPORT = pathlib.Path(__file__).resolve().parents[1] / 'support'
 sys.path.insert(0, str(SUPPORT))
-pytest.register_assert_rewrite('harness')
+pytest.register_assert_rewrite('harness', 'mount_model')
 import harness  # pylint: disable=wrong-import-position
 
 SKIPPED = 77

@@ -24,7 +24,7 @@ class BlockRuns {
 
   // How many blocks to read from `block` on, none of which is loaded. More than one only where `block` goes on a run,
   // and never more than were read of that run before: one that ends after N blocks has read 2 N at most.
-  // REQUIRES: block < the count, and `is_loaded(block)` is false.
+  // One where another thread has loaded it since the caller looked. REQUIRES: block < the count.
   uint64_t Extend(uint64_t block, const std::function<bool(uint64_t)>& is_loaded);
 
  private:

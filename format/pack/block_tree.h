@@ -70,7 +70,7 @@ class BlockTree {
     return (loaded_[level][block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
   }
   Result<void> Load(size_t level, uint64_t block) const;
-  // How many blocks to read from `block` on. REQUIRES: it is not loaded.
+  // How many blocks to read from `block` on. REQUIRES: it was not loaded a moment ago.
   uint64_t BlocksToRead(size_t level, uint64_t block) const;
   // Copies `bytes` of the block into place unless they do not match its sum, which false means.
   bool PublishIfIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const;

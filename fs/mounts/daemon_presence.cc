@@ -13,20 +13,31 @@ namespace {
 // its disk does not answer.
 constexpr std::chrono::seconds kFormerDaemon(1);
 
-std::string NameOf(dev_t device) { return fmt::format("mount/{}:{}", major(device), minor(device)); }
+// Former daemons of one device that may be there still, stopped, say, or behind a disk that does not answer.
+constexpr int kMostDaemons = 8;
+
+std::string NameOf(dev_t device, int former_daemons) {
+  const std::string name = fmt::format("mount/{}:{}", major(device), minor(device));
+  return former_daemons == 0 ? name : fmt::format("{}/{}", name, former_daemons);
+}
 
 }  // namespace
 
 File AnnounceDaemon(dev_t device) {
-  auto presence = Announce(NameOf(device));
-  if (!presence && WaitForRelease(Watch(NameOf(device)), kFormerDaemon)) presence = Announce(NameOf(device));
-  return presence ? *std::move(presence) : File();
+  WaitForRelease(Watch(NameOf(device, 0)), kFormerDaemon);
+  for (int former = 0; former < kMostDaemons; ++former)
+    if (auto presence = Announce(NameOf(device, former))) return *std::move(presence);
+  return {};
 }
 
 PresenceWatch WatchDaemon(const MountEntry& mount) {
-  PresenceWatch watch = Watch(NameOf(mount.device));
-  const bool is_trusted = watch.user == 0 || watch.user == geteuid() || watch.user == mount.user;
-  return is_trusted ? std::move(watch) : PresenceWatch();
+  // The device is that of the mount, so whoever announced itself behind another daemon is the one who serves it.
+  for (int former = kMostDaemons; former-- > 0;) {
+    PresenceWatch watch = Watch(NameOf(mount.device, former));
+    const bool is_trusted = watch.user == 0 || watch.user == geteuid() || watch.user == mount.user;
+    if (watch.is_open() && is_trusted) return watch;
+  }
+  return {};
 }
 
 }  // namespace quire

@@ -10,7 +10,7 @@
 namespace quire {
 
 // Held by the daemon of `device`, the mount's st_dev, until it ends. Waits a moment for the daemon of a former mount
-// that had this device. Not open where it cannot be had: the name is a comfort, and no mount fails for the lack of it.
+// that had this device, and takes a name behind it where that goes on. Not open where it cannot be had: the name is a comfort, and no mount fails for the lack of it.
 File AnnounceDaemon(dev_t device);
 
 // The daemon of `mount`. Not open where none is seen, and where the name is held by a user who can be neither root nor

@@ -217,7 +217,7 @@ void FileSystem::Ioctl(fuse_req_t request, fuse_ino_t /*inode*/, unsigned /*comm
 
 void FileSystem::Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* /*file*/) {
   // Without holes the kernel needs no help, and asks no more once it has heard so.
-  if (!tree_.HasHoles()) {
+  if (!tree_.MayHaveHoles()) {
     fuse_reply_err(request, ENOSYS);
     return;
   }

@@ -53,8 +53,11 @@ class PackTree : public InodeSpace {
   // damaged, in which case figures are wanted most.
   [[nodiscard]] bool LacksTop(std::string_view name) const;
 
-  // Without them no seek needs help.
-  [[nodiscard]] bool HasHoles() const { return index_.superblock().records(Section::kSegments) != 0; }
+  // Without them no seek needs help. A file that is one hole has no segment, but a size of which nothing is stored.
+  [[nodiscard]] bool MayHaveHoles() const {
+    const Superblock& superblock = index_.superblock();
+    return superblock.records(Section::kSegments) != 0 || superblock.sample_bytes != superblock.stored_bytes;
+  }
 
  private:
   // The inode of `name`; 0 when there is none.

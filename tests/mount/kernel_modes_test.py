@@ -121,3 +121,15 @@ def test_holes(scratch, pack, mount):
     with open(shown / 'file', 'rb') as file:
         data = os.lseek(file.fileno(), 0, os.SEEK_DATA)
         assert 0 < data <= DATA_AT < os.lseek(file.fileno(), data, os.SEEK_HOLE) < HOLE_BYTES
+
+
+def test_file_that_is_one_hole(scratch, pack, mount):
+    (scratch / 'tree').mkdir()
+    with open(scratch / 'tree/file', 'wb') as file:
+        file.truncate(HOLE_BYTES)
+    pack(scratch / 'tree', scratch / 'hole.quire')
+    shown = mount(scratch / 'hole.quire')
+    with open(shown / 'file', 'rb') as file:
+        for _ in range(2):
+            assert errno_of(os.lseek, file.fileno(), 0, os.SEEK_DATA) == errno.ENXIO
+            assert os.lseek(file.fileno(), 0, os.SEEK_HOLE) == 0

@@ -121,8 +121,7 @@ class Caller:
     def draw_seek(self):
         path = self.draw_file()
         offset, _ = self.draw_places(path)[0]
-        # A file that is one hole is taken for data in a pack that has no segments, FORMAT.md's, of other files.
-        if outcome(find_data, self.tree.full(path[1:])) in ([], 'ENOENT'):
+        if outcome(find_data, self.tree.full(path[1:])) == 'ENOENT':
             return self.draw_read()
         return 'seek', path, self.chance.choice((os.SEEK_DATA, os.SEEK_HOLE)), offset
 

@@ -54,9 +54,9 @@ stop_daemon
 assert_exit 0 timeout -k 1 15 "$QUIRE" umount --lazy "$mnt"
 mount_pack "$scratch/tree.quire" "$mnt"
 cmp "$scratch/tree/folder/name" "$mnt/folder/name"
+umount_pack "$mnt"  # though the kernel may have given it the device number of the one before, whose daemon is still there
 kill -CONT "$daemon"
 until_true 10 gone "$daemon" || fail 'the daemon does not end when it goes on'
-umount_pack "$mnt"
 
 # Frozen with its control group, of each version that is there.
 is_frozen() { grep -qx FROZEN "$group/freezer.state" || grep -qx 'frozen 1' "$group/cgroup.events"; } 2>/dev/null

@@ -44,6 +44,22 @@ TEST(DaemonPresence, TheEndOfTheDaemonEndsTheWait) {
   EXPECT_TRUE(WaitForEnd(watch, std::chrono::minutes(1)));
 }
 
+TEST(DaemonPresence, TheDaemonOfAFormerMountIsNotTakenForThatOfThisOne) {
+  File former = AnnounceDaemon(OwnDevice());
+  File daemon = AnnounceDaemon(OwnDevice());
+  ASSERT_TRUE(former.is_open() && daemon.is_open());
+  const PresenceWatch watch = WatchDaemon(OwnMount());
+  ASSERT_TRUE(watch.is_open());
+  former = File();
+  EXPECT_FALSE(WaitForRelease(watch, milliseconds(20)));
+  // Nor is it the other way round, once the former one has gone.
+  const PresenceWatch later = WatchDaemon(OwnMount());
+  ASSERT_TRUE(later.is_open());
+  daemon = File();
+  EXPECT_TRUE(WaitForRelease(watch, std::chrono::minutes(1)));
+  EXPECT_TRUE(WaitForRelease(later, std::chrono::minutes(1)));
+}
+
 TEST(DaemonPresence, ASignalIsNotTheEnd) {
   const File daemon = AnnounceDaemon(OwnDevice());
   const PresenceWatch watch = WatchDaemon(OwnMount());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads of the cache's own: they take no signal away from the program, top(1) and debuggers show their name, and no
 // exception that leaves what they run ends the program.
 #pragma once

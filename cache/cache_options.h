@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a user may choose about the cache, and the names of the choices: for mount options, benchmarks and reports.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the cache did, counted once and in one place each. Counting costs an uncontended addition: every thread has a
 // block of counters of its own, which a snapshot adds up. Readable at any time; the sum of counters that are read while
 // others move is a little of both moments.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps the cache's memory in step with what readers and the machine need: looks at the memory that is available while
 // the cache is used, has slots get memory before readers need them, and has the cache give back what it does not need.
 #pragma once

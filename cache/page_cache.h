@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages of one pack in memory: pinned while used, evicted by policy; one fill of a page whatever the number
 // of readers; a reader that has to wait parks, and no thread waits with it. This file joins the pieces: which page is
 // where (page/slot_table.h), which slot it gets (page/slot_supply.h), how it comes (page/page_fills.h), extents that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The seam between the file system (or `quire cat`) and the bytes of samples: everyone who wants sample bytes asks
 // here, and gets pinned, verified memory. Behind it stands the page cache: cache/DESIGN.md.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "format/checksum.h"
 
 // On x86 the library's own dispatcher picks SSE2, AVX2 or AVX-512 by cpuid, whatever machine built it. CMake says

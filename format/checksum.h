@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // XXH3-64, the only checksum of the format (xxHash 0.8, seed 0, default secret).
 #pragma once
 

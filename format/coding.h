@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Little-endian integers of 1 to 8 bytes in byte spans. Inline: the hit path decodes records with them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names and messages made fit for a terminal. Names in packs and on disks are anybody's bytes: none of them may steer a
 // terminal, begin a line of a log, or make text read in another order than it is written.
 //

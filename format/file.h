@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file descriptor with an owner, and reads and writes that are complete or an error.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A mutex whose rules clang checks: what it guards is only touched with it held (-Wthread-safety, tests/lint). The
 // macros are those of https://clang.llvm.org/docs/ThreadSafetyAnalysis.html, and nothing for other compilers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many files a process may open (RLIMIT_NOFILE). Who keeps files open takes a share of what is left, so that a low
 // limit makes work slower and does not end it.
 #pragma once

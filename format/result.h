@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Errors as values: every operation that can fail for a reason outside the program returns Result<T>.
 // A message names the field, the cause and, where there is one, the remedy; it has no trailing newline.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Multiples of a unit that need not be a power of two.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads that run one loop at a time, and the token by which a caller stops them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fixed array of zeros whose memory is used as it is touched: for tables as long as the pack or a part of it,
 // which may be of any size while only a small part of it is ever read.
 #pragma once

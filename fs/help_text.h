@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The form of help texts: prose in lines, and lists of what can be given, each with its text beside it. Words are never
 // cut; one that is longer than a line has a line of its own.
 #pragma once

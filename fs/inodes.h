@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The numbers by which the kernel knows what a mount holds: nodes of the pack, and the control files behind them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The JSON that every command and `.quire/stats` print: packaging/man/quire-json.7.md is its contract with programs.
 #pragma once
 

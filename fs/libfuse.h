@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libfuse's low-level API, in the one version that Quire is written against. Include this and never its headers.
 #pragma once
 

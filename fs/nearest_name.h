@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What was meant by a name that is mistyped: of a command, an option, a mount option.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `quire bench` is a program of its own, quire-bench: it is for whoever measures, and not for every node
 // that mounts. It lies beside quire where it was built, and in libexec where it
 // is installed.

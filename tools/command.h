@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The `quire` command: main.cc owns the Program, one file a subcommand adds its own options and body.
 #pragma once
 

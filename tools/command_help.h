@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The form of --help: usage with all that must be given, arguments, options, commands, in lines of 80 columns.
 #pragma once
 

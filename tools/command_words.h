@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each word of a command line is to a parser that has not seen it: for completion, and to name a word that is
 // wrong as the parser does not.
 #pragma once

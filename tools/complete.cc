@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `quire complete -- WORDS...` prints for the scripts in packaging/completions/. The last of WORDS, maybe empty,
 // is the one to complete, as far as the cursor. The first line says what could stand there, in fields between tabs:
 //

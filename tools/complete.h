@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What could stand where the cursor is: the completion of bash, zsh and fish, derived from the parser itself.
 #pragma once
 

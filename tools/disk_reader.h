@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pack read past the kernel's page cache, where that can be had: for commands that read much of it once, in large
 // pieces.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIGINT, SIGQUIT, SIGTERM and SIGHUP, which are the same in all commands: "quire SUBCOMMAND: interrupted", and an end
 // by that signal, so that a shell's loop ends too (its status is 128 plus the signal's number). One that was ignored
 // when the program started stays ignored, as nohup wants.

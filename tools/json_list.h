@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A JSON object with a list that may be longer than memory: printed to standard output item by item, a line each.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The forms in which `quire ls` lists. Each writes to standard output, tells faults of the index to stderr, goes on
 // without what is damaged, and returns how many faults there were.
 #pragma once

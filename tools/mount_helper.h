@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What mount(8) runs for the types quire and fuse.quire: this program under the names mount.quire and mount.fuse.quire.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mounts a pack, for `quire mount` and for mount(8)'s helper.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entries of a pack, for what lists them or compares them.
 #pragma once
 

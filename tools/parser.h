@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parser of a command line: what a program declares of it, and what help, completion and messages ask about what
 // was declared. CLI11 does the work. A file that includes it takes 11 seconds to compile, so parser.cc alone does.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Progress of long work on stderr: a line with a bar on a terminal, which stays when the work is done; otherwise a line
 // at the beginning, and one now and then.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far work is, as one line.
 #pragma once
 

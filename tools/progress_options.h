@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command with progress can be told about it.
 #pragma once
 

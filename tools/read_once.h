@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How commands that read a pack once, in order, set up its cache.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tools/service_notify.h"
 
 #include <sys/socket.h>

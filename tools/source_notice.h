@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is odd about a directory that is to be packed.
 #pragma once
 

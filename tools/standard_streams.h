@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Standard streams as they come: closed, as some supervisors and crontabs start a program, or on a disk that is full.
 #pragma once
 

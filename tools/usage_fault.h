@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is wrong with a command line, said with the command that it was meant for and the word that is at fault.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of the cache: addresses for slots of one page each, and memory behind those that are in use, huge pages
 // where the machine gives them. A slot gets its memory before anyone uses it, by calls that return errors, so that no
 // access to it ever raises SIGBUS, and gives it back when nobody needs it any more. It is left out of core dumps, and a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control groups that may limit this process's memory, wherever they are mounted, and the numbers in the small text
 // files that the kernel shows for them and for the machine. cgroups(7), proc(5).
 #pragma once

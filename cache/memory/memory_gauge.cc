@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cache/memory/memory_gauge.h"
 
 #include <fcntl.h>

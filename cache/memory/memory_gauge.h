@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much memory this process could still use now, and whether memory is short: for callers that ask many times a
 // second. What it reads are small files of the kernel, which it finds once and keeps open.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much memory this process may really use: the machine's, or what its control groups leave of it. In a container
 // or a batch job the machine's own figure is a wrong answer that ends with the out-of-memory killer.
 #pragma once

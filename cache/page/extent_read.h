@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A read of one extent, from the one who asks to the one who answers, and queues of such reads.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where extents are that were read alone: a few slots of the arena, filled from front to back and emptied as a whole,
 // the oldest first. So an extent that the kernel asks for in several requests is read once, memory never fragments, and
 // it lies in the same huge memory as pages do. The first slabs have memory from the start; further ones get it when

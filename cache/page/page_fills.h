@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages on their way from a volume into their slots: which bytes are still to come, who waits for them, and what is
 // read next. What a reader waits for is read at once. All else waits here, in this order: the rest of pages that
 // readers asked for, pages read ahead of a run, pages that are swept. Of that only so much is in flight that the volume

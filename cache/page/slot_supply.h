@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slots for pages that come, and their memory: free slots are used again first, then those of pages that readers are
 // done with, then the arena grows as far as residency permits, then a page goes that the policy chooses. What stays
 // free goes back to the machine. Not thread-safe: the cache's lock guards it. Allocates in its constructor only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which page lies in which slot, and who uses it: all that a hit touches, without a lock, and the lists of slots that
 // can be used again.
 //

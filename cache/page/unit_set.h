@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a page by units of 16 KiB: which of them have come, are on their way, or are not needed. Two words.
 #pragma once
 

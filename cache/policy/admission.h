@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Admit or bypass: whether a read of a page that is not resident fills the page and keeps it, or reads its extent only.
 // Not thread-safe: the cache's lock guards it. Allocates in its constructor only.
 #pragma once

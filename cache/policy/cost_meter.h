@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Watches a volume work, and tells its cost model: how long it was busy for how many requests and bytes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a read costs on this volume: C = N * U + R, N bytes, U seconds a byte, R seconds a request, learnt from the
 // volume's own completed reads. Both are throughput costs at the depth that the reads were made with: the time during
 // which the volume was busy, divided among what it did, so that a deep queue makes requests cheap as it really does.

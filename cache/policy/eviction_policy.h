@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which page gives up its slot. A policy ranks the candidates by what the cache knows of them; it keeps no list of its
 // own, so that a hit writes nothing but its slot's own cache line. The cache ranks all slots of a small arena, and some
 // of a large one at a time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages that will be read ahead, in order, as many as it was made for. Not thread-safe. Allocates in its constructor
 // only.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds sequential runs in the order of the pack, and says which pages to fill before they are asked for. Not
 // thread-safe: the cache's lock guards it. No allocation after construction.
 #pragma once

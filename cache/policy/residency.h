@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One decision about two memories: the slots of the arena, and what the kernel's page cache may hold of the samples.
 // Where the kernel can hold all of them, the arena is a stream: every page that is touched is filled, its samples are
 // pushed on, and its slot is free again. Where it cannot, the arena is a store, and pages are admitted as admission.h

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When pages that could not be read may be tried again as a whole. Where a pack was cut in the middle of a page, each
 // try is for nothing: so the pause after a failure doubles, up to a second, with each that follows within two. Not
 // thread-safe.

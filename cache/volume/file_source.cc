@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cache/volume/file_source.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A volume that is a local file: io_uring where the kernel permits it, else a pool of threads; O_DIRECT where the file
 // system permits it, else buffered reads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cache/volume/read_ring.h"
 
 #include <sys/syscall.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A ring of io_uring that reads and does nothing else. Operations of a ring pass by every filter of system calls: a
 // ring that could open, connect or send would undo what such a filter forbids.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file read on machines that refuse io_uring: a pool of threads, each with one positional read at a time.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cache/volume/uring_file_source.h"
 
 #include <liburing.h>

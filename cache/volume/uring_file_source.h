@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file read by io_uring: a few threads, each the only owner of a ring, with many reads in flight in each.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The volumes of an index as one row of pages, numbered from 0 on. Tables, accounts and policies count pages and know
 // nothing of volumes; here a page is told to be bytes of a volume, and each read goes to the source of its volume.
 // Immutable, so any thread may call anything.

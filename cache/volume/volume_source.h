@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a volume's bytes come from: many reads in flight, no thread waiting for any one of them. The cache knows
 // volumes through this alone.
 //

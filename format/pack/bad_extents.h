@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The extents of a pack that cannot be used, and why: what the check of pages tells the check of samples. Thread-safe.
 #pragma once
 

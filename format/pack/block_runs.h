@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which blocks of an index are read in order, and so how many to read at once. Nodes are numbered breadth first and
 // names stand in the order of their nodes, so that a walk of a tree goes through each of both in order, once for each
 // depth. A look-up goes through nothing in order, and gets the one block that it asks for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The index as blocks of 64 KiB that are loaded, and checked against a tree of sums, at first touch. Where touches go
 // through blocks in order, the blocks behind are read along. Address space is reserved for all of it, memory is used
 // for what was loaded: opening costs O(1) whatever the size, damage stays in its block, and a truncated file is an

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths of entries, from the root of a pack and without a leading '/'.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faults that tasks find side by side, told in the order of the tasks, and no more of them than a limit.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sizes that the format is built on. FORMAT.md is the authority.
 #pragma once
 

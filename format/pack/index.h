@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The index of one generation, read only: typed records out of verified blocks, every number checked against what
 // it points into before anyone uses it. No allocation on the paths of lookup, attributes and content.
 // Thread-safe. Views stay valid as long as the Index. Errors: kCorrupt (the message names record and field), kSystem

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fixed number of bits, all clear at first, whose memory is used where one is set. Thread-safe.
 #pragma once
 

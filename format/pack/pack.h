@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pack opened for reading: its file, superblock and index, and the bytes of volume 0. Thread-safe.
 #pragma once
 

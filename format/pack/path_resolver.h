@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths inside a pack, as the kernel would walk them on a mount.
 #pragma once
 

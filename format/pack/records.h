@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixed-size records of the index, decoded. FORMAT.md is the authority on every byte.
 // Decoding checks nothing: format/pack/index.h compares each number with what it points into.
 #pragma once

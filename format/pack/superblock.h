@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The superblock: what a reader trusts before any other checksum has passed. Two slots, one for each parity
 // of the generation; a commit writes the slot that the last one did not.
 // FORMAT.md is the authority on every byte: where the two differ, this file is wrong.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the index of a pack against itself: that it is a tree, that each entry is sound, that counts and owners are
 // what they say. The part of `quire verify` behind the sums.
 #pragma once

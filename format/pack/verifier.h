@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads everything of a pack and checks it: every sum, every number, every name, and whether they agree with each
 // other. Never stops at the first fault.
 #pragma once

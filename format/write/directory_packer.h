@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `quire pack`: scans a directory, orders its samples, finds duplicates, and hands them to the pack writer.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds samples with the same content, so that `quire pack --dedup` stores it once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The patterns of --exclude: which entries of a tree a pack is without.
 #pragma once
 

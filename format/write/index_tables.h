@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The index of a pack under construction: what a scan, an importer or a test fills in and the index writer encodes.
 // Not thread-safe.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Encodes index tables: the sections, the sum tree, and the superblock fields that describe them.
 #pragma once
 

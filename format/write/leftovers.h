@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What packers leave in a folder when they die. Where files can have no name until they are complete, that is nothing,
 // but for the moment between two names of one that replaces another; elsewhere it is all that was written. Such a file
 // is known by its name, and its packer lives as long as it is locked.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a pack may have instead of the source's owners and times, so that trees of equal content make equal packs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file that appears under its name complete or not at all. It has no name while it is written (O_TMPFILE), so that
 // even SIGKILL or a power cut leaves nothing behind; where the file system has no unnamed files, or gives them no name
 // later, it has a random temporary one, under which leftovers.h finds what was left. What would keep the finished file

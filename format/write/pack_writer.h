@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Index tables and a source of sample bytes become a pack: `quire pack` and every importer end here. The steps: lay out
 // the pages, fill and write them, write the index, commit, give the file its name. Until the last step there is nothing
 // under that name.

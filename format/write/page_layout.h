@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decides where each run of sample bytes goes: pages are filled in the order of the samples, and the gap at the end of
 // a page is filled with what fits best of the samples just ahead, or with the front of the next one. One page is open
 // at a time, so the pages need no memory. Measured waste: see README.md.

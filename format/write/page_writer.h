@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fills the pages of a pack from a sample source and writes them: one task a page, so that many small files are read at
 // once and the result does not depend on how many threads read.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of paths or patterns that people write and programs pipe: one a line, or separated by NUL.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the bytes of a pack's samples come from: a directory, an importer's archive, a generator.
 #pragma once
 

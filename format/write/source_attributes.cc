@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "format/write/source_attributes.h"
 
 #include <linux/limits.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the entry of a source tree has beside its mode and owner: extended attributes, access lists, labels and
 // capabilities.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tells one version of a file from every other, so that a sample is one file at one moment.
 #pragma once
 

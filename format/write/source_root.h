@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directory that is packed. It is opened once, and what lies below is opened from its descriptor and never through
 // a symlink: nothing outside is read, whatever becomes of its path and of the folders below while the packer works.
 #pragma once

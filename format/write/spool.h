@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A growable array that lives in an unnamed temporary file: the kernel may write it out when memory is short, so
 // building the index of a hundred million samples needs disk, not memory. The space is allocated before it is touched:
 // a full disk is an error value, not SIGBUS.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the namespace of a directory into index tables: names, kinds, modes, owners, times, links, extended attributes
 // and where samples have holes; not the samples' bytes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory for copies that are made and done with in one order: a fixed amount, taken from the kernel at once and given
 // back at once.
 #pragma once

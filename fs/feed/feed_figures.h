@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What was pushed into the kernel's page cache and what plans told, as numbers for people and programs.
 #pragma once
 

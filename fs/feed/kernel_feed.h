@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All that gives the kernel bytes before it asks: what is known of its cache, the pusher, and the plan. The file system
 // tells it what the kernel does, the session starts and stops it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel has of each sample, as far as it lets anyone know. It tells of look-ups, of reads that it cannot
 // answer itself and of inodes that it lets go; it does not tell when it answers a read from its page cache, nor when it
 // drops a page. So everything here is a belief, good enough to choose what to push and never used to answer anything.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes in order, which grow behind and are dropped in front: the places of a plan. A node takes 4 bytes where the pack
 // has fewer than 2^32, else 8. The memory comes from the kernel in chunks and goes back to it chunk by chunk, so that a
 // long list leaves nothing behind in the heap.

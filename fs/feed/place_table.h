@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where in a plan a node stands: its place by its number, for a window of places. The table's size is that of the
 // window, whatever the number of nodes: a table with an entry for each node would grow with the pack.
 #pragma once

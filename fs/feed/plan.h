@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order in which samples will be read, told in advance, and where in it the readers are.
 //
 // The kernel answers reads of pushed samples without a word, so progress would not be seen. Therefore every 32nd sample

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What programs write into `.quire/plan`, from bytes in pieces to nodes.
 //
 // Text: paths below the root of the mount, each ended by a newline or by NUL; the first of the two that comes decides

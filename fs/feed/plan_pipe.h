@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `.quire/plan`: how programs hand in a plan. The mount is read-only, so that the kernel asks nothing needlessly (a
 // mount that could be written to has its attributes asked for after each read), and on such a mount a regular file
 // cannot be written by anyone. A named pipe can: it is the kernel's own, and only its name is ours.

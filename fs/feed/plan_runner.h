@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goes ahead of the readers along a plan: brings each sample into memory, and on into the kernel's page cache.
 //
 // Storing into the kernel can wait for a read of the sample that is under way, which may wait for memory of the cache

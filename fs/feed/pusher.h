@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pushes the samples of pages that came into memory on into the kernel's page cache, by threads of its own.
 #pragma once
 

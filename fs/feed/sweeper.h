@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sweeps a volume that is being read as a whole: fills the pages that nobody has asked for yet, in their order, so that
 // their samples are pushed before anyone does. How much of that is worth it says cache/policy/residency.h; the cache
 // reads swept pages behind all that readers wait for.

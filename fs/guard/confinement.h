@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a daemon may still do, as its threads are told before they touch a byte of the pack: privileges.h and
 // path_filter.h together, and, once all threads run, syscall_filter.h.
 #pragma once

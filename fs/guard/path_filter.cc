@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/guard/path_filter.h"
 
 #include <fcntl.h>

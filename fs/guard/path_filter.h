@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files that a thread may still open: Landlock, landlock(7). What a process may open as its user is far more than a
 // daemon needs: root's own files, or all that an ordinary user has.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/guard/privileges.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a process may do besides its work: as little as the kernel can be told. A pack is read by a program that trusts
 // no byte of it, and what should go wrong all the same must not have all the rights of the user who mounted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The system calls that a process may still make once it does its work. A hostile pack that took the daemon over could
 // run no program, reach no network, and look into no other process.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far the kernel reads ahead within a file of a mount.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process in the background that is known to work before anyone lets go of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/life/error_report.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An error as bytes, for a pipe between two processes of one program.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/life/idle_watch.h"
 
 #include <spdlog/spdlog.h>

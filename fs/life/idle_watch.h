@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes a mount away that nobody uses: `timeout=`. Used is what somebody has open or works in, which the kernel knows
 // and refuses to unmount, and what was asked for lately, which the file system knows.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/life/libfuse_log.h"
 
 #include <fuse_log.h>

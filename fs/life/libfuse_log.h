@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends what libfuse has to say to spdlog instead of stderr.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that can be known to be in the way of a mount, checked before libfuse tries and said in words that name
 // the remedy.
 #pragma once

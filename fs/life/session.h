@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a mount: from a pack's path to the last answer.
 #pragma once
 

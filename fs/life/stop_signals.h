@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIGINT, SIGQUIT, SIGTERM and SIGHUP as events for one thread, so that a session can be ended in order: a handler
 // could only set a flag, and what stores into the kernel must be stopped while requests are still answered. SIGHUP need
 // not be the end: daemons open their log anew by it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process beside the daemon that can do one thing: take its mount away. So the daemon itself needs no right to, and
 // can be kept from running programs (fusermount3, for ordinary users), from unmounting (for root), and, by Landlock,
 // which forbids unmounting together with opening, from files.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether the daemon of a FUSE mount lives and answers, asked with a limit of time: the kernel lets whoever asks a
 // mount wait for as long as its daemon is stopped.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where else a mount is: bind mounts, and the copies that containers and services get with a mount namespace of their
 // own.
 #pragma once

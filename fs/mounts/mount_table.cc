@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fs/mounts/mount_table.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is mounted where, asked in ways that never touch what is mounted: a mount whose daemon is gone or hangs must be
 // found too.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One mount at a time is made at a directory: whoever looks what is mounted there, and then mounts, finds nothing
 // changed in between. Where several commands are started at once, as by the tasks of a job, one mounts and the others
 // see it.

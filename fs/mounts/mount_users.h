@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who keeps a mount busy, as fuser(1) finds it: for messages.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How processes of quire learn of each other without files, bytes or threads: one holds an abstract socket of a name,
 // and the kernel hangs up on whoever is connected when it lets go or ends, by a crash as well. Nobody accepts a
 // connection. A different network namespace does not see the name.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes a mount away, as root or through fusermount3.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table behind mount_options.h: each option once, with what it does and what is said of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `-o` means: one table of options, for the command line, fstab and mount(8), and for the texts that list them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What stat(2) says of a node.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a mount tells of itself: the folder `.quire`, which the root does not list but finds by name, and the files in
 // it. `plan` is a named pipe, of which nothing but the name is here (plan_pipe.h). Each look-up of another file makes
 // its content, under an inode of its own that lives until the kernel forgets it: so whoever has it open reads one

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The entries of a directory from any position, without state: an entry's cookie is where the next one stands, so a
 // listing can be interrupted, resumed and sought in for as long as the pack is mounted. A cookie says as well whether
 // an entry before it could not be read: the kernel keeps listings that ended well, and such a one must not.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one place where an Error becomes an errno: it is logged with its cause, once, and counted. Thread-safe.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The extended attributes that a pack holds: `user.` ones of samples and directories.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pack as a read-only file system: the bridge from libfuse's requests to the spaces of inodes that answer them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What gives a mount its inodes. There are two: the tree of the pack (pack_tree.h) and the control files
 // (control_files.h). The bridge to libfuse (file_system.h) asks the one to which an inode belongs, and knows no kinds
 // of inodes beyond that.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the control file `stats` tells of a mount. packaging/man/quire-json.7.md is its contract with programs.
 #pragma once
 

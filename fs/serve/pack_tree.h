@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tree of a pack as inodes. fs/SEMANTICS.md says what they promise. Nodes are stateless: no handle, no reference
 // count. The inode is the node number + 1, so there is nothing to open, to release, or to forget.
 #pragma once

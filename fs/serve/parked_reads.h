@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests that wait for the disk while no thread waits with them.
 #pragma once
 

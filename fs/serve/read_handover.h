@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a read, handed from the thread that got them to the thread that must answer with them, and waits. One
 // read, once. Both hold it by a shared pointer: whoever waits may leave first.
 #pragma once

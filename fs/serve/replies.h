@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How requests are answered: what several operations share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads of samples. One whose bytes are in memory is answered at once. Another one parks, and a thread of the volume
 // source answers it once they are there; where it came by io_uring its own thread waits and answers (transport.h). No
 // lock is held while answering, and what an answer was made of is let go of as soon as it is written.

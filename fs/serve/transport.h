@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How requests come from the kernel and answers go back: by read(2) and writev(2) on /dev/fuse, or through io_uring
 // (FUSE-over-io_uring), which needs a libfuse that was built with it, a kernel that knows it, and its switch on.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints the table of mount options as markdown, for manual pages: a heading for each group, below it what the table
 // says of each option, and the names of those of which it says nothing.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """That a contestant serves the tree that the others serve: only then is it measured."""
 import os
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is measured: how each builds its image of a tree, what it needs, and how it is mounted, all in its best mode for
 reading samples: nothing compressed unless that is better, as many threads as it has.
 

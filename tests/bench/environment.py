@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the benchmarks have in common: where things are, and the kernel's caches.
 
 QUIRE            the command to measure; default build/release/bin/quire

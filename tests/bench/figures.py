@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic of the comparison. Pure functions."""
 import dataclasses
 import math

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Goal: the arithmetic of the comparison says what was measured: medians, ratios within a round, places, time left, messages
 that strace saw, and the cells that RESULTS.md shows."""
 import dataclasses

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How fast the sources read a file, and what processor time a gigabyte costs, by engine and by kind of memory. To
 // be compared with fio at the same block size and depth:
 //   QUIRE_BENCH_FILE=FILE file_source_benchmark --benchmark_repetitions=5

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """One epoch as people train: torchvision's ImageFolder of a folder of images, then a shuffling DataLoader with workers that
 read and decode every image. The machine's caches are dropped before (root), but after all that Python loads. Prints JSON.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cgroup that readers, mounts and daemons are started in: with less memory than the data, or a slow disk.
 
 Memory counts processes and page cache together. The cache of a file belongs to the group whose process read it first,

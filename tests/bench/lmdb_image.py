@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """An LMDB of the regular files of a tree, as people make one for a loader: keyed by number in path order.
 
     tests/bench/lmdb_image.py TREE OUT"""

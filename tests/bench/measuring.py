@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One measurement each: an experiment on a contestant, by `quire bench`, fio, torch or strace. Returns rows for the JSON file,
 in which all fields of `quire bench` are kept."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a FUSE daemon and the kernel say to each other, counted by strace as reads and writes of /dev/fuse. It slows the daemon
 down several times, so that only numbers count. What goes another way than read and write, such as io_uring, is not seen."""
 import collections

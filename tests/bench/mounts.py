@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mounts that are always taken down again, with their loop devices and daemons."""
 import contextlib
 import ctypes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a hit costs: look-up, pin and unpin of an extent whose page is resident, and the same with the way from a
 // sample's node to its bytes. `--benchmark_filter=Hit`; items per second are of all threads.
 #include <benchmark/benchmark.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RESULTS.md and results.svg from what runs of `peers` wrote with --json."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trees that the benchmarks read: files of incompressible bytes from a seed, without repeats, so that there is nothing
 to compress or to deduplicate; and real ones, Debian's icon theme Papirus and images of Debian's Fashion-MNIST."""
 import concurrent.futures

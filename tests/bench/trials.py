@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is best for a contestant on one data set, tried and not assumed: one choice after the other, each among all its
 alternatives with what was chosen before."""
 from dataclasses import dataclass, replace

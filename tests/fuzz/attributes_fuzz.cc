@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever attributes and xattr lists say, modes are modes, and only xattrs of user.* are shown.
 #include <algorithm>
 

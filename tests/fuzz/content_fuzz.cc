@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever extents, segments and volumes say, the runs of a sample cover it without a gap, and lie in the pack.
 #include <algorithm>
 

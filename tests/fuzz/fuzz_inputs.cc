@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the inputs that fuzzing begins with, and packs of inputs:
 //     fuzz_inputs seeds FOLDER      in FOLDER/TARGET, small packs with every kind of entry
 //     fuzz_inputs expand INPUT OUT  the pack that an input stands for, to be given to `quire`

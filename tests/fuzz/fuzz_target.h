@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the fuzz targets of packs share. An input is a pack without its sample bytes, which are zeros: the two
 // superblock slots, the index right behind them, and what a target needs besides. `fuzz_inputs expand` makes a pack of
 // it, for `quire`. A target defines LLVMFuzzerTestOneInput. Built for libFuzzer it is a fuzzer whose mutator makes sums

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How libFuzzer changes an input: one part of the pack at a time, after which the sums are good again, so that what was
 // changed is read at all.
 #include <algorithm>

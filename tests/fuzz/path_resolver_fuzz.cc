@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever a pack and a path say, walking it ends, at an entry of the pack or with a reason.
 // The path is what stands behind the pack.
 #include "format/coding.h"

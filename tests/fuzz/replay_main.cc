@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives a target each file of a folder, in the order of their names: what was found once stays mended in every build.
 //     fuzz_TARGET FOLDER
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever the first 8 KiB of a file are, what a reader takes from them contradicts FORMAT.md nowhere.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever nodes, directories and names say, a walk is one of a tree, and every way to a node tells the same.
 #include <algorithm>
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: `quire verify` ends whatever a pack says, and of a pack in which it finds nothing all can be read.
 #include <algorithm>
 #include <vector>

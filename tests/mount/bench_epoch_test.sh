@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: `quire bench epoch` and `quire bench meta` measure what they say, on a directory, a mount and a pack, and write only what they are told to.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

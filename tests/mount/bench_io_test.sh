@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: bench io measures directories, mounts, packs and files, reports plausible figures, writes nowhere but where it
 # was told to, and refuses what it cannot measure with a remedy.
 . "$(dirname "$0")/../support/harness.sh"

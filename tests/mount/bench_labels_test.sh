@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: `quire bench` calls cold what came from below all caches and nothing else: not what a daemon, memory or a cached image served.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: `quire bench epoch --plan` tells .quire/plan the order that it reads in, epoch by epoch, and never waits for who reads it.
 . "$(dirname "$0")/../support/harness.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: every option of the cache gives a mount that serves the tree as it is, or a message that names what is wrong.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: 64 readers of a tree that is many times larger than the cache get the right bytes, and all of them come to an end.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: hundreds of mounts and unmounts, and daemons killed while they are read from, leave nothing behind and nothing that the
 next mount does not put right.
 

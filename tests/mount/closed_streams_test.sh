@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: commands that are started with standard streams closed work as with /dev/null, and write into no file of theirs.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

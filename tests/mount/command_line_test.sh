@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a new user who guesses and mistypes is led to what was meant, and nothing waits for ever or prints what no one can read.
 . "$(dirname "$0")/../support/harness.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: ls, cat, info, verify and help tell the truth without mounting, and exit with 0, 1 or 2 as promised.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of tests in Python: a scratch folder, quire, packs, mounts and users, all of which always go away again.
 
 A test that fails shows what the daemons logged meanwhile. A file all of whose tests were skipped exits with 77 and prints

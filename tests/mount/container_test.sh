@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a pack is mounted inside a user namespace without any rights outside, and inside a root of its own that has
 # little more than the program.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount tells of itself in .quire/stats, which every program can read and none meets by accident.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a damaged pack is never believed: the damage is named and reads as EIO, and all else reads right. Damage anywhere else,
 # by the thousand, is trust/pack_damage_test.sh's.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: diff finds every way in which a directory is not what was packed, names each once, and finds none where there is none.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

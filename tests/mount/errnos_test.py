@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: a mount answers what it cannot do with the errno that a read-only file system gives."""
 import ctypes
 import errno

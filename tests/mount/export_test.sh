@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: files of a mount are found by their handles after the kernel has forgotten them, as servers of NFS need it, and
 # with subdir= nothing outside of that folder is.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: what is there before an extraction is kept, skipped or replaced as asked, and nothing is written through a symlink.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: extract gives back the tree on file systems that lack something, and large samples share the pack's blocks where
 # they can.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: an extraction that is killed at any step and continued by --skip-existing leaves what one leaves that nothing
 # stopped: modes, owners, times and attributes of all folders, the top included.
 . "$(dirname "$0")/../support/harness.sh"

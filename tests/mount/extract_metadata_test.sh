@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: owners, modes and attributes become what they were for root, and what tar makes of them for all others; what the
 # target cannot hold is counted, and costs no file.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: whatever stops an extraction, what is there under a name of the pack is whole, and --skip-existing goes on from there."""
 import filecmp
 import os

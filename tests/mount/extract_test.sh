@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: extract gives back the tree as it was packed: contents, holes, links, modes, owners, times and attributes.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a disk that fails for a while harms nothing beyond that while: pages come whole again. Of a page that has
 # wrong bytes only the sample that was hit is EIO, until the pack is mended.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: where few threads can be started, or none, every command does its work with those, or ends with one line; and
 # where stderr takes nothing, the work is done all the same.
 . "$(dirname "$0")/../support/harness.sh"

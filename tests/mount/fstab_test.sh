@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: mount(8) mounts packs by type and from fstab, for root and for ordinary users, with the options, messages and
 # exit codes of any other file system.
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a pack whose numbers lie, with good sums, ends no command and no mount: each lists a tree, says what is wrong with
 # the rest, and obeys a signal. QUIRE_FUZZ_PACKS=5000 mounts as many changed packs; QUIRE_FUZZ_SEED says which.
 . "$(dirname "$0")/../support/harness.sh"

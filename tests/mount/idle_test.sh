@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: with timeout= a mount goes away when nobody used it for so long, and never while somebody does.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

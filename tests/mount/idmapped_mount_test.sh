@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount is copied with shifted owners where that can be had, and where it cannot, it fails as SEMANTICS.md says, the
 # log tells why, and uid= and gid= do instead.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: Ctrl-C is the same in all commands: one message, an end by the signal, nothing left; a signal that was ignored at the
 # start, as by nohup, stays ignored.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: JSON gives every name back byte for byte, is fit for a terminal, and every field of it is in quire-json(7)."""
 import base64
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: the same tree, byte by byte, however the kernel is told to treat it; and what it asks for without need gets the right
 answer."""
 import errno

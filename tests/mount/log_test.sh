@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount logs where it was told to, opens its log anew on SIGHUP, and tells a service manager how it fares.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever becomes of the pack under a mount, old bytes are served while they are there, and errors after.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

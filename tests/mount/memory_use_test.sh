@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the memory of a mount follows its use: next to nothing while nobody reads, a limited part of a machine while
 # somebody does, and given back afterwards; ten mounts together do not fill a machine of 1 GiB.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: a folder of very many entries lists each of them once, in full, and finds each by name.
 
 QUIRE_ENTRIES (default 100,000) says how many; tests/real has the million."""

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount begins when the command returns, ends by umount or a signal, and says clearly why it cannot begin or end.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: of commands that mount at one directory at the same moment one wins, and the others are told; after one umount
 # nothing is mounted there.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: mounts lists every mount of a pack, and umount says which mount was meant.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

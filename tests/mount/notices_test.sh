@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: what is no error and yet most likely a mistake gets one sentence, and all that cannot be packed is named at once.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: trees that are deep, have long paths, or lie on odd file systems and under odd filters are packed; what a pack cannot
 hold is named."""
 import contextlib

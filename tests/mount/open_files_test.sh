@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: where few files may be open at once, every command does its work, or ends with one line that says so.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

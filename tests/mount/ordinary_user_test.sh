@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: an ordinary user packs, mounts by fusermount3, reads and unmounts, without help from root.
 
 # Some containers keep /dev/fuse to root: then root makes one for everybody, seen by this test only.

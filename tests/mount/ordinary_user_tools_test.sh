@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: an ordinary user packs, verifies, lists, extracts and compares without a right of root's and without FUSE, and is
 # told what is closed.
 . "$(dirname "$0")/../support/harness.sh"

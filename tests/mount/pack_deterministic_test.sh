@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the same tree gives the same bytes, whatever the number of jobs and wherever the tree lies.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

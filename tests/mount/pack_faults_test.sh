@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever goes wrong while packing (files that change, a full disk, a signal), it is named, the exit status is 1,
 # an existing pack stays as it was, and nothing half made is left.
 . "$(dirname "$0")/../support/harness.sh"

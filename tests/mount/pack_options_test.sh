@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: pack leaves out what it is told to and what no pack holds, stores equal content once with --dedup, and lays
 # samples in the order that it is given.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: OUT is made on any file system that can hold it, what would keep it from its name is told before the work, and temporary
 files are nobody's samples."""
 import os

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: while the tree changes under the packer, thousands of times, each sample that it packs is one version that the
 # file had, and what it could not pack so it names. QUIRE_RACE_S=N does it for N seconds.
 . "$(dirname "$0")/../support/harness.sh"

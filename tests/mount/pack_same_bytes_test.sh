@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the same tree gives the same bytes on ext4, XFS, btrfs and tmpfs: nothing of the source's file system is in a pack.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: readers that wait for the disk keep nobody else waiting, neither other readers nor the end of the mount.
 Method: the disk is a mount as well, of a pack that holds the pack; while its daemon is stopped, it does not answer."""
 import json

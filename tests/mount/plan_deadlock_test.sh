@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a plan and the reads that it is about never wait for each other, whatever the disk does meanwhile.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

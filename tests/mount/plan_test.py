@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: any program can tell the order of the samples to come, in each form that fs/PLANS.md names; the mount goes ahead of the
 readers, and whatever it is told, it serves the right bytes and can be unmounted."""
 import array

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a daemon has no rights that serving and unmounting do not need, has those that they do, and its log says which.
 
 # Some containers keep /dev/fuse to root: then root makes one for everybody, seen by this test only.

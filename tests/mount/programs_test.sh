@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: programs run from a mount, map its files into memory, query its databases and copy it.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

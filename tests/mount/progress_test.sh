@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: long work shows how far it is, on a terminal of any width in one line that stays, elsewhere in lines of its own.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: whatever the tree and whatever is asked, a mount answers as the tree does, and cat, extract and ls give back the same.
 
 A seed decides the tree, the options of pack and mount, and a sequence of calls. Each call is made on the tree and on the

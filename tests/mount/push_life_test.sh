@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever happens to a mount while it pushes samples and follows plans (unmounting, SIGTERM, SIGKILL, memory running
 # out), nobody hangs, no byte is wrong, and what is left can be mounted again.
 # QUIRE_STRESS_ROUNDS=N repeats it; 60 rounds take some ten minutes.

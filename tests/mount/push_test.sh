@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: samples whose page came into memory are in the kernel's page cache before they are asked for, with the right bytes;
 # a warm epoch sends no message at all.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: owners, modes and the root of a mount are those that its options ask for, and all else is as in the pack.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

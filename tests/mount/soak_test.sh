@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: 64 readers of the smallest cache get the right bytes and get on, whatever plans, pushes, listings, dropped
 # caches, lazy unmounts and new mounts happen beside them; and what a daemon holds does not grow. QUIRE_SOAK_S=N does
 # it for N seconds, QUIRE_SOAK_CHART=FILE.svg draws what the daemon held. With a QUIRE that was built with a sanitizer,

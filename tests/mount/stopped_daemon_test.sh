@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a daemon that is stopped or frozen, and a copy of the mount, keep no command waiting: it says what is the matter,
 # and what helps.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount that is read as a whole reads on by itself, and pushes what it read; one of which a folder is read does not.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

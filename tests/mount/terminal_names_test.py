@@ -1,4 +1,5 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
 """Goal: no name of a pack, a file or a mount steers the terminal of who runs a command, and programs still get it as it is."""
 import os
 import pty

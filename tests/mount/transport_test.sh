@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a mount serves the same bytes and ends in the same ways whatever its requests travel by, or says why they cannot.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

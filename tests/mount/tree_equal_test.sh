@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever is odd about a tree (names, sizes, holes, links, modes, times, attributes), its mount is equal to it.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: nothing of ours keeps a mount busy once the command that made it has returned, and nothing of the pack is held
 # once the command that took it away has, on a busy machine too.
 . "$(dirname "$0")/../support/harness.sh"

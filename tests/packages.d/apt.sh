@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What the scripts of this folder share: apt, which says nothing unless it fails. They run in roots of tests/packages.
 # shellcheck shell=bash
 set -euo pipefail

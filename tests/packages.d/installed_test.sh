@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: an installed quire packs, mounts from fstab and by hand, as root and as an ordinary user, and is all there.
 . "$(dirname "$0")/../support/harness.sh"
 

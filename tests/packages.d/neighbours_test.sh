@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: man, bash's completion, quire bench and updatedb meet the installed package as they should.
 . "$(dirname "$0")/../support/harness.sh"
 

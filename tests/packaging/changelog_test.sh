@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the first heading of the changelog is the version that the program, the build and the packages say, and its
 # versions follow each other.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: bash, zsh and fish complete subcommands, options, mount options and paths in a pack; no name there runs anything.
 # shellcheck disable=SC2016  # what looks like variables is for other shells, and names that must not be expanded
 . "$(dirname "$0")/../support/harness.sh"

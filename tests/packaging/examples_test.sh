@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the examples mount packs for whom they say, and leave nothing behind when jobs end well, badly or by force.
 # Method: they run as they are; Slurm, Apptainer and enroot are stubs that do what those do with mounts.
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: what is installed works from wherever it was put: the helper of mount(8), quire bench, and one version everywhere.
 . "$(dirname "$0")/../support/harness.sh"
 build=$(dirname "$QUIRE")/..

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the examples of the manual pages work as they stand there.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: every command, option and mount option is in its manual page and no other is, and the pages format without a warning.
 . "$(dirname "$0")/../support/harness.sh"
 pages=$(dirname "$QUIRE")/../packaging/man

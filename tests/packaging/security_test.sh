@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: every test that SECURITY.md names as the proof of a promise is there, and can be run.
 . "$(dirname "$0")/../support/harness.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: every paragraph of SEMANTICS.md has a row in its table of tests, and every test that is named there can be run.
 . "$(dirname "$0")/../support/harness.sh"
 

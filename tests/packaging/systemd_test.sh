@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the units mount packs where everybody sees them, say when they answer, survive a killed daemon and clean up.
 # Method: a systemd of the test's own, in namespaces, with this machine's /usr and an /etc, /srv and /data of its own.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types into a shell on a terminal:
 
     type_into.py bash|zsh COMPLETIONS [TYPED COMPLETED]...

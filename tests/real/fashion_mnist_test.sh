@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the 70,000 images of Fashion-MNIST are equal to their mount, and pages and index waste no more than promised.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/compare.sh"

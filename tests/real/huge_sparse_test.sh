@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a file of 5 GiB, most of it holes, is packed in the space of its data and reads right everywhere.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/trees.sh"

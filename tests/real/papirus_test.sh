@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: Debian's Papirus icons, about 100,000 entries with many symlinks, are equal to their mount.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/compare.sh"

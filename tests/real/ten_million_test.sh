@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a pack of 10,000,000 samples is mounted in under 100 ms with cold caches, by a daemon of less than 64 MB.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

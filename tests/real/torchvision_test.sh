@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: torchvision's ImageFolder and DataLoader (two workers, shuffled) give the same over the mount as over the folder.
 . "$(dirname "$0")/../support/harness.sh"
 need_fuse

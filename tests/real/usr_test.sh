@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: the machine's own /usr is equal to its mount, and its programs run from there.
 . "$(dirname "$0")/../support/harness.sh"
 . "$support/compare.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks that each file includes only what its room may know.
 
     check_rooms.py FILE...

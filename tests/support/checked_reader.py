@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Reads samples in random order and compares them, until the mount is gone.
 
     checked_reader.py TREE MOUNT NUMBER [PROGRESS]

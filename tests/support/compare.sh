@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compares a tree with its image in a mount (or in an extracted folder) by everything that programs can see.
 # Each function prints the differences and returns 1. FIFOs, sockets and devices of the source are passed over.
 # shellcheck shell=bash

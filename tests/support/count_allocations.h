@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the allocations of a whole test program, or lets them fail, for tests of what allocates nothing.
 #pragma once
 

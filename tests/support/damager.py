@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways in which disks, memory and programs harm a file, for pack_damage.py."""
 from pack_layout import DATA_BEGIN, PAGE_BYTES
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Mounts on a disk that fails at random, and what their readers see: right bytes, or an error of a sample that was hit,
 and right bytes again once the disk is whole.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws one chart, for the documents that show measurements: reads it as JSON on standard input, writes an SVG.
 //     draw_chart [WIDTH] <chart.json >chart.svg
 // {"kind": "lines" or "bars", "title", "note", "x": {"label", "scale", "unit"}, "y": as x, "categories": [...],

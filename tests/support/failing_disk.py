@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """What a mount remembers of a disk that failed: nothing, once it reads again; and of bytes that were wrong:
 nothing either.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Folders that look like /proc and /sys/fs/cgroup, for tests of what reads them.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes the 70,000 images of Debian's dataset-fashion-mnist as PNG files in ten class folders.
 
     fashion_mnist.py DIR [COUNT]      makes DIR/CLASS/NUMBER.png, of the first COUNT alone

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Opens files of a mount by handles that the kernel has forgotten, as servers of NFS do. As root.
 
 file_handles.py MOUNT [PATH...]   handles of the paths below MOUNT, or of all; then names and inodes are dropped, and each is opened

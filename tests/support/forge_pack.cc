@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes packs whose numbers lie and whose sums are good, for tests of programs:
 //     forge_pack shared LEVELS OUT     directories that share their children: 2^LEVELS paths
 //     forge_pack spaced LEVELS OUT     the same, with records between that end where the next begins

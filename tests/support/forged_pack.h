@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs whose numbers lie and whose sums are good, as a hostile writer would make them: a whole pack in memory, records
 // of which are replaced, with the sums made good again.
 #pragma once

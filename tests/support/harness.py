@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tests in Python need of the command and of mounts, as harness.sh gives it to scripts: commands that are checked, mounts,
 users and a slow disk that always go away again. tests/mount/conftest.py makes fixtures of it."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every test script needs: a scratch folder, mounts that are always taken down, checks that say what failed.
 # Sourced first by tests/mount/*_test.sh and tests/real/*_test.sh:
 #   . "$(dirname "$0")/../support/harness.sh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs made of trees in memory, for tests that need every byte under control.
 #pragma once
 

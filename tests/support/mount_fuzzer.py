@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Mounts packs whose numbers were changed, with good sums, and uses all that is in them: the daemon must live.
 
     mount_fuzzer.py QUIRE FORGE_PACK PACK SCRATCH FIRST_SEED COUNT

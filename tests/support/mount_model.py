@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a mount must answer, told by the tree that was packed: each call is made on both, and values or errnos are compared.
 
 fs/SEMANTICS.md says where a mount answers otherwise than the tree; that is what the methods of Model know."""

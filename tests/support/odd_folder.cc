@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A folder of a file system that few have: it lists a name twice, has a name longer than 255 bytes, and numbers its
 // inodes anew whenever it is asked.
 //     odd_folder DIR      mounts on DIR and stays in the foreground

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Damages copies of packs, and looks at them with `quire verify`, `ls`, `cat`, `extract` and mounts: each tells what is
 damaged or refuses the pack, and shows all else as it was packed.
 

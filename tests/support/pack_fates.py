@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """What becomes of a pack while it is mounted and read: cut, grown, overwritten, replaced, deleted, on a disk that is full
 or whose file system was taken away. Readers get right bytes, or an error of what is gone, and right bytes again when it
 is back.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where things lie in a pack, as format/FORMAT.md says: written from that page, and without Quire's code, so that a test
 can tell what a damaged byte belongs to. For packs that are whole, of one volume and of generation 1."""
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/pack_mutator.h"
 
 #include <algorithm>

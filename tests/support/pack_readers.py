@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the readers of a pack show of it, of one that is whole and of a damaged copy: all that may be said is in Check."""
 import base64
 import collections

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Lets packers die, and fail, in every way and at every moment: under the name of the pack is the old one, the new one, or
 nothing where there was nothing; and the next packer leaves nothing else in the folder.
 

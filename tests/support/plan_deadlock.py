@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A plan whose samples wait for memory, and reads that wait for the plan.
 
     plan_deadlock.py tree DIR                           makes the tree

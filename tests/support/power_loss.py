@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a file system may hold after the power went: the system calls of a program, as strace saw them, replayed up to a
 moment. What was synced is there; of all else any part may be, since disks and file systems write in an order of their
 own. Names change in their order, as in the journals of file systems.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a process holds over time: memory, descriptors, threads, file locks. It should be flat, and a chart shows it."""
 import contextlib
 import json

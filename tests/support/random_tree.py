@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees that a seed decides: names of any bytes, odd sizes, holes, links, modes, owners, times and attributes.
 
 Paths are bytes, below the tree's top. A symlink that leads out of the tree is in `escapes`: nobody should follow it, since

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Reads a part of a mount in random order, and compares it with the tree.
 
     read_share.py TREE MOUNT SHARE SEED      SHARE of the samples (0 to 1), each once"""

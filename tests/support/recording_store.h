@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A kernel that takes every sample, one that refuses, or one that lets the caller wait; and that can be asked what it
 // was given.
 #pragma once

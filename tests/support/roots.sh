@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Roots of Debian releases made by debootstrap, and commands in them. Sourced in the repository's top folder, as root:
 #   . tests/support/roots.sh
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Loads a folder of images twice by torchvision's ImageFolder and a shuffling DataLoader with workers, and compares.
 
     same_batches.py SOURCE MOUNT      fails at the first sample whose tensor or label differs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the programs behind the tests of mounts share: where samples lie, what a mount counts, what the slow disk does,
 and how a mount whose daemon may hang is ended.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A disk that tests can slow down and break: shows one file in an otherwise empty folder, and passes each read of it on
 // as a control file says at that moment.
 //     slow_file FILE CONTROL DIR      mounts on DIR and stays in the foreground; DIR/(the name of FILE) is the file

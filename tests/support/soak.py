@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Many readers and everything that disturbs them, for a while; every byte is compared with the tree, and nobody may
 come to a standstill.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Packs a tree again and again while a process swaps, renames, truncates, rewrites and appends in it, and looks whether
 each sample of each pack is one version of its file.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Sums up ctest's reports: the output of what failed, the reason of each skip, and 'N passed, N failed' as last line.
 
     summarize_tests.py NAME=REPORT.xml...      exit status 1 if a test failed, or if there was none

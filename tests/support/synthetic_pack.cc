@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes a pack of N samples of a few bytes straight through the pack writer, without a directory of N files:
 //     synthetic_pack OUT SAMPLES [BYTES_PER_SAMPLE]
 // 1000 samples a directory; the content of a sample is its number, repeated.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a command whose standard error is a terminal, and tells what stood on it.
 
     terminal.py COLUMNS COMMAND...    prints each state of the terminal's lines, then what stays; exits as the command does

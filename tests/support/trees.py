@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes files and trees of bytes that are the same every time and that no compressor shrinks.
 
     trees.py bytes COUNT SEED                  to standard output

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes the trees that are hard to pack. Each function takes the folder to make; what needs root is left out without it.
 # shellcheck shell=bash
 

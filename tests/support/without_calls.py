@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs a program as on a kernel that lacks system calls, or behind a filter that refuses them.
 
     without_calls.py ERRNO CALL... -- COMMAND...      each of these calls fails with ERRNO, EPERM for instance

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: on a disk that fails at random no reader ever gets a wrong byte: what passes is not seen, what does not is an
 # error of the samples that it hit and of nothing else, is counted and logged, and is forgotten with the fault. Nor
 # whatever becomes of the pack itself.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a connection that is aborted, a daemon that is killed, frozen or stopped in the middle of a push, memory,
 # descriptors and threads that run out, and kernels without io_uring or other calls: whoever reads gets right bytes or an
 # error, nothing hangs that `quire umount` or the next `quire mount` does not end, and afterwards all is as before.

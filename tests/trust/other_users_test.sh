@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: what one user packs and mounts, another user of the machine neither controls, takes away, reads beyond what was
 # allowed, nor leads elsewhere by links that lie in wait.
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever bytes of a pack a disk, a cable or a program loses or changes, each reader gives right bytes or an error
 # for just what was hit, and `quire verify` names it. QUIRE_SEED=N tries again what a run with that seed tried.
 . "$(dirname "$0")/../support/harness.sh"

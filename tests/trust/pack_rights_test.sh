@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: a pack gives nobody rights that the person who mounted did not give: no set-user-ID program, no device, and no file or
 # address outside of the pack.
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Goal: whatever ends a packer, a signal, an error, a full disk, a power cut, at any moment, there is the old pack or the
 # new one, whole, or nothing where there was nothing, and the next packer leaves nothing else. QUIRE_SEED=N tries again.
 . "$(dirname "$0")/../support/harness.sh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever the readers do, the volume is read little more than it must be: a uniform shuffle reads what is not
 // resident, reads that cluster cost at most about twice the better of always-page and always-extent.
 // Method: a simulated cache that asks admission and policy as the page cache does, traces of fixed seeds.

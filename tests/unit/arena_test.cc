@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: every slot that an arena gives out is memory that is there, aligned, and of the kind that it tells; what cannot
 // be had is an error or a smaller arena, never a signal.
 // Method: real memory. What needs more rights than a test has by itself is skipped, with the reason.

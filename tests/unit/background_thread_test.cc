@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: no exception that leaves a thread's work ends the program, and each is told of once. A thread that sleeps is
 // woken by what there is to do, and by its stop.
 #include "cache/background_thread.h"

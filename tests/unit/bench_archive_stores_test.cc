@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what the builders of tar, zip and LMDB wrote is read back byte for byte, in path order, whatever the names and
 // sizes; and what is no such file, or only a part of one, is an error that names it.
 #include <gtest/gtest.h>

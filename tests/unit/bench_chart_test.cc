@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: an axis shows every value at round ticks, a value is written as a reader expects it, and a chart is well-formed
 // XML in which no text is cut off or lies on another, whatever the names and numbers.
 #include <fmt/format.h>

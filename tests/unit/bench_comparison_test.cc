@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a conclusion is drawn from a difference, and seldom from noise.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: an epoch reads what it was asked to, once each, and its figures say what happened.
 // Method: a store in memory that counts its reads in shared memory, so that readers may be threads or processes.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: `quire bench io` reads what it plans, plans what makes sense, and says of its figures what they show.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

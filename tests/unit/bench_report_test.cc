@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: each form of a report holds all that it should, whatever bytes a path holds, and a report is written whole,
 // only where it was told to, or refused before anything was measured.
 #include <gtest/gtest.h>

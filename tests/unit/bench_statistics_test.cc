@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the arithmetic behind every figure of `quire bench` is right, at its edges too.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a measurement is called cold only where its bytes came from below the caches, and what cannot be counted is
 // empty. Method: files of a disk are read, evicted and read again; the counters of NFS are made up.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a directory and a pack of it hold the same samples in the same order, and each read brings the whole sample.
 // Method: every sample has a size of its own, so the bytes that a read returns tell which one it was.
 #include <gtest/gtest.h>

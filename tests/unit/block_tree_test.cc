@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: index blocks are loaded at first touch, those that are touched in order several at once, each checked, and
 // damage stays in its block.
 // Method: an index of three levels in memory, behind a reader that counts, damages and fails.

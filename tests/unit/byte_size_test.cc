@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a size is read alike wherever one is given, and what is none is refused.
 #include "fs/options/byte_size.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever the number of threads, nothing that was counted is lost, and every fill falls into its bucket.
 #include "cache/cache_stats.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: completion follows the parser: what each word is, and what may stand where the last one does.
 // Method: a small parser in the manner of the programs, and the words of lines half typed.
 #include "tools/complete.h"

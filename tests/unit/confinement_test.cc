@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a daemon that a pack has taken over reaches nothing but what it serves. From inside: each attempt is made by a
 // process that has confined itself by the functions that a daemon calls, in their order.
 #include "fs/guard/confinement.h"

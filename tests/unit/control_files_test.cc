@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
 // and no program can make the daemon keep any number of them; but the pipe for plans is one.
 #include "fs/serve/control_files.h"

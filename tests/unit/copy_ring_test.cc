@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: pieces that are taken do not touch each other and lie in the ring; and there is room for as many as are
 // promised.
 #include "fs/feed/copy_ring.h"

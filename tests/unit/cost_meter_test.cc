@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what a volume does tells how many reads keep it busy.
 #include "cache/policy/cost_meter.h"
 

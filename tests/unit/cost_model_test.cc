@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the model tells what reads cost on any volume soon after they were seen, and is never driven to nonsense.
 // Method: a made-up volume of known prices.
 #include "cache/policy/cost_model.h"

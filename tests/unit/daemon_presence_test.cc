@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the end of a daemon is seen, and nothing else is taken for it.
 #include "fs/mounts/daemon_presence.h"
 

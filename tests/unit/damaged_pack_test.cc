@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: no damage to a pack makes a reader crash, hang, or return a wrong byte; damage with good sums may not crash it
 // either. Method: a small pack of every kind of entry; each byte of it flipped in turn; then each byte of its index
 // changed and all sums made good again, as a hostile writer would.

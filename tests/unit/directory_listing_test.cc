@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a listing brings along what stat(2) says of each entry, hard links resolved, and a walk reads the index in
 // order, many blocks at once; what is damaged keeps its name where that can be read, and has no attributes.
 // Method: packs of trees in memory, behind a reader that counts and damages.

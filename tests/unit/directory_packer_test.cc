@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a dry run tells what packing makes, to the byte, and writes nothing.
 #include "format/write/directory_packer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a PATH of the command line means the entries that a shell would find on a mount, each once, and no other.
 #include "tools/extract/entry_patterns.h"
 

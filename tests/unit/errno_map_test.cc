@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: callers get an errno that is true of their own call, and the log gets each cause once, not once a retry.
 #include "fs/serve/errno_map.h"
 

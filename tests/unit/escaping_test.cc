@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: no name can steer a terminal, and two names never look the same.
 #include "format/escaping.h"
 

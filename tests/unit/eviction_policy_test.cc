@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: each policy evicts what it promises, with no more knowledge than the cache has, and a plan that readers follow
 // only roughly still gives nearly the hits of one that they follow to the letter.
 // Method: a cache of nothing but slots that asks the policy as the page cache does, against text books and brute force.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: patterns match as the help says, and those that matched nothing are known.
 #include "format/write/exclude_patterns.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: an extraction makes each entry once, and reads the pack from its beginning to its end whatever the order of
 // names.
 #include "tools/extract/extract_plan.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a file source gives the bytes of the file or the kernel's error, once for each read, whatever the kernel
 // permits. Method: both engines through the same tests, on tmpfs and on disk; each refusal (io_uring, locked
 // memory, O_DIRECT, /proc) is made real in a child process that shuts itself in.

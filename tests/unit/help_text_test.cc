@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: no help text is wider than it was asked to be, and no word of it is cut.
 #include "fs/help_text.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a pack whose numbers lie, and whose sums are good, is no more than a tree to any reader, and its lies are told.
 // Method: records of small packs are replaced and the sums made good again, one lie a test.
 #include <gtest/gtest.h>

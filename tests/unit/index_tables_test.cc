@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: samples that could not be read leave a sound index behind.
 #include "format/write/index_tables.h"
 

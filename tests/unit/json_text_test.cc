@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: JSON carries every name without loss, and is fit for a terminal.
 #include "fs/json_text.h"
 

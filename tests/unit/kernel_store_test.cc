@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a sample is stored whole, in pieces that no reader waits long for, and counted and believed stored only then; a
 // kernel that cannot take any is not asked again.
 #include "fs/feed/kernel_store.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what is believed of the kernel's cache follows what the kernel tells, and each push and each sample left out is
 // accounted for once.
 #include "fs/feed/kernel_view.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what a packer left that died is removed, and nothing else is: no file of a packer that lives, no whole pack.
 #include "format/write/leftovers.h"
 

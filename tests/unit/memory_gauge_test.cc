@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the gauge tells what its files say now, follows the process into other control groups, and tells a shortage of
 // memory from memory that is full of cached files; asking allocates nothing.
 // Method: folders that look like /proc and /sys/fs/cgroup, and a clock that the tests move; this machine's own files.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever limits this process's memory is found, wherever control groups are mounted, and nothing else limits.
 // Method: folders that look like /proc and /sys/fs/cgroup; and one real group, where the machine lets us make one.
 #include "cache/memory/memory_limit.h"

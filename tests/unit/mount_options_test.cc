@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: every option of a mount means what its table says, and a wrong one is refused by name.
 #include "fs/options/mount_options.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the report of a mount says what it names, and is JSON whatever the pack is called.
 #include "fs/serve/mount_report.h"
 

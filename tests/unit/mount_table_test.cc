@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the right mount is found in /proc/self/mountinfo, whatever its path is made of, and whatever stands around it.
 #include "fs/mounts/mount_table.h"
 

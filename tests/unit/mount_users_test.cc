@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: who keeps a mount busy is found and named. A folder stands in for the mount: nothing of it is asked but names.
 #include "fs/mounts/mount_users.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a mistyped name leads to the one that was meant, and a name of another kind to none.
 #include "fs/nearest_name.h"
 

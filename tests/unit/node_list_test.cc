@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a list of nodes gives back what was appended, whatever was dropped in front and however wide its nodes are, and
 // holds no more memory than its nodes and a chunk need.
 #include "fs/feed/node_list.h"

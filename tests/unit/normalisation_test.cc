@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: times and owners on the command line are read as the help says, or refused.
 #include "format/write/normalisation.h"
 

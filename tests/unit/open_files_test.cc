@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: who keeps files open gets a share of what can still be opened, and is told the limit where there is nothing
 // left.
 #include "format/open_files.h"

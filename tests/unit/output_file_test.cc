@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: an output has its name only when it is complete, and replaces only what it may.
 #include "format/write/output_file.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what goes into a pack comes out of it: names, kinds, contents, holes, links, attributes.
 #include "format/pack/pack.h"
 

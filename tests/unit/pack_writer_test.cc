@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: duplicates are stored once, and a sample that cannot be read takes its own names with it and nothing else.
 #include "format/write/pack_writer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: whatever order reads arrive, complete and fail in, every read is answered once, with the right bytes or with an
 // error that its own bytes deserve; pinned bytes never change; and the counters add up.
 // Method: a scripted engine over the bytes of a real pack, completed step by step in an order drawn from a seed; then

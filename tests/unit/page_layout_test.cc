@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: pages are filled to the last percent, and no extent crosses or overlaps, whatever the sizes.
 #include "format/write/page_layout.h"
 

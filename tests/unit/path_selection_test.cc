@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a list of paths selects what it names and what leads there, and what is not there is known.
 #include "format/write/path_selection.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the table finds the last place that was set of each node, and none that was erased, however full it is.
 #include "fs/feed/place_table.h"
 

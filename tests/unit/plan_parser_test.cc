@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: every way to name samples names the right ones in order, in whatever pieces it comes; what names none is
 // counted and tells itself; and no bytes at all do any harm.
 #include "fs/feed/plan_parser.h"

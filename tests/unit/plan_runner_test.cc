@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: what a plan names next is brought into memory and on into the kernel, in its order and by its window, markers
 // left out; and the runner can be stopped at any time, whatever is under way, and leaves nothing pinned.
 // Method: real packs and caches, an engine whose reads the test holds back, a kernel that records.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a plan goes ahead of its readers by a window and no more, whatever their number, step and speed; follows them
 // when they jump; is not carried away by others; and ends when its readers leave it.
 #include "fs/feed/plan.h"

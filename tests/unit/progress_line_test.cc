@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a line of progress tells percent and time first, fits whatever width there is, and tells all it can.
 #include "tools/progress_line.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the samples of a page that came into memory are stored into the kernel's page cache, whole and right, but for
 // those that it cannot or need not be given and, in some pages, one that stays behind as a control; the page's slot is
 // given up then; and pushing can be stopped.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: bytes reach the thread that waits for them, and nobody waits for a mount that has ended.
 #include "fs/serve/read_handover.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a ring of the cache reads, and can be made to do nothing else.
 #include "cache/volume/read_ring.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: readers in the order of the pack find their pages filled in time, shuffles and backward readers get nothing,
 // and no advice goes beyond the budget or the volume.
 // Method: a simulated cache of pages which tells what the page cache would tell, readers of fixed seeds.

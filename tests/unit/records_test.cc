@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: records come back as they were written, with every field at its place in FORMAT.md.
 #include "format/pack/records.h"
 

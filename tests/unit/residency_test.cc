@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: samples are pushed while there is memory for them; what was pushed in vain makes pushing back off, longer each
 // time, and success makes it come back. Pages are filled and swept ahead of their readers in proportion to what is
 // read, where the kernel has room for all, and the arena grows no further than memory and its use ask for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the orders of FORMAT.md and the help, the same on every machine.
 #include "format/write/sample_order.h"
 

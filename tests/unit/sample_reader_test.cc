@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: samples of every shape come out right through arena, engine and cache together, from any number of threads,
 // however little memory there is; and what is done again and again allocates nothing.
 // Method: real packs, real engines, real threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a file that is not what the scan saw is an error that says what happened, never other bytes.
 #include "format/write/sample_source.h"
 

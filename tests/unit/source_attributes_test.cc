@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the mode that stands in for an access list gives nobody more than the list did.
 #include "format/write/source_attributes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a file that is another, or another version, is never taken for the one that was looked at.
 #include "format/write/source_identity.h"
 

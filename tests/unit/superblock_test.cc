@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: no damaged superblock is accepted, and the byte layout never drifts.
 // Method: pin the leading bytes, then refuse every one-bit flip, every truncation, and every insane field with a good
 // sum.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: behind the filter a daemon works on, and what it does not need fails. From inside: each test is a process of
 // its own.
 #include "fs/guard/syscall_filter.h"

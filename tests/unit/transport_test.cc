@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: io_uring carries requests only where it can and pays, and whoever asks for it hears what is in the way.
 #include "fs/serve/transport.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a set of units is what a set of numbers below 128 would be.
 // Method: every run of units against std::bitset, and the edges of extents.
 #include "cache/page/unit_set.h"

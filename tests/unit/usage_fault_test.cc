@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: a wrong command line is told with the command it was meant for, the word at fault and the nearest right one.
 #include "tools/usage_fault.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: the pack worked by hand in FORMAT.md is the pack that the writer makes, byte for byte.
 // Method: the lines "OFFSET: HEX BYTES" of FORMAT.md are all 16-byte rows of the pack that are not zero.
 #include <fmt/ranges.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Goal: every index is done once, a failure stops the loop and is the one told.
 #include "format/worker_pool.h"
 

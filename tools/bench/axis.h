@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic behind a chart: where values lie on an axis, which of them are marked, and how a value is written.
 // Pure functions, any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Charts as SVG text: lines over a numeric axis, or groups of bars. Pure functions, any thread.
 // Colours and fonts come from CSS classes; the style sheet travels inside the SVG, follows the reader's light or dark
 // scheme (prefers-color-scheme), and needs nothing from the network. Every class starts with "qc", and there are no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which of two things is faster, from measurements that were made in turn: a conclusion that noise alone seldom draws.
 // Pure functions, any thread.
 #pragma once

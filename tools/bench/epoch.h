@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One epoch of a loader: readers that claim batches of samples in a given order and read them whole.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `quire bench epoch`: what a loader does with a folder, epoch after epoch.
 #include <algorithm>
 #include <memory>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tools/bench/epoch_insights.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the subcommands of `quire bench` have in common: each adds its options to the parser, and its body returns an
 // exit code, as those of the `quire` command do (tools/command.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `quire bench io`: how fast a storage reads, by block size, order, method, file size and threads.
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a list of requests by one method, and times each.
 #pragma once
 

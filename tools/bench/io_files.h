@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `quire bench io` reads: a few files of each size class below a path, chosen at random but the same for one seed.
 #pragma once
 

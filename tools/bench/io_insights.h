@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What follows from the figures of `quire bench io`, in numbers and in sentences. A figure that compares has an
 // interval of confidence, and what the interval does not decide is a tie. Pure functions, any thread.
 #pragma once

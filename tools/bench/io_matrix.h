@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The experiment matrix of `quire bench io`: which points there are, what each reads, and their measurement.
 #pragma once
 

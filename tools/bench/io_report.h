@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The results of `quire bench io` as JSON objects, tables and charts. Pure functions, any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `quire bench meta`: what names and attributes cost, without reading any file.
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Telling a mount what will be read: the paths of an epoch's samples, in their order, written into the pipe .quire/plan
 // in the mount's root while they are read.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The outcome of one `quire bench` run in one structure, and its forms: text for a terminal, JSON, CSV, one HTML page.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Samples wherever they are kept (a directory or mount, a pack), behind one interface, so that one engine reads them
 // all and its figures can be compared. tests/bench/stores has further stores, for comparisons.
 #pragma once

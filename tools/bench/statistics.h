@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic of every figure that `quire bench` prints. Pure functions, any thread.
 #pragma once
 

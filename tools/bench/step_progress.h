@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Progress of work that is a known number of steps, shown as tools/progress.h does.
 #pragma once
 

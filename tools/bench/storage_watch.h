@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the bytes that a measurement was served came from. What was done to caches beforehand does not tell: dropping
 // them leaves the memory of a FUSE daemon as it is, a second epoch may find nothing of the first, and a loop device may
 // read a file that is cached. So the figures count what came from below the caches, and their label follows from that.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the machine did meanwhile, and its caches.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares one entry of a pack with what has its name in a directory.
 #pragma once
 

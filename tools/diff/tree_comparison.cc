@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tools/diff/tree_comparison.h"
 
 #include <fcntl.h>

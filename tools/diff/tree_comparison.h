@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares a pack with a directory: what `quire diff` tells.
 #pragma once
 

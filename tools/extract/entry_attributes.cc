@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tools/extract/entry_attributes.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Modes, owners, extended attributes and times of what is extracted. What the target cannot hold harms no entry: it is
 // counted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which entries of a pack a PATH of the command line means.
 #pragma once
 

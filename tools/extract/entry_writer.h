@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Carries out the tasks of a plan: samples and symlinks, each of which appears under its name when it is whole.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an extraction makes, and in which order its bytes are read: the pack's own.
 #pragma once
 

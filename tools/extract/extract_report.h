@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far an extraction is, what went wrong, and whether it goes on.
 #pragma once
 

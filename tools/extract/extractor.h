@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes entries of a pack as files below a folder.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the folders of an extraction before anything is put into them, and gives them their metadata when all is there.
 // A folder that is made has a mode of its own until then, which no folder of a user is likely to have: an extraction
 // that continues one that was stopped knows by it what is left to complete, on every file system that keeps modes, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the further names of what has several: hard links, or copies where there can be none.
 #pragma once
 

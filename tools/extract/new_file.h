@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file that appears under its name when it is whole: until then it has none, or a random one where the file system
 // has no unnamed files.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Moves bytes of samples from the pack into files, checked against their sums.
 #pragma once
 

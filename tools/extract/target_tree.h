@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The folder that an extraction writes to, and the folders below it.
 #pragma once
 

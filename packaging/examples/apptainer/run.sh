@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs a command in an Apptainer container that sees a pack as /data, and unmounts the pack afterwards.
 #   run.sh imagenet.quire pytorch.sif python train.py
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Hook of enroot, in /etc/enroot/hooks.d or ~/.config/enroot/hooks.d: containers see the mount that $QUIRE_DIR names, or
 # that slurm/prolog.sh made for the job, as /data.
 set -eu

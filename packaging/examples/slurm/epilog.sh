@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Epilog of Slurm: takes away what prolog.sh mounted, dead or alive. A failed epilog takes the node out of service.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # A job that mounts a pack once on each of its nodes, without help from an administrator.
 #   sbatch --nodes=2 --ntasks-per-node=4 job.sh /shared/imagenet.quire python train.py
 # The command is started as the job's tasks, and finds the samples in $QUIRE_DIR.

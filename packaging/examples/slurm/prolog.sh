@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Prolog of Slurm: mounts the pack that a job asks for on each of its nodes, at /run/quire/JOBID.
 #   slurm.conf:  Prolog=/etc/slurm/prolog.sh  Epilog=/etc/slurm/epilog.sh  PrologFlags=Alloc
 #   job:         #SBATCH --comment=quire:/shared/imagenet.quire

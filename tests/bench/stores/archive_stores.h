@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The containers that people use today, built from a list of files and read back at random: tar (libarchive; an index
 // of offsets, then pread), stored zip (libzip), LMDB (keyed by sample number).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An LMDB in one file: the main database maps a sample's number, 8 bytes big-endian, to its bytes. Numbers and not
 // paths, because a key has 511 bytes at most.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The samples of a folder, read whole, for those who put them into something else.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `store_epoch epoch PATH`: what `quire bench epoch` does, for a .tar, .zip or .lmdb file too, so that the comparison
 // with peers measures all of them by the same engine.
 #include <cstdio>

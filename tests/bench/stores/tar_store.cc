@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tar as people use it where it must be read at random: libarchive finds where each sample begins, pread does the
 // rest.
 #include <archive.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A zip whose entries are stored, written and read by libzip. It checks the CRC-32 of every entry that is read whole.
 #include <fcntl.h>
 #include <unistd.h>

@@ -279,6 +279,7 @@ def main():
     parser.add_argument('--chart', metavar='SVG')
     arguments = parser.parse_args()
 
+    multiprocessing.set_start_method('fork')  # workers share the contents of the tree, which is no default any more
     works = {f'reader {number}': read_samples for number in range(arguments.readers)}
     works |= {'planner': tell_plans, 'stats': read_stats, 'lister': list_all}
     soak = Soak(arguments, len(works) + 2)

@@ -12,9 +12,9 @@ namespace {
 
 // `rounds` rates around `rate`, with a relative scatter.
 std::vector<double> Noisy(double rate, double scatter, size_t rounds, std::mt19937_64& random) {
-  std::normal_distribution<double> noise(0, scatter);
+  std::normal_distribution<double> noise;
   std::vector<double> rates;
-  for (size_t i = 0; i < rounds; ++i) rates.push_back(rate * std::exp(noise(random)));
+  for (size_t i = 0; i < rounds; ++i) rates.push_back(rate * std::exp(scatter * noise(random)));
   return rates;
 }
 

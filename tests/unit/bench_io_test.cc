@@ -451,9 +451,9 @@ IoResult Made(const IoPoint& point, const std::vector<double>& rates, double req
 std::vector<double> Rounds(double rate, double scatter = 0.03) {
   static unsigned seed = 0;
   std::mt19937_64 random(++seed);
-  std::normal_distribution<double> noise(0, scatter);
+  std::normal_distribution<double> noise;
   std::vector<double> rates;
-  for (size_t round = 0; round < kLeastRounds; ++round) rates.push_back(rate * std::exp(noise(random)));
+  for (size_t round = 0; round < kLeastRounds; ++round) rates.push_back(rate * std::exp(scatter * noise(random)));
   return rates;
 }
 

@@ -59,6 +59,10 @@ class RecordingStore : public KernelStore {
   [[nodiscard]] bool WaitFor(NodeNumber node) const {
     return WaitUntil([&] { return bytes_.contains(node); });
   }
+  // The same for all of its bytes.
+  [[nodiscard]] bool WaitFor(NodeNumber node, const std::string& content) const {
+    return WaitUntil([&] { return bytes_.contains(node) && bytes_.at(node) == content; });
+  }
   [[nodiscard]] bool WaitForCalls(uint64_t calls) const {
     return WaitUntil([&] { return calls_ >= calls; });
   }

@@ -28,8 +28,9 @@ namespace {
 constexpr std::chrono::milliseconds kMostSilence(5000);
 
 // Of a process that was killed the first thread ends at once, as /proc tells, and with the last one its files are
-// closed.
+// closed. One that has ended meanwhile is not in /proc any more.
 constexpr char kEnding = 'Z';
+constexpr char kGone = '\0';  // no such process
 constexpr std::chrono::milliseconds kLastThreads(2000);
 
 // The errno of statvfs(2), 0 where it succeeded; nothing where no answer comes in time. A child asks, since nothing
@@ -96,7 +97,9 @@ bool IsFrozen(pid_t pid) {
 
 bool HasLostDaemon(const MountEntry& mount) {
   const PresenceWatch daemon = WatchDaemon(mount);
-  if (daemon.is_open() && (StateOf(daemon.pid) != kEnding || !WaitForRelease(daemon, kLastThreads))) return false;
+  const char state = StateOf(daemon.pid);
+  const bool is_ending = daemon.pid > 0 && (state == kEnding || state == kGone);
+  if (daemon.is_open() && (!is_ending || !WaitForRelease(daemon, kLastThreads))) return false;
   const auto answer = AskMount(mount.mount_point);
   // The second is for requests that the end of the daemon found under way. The rings of io_uring end a moment after
   // their process, and until then the kernel takes further ones.

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -63,7 +64,7 @@ class Fixture {
 };
 
 const Fixture& TheFixture() {
-  static const Fixture* const fixture = new Fixture();
+  static const auto fixture = std::make_unique<const Fixture>();
   return *fixture;
 }
 

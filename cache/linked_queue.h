@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Items in the order in which they came, linked through themselves by a member `next`, so that queueing allocates
-// nothing. The items belong to whoever made them. Not thread-safe.
+// nothing. The queue owns none of them. Not thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -10,7 +10,6 @@
 #include "format/rounding.h"
 
 namespace quire {
-namespace {}  // namespace
 
 ExtentSlabs::ExtentSlabs(const Arena& arena, uint32_t slabs, uint32_t alignment_bytes)
     : arena_(arena),

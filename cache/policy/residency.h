@@ -36,7 +36,7 @@ struct PushFigures {
   uint64_t dropped_samples = 0;     // pushed, and asked for all the same
   uint64_t pauses = 0;              // times that pushing backed off
   bool is_paused = false;           // as it is now
-  bool is_memory_short = false;     // as it was when that was last looked at: nothing is pushed or swept
+  bool is_memory_short = false;     // as it was when that was last looked at
   uint64_t available_bytes = 0;     // memory that could still be used, when that was last looked at
 };
 

@@ -32,7 +32,7 @@ File AnnounceDaemon(dev_t device) {
 }
 
 PresenceWatch WatchDaemon(const MountEntry& mount) {
-  // The device is that of the mount, so whoever announced itself behind another daemon is the one who serves it.
+  // The device is the mount's now: the daemon that announced itself last serves it, those before are of former mounts.
   for (int former = kMostDaemons; former-- > 0;) {
     PresenceWatch watch = Watch(NameOf(mount.device, former));
     const bool is_trusted = watch.user == 0 || watch.user == geteuid() || watch.user == mount.user;

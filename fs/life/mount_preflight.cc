@@ -68,9 +68,10 @@ Result<void> CheckUnprivileged(const std::string& mount_point, const struct stat
   return {};
 }
 
-// ", and its daemon does not answer: ...", or nothing.
-std::string DescribeSilence(const MountEntry& mount) {
-  const std::string cause = DescribeStandstill(WatchDaemon(mount).pid);
+// ", and its daemon does not answer (...)", or nothing.
+std::string ExplainSilence(const MountEntry& mount, DaemonState state) {
+  const std::string cause =
+      state == DaemonState::kSilent ? DescribeSilence(mount) : DescribeStandstill(WatchDaemon(mount).pid);
   return cause.empty() ? "" : fmt::format(", and its daemon does not answer ({})", cause);
 }
 
@@ -81,7 +82,8 @@ Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice
   if (!mounted) return Propagate(std::move(mounted));
   if (!*mounted || !(*mounted)->type.starts_with("fuse")) return {};
   const MountEntry& entry = **mounted;
-  const bool is_dead = HasLostDaemon(entry);
+  const DaemonState state = AskDaemon(entry);
+  const bool is_dead = state == DaemonState::kLost;
   if (is_dead && entry.type == kMountType) {
     if (auto unmounted = Unmount(mount_point, UnmountMode::kDetach); !unmounted) return unmounted;
     notice(fmt::format("'{}': takes the place of a mount of '{}' whose daemon has died", mount_point, entry.source));
@@ -93,7 +95,7 @@ Result<void> CheckMountedThere(const std::string& mount_point, const MountNotice
                      mount_point, entry.type, mount_point);
   if (entry.type == kMountType)
     return MakeError(ErrorCode::kSystem, "'{}' is mounted at '{}' already{}: run 'quire umount {}' first", entry.source,
-                     mount_point, DescribeSilence(entry), mount_point);
+                     mount_point, ExplainSilence(entry, state), mount_point);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,21 +96,22 @@ bool IsFrozen(pid_t pid) {
 
 }  // namespace
 
-bool HasLostDaemon(const MountEntry& mount) {
+DaemonState AskDaemon(const MountEntry& mount) {
   const PresenceWatch daemon = WatchDaemon(mount);
   const char state = StateOf(daemon.pid);
   const bool is_ending = daemon.pid > 0 && (state == kEnding || state == kGone);
-  if (daemon.is_open() && (!is_ending || !WaitForRelease(daemon, kLastThreads))) return false;
+  if (daemon.is_open() && (!is_ending || !WaitForRelease(daemon, kLastThreads))) return DaemonState::kLives;
   const auto answer = AskMount(mount.mount_point);
+  if (!answer) return DaemonState::kSilent;
   // The second is for requests that the end of the daemon found under way. The rings of io_uring end a moment after
   // their process, and until then the kernel takes further ones.
-  return answer == ENOTCONN || answer == ECONNABORTED;
+  return answer == ENOTCONN || answer == ECONNABORTED ? DaemonState::kLost : DaemonState::kLives;
 }
 
 Result<void> CheckPathAnswers(const std::string& path) {
   const auto above = FindMountAbove(std::filesystem::absolute(path).lexically_normal().native());
   if (!above || above->type != kMountType || AskMount(above->mount_point)) return {};
-  std::string cause = DescribeStandstill(WatchDaemon(*above).pid);
+  std::string cause = DescribeSilence(*above);
   if (!cause.empty()) cause = ": " + cause;
   return MakeError(
       ErrorCode::kSystem,
@@ -124,6 +126,15 @@ std::string DescribeStandstill(pid_t pid) {
   if (state == 't') return fmt::format("process {} is stopped by a debugger", pid);
   if (IsFrozen(pid)) return fmt::format("process {} is frozen with its control group, which must be thawed", pid);
   return "";
+}
+
+std::string DescribeSilence(const MountEntry& mount) {
+  const PresenceWatch daemon = WatchDaemon(mount);
+  if (daemon.is_open()) return DescribeStandstill(daemon.pid);
+  return fmt::format(
+      "no daemon of it is seen; where it has ended, root frees all who wait for it by 'echo 1 "
+      ">/sys/fs/fuse/connections/{}/abort'",
+      minor(mount.device));
 }
 
 }  // namespace quire

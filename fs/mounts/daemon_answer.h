@@ -11,9 +11,16 @@
 
 namespace quire {
 
-// Whether the daemon of `mount` is gone. One that is there and does not answer is not.
+enum class DaemonState {
+  kLives,   // it is seen, whether it answers or not, or it is not seen and answers
+  kSilent,  // it is not seen and does not answer: it runs in another network namespace, or it has ended and the kernel
+            // has not ended what others wait for
+  kLost,    // it has ended
+};
+
 // REQUIRES: no other thread runs, or none holds a lock.
-bool HasLostDaemon(const MountEntry& mount);
+DaemonState AskDaemon(const MountEntry& mount);
+inline bool HasLostDaemon(const MountEntry& mount) { return AskDaemon(mount) == DaemonState::kLost; }
 
 // An error that says what helps where `path` lies in the mount of a pack whose daemon does not answer: to follow such a
 // path would wait with it. REQUIRES: as above.
@@ -22,5 +29,8 @@ Result<void> CheckPathAnswers(const std::string& path);
 // Why the process does not get on, and what helps: "process 12 is stopped; 'kill -CONT 12' lets it go on". Empty where
 // nothing keeps it from running.
 std::string DescribeStandstill(pid_t pid);
+
+// The same for the daemon of `mount`, which does not answer, also where no daemon is seen: what ends the wait for it.
+std::string DescribeSilence(const MountEntry& mount);
 
 }  // namespace quire

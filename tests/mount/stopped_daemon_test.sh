@@ -59,6 +59,30 @@ umount_pack "$mnt"  # though the kernel may have given it the device number of t
 kill -CONT "$daemon"
 until_true 10 gone "$daemon" || fail 'the daemon does not end when it goes on'
 
+# Nobody sees a daemon: this one runs in another network namespace and is stopped. One that the kernel goes on to wait
+# for after its end looks the same, and the connection's abort frees those who wait.
+if is_root && [ -d /sys/fs/fuse/connections ]; then
+  unshare --net "$QUIRE" mount "$scratch/tree.quire" "$mnt" || fail 'no mount from another network namespace'
+  mounts+=("$mnt")
+  daemon=$(pgrep -nf "mount $scratch/tree.quire $mnt")
+  background+=("$daemon")
+  stop_daemon
+  soon "$QUIRE" mount "$scratch/tree.quire" "$mnt"
+  assert_says "is mounted at '$mnt' already" 'no daemon of it is seen' "quire umount $mnt"
+  soon "$QUIRE" umount "$mnt/folder"
+  assert_says "lies in the mount at '$mnt'" 'no daemon of it is seen'
+  cat "$mnt/folder/name" >"$scratch/read" 2>&1 &
+  reader=$!
+  background+=("$reader")
+  eval "$(sed -n "s/.*by '\(echo 1 >[^']*\)'.*/\1/p" <<<"$output")"
+  until_true 10 gone "$reader" || fail 'the abort that the message names frees nobody'
+  mount_pack "$scratch/tree.quire" "$mnt"  # in the place of the one that was aborted
+  cmp "$scratch/tree/folder/name" "$mnt/folder/name"
+  umount_pack "$mnt"
+  kill -CONT "$daemon"
+  until_true 10 gone "$daemon" || fail 'the daemon does not end when it goes on'
+fi
+
 # Frozen with its control group, of each version that is there.
 is_frozen() { grep -qx FROZEN "$group/freezer.state" || grep -qx 'frozen 1' "$group/cgroup.events"; } 2>/dev/null
 frozen=0

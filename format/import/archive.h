@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an importer reads of an archive: its members, and where in the archive their bytes lie. The importer of each kind
+// of archive gives these, and index_builder.h makes a tree of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/result.h"
+
+namespace quire {
+
+enum class MemberKind : uint8_t { kFile, kDirectory, kSymlink, kHardLink };
+
+// Bytes of a member that lie in the archive as they are. What no run covers reads as zeros.
+struct MemberRun {
+  uint64_t file_offset = 0;  // in the member
+  uint64_t offset = 0;       // in the archive
+  uint64_t length_bytes = 0;
+};
+
+struct Member {
+  MemberKind kind = MemberKind::kFile;
+  // As the archive has it, with a leading '/' or './' too. Not checked: the builder says which paths may be.
+  std::string path;
+  std::string target;  // of a symlink; of a hard link the path of a member that stands before it
+  uint32_t mode = 0;   // 07777
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t mtime = 0;       // see EncodeMtime
+  uint64_t size_bytes = 0;  // of a file
+  // Of a file: in the order of file_offset, none of no bytes, none overlapping another in the file or behind its end.
+  std::vector<MemberRun> runs;
+  std::string xattrs;             // an encoded list of those of user.*, sorted by name; see EncodeXattr
+  std::optional<uint32_t> crc32;  // of all bytes, as zip has it
+};
+
+// Reads the members of one archive in its order. Not thread-safe.
+class ArchiveReader {
+ public:
+  // Called for what cannot be served: a member that is not understood, or the rest of an archive that is cut or broken.
+  // `path`: that of the member, or empty.
+  using OnFault = std::function<void(std::string_view path, std::string_view reason)>;
+
+  ArchiveReader() = default;
+  ArchiveReader(const ArchiveReader&) = delete;
+  ArchiveReader& operator=(const ArchiveReader&) = delete;
+  virtual ~ArchiveReader() = default;
+
+  // Puts the next member into `member`, of which all fields are set; false behind the last one. Every run lies inside
+  // the archive. After a fault that ends an archive early false is returned. An error is what ends the work: reading
+  // failed (kSystem), or this is no such archive (kCorrupt, kUnsupported; at the first call only).
+  virtual Result<bool> Next(Member& member) = 0;
+};
+
+}  // namespace quire

@@ -45,9 +45,12 @@ std::optional<int> AskMount(const std::string& mount_point) {
   const pid_t child = fork();
   if (child < 0) return std::nullopt;
   if (child == 0) {
+    // It holds nothing else: who reads what this command prints would wait with it.
+    dup2(input.fd(), STDIN_FILENO);
+    closefrom(STDIN_FILENO + 1);
     struct statvfs unused = {};
     const int error = statvfs(mount_point.c_str(), &unused) == 0 ? 0 : errno;
-    static_cast<void>(!write(input.fd(), &error, sizeof(error)));
+    static_cast<void>(!write(STDIN_FILENO, &error, sizeof(error)));
     _exit(0);
   }
   input = File();

@@ -113,8 +113,14 @@ DaemonState AskDaemon(const MountEntry& mount) {
 
 Result<void> CheckPathAnswers(const std::string& path) {
   const auto above = FindMountAbove(std::filesystem::absolute(path).lexically_normal().native());
-  if (!above || above->type != kMountType || AskMount(above->mount_point)) return {};
-  std::string cause = DescribeSilence(*above);
+  if (!above || above->type != kMountType) return {};
+  // One that is stopped is not asked: a question that its rings of io_uring have taken keeps the mount in use until it
+  // goes on, whatever becomes of who asks.
+  std::string cause = DescribeStandstill(WatchDaemon(*above).pid);
+  if (cause.empty()) {
+    if (AskMount(above->mount_point)) return {};
+    cause = DescribeSilence(*above);
+  }
   if (!cause.empty()) cause = ": " + cause;
   return MakeError(
       ErrorCode::kSystem,

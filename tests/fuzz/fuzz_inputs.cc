@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the inputs that fuzzing begins with, and packs of inputs:
-//     fuzz_inputs seeds FOLDER      in FOLDER/TARGET, small packs with every kind of entry
+//     fuzz_inputs seeds FOLDER      in FOLDER/TARGET, small packs and archives with every kind of entry
 //     fuzz_inputs expand INPUT OUT  the pack that an input stands for, to be given to `quire`
 #include <fcntl.h>
 
@@ -11,6 +11,7 @@
 #include "format/coding.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_pack.h"
+#include "tests/support/forged_tar.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -104,6 +105,64 @@ void WriteSeeds(const std::string& folder) {
     WriteFile(fmt::format("{}/path_resolver/walks-links-{}", folder, i), seeds[1].input + paths[i]);
 }
 
+// What GNU tar writes before a member of a long name (type L) or target (K).
+std::string LongText(char type, const std::string& text) {
+  return TarMember({.name = "././@LongLink", .type = type, .magic = kGnuTarMagic}, text + '\0');
+}
+
+std::vector<Seed> TarSeeds() {
+  const std::string file = TarMember({.name = "a/b"}, "data");
+  const std::string kinds =
+      file + TarBlock({.name = "a/", .type = '5'}) + TarBlock({.name = "l", .type = '2', .target = "a"}) +
+      TarBlock({.name = "h", .type = '1', .target = "a/b"}) + TarBlock({.name = "fifo", .type = '6'}) +
+      TarBlock({.name = "b", .prefix = "prefix"}) + TarBlock({.name = "old/", .type = '\0', .magic = ""});
+  const std::string pax =
+      PaxHeader(PaxRecord("mtime", "-1.25") + PaxRecord("gid", "9"), 'g') +
+      PaxHeader(PaxRecord("path", "p") + PaxRecord("linkpath", "t") + PaxRecord("size", "4") + PaxRecord("uid", "-2") +
+                PaxRecord("SCHILY.xattr.user.a%3D", "v") + PaxRecord("LIBARCHIVE.xattr.user.%62", "YWI") +
+                PaxRecord("LIBARCHIVE.xattr.user.a=", "eA")) +
+      file;
+  const std::string sparse_0 =
+      PaxHeader(PaxRecord("GNU.sparse.size", "9000") + PaxRecord("GNU.sparse.numblocks", "1") +
+                PaxRecord("GNU.sparse.offset", "512") + PaxRecord("GNU.sparse.numbytes", "4")) +
+      file;
+  const std::string sparse_01 = PaxHeader(PaxRecord("GNU.sparse.size", "9000") + PaxRecord("GNU.sparse.name", "s") +
+                                          PaxRecord("GNU.sparse.map", "512,512,4096,4")) +
+                                TarMember({}, std::string(516, 'd'));
+  const std::string sparse_1 = PaxHeader(PaxRecord("GNU.sparse.major", "1") + PaxRecord("GNU.sparse.minor", "0") +
+                                         PaxRecord("GNU.sparse.realsize", "9000")) +
+                               TarMember({}, TarData("2\n512\n512\n4096\n4\n") + std::string(516, 'd'));
+  const TarFields old_map = {.type = 'S',
+                             .size_bytes = 516,
+                             .magic = kGnuTarMagic,
+                             .patches = {{386, "00000001000 00000001000 "},
+                                         {482,
+                                          "\1"
+                                          "00000021450 "}}};
+  const std::string sparse_old =
+      TarBlock(old_map) + TarData("00000010000 00000000004 ") + TarData(std::string(516, 'd'));
+  const std::string gnu = LongText('L', std::string(150, 'n')) + LongText('K', std::string(150, 't')) +
+                          TarBlock({.type = '2', .magic = kGnuTarMagic}) +
+                          TarMember({.name = "dump", .type = 'D', .magic = kGnuTarMagic}, "Yfile") +
+                          TarBlock({.name = "label", .type = 'V', .magic = kGnuTarMagic});
+  const std::string broken = TarData(std::string(600, 'x'));
+  return {{"reads-every-kind", kinds + kTarEnd},
+          {"reads-pax", pax + kTarEnd},
+          {"reads-sparse-0.0", sparse_0 + kTarEnd},
+          {"reads-sparse-0.1", sparse_01 + kTarEnd},
+          {"reads-sparse-1.0", sparse_1 + kTarEnd},
+          {"reads-sparse-old-gnu", sparse_old + kTarEnd},
+          {"reads-gnu", gnu + kTarEnd},
+          {"reads-two-archives", file + kTarEnd + pax + kTarEnd + broken},
+          {"reads-behind-broken-header", file + broken + file},
+          {"refuses-cut-member", file + TarBlock({.size_bytes = 5000}) + broken}};
+}
+
+void WriteTarSeeds(const std::string& folder) {
+  std::filesystem::create_directories(folder + "/tar_reader");
+  for (const auto& [name, input] : TarSeeds()) WriteFile(fmt::format("{}/tar_reader/{}", folder, name), input);
+}
+
 }  // namespace
 }  // namespace quire
 
@@ -112,6 +171,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() == 2 && arguments[0] == "seeds") {
     WriteSeeds(arguments[1]);
+    WriteTarSeeds(arguments[1]);
     return 0;
   }
   if (arguments.size() == 3 && arguments[0] == "expand") {

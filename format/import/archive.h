@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an importer reads of an archive: its members, and where in the archive their bytes lie. The importer of each kind
-// of archive gives these, and index_builder.h makes a tree of them.
+// What an importer reads of an archive: its members, and where in the archive their bytes lie. The importer of each
+// kind of archive gives these, and index_builder.h makes a tree of them.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,10 @@ namespace quire {
 
 enum class MemberKind : uint8_t { kFile, kDirectory, kSymlink, kHardLink };
 
-// Bytes of a member that lie in the archive as they are. What no run covers reads as zeros.
+// How the bytes of a file lie in the archive: as they are, or as one stream of deflate (RFC 1951) without a header.
+enum class Codec : uint8_t { kStored, kDeflate };
+
+// Bytes of a member that lie in the archive. What no run covers reads as zeros.
 struct MemberRun {
   uint64_t file_offset = 0;  // in the member
   uint64_t offset = 0;       // in the archive
@@ -32,12 +35,15 @@ struct Member {
   uint32_t mode = 0;   // 07777
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint64_t mtime = 0;       // see EncodeMtime
-  uint64_t size_bytes = 0;  // of a file
-  // Of a file: in the order of file_offset, none of no bytes, none overlapping another in the file or behind its end.
+  uint64_t mtime = 0;            // see EncodeMtime
+  uint64_t size_bytes = 0;       // of a file, as a reader of it sees it: of a deflated one that of the inflated bytes
+  Codec codec = Codec::kStored;  // kStored for all but files, and for files of no bytes
+  // Of a stored file: in the order of file_offset, none of no bytes, none overlapping another in the file or behind its
+  // end. Of a deflated file: exactly one, which holds the whole stream; its file_offset is 0, and its length_bytes
+  // counts the compressed bytes, which may be more or fewer than size_bytes. Of others: none.
   std::vector<MemberRun> runs;
   std::string xattrs;             // an encoded list of those of user.*, sorted by name; see EncodeXattr
-  std::optional<uint32_t> crc32;  // of all bytes, as zip has it
+  std::optional<uint32_t> crc32;  // of all size_bytes of a file, as zip has it: of the inflated bytes
 };
 
 // Reads the members of one archive in its order. Not thread-safe.

@@ -12,6 +12,7 @@
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/forged_tar.h"
+#include "tests/support/forged_zip.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -163,6 +164,47 @@ void WriteTarSeeds(const std::string& folder) {
   for (const auto& [name, input] : TarSeeds()) WriteFile(fmt::format("{}/tar_reader/{}", folder, name), input);
 }
 
+// Archives with every kind of member and every extra field that is read.
+std::vector<Seed> ZipSeeds() {
+  const std::string deflated("\x4B\x4C\x44\x05", 4);
+  const uint32_t symlink = 0120777U << 16U;
+  const std::string times = ExtraField(0x5455, Uint<1>(1) + Uint<4>(1'000'000'000)) +
+                            ExtraField(0x5855, Uint<8>(1) + Uint<4>(7)) +
+                            ExtraField(0x000A, Uint<4>(0) + Uint<2>(1) + Uint<2>(24) + std::string(24, '\1'));
+  const std::string owners = ExtraField(0x7875, "\1\4" + Uint<4>(1000) + "\4" + Uint<4>(1000));
+  const auto every = [&] {
+    ForgedZip zip;
+    zip.Add({.name = "a", .data = "hello", .extra = times, .local_extra = owners}).Add({.name = "d/"});
+    zip.Add({.name = "l", .data = "a", .attributes = symlink});
+    zip.Add({.name = "z", .data = deflated, .flags = kZipHasDescriptor, .method = kZipDeflated, .size_bytes = 4000});
+    zip.Add({.name = "\x81\\b", .host = kZipHostFat, .attributes = 1});
+    const std::string name_field = ExtraField(0x7075, Uint<1>(1) + Uint<4>(Crc32(AsBytes("u"))) + "\xC3\xBC");
+    return zip.Add({.name = "u", .data = "1", .extra = name_field}).Add({.name = "a", .data = "again"});
+  };
+  ForgedZip with_zip64_fields;
+  const std::string sizes = ExtraField(1, Uint<8>(5) + Uint<8>(5));
+  with_zip64_fields.Add({.name = "a", .data = "hello", .extra = sizes, .local_extra = sizes}).FinishDirectory();
+  for (const size_t at :
+       {size_t{18}, size_t{22}, with_zip64_fields.central_at[0] + 20, with_zip64_fields.central_at[0] + 24})
+    with_zip64_fields.Set<4>(at, 0xFFFFFFFF);
+  ForgedZip overlapping;
+  overlapping.Add({.name = "a", .data = "hello"}).Add({.name = "b", .data = "hello"}).Add({.name = "b", .data = "x"});
+  overlapping.local_at[2] = overlapping.local_at[1];
+  return {{"reads-every-kind", every().Finish().bytes},
+          {"reads-zip64", every().FinishZip64().bytes},
+          {"reads-zip64-fields", with_zip64_fields.FinishZip64().bytes},
+          {"reads-behind-other-bytes", "#!/bin/sh\n" + every().Finish("PK\5\6 in a comment").bytes},
+          {"reads-nothing", ForgedZip().Finish().bytes},
+          {"refuses-encrypted", ForgedZip().Add({.name = "a", .flags = kZipEncrypted}).Finish().bytes},
+          {"refuses-shared-headers", overlapping.Finish().bytes}};
+}
+
+void WriteZipSeeds(const std::string& folder) {
+  const std::string own = folder + "/zip_reader/";
+  std::filesystem::create_directories(own);
+  for (const auto& [name, input] : ZipSeeds()) WriteFile(own + name, input);
+}
+
 }  // namespace
 }  // namespace quire
 
@@ -172,6 +214,7 @@ int main(int argc, char** argv) {
   if (arguments.size() == 2 && arguments[0] == "seeds") {
     WriteSeeds(arguments[1]);
     WriteTarSeeds(arguments[1]);
+    WriteZipSeeds(arguments[1]);
     return 0;
   }
   if (arguments.size() == 3 && arguments[0] == "expand") {

@@ -65,7 +65,7 @@ if is_root && [ -d /sys/fs/fuse/connections ]; then
   # Not by io_uring: what the rings of a stopped process have taken waits until it goes on or is killed.
   unshare --net "$QUIRE" mount -o transport=dev "$scratch/tree.quire" "$mnt" || fail 'no mount from another network namespace'
   mounts+=("$mnt")
-  daemon=$(pgrep -nf "mount $scratch/tree.quire $mnt")
+  daemon=$(daemon_of_mount "$mnt")
   background+=("$daemon")
   stop_daemon
   soon "$QUIRE" mount "$scratch/tree.quire" "$mnt"

@@ -55,7 +55,7 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
                      Residency::Environment environment)
     : arena_(arena),
       options_(options),
-      volumes_(pack.index(), std::array{&source}),
+      volumes_(pack, source),
       sums_(pack, arena.slot_count(), counters_),
       residency_(options.push, DataOf(pack, page_count(), options), std::move(environment)),
       slabs_(arena, SlabsOf(arena), volumes_.alignment_bytes()),

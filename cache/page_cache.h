@@ -95,7 +95,9 @@ class PageCache {
   // Memory for extents that are read alone.
   [[nodiscard]] uint64_t slab_bytes() const { return slabs_.slab_count() * kPageBytes; }
   [[nodiscard]] uint64_t page_count() const { return volumes_.page_count(); }
-  // The page in which `extent` lies; nothing where its volume has no source.
+  // The place of a page in its volume. REQUIRES: page < page_count().
+  [[nodiscard]] VolumeSet::Page PlaceOf(uint64_t page) const { return volumes_.At(page); }
+  // The page in which `extent` lies; nothing where its volume cannot be had.
   [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const { return volumes_.FindPage(extent); }
   // Whether nothing needs to be chosen: every page has a slot, or goes on to a kernel that has room for all.
   [[nodiscard]] bool fits() const {

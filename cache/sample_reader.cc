@@ -21,7 +21,10 @@ constexpr std::array<std::byte, 128 << 10> kZeros = {};
 // Slots beside those that hold the pack's pages, so that a pack which fits has them all: the cache takes a sixteenth,
 // at least two, for extents read alone.
 uint64_t UsefulBytes(const Pack& pack) {
-  const uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+  uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+  for (uint16_t number = 1; number < pack.volume_count(); ++number)
+    if (const auto volume = pack.index().GetVolume(number); volume && pack.GetVolumeFd(number))
+      pages += CeilDiv(volume->data_end, kPageBytes);
   return (pages + pages / 15 + 3) * kPageBytes;
 }
 
@@ -45,7 +48,7 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto source = OpenFileSource(pack.file().fd(), {.io = options.io, .nice = kFillNice});
+  auto source = OpenFileSource(pack.volume_fds(), {.io = options.io, .nice = kFillNice});
   if (!source) return Propagate(std::move(source));
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));

@@ -10,14 +10,16 @@
 namespace quire {
 
 Result<std::unique_ptr<DiskReader>> DiskReader::Open(const Pack& pack, unsigned reads_at_once) {
-  const uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+  const VolumeFds fds = pack.volume_fds();
+  // However small the pack: with other volumes it is an index of larger files.
+  const uint64_t pages = fds.size() > 1 ? reads_at_once : CeilDiv(pack.superblock().pack_bytes, kPageBytes);
   const auto slots = static_cast<uint32_t>(std::clamp<uint64_t>(pages, 1, reads_at_once));
   // Not the reserved huge pages, which are meant for mounts.
   auto arena = Arena::Create(slots, HugePages::kThp);
   if (!arena) return Propagate(std::move(arena));
   // Fewer are slower, and the first is there.
   const uint32_t populated = (*arena)->PopulateAll();
-  auto engine = OpenFileSource(pack.file().fd(), FileSourceOptions());
+  auto engine = OpenFileSource(fds, FileSourceOptions());
   if (!engine) return Propagate(std::move(engine));
   return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), populated, *std::move(engine)));
 }
@@ -27,20 +29,20 @@ DiskReader::DiskReader(std::unique_ptr<Arena> arena, uint32_t slots, std::unique
   for (uint32_t slot = 0; slot < slots; ++slot) free_.push_back(slot);
 }
 
-Result<void> DiskReader::Read(uint64_t offset, size_t bytes, const UseBytes& use) {
+Result<void> DiskReader::Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) {
   const uint32_t slot = TakeSlot();
-  auto read = ReadInto(slot, offset, bytes);
+  auto read = ReadInto(slot, volume, offset, bytes);
   if (read) use(*read);
   ReturnSlot(slot);
   return read ? Result<void>() : Propagate(std::move(read));
 }
 
-Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint64_t offset, size_t bytes) {
+Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes) {
   // Direct reads begin and end at multiples of the alignment; a page does, so what is inside of one fits a slot.
   const uint64_t alignment = engine_->alignment_bytes();
   const uint64_t begin = offset / alignment * alignment;
   const uint64_t end = AlignUp(offset + bytes, alignment);
-  auto got = ReadIntoSlot(*engine_, *arena_, slot, begin, static_cast<uint32_t>(end - begin));
+  auto got = ReadIntoSlot(*engine_, *arena_, slot, volume, begin, static_cast<uint32_t>(end - begin));
   if (!got) return Propagate(std::move(got));
   if (*got < offset + bytes - begin) return Corrupt("truncated: ends at byte {}", begin + *got);
   return std::span<const std::byte>(arena_->slot(slot)).subspan(offset - begin, bytes);

@@ -23,11 +23,11 @@ class DiskReader {
   static Result<std::unique_ptr<DiskReader>> Open(const Pack& pack, unsigned reads_at_once);
 
   // As ReadPackBytes. Waits for memory, and for the disk.
-  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use);
+  Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use);
 
  private:
   DiskReader(std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine);
-  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint64_t offset, size_t bytes);
+  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes);
   uint32_t TakeSlot();
   void ReturnSlot(uint32_t slot);
 

@@ -3,7 +3,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "format/checksum.h"
 #include "format/pack/geometry.h"
 
 namespace quire {
@@ -12,10 +11,9 @@ SumCheck::SumCheck(const Pack& pack, uint32_t slots, CacheCounters& counters)
     : pack_(pack), counters_(counters), checked_(slots * kWordsPerSlot), has_wrong_(slots) {}
 
 Result<void> SumCheck::Check(const Extent& extent, std::span<const std::byte> bytes) const {
-  if (Xxh3(bytes) == extent.sum) return {};
-  counters_.Add(Counter::kVerifyFailures);
-  return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
-                 extent.offset / kPageBytes);
+  auto right = pack_.CheckExtent(extent, bytes);
+  if (!right) counters_.Add(Counter::kVerifyFailures);
+  return right;
 }
 
 void SumCheck::Entered(uint32_t slot) {
@@ -35,7 +33,7 @@ bool SumCheck::IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::
   }
   if (!has_wrong_[slot].exchange(true, std::memory_order_relaxed))
     spdlog::warn("'{}': page {}: {} bytes at {} do not match their sum; they are read again by themselves",
-                 pack_.path(), page, extent.length_bytes, extent.offset);
+                 pack_.VolumePath(extent.volume), page, extent.length_bytes, extent.offset);
   return false;
 }
 

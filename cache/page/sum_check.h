@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was read against the sums that the pack states. The extents of a page are checked one by one, each when it is
-// first used, and once: by a reader, or by the thread that passes it on to the kernel, and never by the thread that
-// takes in what the disk gives. Thread-safe.
+// What was read against the sums that the pack states, or where a volume has none against a change of its file. The
+// extents of a page are checked one by one, each when it is first used, and once: by a reader, or by the thread that
+// passes it on to the kernel, and never by the thread that takes in what the disk gives. Thread-safe.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,7 @@
 #include "cache/volume/file_source.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,15 +50,25 @@ Result<std::pair<File, uint32_t>> OpenDirect(const std::string& path) {
   return std::pair(std::move(*file), *align);
 }
 
+Result<SourceFiles> OpenFiles(const VolumeFds& fds, bool direct) {
+  SourceFiles files;
+  for (const int fd : fds) {
+    auto file = fd < 0 ? SourceFile() : SourceFile::Open(fd, direct);
+    if (!file) return Propagate(std::move(file));
+    files.push_back(*std::move(file));
+  }
+  return files;
+}
+
 }  // namespace
 
-Result<VolumeFile> VolumeFile::Open(int fd, bool direct) {
+Result<SourceFile> SourceFile::Open(int fd, bool direct) {
   const std::string path = ProcPath(fd);
   std::string why_buffered;
   if (direct) {
     if (auto opened = OpenDirect(path); opened) {
       auto& [file, align] = *opened;
-      return VolumeFile(std::move(file), align, fmt::format("direct reads ({} B)", align));
+      return SourceFile(std::move(file), align, fmt::format("direct reads ({} B)", align));
     } else {
       why_buffered = fmt::format(" (O_DIRECT: {})", opened.error().message);
     }
@@ -65,14 +76,14 @@ Result<VolumeFile> VolumeFile::Open(int fd, bool direct) {
   if (auto file = File::Open(path, O_RDONLY); file) {
     // The cache knows better than the kernel what to read ahead: what is not asked for would be read for nothing.
     posix_fadvise(file->fd(), 0, 0, POSIX_FADV_RANDOM);
-    return VolumeFile(std::move(*file), 1, "buffered reads" + why_buffered);
+    return SourceFile(std::move(*file), 1, "buffered reads" + why_buffered);
   }
   File copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy.is_open()) return SystemError(errno, "descriptor {}", fd);
-  return VolumeFile(std::move(copy), 1, "buffered reads" + why_buffered);
+  return SourceFile(std::move(copy), 1, "buffered reads" + why_buffered);
 }
 
-Settled VolumeFile::Settle(VolumeRead& read, int64_t result) const {
+Settled SourceFile::Settle(VolumeRead& read, int64_t result) const {
   if (result < 0 && MayPass(static_cast<int>(-result)) && read.failed_tries < kMaxFailedTries)
     return {.result = std::nullopt, .pause_ms = 1U << read.failed_tries++};
   if (result < 0) return {.result = result};
@@ -84,18 +95,29 @@ Settled VolumeFile::Settle(VolumeRead& read, int64_t result) const {
   return {};
 }
 
-Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOptions& options) {
+FileSource::FileSource(SourceFiles files) : files_(std::move(files)) {
+  for (const SourceFile& file : files_) alignment_bytes_ = std::max(alignment_bytes_, file.alignment_bytes());
+}
+
+std::string FileSource::DescribeFiles() const {
+  std::vector<std::string_view> ways;
+  for (const SourceFile& file : files_)
+    if (file.fd() >= 0 && std::ranges::find(ways, file.description()) == ways.end()) ways.push_back(file.description());
+  return fmt::format("{}", fmt::join(ways, " and "));
+}
+
+Result<std::unique_ptr<VolumeSource>> OpenFileSource(const VolumeFds& fds, const FileSourceOptions& options) {
   std::string remark;
   if (options.io != IoKind::kThreads) {
-    auto file = VolumeFile::Open(fd, options.direct);
-    if (!file) return Propagate(std::move(file));
-    auto source = UringFileSource::Create(std::move(*file), options.threads, options.nice);
+    auto files = OpenFiles(fds, options.direct);
+    if (!files) return Propagate(std::move(files));
+    auto source = UringFileSource::Create(std::move(*files), options.threads, options.nice);
     if (source || options.io == IoKind::kUring) return source;
     remark = fmt::format(" (io_uring refused: {})", source.error().message);
   }
-  auto file = VolumeFile::Open(fd, options.direct);
-  if (!file) return Propagate(std::move(file));
-  return ThreadFileSource::Create(std::move(*file), options.threads, options.nice, std::move(remark));
+  auto files = OpenFiles(fds, options.direct);
+  if (!files) return Propagate(std::move(files));
+  return ThreadFileSource::Create(std::move(*files), options.threads, options.nice, std::move(remark));
 }
 
 }  // namespace quire

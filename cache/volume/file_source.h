@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume that is a local file: io_uring where the kernel permits it, else a pool of threads; O_DIRECT where the file
+// Volumes that are local files: io_uring where the kernel permits it, else a pool of threads; O_DIRECT where the file
 // system permits it, else buffered reads.
 #pragma once
 
@@ -9,10 +9,12 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cache/cache_options.h"
 #include "cache/volume/volume_source.h"
 #include "format/file.h"
+#include "format/pack/volume_files.h"
 #include "format/result.h"
 
 namespace quire {
@@ -36,11 +38,11 @@ struct FileSourceOptions {
   int nice = 0;          // of the threads; below 0 where this process may
 };
 
-// Opens the file behind `fd` anew (through /proc/self/fd, so that a pack renamed or replaced meanwhile stays the one
-// that was opened), probes what is permitted and starts the source's threads, which block all signals. Never an
-// error for IoKind::kAuto but where threads cannot be started or `fd` is not open; kUring alone fails with the kernel's
-// reason where io_uring is refused.
-Result<std::unique_ptr<VolumeSource>> OpenFileSource(int fd, const FileSourceOptions& options);
+// Opens the file behind each of `fds` anew (through /proc/self/fd, so that a pack renamed or replaced meanwhile stays
+// the one that was opened), probes what is permitted and starts the source's threads, which block all signals. Never an
+// error for IoKind::kAuto but where threads cannot be started or a descriptor is not open; kUring alone fails with the
+// kernel's reason where io_uring is refused. A read of a volume that cannot be had ends with -EBADF.
+Result<std::unique_ptr<VolumeSource>> OpenFileSource(const VolumeFds& fds, const FileSourceOptions& options);
 
 // The alignment of direct reads where the kernel does not tell (before Linux 6.1), and the largest that is accepted.
 inline constexpr uint32_t kMaxDirectAlign = 4096;
@@ -51,12 +53,14 @@ struct Settled {
   unsigned pause_ms = 0;          // before that attempt, which is at read.offset + read.got_bytes
 };
 
-// The open file, and what one attempt to read it means.
-class VolumeFile {
+// An open file, and what one attempt to read it means.
+class SourceFile {
  public:
+  // No file: reads of it end with -EBADF.
+  SourceFile() = default;
   // Opens the file behind `fd` through /proc/self/fd, so that direct reads and advice concern no other user of `fd`;
   // where that is refused (no /proc, no permission), duplicates `fd` and reads buffered.
-  static Result<VolumeFile> Open(int fd, bool direct);
+  static Result<SourceFile> Open(int fd, bool direct);
 
   [[nodiscard]] int fd() const { return file_.fd(); }
   [[nodiscard]] uint32_t alignment_bytes() const { return alignment_bytes_; }
@@ -67,7 +71,7 @@ class VolumeFile {
   [[nodiscard]] Settled Settle(VolumeRead& read, int64_t result) const;
 
  private:
-  VolumeFile(File file, uint32_t alignment_bytes, std::string description)
+  SourceFile(File file, uint32_t alignment_bytes, std::string description)
       : file_(std::move(file)), alignment_bytes_(alignment_bytes), description_(std::move(description)) {}
 
   File file_;
@@ -75,17 +79,27 @@ class VolumeFile {
   std::string description_;
 };
 
-// What all sources of a local file have in common.
+using SourceFiles = std::vector<SourceFile>;
+
+// What all sources of local files have in common.
 class FileSource : public VolumeSource {
  public:
   [[nodiscard]] uint32_t request_bytes() const final { return kFileRequestBytes; }
   [[nodiscard]] uint32_t depth() const final { return kFileDepth; }
-  [[nodiscard]] uint32_t alignment_bytes() const final { return file_.alignment_bytes(); }
+  [[nodiscard]] uint32_t alignment_bytes() const final { return alignment_bytes_; }
 
  protected:
-  explicit FileSource(VolumeFile file) : file_(std::move(file)) {}
+  explicit FileSource(SourceFiles files);
 
-  const VolumeFile file_;
+  // REQUIRES: `read` is of one of the volumes.
+  [[nodiscard]] const SourceFile& FileOf(const VolumeRead& read) const { return files_[read.volume]; }
+  // How the files are read, each way once.
+  [[nodiscard]] std::string DescribeFiles() const;
+
+  const SourceFiles files_;  // by volume
+
+ private:
+  uint32_t alignment_bytes_ = 1;
 };
 
 }  // namespace quire

@@ -11,10 +11,10 @@
 
 namespace quire {
 
-Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(VolumeFile file, unsigned threads, int nice,
+Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(SourceFiles files, unsigned threads, int nice,
                                                                std::string remark) {
   const unsigned wanted = threads == 0 ? kPoolThreads : std::min(threads, kMaxPoolThreads);
-  std::unique_ptr<ThreadFileSource> source(new ThreadFileSource(std::move(file), std::move(remark)));
+  std::unique_ptr<ThreadFileSource> source(new ThreadFileSource(std::move(files), std::move(remark)));
   while (source->threads_.size() < wanted) {
     auto thread = StartBackgroundThread("quire-fill", [source = source.get(), nice] {
       if (nice < 0) PutThreadFirst(nice);
@@ -52,7 +52,7 @@ void ThreadFileSource::Submit(VolumeRead* first) {
 }
 
 std::string ThreadFileSource::Describe() const {
-  return fmt::format("pread, {}, {} thread{}{}", file_.description(), threads_.size(), threads_.size() == 1 ? "" : "s",
+  return fmt::format("pread, {}, {} thread{}{}", DescribeFiles(), threads_.size(), threads_.size() == 1 ? "" : "s",
                      remark_);
 }
 
@@ -71,11 +71,12 @@ void ThreadFileSource::Work() {
 }
 
 void ThreadFileSource::Read(VolumeRead& read) const {
+  const SourceFile& file = FileOf(read);
   Settled settled;
   while (!settled.result) {
-    const ssize_t got = pread(file_.fd(), read.into + read.got_bytes, read.bytes - read.got_bytes,
+    const ssize_t got = pread(file.fd(), read.into + read.got_bytes, read.bytes - read.got_bytes,
                               static_cast<off_t>(read.offset + read.got_bytes));
-    settled = file_.Settle(read, got < 0 ? -errno : got);
+    settled = file.Settle(read, got < 0 ? -errno : got);
     if (settled.pause_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(settled.pause_ms));
   }
   read.done(read, *settled.result);

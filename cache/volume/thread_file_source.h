@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file read on machines that refuse io_uring: a pool of threads, each with one positional read at a time.
+// Files read on machines that refuse io_uring: a pool of threads, each with one positional read at a time.
 #pragma once
 
 #include <memory>
@@ -24,14 +24,15 @@ class ThreadFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxPoolThreads, 0 for kPoolThreads; fewer where the machine gives fewer. `remark` ends
   // the description. An error where not even one thread can be started.
-  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, int nice, std::string remark);
+  static Result<std::unique_ptr<VolumeSource>> Create(SourceFiles files, unsigned threads, int nice,
+                                                      std::string remark);
   ~ThreadFileSource() override;
 
   void Submit(VolumeRead* first) override;
   [[nodiscard]] std::string Describe() const override;
 
  private:
-  ThreadFileSource(VolumeFile file, std::string remark) : FileSource(std::move(file)), remark_(std::move(remark)) {}
+  ThreadFileSource(SourceFiles files, std::string remark) : FileSource(std::move(files)), remark_(std::move(remark)) {}
   void Work();
   void Read(VolumeRead& read) const;
 

@@ -34,7 +34,7 @@ constexpr unsigned kBatch = 16;
 constexpr uint64_t kPauseMark = 1;
 static_assert(alignof(VolumeRead) > kPauseMark);
 
-// The pauses that VolumeFile::Settle asks for: 1 ms and its doubles.
+// The pauses that SourceFile::Settle asks for: 1 ms and its doubles.
 constexpr long long kNanosecondsPerMs = 1'000'000;
 constexpr auto kPauses = [] {
   std::array<__kernel_timespec, kMaxFailedTries> pauses = {};
@@ -48,7 +48,10 @@ static_assert(kPauses.back().tv_nsec < 1000 * kNanosecondsPerMs);
 // One ring and the thread that owns it: nobody else ever touches the ring.
 class UringRing {
  public:
-  explicit UringRing(const VolumeFile& file) : file_(file) {}
+  // `files` must outlive the ring.
+  explicit UringRing(const SourceFiles& files) : files_(files) {
+    for (const SourceFile& file : files) fds_.push_back(file.fd());
+  }
   UringRing(const UringRing&) = delete;
   UringRing& operator=(const UringRing&) = delete;
   ~UringRing();
@@ -82,7 +85,8 @@ class UringRing {
   void PrepareWakeRead();
   io_uring_sqe& NextEntry();
 
-  const VolumeFile& file_;
+  const SourceFiles& files_;  // by volume
+  std::vector<int> fds_;
 
   std::atomic<uint32_t> load_ = 0;
 
@@ -99,7 +103,7 @@ class UringRing {
   // The owner's alone.
   io_uring ring_ = {};
   uint64_t wake_count_ = 0;  // what the read of wake_ reads
-  bool has_fixed_file_ = false;
+  bool has_fixed_files_ = false;
   ReadQueue queue_;
   unsigned in_flight_ = 0;
   bool is_wake_armed_ = false;
@@ -149,7 +153,7 @@ void UringRing::Main() {
   Run();
   // The kernel takes rings apart later: it would keep the file open, and its file system busy, when this process is
   // gone.
-  if (has_fixed_file_) io_uring_unregister_files(&ring_);
+  if (has_fixed_files_) io_uring_unregister_files(&ring_);
   io_uring_queue_exit(&ring_);
 }
 
@@ -159,8 +163,7 @@ UringRing::Refusal UringRing::SetUp() {
     io_uring_queue_exit(&ring_);
     return refusal;
   }
-  const int fd = file_.fd();
-  has_fixed_file_ = io_uring_register_files(&ring_, &fd, 1) == 0;
+  has_fixed_files_ = io_uring_register_files(&ring_, fds_.data(), static_cast<unsigned>(fds_.size())) == 0;
   return {};
 }
 
@@ -236,7 +239,7 @@ void UringRing::ReapBatch() {
 }
 
 void UringRing::TakeResult(VolumeRead& read, int result) {
-  const Settled settled = file_.Settle(read, result);
+  const Settled settled = files_[read.volume].Settle(read, result);
   if (settled.result) {
     --in_flight_;
     read.done(read, *settled.result);
@@ -268,9 +271,9 @@ void UringRing::PrepareRead(VolumeRead& read) {
   std::byte* const into = read.into + read.got_bytes;
   const unsigned bytes = read.bytes - read.got_bytes;
   const uint64_t offset = read.offset + read.got_bytes;
-  const int fd = has_fixed_file_ ? 0 : file_.fd();
+  const int fd = has_fixed_files_ ? read.volume : fds_[read.volume];
   io_uring_prep_read(&entry, fd, into, bytes, offset);
-  if (has_fixed_file_) io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);
+  if (has_fixed_files_) io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);
   io_uring_sqe_set_data(&entry, &read);
 }
 
@@ -283,17 +286,17 @@ void UringRing::PrepareWakeRead() {
 
 io_uring_sqe& UringRing::NextEntry() { return *io_uring_get_sqe(&ring_); }
 
-UringFileSource::UringFileSource(VolumeFile file) : FileSource(std::move(file)) {}
+UringFileSource::UringFileSource(SourceFiles files) : FileSource(std::move(files)) {}
 
 UringFileSource::~UringFileSource() = default;
 
-Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(VolumeFile file, unsigned threads, int nice) {
+Result<std::unique_ptr<VolumeSource>> UringFileSource::Create(SourceFiles files, unsigned threads, int nice) {
   const unsigned by_cores = std::clamp(std::thread::hardware_concurrency() / 4, 1U, 4U);
   const unsigned wanted = threads == 0 ? by_cores : std::min(threads, kMaxRings);
-  std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(file)));
+  std::unique_ptr<UringFileSource> source(new UringFileSource(std::move(files)));
   auto& rings = source->rings_;
   while (rings.size() < wanted) {
-    auto ring = std::make_unique<UringRing>(source->file_);
+    auto ring = std::make_unique<UringRing>(source->files_);
     auto started = ring->Start(nice);
     if (!started && rings.empty()) return Propagate(std::move(started));
     if (!started) break;
@@ -325,7 +328,7 @@ size_t UringFileSource::LeastLoadedRing() const {
 }
 
 std::string UringFileSource::Describe() const {
-  return fmt::format("io_uring, {}, {} thread{}", file_.description(), rings_.size(), rings_.size() == 1 ? "" : "s");
+  return fmt::format("io_uring, {}, {} thread{}", DescribeFiles(), rings_.size(), rings_.size() == 1 ? "" : "s");
 }
 
 }  // namespace quire

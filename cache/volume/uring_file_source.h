@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file read by io_uring: a few threads, each the only owner of a ring, with many reads in flight in each.
+// Files read by io_uring: a few threads, each the only owner of a ring, with many reads in flight in each.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class UringFileSource final : public FileSource {
  public:
   // `threads`: cut to kMaxRings, 0 for the number by cores; fewer where the machine gives fewer. An error, with the
   // kernel's reason, where not even one ring can be had. `nice`: of the threads.
-  static Result<std::unique_ptr<VolumeSource>> Create(VolumeFile file, unsigned threads, int nice);
+  static Result<std::unique_ptr<VolumeSource>> Create(SourceFiles files, unsigned threads, int nice);
   ~UringFileSource() override;
 
   // Each read goes to the ring with the fewest in flight. So the parts of a page, and extents that are read alone, are
@@ -32,10 +32,10 @@ class UringFileSource final : public FileSource {
   [[nodiscard]] std::string Describe() const override;
 
  private:
-  explicit UringFileSource(VolumeFile file);
+  explicit UringFileSource(SourceFiles files);
   [[nodiscard]] size_t LeastLoadedRing() const;
 
-  std::vector<std::unique_ptr<UringRing>> rings_;  // last: their threads use the file
+  std::vector<std::unique_ptr<UringRing>> rings_;  // last: their threads use the files
 };
 
 }  // namespace quire

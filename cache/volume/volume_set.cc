@@ -14,18 +14,19 @@ VolumeSet::VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* co
   for (size_t i = 0; i < sources.size(); ++i) Add(volumes[i], *sources[i]);
 }
 
-VolumeSet::VolumeSet(const Index& index, std::span<VolumeSource* const> sources) {
-  for (VolumeSource* const source : sources) {
-    auto record = index.GetVolume(static_cast<uint16_t>(members_.size()));
-    if (!record) {
-      error_ = record.error();
-      return;
-    }
-    Add(*record, *source);
+VolumeSet::VolumeSet(const Pack& pack, VolumeSource& source) {
+  for (uint16_t number = 0; number < pack.volume_count(); ++number) {
+    auto record = pack.index().GetVolume(number);
+    const auto fd = pack.GetVolumeFd(number);
+    if (record && fd)
+      Add(*record, source);
+    else
+      members_.push_back({.first_page = page_count_, .error = record ? fd.error() : record.error()});
   }
 }
 
 void VolumeSet::Add(const Volume& record, VolumeSource& source) {
+  has_one_source_ = has_one_source_ && (members_.empty() || members_.front().source == &source);
   members_.push_back({.record = record, .source = &source, .first_page = page_count_});
   page_count_ += CeilDiv(record.data_end, kPageBytes);
   alignment_bytes_ = std::max(alignment_bytes_, source.alignment_bytes());
@@ -46,13 +47,15 @@ VolumeSet::Page VolumeSet::At(uint64_t page) const {
 
 Result<uint64_t> VolumeSet::PageOf(const Extent& extent) const {
   if (const auto page = FindPage(extent)) return *page;
-  if (error_) return std::unexpected(*error_);
-  return Unsupported("extent in volume {}: this release reads the first {} only", extent.volume,
-                     members_.size() == 1 ? "volume" : fmt::format("{} volumes", members_.size()));
+  if (extent.volume >= members_.size()) return Unsupported("volume {} is not open", extent.volume);
+  return std::unexpected(*members_[extent.volume].error);
 }
 
 void VolumeSet::Submit(VolumeRead* first) const {
-  if (members_.size() == 1) return members_.front().source->Submit(first);
+  if (has_one_source_) {
+    if (first != nullptr) members_[first->volume].source->Submit(first);
+    return;
+  }
   while (first != nullptr) {
     // One list for each source, the first one's first.
     const uint16_t volume = first->volume;

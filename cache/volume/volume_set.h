@@ -13,7 +13,7 @@
 
 #include "cache/volume/volume_source.h"
 #include "format/pack/geometry.h"
-#include "format/pack/index.h"
+#include "format/pack/pack.h"
 #include "format/pack/records.h"
 #include "format/result.h"
 
@@ -32,17 +32,18 @@ class VolumeSet {
   // One source for each of `volumes`, in their order. The sources must outlive the set. REQUIRES: as many of both, at
   // least one.
   VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* const> sources);
-  // The first volumes of `index`, as many as there are sources. What is wrong with their records is told by PageOf.
-  VolumeSet(const Index& index, std::span<VolumeSource* const> sources);
+  // The volumes that `pack` has open, all read by `source`, which serves the descriptors of VolumeFdsOf. Of one that
+  // cannot be had PageOf says why. Both must outlive the set.
+  VolumeSet(const Pack& pack, VolumeSource& source);
 
   [[nodiscard]] uint64_t page_count() const { return page_count_; }
   [[nodiscard]] Page At(uint64_t page) const;  // REQUIRES: page < page_count()
 
-  // The page in which `extent` lies. kUnsupported where its volume has no source.
+  // The page in which `extent` lies, or why its volume cannot be had.
   [[nodiscard]] Result<uint64_t> PageOf(const Extent& extent) const;
   // The same, quick; nothing instead of an error.
   [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const {
-    if (extent.volume >= members_.size()) return std::nullopt;
+    if (extent.volume >= members_.size() || members_[extent.volume].source == nullptr) return std::nullopt;
     return members_[extent.volume].first_page + extent.offset / kPageBytes;
   }
 
@@ -56,14 +57,15 @@ class VolumeSet {
 
  private:
   struct Member {
-    Volume record;
-    VolumeSource* source = nullptr;
+    Volume record = {};
+    VolumeSource* source = nullptr;  // null where the volume cannot be had
     uint64_t first_page = 0;
+    std::optional<Error> error = {};
   };
   void Add(const Volume& record, VolumeSource& source);
 
   std::vector<Member> members_;
-  std::optional<Error> error_;  // of the first volume that is not there
+  bool has_one_source_ = true;
   uint64_t page_count_ = 0;
   uint32_t alignment_bytes_ = 1;
   uint32_t request_bytes_ = 1;

@@ -36,7 +36,7 @@ struct PageRead {
 
 }  // namespace
 
-Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint64_t offset,
+Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
                               uint32_t bytes) {
   const uint32_t part_bytes = source.request_bytes();
   PageRead page;
@@ -44,6 +44,7 @@ Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t
   const auto memory = arena.slot(slot).first(bytes);
   for (uint32_t at = 0; at < bytes; at += part_bytes) {
     PageRead::Part& part = page.parts[at / part_bytes];
+    part.volume = volume;
     part.offset = offset + at;
     part.into = memory.data() + at;
     part.bytes = std::min(part_bytes, bytes - at);

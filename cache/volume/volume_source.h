@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a volume's bytes come from: many reads in flight, no thread waiting for any one of them. The cache knows
-// volumes through this alone.
+// Where the bytes of volumes come from: many reads in flight, no thread waiting for any one of them. The cache knows
+// volumes through this alone. One source may serve many volumes of a kind, as one serves all files.
 //
 // What every source keeps, whether its bytes lie in a file, behind a web server or in a tier on the node's own disk:
 //
@@ -32,7 +32,7 @@ struct VolumeRead {
   uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
   std::byte* into = nullptr;  // aligned likewise
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
-  uint16_t volume = 0;        // whose source it goes to; the source itself does not look at it
+  uint16_t volume = 0;        // which of the volumes of the source
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
@@ -73,9 +73,10 @@ class VolumeSource {
   [[nodiscard]] virtual std::string Describe() const = 0;
 };
 
-// Reads `bytes` at `offset` into the start of `slot` and waits: for tools that read in order. Any thread that is not
-// the source's. Returns the bytes read, fewer only at the end of the volume. Alignment as of VolumeRead. Cut into parts
-// of request_bytes(), which are in flight together.
-Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint64_t offset, uint32_t bytes);
+// Reads `bytes` at `offset` of a volume into the start of `slot` and waits: for tools that read in order. Any thread
+// that is not the source's. Returns the bytes read, fewer only at the end of the volume. Alignment as of VolumeRead.
+// Cut into parts of request_bytes(), which are in flight together.
+Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
+                              uint32_t bytes);
 
 }  // namespace quire

@@ -209,9 +209,10 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
   const Volume volume = DecodeVolume(*record);
   if (volume.data_begin > volume.data_end || volume.data_end > kMaxVolumeBytes)
     return Corrupt("volume {}: bytes {} to {}", number, volume.data_begin, volume.data_end);
-  if (number == 0 &&
-      (volume.kind != 0 || volume.data_begin != kDataBegin || volume.data_end > superblock_.index_offset))
-    return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", volume.kind, volume.data_begin, volume.data_end);
+  if (number == 0 && (volume.kind != VolumeKind::kThisPack || volume.data_begin != kDataBegin ||
+                      volume.data_end > superblock_.index_offset))
+    return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", static_cast<unsigned>(volume.kind),
+                   volume.data_begin, volume.data_end);
   if (number == 0 && volume.sum_kind != SumKind::kXxh3)
     return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
   return volume;
@@ -234,11 +235,20 @@ Result<Extent> Index::GetExtent(ExtentNumber number) const {
   return extent;
 }
 
-Result<ExtentNumber> Index::FindExtentFrom(uint64_t offset) const {
+Result<std::string_view> Index::GetLocation(const Volume& volume) const {
+  if (volume.location_bytes > kMaxPathBytes) return Corrupt("location of {} bytes", volume.location_bytes);
+  const auto bytes = GetHeap(Section::kNames, volume.location_offset, volume.location_bytes, "location");
+  if (!bytes) return std::unexpected(bytes.error());
+  const std::string_view location = AsText(*bytes);
+  if (location.find('\0') != location.npos) return Corrupt("location at {}: holds a NUL", volume.location_offset);
+  return location;
+}
+
+Result<ExtentNumber> Index::FindExtentFrom(uint16_t volume, uint64_t offset) const {
   return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
     const auto extent = GetExtent(number);
     if (!extent) return std::unexpected(extent.error());
-    return extent->volume != 0 || extent->offset >= offset;
+    return std::pair(extent->volume, extent->offset) >= std::pair(volume, offset);
   });
 }
 

@@ -52,9 +52,11 @@ class Index {
   // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
   Result<Extent> GetExtent(ExtentNumber number) const;
   Result<Volume> GetVolume(uint16_t number) const;
-  // The first extent of volume 0 at or behind byte `offset` of it; the number of all its extents where there is none.
-  // O(log extents).
-  Result<ExtentNumber> FindExtentFrom(uint64_t offset) const;
+  // Where a volume is: a path or URL, by its kind. It has no NUL.
+  Result<std::string_view> GetLocation(const Volume& volume) const;
+  // The first extent of `volume` at or behind byte `offset` of it, or where there is none the first of a later volume;
+  // the number of all extents where there is none of these. O(log extents).
+  Result<ExtentNumber> FindExtentFrom(uint16_t volume, uint64_t offset) const;
 
   // A valid name, but for the root, which has "".
   Result<std::string_view> GetName(const Node& node) const;

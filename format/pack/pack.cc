@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
 
 #include "format/checksum.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -49,6 +51,10 @@ Result<File> OpenPackFile(const std::string& path) {
     return SystemError(errno, "{}", path);  // io_uring would not wait for the disk
   return file;
 }
+
+// Of all volumes together: 2 PiB, for which a cache reserves some GiB of address space. Any number of volumes may name
+// the same large file, which costs whoever made the pack nothing.
+constexpr uint64_t kMaxPages = uint64_t{1} << 30;
 
 Result<ChosenSuperblock> ReadSuperblockOnce(const File& file) {
   std::array<std::byte, 2 * kSuperblockBytes> slots = {};
@@ -97,10 +103,45 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
   return pack;
 }
 
-Result<void> Pack::ReadRaw(uint64_t offset, std::span<std::byte> into) const { return file_.ReadExactly(offset, into); }
+void Pack::OpenVolumes(const VolumePlaces& places) {
+  assert(others_.empty());
+  const uint64_t count = std::min<uint64_t>(index_->volume_count(), UINT16_MAX);
+  uint64_t pages = 0;
+  for (uint64_t number = 1; number < count; ++number) {
+    VolumeFile& volume = others_.emplace_back(OpenVolumeFile(*index_, static_cast<uint16_t>(number), path_, places));
+    pages += CeilDiv(volume.record.data_end, kPageBytes);
+    if (!volume.error && pages > kMaxPages)
+      volume.error = Unsupported("volume {}: with it the volumes have more than {} pages", number, kMaxPages).error();
+  }
+}
+
+Result<int> Pack::GetVolumeFd(uint16_t volume) const {
+  if (volume == 0) return file_.fd();
+  if (volume > others_.size()) return Unsupported("volume {} is not open", volume);
+  const VolumeFile& other = others_[volume - 1];
+  if (other.error) return std::unexpected(*other.error);
+  return other.file.fd();
+}
+
+VolumeFds Pack::volume_fds() const {
+  VolumeFds fds;
+  for (uint16_t volume = 0; volume < volume_count(); ++volume) fds.push_back(GetVolumeFd(volume).value_or(-1));
+  return fds;
+}
+
+const std::string& Pack::VolumePath(uint16_t volume) const {
+  assert(volume < volume_count());
+  return volume == 0 ? path_ : others_[volume - 1].path;
+}
+
+Result<void> Pack::ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const {
+  if (volume == 0) return file_.ReadExactly(offset, into);
+  if (auto fd = GetVolumeFd(volume); !fd) return Propagate(std::move(fd));
+  return others_[volume - 1].file.ReadExactly(offset, into);
+}
 
 Result<void> Pack::ReadIndex(uint64_t offset, std::span<std::byte> into) const {
-  auto read = ReadRaw(offset, into);
+  auto read = ReadRaw(0, offset, into);
   if (!read && read.error().code == ErrorCode::kCorrupt) {
     read.error().code = ErrorCode::kSystem;
     read.error().system_errno = EIO;
@@ -110,12 +151,16 @@ Result<void> Pack::ReadIndex(uint64_t offset, std::span<std::byte> into) const {
 
 Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) const {
   assert(into.size() == extent.length_bytes);
-  if (extent.volume != 0) return Unsupported("extent in volume {}: this release reads volume 0 only", extent.volume);
-  if (auto read = ReadRaw(extent.offset, into); !read) return read;
-  if (Xxh3(into) != extent.sum)
-    return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
-                   extent.offset / kPageBytes);
-  return {};
+  if (auto read = ReadRaw(extent.volume, extent.offset, into); !read) return read;
+  return CheckExtent(extent, into);
+}
+
+Result<void> Pack::CheckExtent(const Extent& extent, std::span<const std::byte> bytes) const {
+  const bool has_sum = extent.volume == 0 || others_[extent.volume - 1].record.sum_kind == SumKind::kXxh3;
+  if (!has_sum) return CheckUnchanged(others_[extent.volume - 1]);
+  if (Xxh3(bytes) == extent.sum) return {};
+  return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
+                 extent.offset / kPageBytes);
 }
 
 }  // namespace quire

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pack opened for reading: its file, superblock and index, and the bytes of volume 0. Thread-safe.
+// A pack opened for reading: its file, superblock and index, and the bytes of its volumes. Thread-safe.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "format/file.h"
 #include "format/pack/index.h"
+#include "format/pack/volume_files.h"
 #include "format/result.h"
 
 namespace quire {
@@ -29,12 +31,27 @@ class Pack {
   // The file as it was opened, for those who read volume 0 in their own way.
   [[nodiscard]] const File& file() const { return file_; }
 
-  // Fills `into` with the bytes of `extent` and checks its sum: on success they are right. Blocks in I/O.
-  // kUnsupported for another volume than the pack. REQUIRES: into.size() == extent.length_bytes.
+  // Opens the other volumes, whose samples cannot be read before. What keeps one from being opened is told to those who
+  // read it. Blocks in I/O. REQUIRES: nobody else uses the pack yet.
+  void OpenVolumes(const VolumePlaces& places);
+  // Those that were opened, and those that could not be; at least volume 0.
+  [[nodiscard]] uint16_t volume_count() const { return static_cast<uint16_t>(1 + others_.size()); }
+  // The file of a volume, or why its bytes cannot be had.
+  [[nodiscard]] Result<int> GetVolumeFd(uint16_t volume) const;
+  [[nodiscard]] VolumeFds volume_fds() const;
+  // A name for messages. REQUIRES: volume < volume_count().
+  [[nodiscard]] const std::string& VolumePath(uint16_t volume) const;
+
+  // Fills `into` with the bytes of `extent` and checks them. Blocks in I/O.
+  // REQUIRES: into.size() == extent.length_bytes.
   Result<void> ReadExtent(const Extent& extent, std::span<std::byte> into) const;
 
-  // Fills `into` with bytes of volume 0 as they are on disk, unchecked. REQUIRES: inside the pack.
-  Result<void> ReadRaw(uint64_t offset, std::span<std::byte> into) const;
+  // kCorrupt where `bytes` are not those of `extent`: by its sum, or where its volume has none because the file has
+  // changed. REQUIRES: `bytes` were read from the volume that GetVolumeFd gave.
+  [[nodiscard]] Result<void> CheckExtent(const Extent& extent, std::span<const std::byte> bytes) const;
+
+  // Fills `into` with bytes of a volume as they are on disk, unchecked. REQUIRES: inside the volume.
+  Result<void> ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const;
 
  private:
   // As ReadRaw. Bytes that are cut off are not damaged: they could not be read, and may come back.
@@ -47,6 +64,7 @@ class Pack {
   uint64_t trailing_bytes_ = 0;
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
+  std::vector<VolumeFile> others_;  // volumes 1 and up
 };
 
 }  // namespace quire

@@ -96,8 +96,8 @@ Segment DecodeSegment(std::span<const std::byte> record) {
 }
 
 void Encode(const Volume& volume, std::span<std::byte, 64> record) {
-  StoreUint<2>(record, 0, volume.kind);
-  StoreUint<2>(record, 2, volume.identity_kind);
+  StoreUint<2>(record, 0, static_cast<uint16_t>(volume.kind));
+  StoreUint<2>(record, 2, static_cast<uint16_t>(volume.identity_kind));
   StoreUint<2>(record, 4, static_cast<uint16_t>(volume.sum_kind));
   StoreUint<2>(record, 6, 0);
   StoreUint<4>(record, 8, volume.location_bytes);
@@ -111,8 +111,8 @@ void Encode(const Volume& volume, std::span<std::byte, 64> record) {
 }
 
 Volume DecodeVolume(std::span<const std::byte> record) {
-  return {.kind = static_cast<uint16_t>(LoadUint<2>(record, 0)),
-          .identity_kind = static_cast<uint16_t>(LoadUint<2>(record, 2)),
+  return {.kind = static_cast<VolumeKind>(LoadUint<2>(record, 0)),
+          .identity_kind = static_cast<IdentityKind>(LoadUint<2>(record, 2)),
           .sum_kind = static_cast<SumKind>(LoadUint<2>(record, 4)),
           .location_bytes = static_cast<uint32_t>(LoadUint<4>(record, 8)),
           .location_offset = LoadUint<8>(record, 16),

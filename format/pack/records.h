@@ -61,9 +61,14 @@ struct Segment {
 // How the sums of a volume's extents are made.
 enum class SumKind : uint16_t { kNone = 0, kCrc32 = 1, kXxh3 = 2 };
 
+enum class VolumeKind : uint16_t { kThisPack = 0, kFile = 1, kUrl = 2 };
+
+// What tells a state of a volume from another one.
+enum class IdentityKind : uint16_t { kNone = 0, kSizeAndMtime = 1, kXxh3OfBytes = 2, kXxh3OfEtag = 3 };
+
 struct Volume {
-  uint16_t kind = 0;
-  uint16_t identity_kind = 0;
+  VolumeKind kind = VolumeKind::kThisPack;
+  IdentityKind identity_kind = IdentityKind::kNone;
   SumKind sum_kind = SumKind::kXxh3;
   uint32_t location_bytes = 0;
   uint64_t location_offset = 0;

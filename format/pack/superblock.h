@@ -25,7 +25,7 @@ inline constexpr size_t kMaxSections = 64;  // in the table, with those that are
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
 inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1};
 
-enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3 };
+enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3, kArchives = 4 };
 
 struct SectionRange {
   uint64_t offset = 0;  // in the index body, multiple of kSectionAlign

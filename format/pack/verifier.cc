@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "format/checksum.h"
 #include "format/pack/bad_extents.h"
 #include "format/pack/tree_verifier.h"
 #include "format/rounding.h"
@@ -29,6 +28,8 @@ class Verifier {
     if (auto done = CheckIndexBlocks(); !done) return Propagate(std::move(done));
     const bool is_index_whole = !has_damaged_block_;
     if (const auto volume = index_.GetVolume(0); !volume) Report(Fault::Kind::kIndex, volume.error().message);
+    for (uint16_t volume = 1; volume < pack_.volume_count(); ++volume)
+      if (const auto fd = pack_.GetVolumeFd(volume); !fd) Report(Fault::Kind::kIndex, fd.error().message);
     if (auto done = FindExtentsOfPages(); !done) return Propagate(std::move(done));
     if (auto done = CheckPages(); !done) return Propagate(std::move(done));
     TreeVerifier tree(index_, bad_extents_, is_index_whole, options_.interrupted, faults_);
@@ -41,6 +42,7 @@ class Verifier {
  private:
   // Extents that follow each other in the index and lie in the same page.
   struct PageExtents {
+    uint16_t volume;
     uint64_t page;
     ExtentNumber first;
     ExtentNumber end;
@@ -65,7 +67,7 @@ class Verifier {
   // One pass over the extents, whatever blocks of the index are damaged.
   Result<void> FindExtentsOfPages() {
     summary_.extents = index_.extent_count();
-    uint64_t end = 0;
+    std::pair<uint16_t, uint64_t> end;  // of the extents so far: volume and offset
     for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
       if (auto stop = CheckInterrupted(); !stop) return stop;
       const auto extent = index_.GetExtent(number);
@@ -73,19 +75,19 @@ class Verifier {
         bad_extents_.Add(number, extent.error().message);
         continue;
       }
-      if (extent->volume != 0) {
-        bad_extents_.Add(number, fmt::format("in volume {}, which this release does not read", extent->volume));
-        continue;
-      }
       // Not read: of extents that overlap, a small index could ask for more bytes than any pack has.
-      if (extent->offset < end) {
+      if (std::pair(extent->volume, extent->offset) < end) {
         bad_extents_.Add(number, fmt::format("extent {} at {}: overlaps the one before", number, extent->offset));
         continue;
       }
-      end = extent->offset + extent->length_bytes;
+      end = {extent->volume, extent->offset + extent->length_bytes};
+      if (const auto fd = pack_.GetVolumeFd(extent->volume); !fd) {
+        bad_extents_.Add(number, fd.error().message);
+        continue;
+      }
       const uint64_t page = extent->offset / kPageBytes;
-      if (pages_.empty() || pages_.back().page != page)
-        pages_.push_back({.page = page, .first = number, .end = number});
+      if (pages_.empty() || pages_.back().volume != extent->volume || pages_.back().page != page)
+        pages_.push_back({.volume = extent->volume, .page = page, .first = number, .end = number});
       pages_.back().end = number + 1;
     }
     summary_.pages = pages_.size();
@@ -110,7 +112,7 @@ class Verifier {
     });
     if (begin > end) return;  // interrupted before the first
     CountBytes(end - begin);
-    const auto read = Read(begin, end - begin, [&](std::span<const std::byte> bytes) {
+    const auto read = Read(page.volume, begin, end - begin, [&](std::span<const std::byte> bytes) {
       ForEachExtent(page, [&](ExtentNumber number, const Extent& extent) {
         CheckSum(number, extent, bytes.subspan(extent.offset - begin, extent.length_bytes));
       });
@@ -118,11 +120,11 @@ class Verifier {
     if (read) return;
     // Perhaps only a part of it is lost: ask for each extent by itself.
     ForEachExtent(page, [&](ExtentNumber number, const Extent& extent) {
-      const auto own = Read(extent.offset, extent.length_bytes,
+      const auto own = Read(page.volume, extent.offset, extent.length_bytes,
                             [&](std::span<const std::byte> bytes) { CheckSum(number, extent, bytes); });
       if (!own) AddBad(number, extent, own.error().message);
     });
-    Report(Fault::Kind::kPage, fmt::format("page {}: {}", page.page, read.error().message));
+    Report(Fault::Kind::kPage, fmt::format("{}: {}", NameOf(page), read.error().message));
   }
 
   // Those that can be read and were not found bad, until the check is interrupted.
@@ -134,7 +136,13 @@ class Verifier {
   }
 
   void CheckSum(ExtentNumber number, const Extent& extent, std::span<const std::byte> bytes) {
-    if (Xxh3(bytes) != extent.sum) AddBad(number, extent, "checksum mismatch");
+    if (const auto right = pack_.CheckExtent(extent, bytes); !right)
+      AddBad(number, extent, extent.volume == 0 ? "checksum mismatch" : right.error().message);
+  }
+
+  [[nodiscard]] std::string NameOf(const PageExtents& page) const {
+    if (page.volume == 0) return fmt::format("page {}", page.page);
+    return fmt::format("'{}', page {}", pack_.VolumePath(page.volume), page.page);
   }
 
   void AddBad(ExtentNumber number, const Extent& extent, const std::string& reason) {
@@ -142,11 +150,11 @@ class Verifier {
                                          extent.offset, extent.offset / kPageBytes, reason));
   }
 
-  Result<void> Read(uint64_t offset, size_t bytes, const UseBytes& use) const {
-    if (options_.read) return options_.read(offset, bytes, use);
+  Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) const {
+    if (options_.read) return options_.read(volume, offset, bytes, use);
     static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
     const std::span into(buffer.get(), bytes);
-    if (auto read = pack_.ReadRaw(offset, into); !read) return read;
+    if (auto read = pack_.ReadRaw(volume, offset, into); !read) return read;
     use(into);
     return {};
   }

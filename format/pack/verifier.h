@@ -23,17 +23,17 @@ struct VerifySummary {
   uint64_t faults = 0;  // with those that were not told
 };
 
-// Reads `bytes` at `offset` of the pack, at most a page and inside of one, and calls `use` with them before it returns;
+// Reads `bytes` at `offset` of a volume, at most a page and inside of one, and calls `use` with them before it returns;
 // on an error not at all. Called by several threads at once.
 using UseBytes = std::function<void(std::span<const std::byte>)>;
-using ReadPackBytes = std::function<Result<void>(uint64_t offset, size_t bytes, const UseBytes& use)>;
+using ReadPackBytes = std::function<Result<void>(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use)>;
 
 struct VerifyOptions {
   // Called by one thread at a time, in the order of the blocks of the index, then of the pages, then of the entries,
   // whichever threads find the faults. Required.
   std::function<void(const Fault&)> on_fault;
   uint64_t fault_limit = 1000;                     // how many are told; all are counted
-  std::atomic<uint64_t>* bytes_done = nullptr;     // of the pack; progress
+  std::atomic<uint64_t>* bytes_done = nullptr;     // of the index and of extents; progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted, soon
   ReadPackBytes read = nullptr;                    // where empty: Pack::ReadRaw, into 2 MiB a thread
 };

@@ -94,7 +94,8 @@ void Pusher::Run(const std::stop_token& stop) {
 void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
   Page& state = pages_[page];
   auto pin = cache_.PinPage(page);
-  const auto first = index_.FindExtentFrom(page * kPageBytes);
+  const auto place = cache_.PlaceOf(page);
+  const auto first = index_.FindExtentFrom(place.volume, place.begin);
   if (!pin || !first) return;
   const bool in_run = state.in_run.load(std::memory_order_relaxed);
   uint64_t pushed_bytes = 0;
@@ -104,7 +105,7 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
   bool has_new_control = false;
   for (ExtentNumber number = *first; number < index_.extent_count() && !stop.stop_requested(); ++number) {
     const auto extent = index_.GetExtent(number);
-    if (!extent || extent->volume != 0 || extent->offset / kPageBytes != page) break;
+    if (!extent || cache_.FindPage(*extent) != page) break;
     all_bytes += extent->length_bytes;
     if (all_bytes > kPageBytes) break;  // they overlap: a hostile index, which could ask for stores without end
     if (extent->node >= index_.node_count()) continue;

@@ -55,8 +55,9 @@ PageCache::SweepOutcome Sweeper::SweepNext(const std::stop_token& stop) {
 
 // The folder that holds the samples of a page has been listed, or it has not: two of them tell enough.
 bool Sweeper::CanBePushed(uint64_t page) const {
-  for (const uint64_t offset : {page * kPageBytes, page * kPageBytes + kPageBytes / 2}) {
-    const auto number = index_.FindExtentFrom(offset);
+  const auto place = cache_.PlaceOf(page);
+  for (const uint64_t offset : {place.begin, place.begin + (place.end - place.begin) / 2}) {
+    const auto number = index_.FindExtentFrom(place.volume, offset);
     if (!number || *number >= index_.extent_count()) continue;
     const auto extent = index_.GetExtent(*number);
     if (extent && extent->node < index_.node_count() && view_.IsKnown(extent->node)) return true;

@@ -23,7 +23,7 @@ void AllowLog(PathFilter& filter, const std::filesystem::path& log_file) {
 
 Confinement ConfineThread(const DaemonFiles& files) {
   PathFilter filter;
-  filter.AllowOpen(files.pack, PathUse::kRead);  // anew, with other flags
+  for (const int volume : files.volumes) filter.AllowOpen(volume, PathUse::kRead);  // anew, with other flags
   // All of it: a file there is another one whenever the kernel has forgotten it. What tells of other processes' memory,
   // files or calls is refused together with looking into them.
   filter.Allow("/proc", PathUse::kRead);

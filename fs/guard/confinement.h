@@ -5,11 +5,13 @@
 
 #include <string>
 
+#include "format/pack/volume_files.h"
+
 namespace quire {
 
 // What the daemon opens while it serves, besides what all daemons do: /proc, its control groups, /dev/fuse.
 struct DaemonFiles {
-  int pack = -1;                   // its descriptor
+  VolumeFds volumes = {};          // of the pack
   std::string mount_point = {};    // for `.quire/plan`; empty before the mount is there
   std::string log_file = {};       // opened anew at SIGHUP, a link followed; empty where there is none
   std::string kernel_switch = {};  // a file of /sys that is to be written to, or empty

@@ -79,8 +79,8 @@ std::string QuoteContext(const std::string& option) {
   return fmt::format("{}\"{}\"", option.substr(0, value), option.substr(value));
 }
 
-std::string LibfuseOptions(const std::string& pack_path, const MountOptions& options, bool by_uring) {
-  std::string list = "ro,subtype=quire,fsname=" + EscapeOption(pack_path);
+std::string LibfuseOptions(const std::string& source, const MountOptions& options, bool by_uring) {
+  std::string list = "ro,subtype=quire,fsname=" + EscapeOption(source);
   if (options.allow_other) list += ",allow_other";
   if (options.allow_root) list += ",allow_root";
   if (options.default_permissions) list += ",default_permissions";
@@ -119,7 +119,7 @@ Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheO
   try {
     return std::async(std::launch::async,
                       [&]() -> Result<std::unique_ptr<SampleReader>> {
-                        ConfineThread({.pack = pack.file().fd()});
+                        ConfineThread({.volumes = pack.volume_fds()});
                         return SampleReader::Open(pack, options);
                       })
         .get();
@@ -128,17 +128,42 @@ Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheO
   }
 }
 
+// So many volumes that cannot be had are told one by one.
+constexpr int kMostNotices = 10;
+
+// An error where no volume can be had that holds anything: nothing could be read.
+Result<void> OpenVolumes(Pack& pack, const VolumePlaces& places, const MountNotice& notice) {
+  pack.OpenVolumes(places);
+  const auto own = pack.index().GetVolume(0);
+  bool has_any = pack.volume_count() == 1 || !own || own->data_end > own->data_begin;
+  std::vector<Error> errors;
+  for (uint16_t volume = 1; volume < pack.volume_count(); ++volume) {
+    if (const auto fd = pack.GetVolumeFd(volume); fd)
+      has_any = true;
+    else
+      errors.push_back(fd.error());
+  }
+  if (!has_any) return std::unexpected(errors.front());
+  for (size_t i = 0; i < errors.size() && i < kMostNotices; ++i)
+    notice(fmt::format("{}; what lies in it cannot be read", errors[i].message));
+  if (errors.size() > kMostNotices)
+    notice(fmt::format("so it is with {} further volumes", errors.size() - kMostNotices));
+  return {};
+}
+
 uint64_t MeanSampleBytes(const Superblock& superblock) {
   return superblock.samples == 0 ? 0 : superblock.stored_bytes / superblock.samples;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, const std::string& mount_point,
-                                                const MountOptions& options, const MountNotice& notice) {
+Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, const std::string& source,
+                                                const std::string& mount_point, const MountOptions& options,
+                                                const MountNotice& notice) {
   RouteLibfuseLog();
   auto pack = Pack::Open(pack_path);
   if (!pack) return Propagate(std::move(pack));
+  if (auto opened = OpenVolumes(**pack, options.volumes, notice); !opened) return Propagate(std::move(opened));
   const auto turn = WaitForMountTurn(mount_point);
   if (!turn) return std::unexpected(turn.error());
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
@@ -153,21 +178,22 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   cache.readers_keep = !options.direct_io;
   auto samples = OpenSamples(**pack, cache);
   if (!samples) return Propagate(std::move(samples));
-  std::unique_ptr<Session> session(new Session(*std::move(pack), *root, *std::move(samples), mount_point, options,
-                                               *std::move(transport), *std::move(unmounter)));
+  std::unique_ptr<Session> session(new Session(*std::move(pack), *root, *std::move(samples), source, mount_point,
+                                               options, *std::move(transport), *std::move(unmounter)));
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
   session->confinement_ =
-      ConfineThread({.pack = session->pack_->file().fd(),
+      ConfineThread({.volumes = session->pack_->volume_fds(),
                      .mount_point = mount_point,
                      .log_file = options.log_file,
                      .kernel_switch = options.read_ahead_kb ? ReadAheadFile(session->device_) : std::string()});
   return session;
 }
 
-Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples,
+Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string source,
                  std::string mount_point, MountOptions options, TransportChoice transport, Unmounter unmounter)
     : pack_(std::move(pack)),
       samples_(std::move(samples)),
+      source_(std::move(source)),
       mount_point_(std::move(mount_point)),
       options_(std::move(options)),
       transport_(std::move(transport)),
@@ -184,7 +210,7 @@ Result<void> Session::Start() {
   const fuse_lowlevel_ops operations = FileSystem::Operations();
   std::string program = "quire";
   std::string flag = "-o";
-  std::string options = LibfuseOptions(pack_->path(), options_, transport_.uring);
+  std::string options = LibfuseOptions(source_, options_, transport_.uring);
   std::array<char*, 4> words = {program.data(), flag.data(), options.data(), nullptr};
   fuse_args arguments = FUSE_ARGS_INIT(3, words.data());
   session_ = fuse_session_new(&arguments, &operations, sizeof(operations), &file_system_);
@@ -299,7 +325,7 @@ Result<void> Session::StartIdleWatch() {
 }
 
 Result<void> Session::Serve(SessionEvents events) {
-  spdlog::info("mounted '{}' at '{}': {} samples, {} threads", pack_->path(), mount_point_, pack_->superblock().samples,
+  spdlog::info("mounted '{}' at '{}': {} samples, {} threads", source_, mount_point_, pack_->superblock().samples,
                options_.threads);
   spdlog::info("transport: {}", transport_.Describe());
   spdlog::info("privileges: {}", confinement_.privileges);
@@ -332,10 +358,10 @@ Result<void> Session::Serve(SessionEvents events) {
   if (result < 0) {
     // -1 is no errno: what libfuse has logged tells why.
     const std::string cause = TakeLibfuseError();
-    return MakeError(ErrorCode::kSystem, "serving '{}' at '{}' ended: {}", pack_->path(), mount_point_,
+    return MakeError(ErrorCode::kSystem, "serving '{}' at '{}' ended: {}", source_, mount_point_,
                      cause.empty() ? ReasonOf(-result) : cause);
   }
-  spdlog::info("unmounted '{}' from '{}' {}: {} requests failed", pack_->path(), mount_point_,
+  spdlog::info("unmounted '{}' from '{}' {}: {} requests failed", source_, mount_point_,
                signal_ > 0 ? fmt::format("after signal {}", signal_.load()) : "on request",
                file_system_.failed_requests());
   return {};

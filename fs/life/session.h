@@ -37,11 +37,13 @@ class Session {
   // Opens the pack, takes the cache's memory, and mounts. When it returns, the mount is in place and requests wait for
   // Serve. From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP wait for Serve. One session a process.
   // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
-  // REQUIRES: both paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
+  // `source`: what the mount is listed as, the pack or what it is an index of.
+  // REQUIRES: all paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
   // all signals blocked).
   // `notice` is told, before this returns, what is no error and yet worth a sentence (mount_preflight.h).
-  static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& mount_point,
-                                                const MountOptions& options, const MountNotice& notice);
+  static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& source,
+                                                const std::string& mount_point, const MountOptions& options,
+                                                const MountNotice& notice);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();  // unmounts, unless Serve has
@@ -51,8 +53,8 @@ class Session {
   Result<void> Serve(SessionEvents events = {});
 
  private:
-  Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string mount_point,
-          MountOptions options, TransportChoice transport, Unmounter unmounter);
+  Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<SampleReader> samples, std::string source,
+          std::string mount_point, MountOptions options, TransportChoice transport, Unmounter unmounter);
   Result<void> Start();
   void Stop();
   // What a signal does, in a thread of its own: `loop_thread` is in the loop of Serve.
@@ -72,6 +74,7 @@ class Session {
   File presence_;  // first, to be closed last: whoever waits for the end of this daemon waits for this
   const std::unique_ptr<Pack> pack_;
   const std::unique_ptr<SampleReader> samples_;
+  const std::string source_;  // as it is listed among mounts
   const std::string mount_point_;
   const MountOptions options_;
   const TransportChoice transport_;

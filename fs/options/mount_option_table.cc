@@ -134,6 +134,23 @@ Result<void> SetSubdir(MountOptions& options, std::string_view name, std::string
   return {};
 }
 
+Result<void> SetVolumes(MountOptions& options, std::string_view name, std::string_view value) {
+  options.volumes.clear();
+  for (const auto part : std::views::split(value, ':')) {
+    const std::string_view path(part.begin(), part.end());
+    if (!path.starts_with('/')) return Invalid("option '{}={}': give absolute paths, with ':' between", name, value);
+    options.volumes.emplace_back(path);
+  }
+  return {};
+}
+
+Result<void> SetIndex(MountOptions& options, std::string_view name, std::string_view value) {
+  if (value != kIndexBeside && !value.starts_with('/'))
+    return Invalid("option '{}={}': give an absolute path, or '{}'", name, value, kIndexBeside);
+  options.index = value;
+  return {};
+}
+
 Result<void> SetLogFile(MountOptions& options, std::string_view name, std::string_view value) {
   if (value.empty()) return Invalid("option '{}=': give the path of a file", name);
   options.log_file = value;
@@ -215,6 +232,14 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "mount."},
      SetChoice<kControl, &MountOptions::control_for_all>},
 
+    {{"volumes", "PATH[:PATH...]", kUsers,
+      "Archives, or folders of them, outside of the pack's own folder, that a pack of archives may read."},
+     SetVolumes},
+
+    {{"index", "PATH", kLife,
+      "Where the index of archives lies that are mounted in place of a pack; 'beside' is beside the first of them, as "
+      "ARCHIVE.quire. By default it lies in ~/.cache/quire."},
+     SetIndex},
     {{"timeout", "SECONDS", kLife, "Unmount when nobody has used the mount for so long. 0, the default: never."},
      SetIdleTimeout},
     {{"threads", "N", kLife, "Threads that answer requests; by default one a core, from 2 to 16."}, SetThreads},

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cache/cache_options.h"
+#include "format/pack/volume_files.h"
 #include "format/result.h"
 
 namespace quire {
@@ -37,6 +38,9 @@ struct AttributeOverrides {
   bool operator==(const AttributeOverrides&) const = default;
 };
 
+// In place of a path: beside the archive.
+inline constexpr std::string_view kIndexBeside = "beside";
+
 struct MountOptions {
   bool allow_other = false;                    // everyone may use the mount, as far as the modes let them
   bool allow_root = false;                     // root may use it beside the user who mounted
@@ -48,6 +52,8 @@ struct MountOptions {
   bool nofail = false;                         // for mount(8)'s helper: no error where there is no pack
   std::vector<std::string> security_contexts;  // context=... and its kin, for SELinux, as they were given
   AttributeOverrides overrides;
+  VolumePlaces volumes;                  // that the pack's other volumes may lie in; absolute
+  std::string index;                     // of archives: where it lies; empty: in the user's cache
   std::string subdir;                    // of the pack, as the root of the mount; empty: the pack's root
   std::chrono::seconds idle_timeout{0};  // unmounts when nobody used the mount for so long; 0: never
   // That answer requests. No thread waits for samples, so one a core is enough; two at least, because blocks of the

@@ -137,7 +137,7 @@ void ReadFile(benchmark::State& state, const Pattern& pattern) {
   const auto arena = Arena::Create(kSlots, huge);
   if (!arena) return state.SkipWithError(arena.error().message.c_str());
   if ((*arena)->PopulateAll() < kSlots) return state.SkipWithError("too little memory for the arena");
-  const auto engine = OpenFileSource(file->fd(), kEngines[state.range(0)]);
+  const auto engine = OpenFileSource({file->fd()}, kEngines[state.range(0)]);
   if (!engine) return state.SkipWithError(engine.error().message.c_str());
 
   Reader reader(**engine, **arena, pattern, static_cast<uint64_t>(file_bytes));

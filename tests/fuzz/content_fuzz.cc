@@ -60,7 +60,7 @@ void Use(const Index& index) {
     const auto extent = index.GetExtent(number);
     if (!extent) continue;
     CheckExtent(index, *extent);
-    const auto found = index.FindExtentFrom(extent->offset);
+    const auto found = index.FindExtentFrom(extent->volume, extent->offset);
     Require(!found || *found <= index.extent_count(), "a search ends in the index");
     const auto owner = index.GetNode(extent->node);
     if (owner && owner->is_sample()) static_cast<void>(index.FindFileOffset(*owner, number));

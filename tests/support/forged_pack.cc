@@ -101,7 +101,7 @@ void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spac
 void FillWithVolume(IndexTables& tables, uint16_t kind, std::string_view location) {
   constexpr uint32_t kBytes = 16;
   tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
-  tables.volumes = {{.kind = kind,
+  tables.volumes = {{.kind = static_cast<VolumeKind>(kind),
                      .sum_kind = SumKind::kNone,
                      .location_bytes = static_cast<uint32_t>(location.size()),
                      .location_offset = ValueOrDie(tables.AddText(location)),

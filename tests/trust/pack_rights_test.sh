@@ -67,32 +67,30 @@ for type in 0020000 0060000 0010000 0140000; do  # character, block, pipe, socke
   done
 done
 
-# A volume of the index names files and addresses. This release opens none: whatever it is called, reading it is EIO, and
-# nothing is asked for, not even whether it is there.
+# A volume of the index names files and addresses. Only what lies in the pack's own folder, links followed, is opened: of all else
+# nothing is asked for, not even whether it is there, and reading it is EIO.
 echo secret-of-root-16 >"$scratch/secret"
+mkdir "$scratch/packs"
+ln -s ../secret "$scratch/packs/link"
+mkfifo "$scratch/packs/pipe"
+forged=$scratch/packs/forged.quire
 command -v strace >/dev/null || skip 'there is no strace'
 tried=0
-for volume in '1 /etc/passwd' '1 ../../../../../../../etc/passwd' "1 $scratch/secret" '1 secret' '1 /dev/mem' '2 http://127.0.0.1:9/x' \
-  '2 file:///etc/passwd' '1 ' '7 /etc/passwd'; do
-  "$forge" volume "${volume%% *}" "${volume#* }" "$scratch/forged.quire"
-  for command in "cat $scratch/forged.quire elsewhere" "extract $scratch/forged.quire -C $scratch/out" "verify $scratch/forged.quire"; do
+for volume in '1 /etc/passwd' '1 ../../../../../../../etc/passwd' "1 $scratch/secret" '1 ../secret' '1 x/../../secret' '1 link' '1 pipe' '1 .' \
+  '1 /dev/mem' '2 http://127.0.0.1:9/x' '2 file:///etc/passwd' '1 ' '7 /etc/passwd'; do
+  "$forge" volume "${volume%% *}" "${volume#* }" "$forged"
+  for command in "cat $forged elsewhere" "extract $forged -C $scratch/out" "verify $forged" \
+    "mount -f -o allow_other $forged $mnt" "mount -f -o allow_other,volumes=/nowhere $forged $mnt"; do
     rm -rf "$scratch/out" && mkdir "$scratch/out"
     # shellcheck disable=SC2086  # several words
-    assert_fails strace -f -o "$scratch/calls" -e trace=open,openat,connect,socket "$QUIRE" $command
+    assert_fails timeout 60 strace -f -o "$scratch/calls" -e trace=open,openat,connect,socket "$QUIRE" $command
     ! grep -E '/etc/passwd|secret|/dev/mem|AF_INET' "$scratch/calls" || fail "$command opens what the pack names ($volume)"
+    ! grep -rq secret-of-root "$scratch/out" || fail "$command gives what the pack names ($volume)"
+    ! is_mounted "$mnt" || fail "$command mounts a pack of which nothing can be read ($volume)"
     tried=$((tried + 1))
   done
-  : >"$scratch/calls"
-  strace -f -o "$scratch/calls" -e trace=open,openat,connect,socket "$QUIRE" mount -f -o allow_other "$scratch/forged.quire" "$mnt" 2>"$scratch/err" &
-  tracer=$!
-  background+=("$tracer")
-  until_true 20 is_mounted "$mnt" || fail "not mounted: $(cat "$scratch/err")"
-  assert_fails as_user cat "$mnt/elsewhere"
-  assert_says 'input/output error'
-  umount "$mnt"  # not `quire umount`, which says that a tracer stops the daemon
-  until_true 20 gone "$tracer" || fail 'the daemon does not end'
-  ! grep -E '/etc/passwd|secret|/dev/mem|AF_INET' "$scratch/calls" || fail "a mount opens what the pack names ($volume)"
-  tried=$((tried + 1))
 done
+# Else nothing above would show anything.
+assert_equal "$("$forge" volume 1 ../secret "$forged" && "$QUIRE" cat --volumes "$scratch/secret" "$forged" elsewhere)" secret-of-root-1
 tally $tried 'reads of volumes outside of the pack'
 pass

@@ -49,7 +49,7 @@ class ConfinedDaemon : public testing::Test {
   int Confined(const std::function<int()>& body) {
     const pid_t child = fork();
     if (child == 0) {
-      const auto confinement = ConfineThread({.pack = pack_.fd(), .log_file = folder_ + "/logs/log"});
+      const auto confinement = ConfineThread({.volumes = {pack_.fd()}, .log_file = folder_ + "/logs/log"});
       if (!confinement.files.contains("no others")) _exit(kNoLandlock);
       if (!FilterServingCalls(false).ends_with("no others")) _exit(kNoFilter);
       _exit(body());

@@ -162,10 +162,10 @@ TEST(DamagedPack, VerifyTellsFaultsInTheOrderOfThePack) {
   WriteFile(path, bytes);
   const auto pack = ValueOrDie(Pack::Open(path));
   // Reads of earlier pages take longer, so that later ones are found first.
-  const auto read_slowly = [&](uint64_t offset, size_t count, const UseBytes& use) -> Result<void> {
+  const auto read_slowly = [&](uint16_t volume, uint64_t offset, size_t count, const UseBytes& use) -> Result<void> {
     std::this_thread::sleep_for(std::chrono::milliseconds(10 * (kFiles - offset / kPageBytes)));
     std::vector<std::byte> into(count);
-    if (auto read = pack->ReadRaw(offset, into); !read) return read;
+    if (auto read = pack->ReadRaw(volume, offset, into); !read) return read;
     use(into);
     return {};
   };

@@ -41,13 +41,13 @@ TEST_F(ExtractPlanTest, AShuffledPackIsReadInItsOwnOrder) {
   const ExtractPlan plan = Plan({""});
   EXPECT_EQ(plan.entries, 2000U);
   EXPECT_EQ(plan.bytes, 2000U * 3000);
-  EXPECT_TRUE(std::ranges::is_sorted(plan.pieces, {}, &Piece::pack_offset));
+  EXPECT_TRUE(std::ranges::is_sorted(plan.pieces, {}, &Piece::offset));
   uint64_t planned = 0;
   for (const ExtractTask& task : plan.tasks) {
     ASSERT_EQ(task.first, planned);
     planned += task.count;
     const auto pieces = std::span(plan.pieces).subspan(task.first, task.count);
-    EXPECT_EQ(pieces.front().pack_offset / kPageBytes, pieces.back().pack_offset / kPageBytes);
+    EXPECT_EQ(pieces.front().offset / kPageBytes, pieces.back().offset / kPageBytes);
   }
   EXPECT_EQ(planned, 2000U);
 }

@@ -156,7 +156,7 @@ class FileSourceTest : public testing::TestWithParam<std::tuple<IoKind, std::str
   void SetUp() override { engine_ = Open(file_.fd()); }
   std::unique_ptr<VolumeSource> Open(int fd, FileSourceOptions options = {}) {
     options.io = std::get<IoKind>(GetParam());
-    return ValueOrDie(OpenFileSource(fd, options));
+    return ValueOrDie(OpenFileSource({fd}, options));
   }
 
   const std::string content_ = Noise(5 * kPageBytes + 1234, 7);
@@ -313,7 +313,7 @@ TEST_P(FileSourceTest, AnErrorOfTheKernelComesThroughDone) {
   reads.Add(address, 2 * kBlock, 1);
   reads.Add(address + kBlock, kBlock, 2);
   reads.Run(*engine);
-  const auto page = ReadIntoSlot(*engine, *arena_, 3, address, kPageBytes);
+  const auto page = ReadIntoSlot(*engine, *arena_, 3, 0, address, kPageBytes);
   munmap(memory, kPageBytes);
 
   EXPECT_EQ(reads.result(0), kBlock);
@@ -341,16 +341,17 @@ TEST_P(FileSourceTest, ShortReadsAreCompleted) {
 TEST_P(FileSourceTest, ReadIntoSlotGivesAPageAndWhereTheFileEnds) {
   const std::string_view content = content_;
   for (uint64_t offset = 0; offset < content.size(); offset += kPageBytes) {
-    const auto got = ReadIntoSlot(*engine_, *arena_, 2, offset, kPageBytes);
+    const auto got = ReadIntoSlot(*engine_, *arena_, 2, 0, offset, kPageBytes);
     ASSERT_EQ(ValueOrDie(got), std::min<uint64_t>(kPageBytes, content.size() - offset));
     ASSERT_EQ(std::memcmp(arena_->slot(2).data(), content.data() + offset, *got), 0);
   }
-  EXPECT_EQ(ValueOrDie(ReadIntoSlot(*engine_, *arena_, 2, 8 * kPageBytes, kPageBytes)), 0U);
-  EXPECT_EQ(ValueOrDie(ReadIntoSlot(*engine_, *arena_, 2, kPageBytes, kPart + kBlock)), kPart + kBlock);
+  EXPECT_EQ(ValueOrDie(ReadIntoSlot(*engine_, *arena_, 2, 0, 8 * kPageBytes, kPageBytes)), 0U);
+  EXPECT_EQ(ValueOrDie(ReadIntoSlot(*engine_, *arena_, 2, 0, kPageBytes, kPart + kBlock)), kPart + kBlock);
 }
 
 TEST_P(FileSourceTest, ItsThreadsTakeNoSignals) {
-  ASSERT_TRUE(ReadIntoSlot(*engine_, *arena_, 0, 0, kBlock).has_value());  // by now a thread runs, under its own name
+  ASSERT_TRUE(
+      ReadIntoSlot(*engine_, *arena_, 0, 0, 0, kBlock).has_value());  // by now a thread runs, under its own name
   size_t threads = 0;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream status(task.path() / "status");
@@ -383,7 +384,7 @@ class UringFileSourceTest : public testing::Test {
  protected:
   std::unique_ptr<VolumeSource> Open(FileSourceOptions options) {
     options.io = IoKind::kUring;
-    return ValueOrDie(OpenFileSource(file_.fd(), options));
+    return ValueOrDie(OpenFileSource({file_.fd()}, options));
   }
   const std::string content_ = Noise(kSlots * kPageBytes, 8);
   const ScratchFile file_{kDisk, content_};
@@ -459,7 +460,7 @@ TEST_F(UringFileSourceTest, ThePartsOfOnePageAreAnsweredByAllRings) {
 
 TEST(VolumeFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
   const ScratchFile scratch(kDisk, "bytes");
-  const auto file = ValueOrDie(VolumeFile::Open(scratch.fd(), false));
+  const auto file = ValueOrDie(SourceFile::Open(scratch.fd(), false));
   for (const int error : {EAGAIN, EINTR}) {
     VolumeRead read;
     read.bytes = kBlock;
@@ -477,7 +478,7 @@ TEST(VolumeFile, AReadThatCannotBeDoneNowIsTriedForASecond) {
 
 TEST(VolumeFile, BytesThatCameEndARowOfFailedTries) {
   const ScratchFile scratch(kDisk, "bytes");
-  const auto file = ValueOrDie(VolumeFile::Open(scratch.fd(), false));
+  const auto file = ValueOrDie(SourceFile::Open(scratch.fd(), false));
   VolumeRead read;
   read.bytes = kBlock;
   for (int i = 0; i < 5; ++i) EXPECT_EQ(file.Settle(read, -EAGAIN).result, std::nullopt);
@@ -571,7 +572,7 @@ class FileSourceRefusalTest : public testing::Test {
   // The engine's description after it gave all bytes, or what went wrong.
   std::string Read(int fd, const FileSourceOptions& options = {}) {
     const auto arena = SmallPages();  // of the child: a parent keeps its arena to itself
-    const auto engine = OpenFileSource(fd, options);
+    const auto engine = OpenFileSource({fd}, options);
     if (!engine) return "error: " + engine.error().message;
     const std::string mistakes = ReadAll(**engine, *arena, content_);
     return mistakes.empty() ? (*engine)->Describe() : mistakes;
@@ -631,8 +632,8 @@ TEST_F(FileSourceRefusalTest, AReadThatIsRefusedForEverEndsWithItsError) {
   const std::string got = InChild([&] {
     RefuseCall(__NR_pread64, EAGAIN);
     const auto arena = SmallPages();
-    const auto engine = ValueOrDie(OpenFileSource(file_.fd(), {.io = IoKind::kThreads}));
-    const auto read = ReadIntoSlot(*engine, *arena, 0, 0, kPageBytes);
+    const auto engine = ValueOrDie(OpenFileSource({file_.fd()}, {.io = IoKind::kThreads}));
+    const auto read = ReadIntoSlot(*engine, *arena, 0, 0, 0, kPageBytes);
     return read ? "bytes" : read.error().message;
   });
   EXPECT_TRUE(Says(got, "Resource temporarily unavailable"));
@@ -718,7 +719,7 @@ TEST_F(FileSourceRefusalTest, OnDiskReadsAreDirect) {
 }
 
 TEST_F(FileSourceRefusalTest, ABadDescriptorIsAnError) {
-  EXPECT_TRUE(Says(Read(-1), "error: descriptor -1: Bad file descriptor"));
+  EXPECT_TRUE(Says(Read(12345), "error: descriptor 12345: Bad file descriptor"));
 }
 
 }  // namespace

@@ -346,10 +346,10 @@ TEST_F(HostilePack, VerifyReadsNoMoreThanThePackHas) {
   const auto pack = ValueOrDie(Pack::Open(path_));
   std::atomic<uint64_t> read_bytes = 0;
   WorkerPool pool(2);
-  const auto read = [&](uint64_t offset, size_t bytes, const UseBytes& use) -> Result<void> {
+  const auto read = [&](uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) -> Result<void> {
     read_bytes += bytes;
     std::vector<std::byte> buffer(bytes);
-    if (auto done = pack->ReadRaw(offset, buffer); !done) return done;
+    if (auto done = pack->ReadRaw(volume, offset, buffer); !done) return done;
     use(buffer);
     return {};
   };
@@ -365,7 +365,7 @@ uint64_t BlocksReadBy(const Pack& pack, const SectionRange& damaged, const std::
   const auto index =
       ValueOrDie(Index::Open(pack.superblock(), [&](uint64_t offset, std::span<std::byte> into) -> Result<void> {
         read_bytes += into.size();
-        if (auto done = pack.ReadRaw(pack.superblock().index_offset + offset, into); !done) return done;
+        if (auto done = pack.ReadRaw(0, pack.superblock().index_offset + offset, into); !done) return done;
         for (uint64_t i = 0; i < into.size(); ++i)
           if (offset + i >= begin && offset + i < damaged.offset + damaged.bytes) into[i] ^= std::byte{1};
         return {};

@@ -167,11 +167,12 @@ TEST_F(PackTest, TheFirstExtentBehindAnyByteIsFound) {
       offsets.push_back(offset);
   for (uint64_t page = 0; page * kPageBytes < pack->superblock().pack_bytes; ++page)
     offsets.push_back(page * kPageBytes);
-  for (const uint64_t offset : offsets) EXPECT_EQ(ValueOrDie(index.FindExtentFrom(offset)), expected(offset)) << offset;
+  for (const uint64_t offset : offsets)
+    EXPECT_EQ(ValueOrDie(index.FindExtentFrom(0, offset)), expected(offset)) << offset;
 }
 
 TEST_F(PackTest, APackWithoutExtentsHasNoneBehindAnyByte) {
-  EXPECT_EQ(ValueOrDie(Write(MemoryTree().AddFile("empty", ""))->index().FindExtentFrom(0)), 0U);
+  EXPECT_EQ(ValueOrDie(Write(MemoryTree().AddFile("empty", ""))->index().FindExtentFrom(0, 0)), 0U);
 }
 
 TEST_F(PackTest, PathsAreWalkedAsTheKernelDoes) {

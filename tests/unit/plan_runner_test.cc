@@ -41,7 +41,7 @@ bool Becomes(const auto& is_so) {
 class HeldEngine : public VolumeSource {
  public:
   explicit HeldEngine(const Pack& pack)
-      : engine_(ValueOrDie(OpenFileSource(pack.file().fd(), {.io = IoKind::kThreads}))) {}
+      : engine_(ValueOrDie(OpenFileSource({pack.file().fd()}, {.io = IoKind::kThreads}))) {}
 
   void Submit(VolumeRead* first) override {
     {
@@ -344,8 +344,8 @@ TEST(PlanRunner, WhatCannotBeReadIsSkipped) {
 void ExpectNothingPinned(Mount& mount) {
   for (int round = 0; round < 2; ++round) {
     for (uint64_t page = 0; page < kPages; ++page) {
-      const ExtentNumber first = ValueOrDie(mount.source.index().FindExtentFrom(page * kPageBytes));
-      const ExtentNumber end = ValueOrDie(mount.source.index().FindExtentFrom((page + 1) * kPageBytes));
+      const ExtentNumber first = ValueOrDie(mount.source.index().FindExtentFrom(0, page * kPageBytes));
+      const ExtentNumber end = ValueOrDie(mount.source.index().FindExtentFrom(0, (page + 1) * kPageBytes));
       ExtentNumber number = first;
       EXPECT_TRUE(Becomes([&] {
         if (number == end) number = first;

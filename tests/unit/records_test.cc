@@ -54,8 +54,8 @@ TEST(Records, ExtentFieldsLieWhereTheFormatSaysAndTakeAllTheirBits) {
 }
 
 TEST(Records, VolumesOtherThanThePackComeBackWhole) {
-  const Volume volume{.kind = 2,
-                      .identity_kind = 3,
+  const Volume volume{.kind = VolumeKind::kUrl,
+                      .identity_kind = IdentityKind::kXxh3OfEtag,
                       .sum_kind = SumKind::kCrc32,
                       .location_bytes = 4,
                       .location_offset = 5,
@@ -65,8 +65,8 @@ TEST(Records, VolumesOtherThanThePackComeBackWhole) {
   std::array<std::byte, 64> record = {};
   Encode(volume, record);
   const Volume back = DecodeVolume(record);
-  EXPECT_EQ(back.kind, 2);
-  EXPECT_EQ(back.identity_kind, 3);
+  EXPECT_EQ(back.kind, VolumeKind::kUrl);
+  EXPECT_EQ(back.identity_kind, IdentityKind::kXxh3OfEtag);
   EXPECT_EQ(back.location_bytes, 4U);
   EXPECT_EQ(back.location_offset, 5U);
   EXPECT_EQ(back.data_begin, 6U);

@@ -101,7 +101,7 @@ Result<void> EntryWriter::MakeSample(FolderCursor& cursor, NodeNumber place, std
   if (!bytes.empty()) {
     const auto extent = tools_.index.GetExtent(node->content);
     if (!extent) return std::unexpected(extent.error());
-    if (auto good = SampleCopy::Check(*extent, bytes); !good) return good;
+    if (auto good = tools_.copy.Check(*extent, bytes); !good) return good;
   }
   const auto attributes = tools_.index.GetAttributes(node->attributes);
   if (!attributes) return std::unexpected(attributes.error());
@@ -178,7 +178,7 @@ void EntryWriter::MakePartOfLarge(const ExtractTask& task) {
         copied = Propagate(std::move(bytes));
       else if (!extent)
         copied = std::unexpected(extent.error());
-      else if (copied = SampleCopy::Check(*extent, *bytes); copied)
+      else if (copied = tools_.copy.Check(*extent, *bytes); copied)
         copied = tools_.copy.Write(large->file.file(), piece.place_or_offset, *extent, *bytes);
       if (!copied) fail(copied.error());
       return copied.has_value() && !tools_.report.is_ended();

@@ -2,6 +2,7 @@
 #include "tools/extract/extract_plan.h"
 
 #include <algorithm>
+#include <compare>
 #include <deque>
 #include <tuple>
 #include <unordered_map>
@@ -22,6 +23,14 @@ constexpr uint64_t kMaxPiecesInTask = 512;
 constexpr uint64_t kMaxSymlinksInTask = 256;
 // Eight pages of one large sample: the next thread reads while this one writes.
 constexpr uint64_t kLargeTaskBytes = 8 * kPageBytes;
+
+struct Place {
+  uint16_t volume = 0;
+  uint64_t offset = 0;
+  auto operator<=>(const Place&) const = default;
+};
+
+Place PlaceOf(const Piece& piece) { return {.volume = piece.volume, .offset = piece.offset}; }
 
 class Planner {
  public:
@@ -83,13 +92,13 @@ class Planner {
     if (node.size_bytes > 0) {
       const auto extent = index_.GetExtent(node.content);
       if (!extent) return std::unexpected(extent.error());
-      if (extent->volume != 0) return Unsupported("extent in volume {}: this release reads 0 only", extent->volume);
-      last_offset_ = extent->offset;
+      last_ = {extent->volume, extent->offset};
       plan_.bytes += node.size_bytes;
     }
     // Empty samples stand beside the one in front of them, which most likely is in the same folder.
-    plan_.pieces.push_back({.pack_offset = last_offset_,
+    plan_.pieces.push_back({.offset = last_.offset,
                             .length_bytes = static_cast<uint32_t>(node.size_bytes),
+                            .volume = last_.volume,
                             .place_or_offset = place});
     return {};
   }
@@ -114,11 +123,9 @@ class Planner {
       if (run->extent) {
         const auto extent = index_.GetExtent(*run->extent);
         if (!extent) return DropPieces(first, extent.error());
-        if (extent->volume != 0)
-          return DropPieces(first,
-                            Unsupported("extent in volume {}: this release reads 0 only", extent->volume).error());
-        plan_.large_pieces.push_back({.pack_offset = extent->offset,
+        plan_.large_pieces.push_back({.offset = extent->offset,
                                       .length_bytes = static_cast<uint32_t>(run->length_bytes),
+                                      .volume = extent->volume,
                                       .place_or_offset = at});
         task_bytes += run->length_bytes;
         plan_.bytes += run->length_bytes;
@@ -127,9 +134,9 @@ class Planner {
       at += run->length_bytes;
     }
     if (task_first < plan_.large_pieces.size() || tasks.empty()) end_task();
-    const uint64_t offset = first < plan_.large_pieces.size() ? plan_.large_pieces[first].pack_offset : last_offset_;
+    const Place begin = first < plan_.large_pieces.size() ? PlaceOf(plan_.large_pieces[first]) : last_;
     plan_.large_samples.push_back({.place = place, .tasks = tasks.size()});
-    for (const ExtractTask& task : tasks) ordered_.push_back({offset, task});
+    for (const ExtractTask& task : tasks) ordered_.push_back({begin, task});
     return {};
   }
 
@@ -162,28 +169,26 @@ class Planner {
 
   void CutIntoTasks() {
     auto& pieces = plan_.pieces;
-    if (!std::ranges::is_sorted(pieces, {}, &Piece::pack_offset))
-      std::ranges::stable_sort(pieces, {}, &Piece::pack_offset);
-    uint64_t end = 0;  // in the pack, of the task
+    if (!std::ranges::is_sorted(pieces, {}, PlaceOf)) std::ranges::stable_sort(pieces, {}, PlaceOf);
+    uint64_t end = 0;  // in the volume, of the task
     ExtractTask task;
     for (uint64_t i = 0; i < pieces.size(); ++i) {
       const Piece& piece = pieces[i];
-      const bool is_next = task.count > 0 && task.count < kMaxPiecesInTask &&
-                           piece.pack_offset / kPageBytes == pieces[task.first].pack_offset / kPageBytes &&
-                           piece.pack_offset <= end + kMaxGapBytes;
+      const bool is_next =
+          task.count > 0 && task.count < kMaxPiecesInTask && piece.volume == pieces[task.first].volume &&
+          piece.offset / kPageBytes == pieces[task.first].offset / kPageBytes && piece.offset <= end + kMaxGapBytes;
       if (task.count > 0 && !is_next) {
-        ordered_.push_back({pieces[task.first].pack_offset, task});
+        ordered_.push_back({PlaceOf(pieces[task.first]), task});
         task.count = 0;
       }
       if (task.count == 0) task.first = i;
       ++task.count;
-      end = piece.pack_offset + piece.length_bytes;
+      end = piece.offset + piece.length_bytes;
     }
-    if (task.count > 0) ordered_.push_back({pieces[task.first].pack_offset, task});
+    if (task.count > 0) ordered_.push_back({PlaceOf(pieces[task.first]), task});
     std::ranges::stable_sort(ordered_, [](const Ordered& a, const Ordered& b) {
       // Large samples at one place share it: what is a sample's stands together.
-      return std::tie(a.pack_offset, a.task.kind, a.task.large_sample) <
-             std::tie(b.pack_offset, b.task.kind, b.task.large_sample);
+      return std::tie(a.begin, a.task.kind, a.task.large_sample) < std::tie(b.begin, b.task.kind, b.task.large_sample);
     });
     for (const Ordered& ordered : ordered_) plan_.tasks.push_back(ordered.task);
     for (uint64_t first = 0; first < plan_.symlinks.size(); first += kMaxSymlinksInTask)
@@ -195,7 +200,7 @@ class Planner {
   void Fault(NodeNumber number, const Error& error) { good_ = good_ && on_fault_(number, error); }
 
   struct Ordered {
-    uint64_t pack_offset;
+    Place begin;
     ExtractTask task;
   };
 
@@ -207,7 +212,7 @@ class Planner {
   std::deque<Folder> folders_;
   std::vector<std::pair<NodeNumber, Node>> hard_links_;
   std::vector<Ordered> ordered_;
-  uint64_t last_offset_ = 0;
+  Place last_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an extraction makes, and in which order its bytes are read: the pack's own.
+// What an extraction makes, and in which order its bytes are read: that of the volumes.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace quire {
 
 // Bytes of a sample inside one extent.
 struct Piece {
-  uint64_t pack_offset = 0;
+  uint64_t offset = 0;  // in the volume
   uint32_t length_bytes = 0;
+  uint16_t volume = 0;
   // A sample of one extent: its node, by the name that it gets. A piece of a segmented sample: where it begins in that.
   uint64_t place_or_offset = 0;
 };
@@ -43,7 +44,7 @@ struct FurtherName {
 
 struct ExtractPlan {
   std::vector<NodeNumber> directories;  // parents before children
-  std::vector<Piece> pieces;            // of samples of one extent and of empty ones, by place in the pack
+  std::vector<Piece> pieces;            // of samples of one extent and of empty ones, by place in the volumes
   std::vector<LargeSample> large_samples;
   std::vector<Piece> large_pieces;  // by sample and place in it
   std::vector<NodeNumber> symlinks;

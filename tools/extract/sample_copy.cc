@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "format/checksum.h"
 #include "format/pack/geometry.h"
 
 namespace quire {
@@ -18,9 +17,9 @@ constexpr uint64_t kShareAlign = 4096;
 // The number of pieces from the first on that one read brings: of one page, and none in front of the one before.
 size_t CountNeighbours(std::span<const Piece> pieces) {
   size_t count = 1;
-  const uint64_t page = pieces.front().pack_offset / kPageBytes;
-  while (count < pieces.size() && pieces[count].pack_offset / kPageBytes == page &&
-         pieces[count].pack_offset >= pieces[count - 1].pack_offset)
+  const uint64_t page = pieces.front().offset / kPageBytes;
+  while (count < pieces.size() && pieces[count].volume == pieces.front().volume &&
+         pieces[count].offset / kPageBytes == page && pieces[count].offset >= pieces[count - 1].offset)
     ++count;
   return count;
 }
@@ -36,21 +35,21 @@ void SampleCopy::Read(std::span<const Piece> pieces, const UsePiece& use) {
     uint64_t end = 0;
     for (const Piece& piece : neighbours) {
       if (piece.length_bytes == 0) continue;
-      begin = std::min(begin, piece.pack_offset);
-      end = std::max(end, piece.pack_offset + piece.length_bytes);
+      begin = std::min(begin, piece.offset);
+      end = std::max(end, piece.offset + piece.length_bytes);
     }
     const auto use_all = [&](std::span<const std::byte> bytes) {
       for (const Piece& piece : neighbours) {
         if (!goes_on) return;
         goes_on = use(piece, piece.length_bytes == 0 ? std::span<const std::byte>()
-                                                     : bytes.subspan(piece.pack_offset - begin, piece.length_bytes));
+                                                     : bytes.subspan(piece.offset - begin, piece.length_bytes));
       }
     };
     if (end == 0) {
       use_all({});
       continue;
     }
-    if (disk_.Read(begin, end - begin, use_all)) continue;
+    if (disk_.Read(neighbours.front().volume, begin, end - begin, use_all)) continue;
     // Perhaps only a part of it is lost: ask for each piece by itself.
     for (const Piece& piece : neighbours) {
       if (!goes_on) break;
@@ -58,15 +57,18 @@ void SampleCopy::Read(std::span<const Piece> pieces, const UsePiece& use) {
         goes_on = use(piece, {});
         continue;
       }
-      const auto read = disk_.Read(piece.pack_offset, piece.length_bytes,
+      const auto read = disk_.Read(piece.volume, piece.offset, piece.length_bytes,
                                    [&](std::span<const std::byte> bytes) { goes_on = use(piece, bytes); });
       if (!read) goes_on = use(piece, std::unexpected(read.error()));
     }
   }
 }
 
-Result<void> SampleCopy::Check(const Extent& extent, std::span<const std::byte> bytes) {
-  if (bytes.size() == extent.length_bytes && Xxh3(bytes) == extent.sum) return {};
+Result<void> SampleCopy::Check(const Extent& extent, std::span<const std::byte> bytes) const {
+  if (bytes.size() != extent.length_bytes)
+    return Corrupt("{} bytes of an extent of {}", bytes.size(), extent.length_bytes);
+  auto right = pack_.CheckExtent(extent, bytes);
+  if (right || extent.volume != 0) return right;
   return Corrupt("{} bytes at {} of the pack: checksum mismatch; `quire verify` names all that is damaged",
                  extent.length_bytes, extent.offset);
 }
@@ -81,8 +83,10 @@ bool SampleCopy::Share(const File& file, uint64_t offset, const Extent& extent) 
   if (!can_share_.load(std::memory_order_relaxed)) return false;
   if (extent.offset % kShareAlign != 0 || offset % kShareAlign != 0 || extent.length_bytes % kShareAlign != 0)
     return false;
+  const auto source = pack_.GetVolumeFd(extent.volume);
+  if (!source) return false;
   file_clone_range range{};
-  range.src_fd = pack_.file().fd();
+  range.src_fd = *source;
   range.src_offset = extent.offset;
   range.src_length = extent.length_bytes;
   range.dest_offset = offset;

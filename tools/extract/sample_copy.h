@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moves bytes of samples from the pack into files, checked against their sums.
+// Moves bytes of samples from the volumes of a pack into files, checked against their sums.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,7 @@ class SampleCopy {
   void Read(std::span<const Piece> pieces, const UsePiece& use);
 
   // kCorrupt where `bytes` are not those of `extent`.
-  static Result<void> Check(const Extent& extent, std::span<const std::byte> bytes);
+  Result<void> Check(const Extent& extent, std::span<const std::byte> bytes) const;
 
   // Puts the bytes of `extent`, which were read and checked, at `offset` of `file`: as a share of the pack's own blocks
   // where the file system can and they are aligned, else by writing.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that samples of a pack lie in beside the pack itself: archives that were indexed as they are. A pack is
+// made by anybody, so it opens only what lies in its own folder or in a place that its user names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "format/file.h"
+#include "format/pack/index.h"
+#include "format/pack/records.h"
+#include "format/result.h"
+
+namespace quire {
+
+// Files, and folders with all that lies in them, that volumes may be beside those in the pack's folder. Symlinks are
+// followed, and what they come to must lie in such a place.
+using VolumePlaces = std::vector<std::string>;
+
+// Descriptors by volume; -1 of one that cannot be had.
+using VolumeFds = std::vector<int>;
+
+struct VolumeFile {
+  Volume record;
+  std::string path;  // as the index names it; "" where that could not be read
+  File file;         // open where `error` is empty
+  std::optional<Error> error;
+};
+
+// Volume `number` of the pack at `pack_path`, a number from 1 on. Only a regular file is opened, and only one of the
+// identity that the index states. Blocks in I/O.
+VolumeFile OpenVolumeFile(const Index& index, uint16_t number, const std::string& pack_path,
+                          const VolumePlaces& places);
+
+// An error where the file is not in the state that was indexed: what was read of it until now may be anything.
+Result<void> CheckUnchanged(const VolumeFile& volume);
+
+// What a volume of kind kFile states of `file`.
+Result<void> SetIdentity(const File& file, Volume& volume);
+
+}  // namespace quire

@@ -10,6 +10,7 @@
 #include "format/pack/path_resolver.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/pack_source.h"
 #include "tools/read_once.h"
 
 namespace quire {
@@ -18,6 +19,7 @@ namespace {
 struct Arguments {
   std::string pack;
   std::vector<std::string> paths;
+  SourceOptions source;
 };
 
 Result<void> WriteToStdout(std::span<const std::byte> bytes) {
@@ -58,7 +60,7 @@ Result<void> CatSample(const Index& index, SampleReader& reader, const std::stri
 
 int RunCat(const Arguments& arguments) {
   HandleInterruptsInAThread();
-  const auto pack = Pack::Open(arguments.pack);
+  const auto pack = OpenSource(arguments.pack, arguments.source, "quire cat");
   if (!pack) return Fail("cat", pack.error());
   const auto reader = SampleReader::Open(**pack, kReadOnce);
   if (!reader) return Fail("cat", reader.error());
@@ -76,6 +78,7 @@ void AddCatCommand(Command program, Body& run) {
   Command cat = program.AddSubcommand("cat", "Write samples of a pack to standard output");
   cat.Add("PACK", arguments->pack, "Pack to read").Required();
   cat.Add("PATH", arguments->paths, "Samples in the pack; symlinks inside of it are followed").Required();
+  AddSourceOptions(cat, arguments->source);
   cat.SetBody(run, [arguments] { return RunCat(*arguments); });
 }
 

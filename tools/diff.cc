@@ -9,6 +9,7 @@
 #include "tools/command.h"
 #include "tools/diff/tree_comparison.h"
 #include "tools/json_list.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/read_once.h"
 #include "tools/standard_streams.h"
@@ -21,6 +22,7 @@ constexpr unsigned kDefaultJobs = 8;  // files of the directory that are waited 
 
 struct Arguments {
   std::string pack;
+  SourceOptions pack_source;
   std::string source;
   std::vector<std::string> exclude;
   std::vector<std::string> ignored;
@@ -85,7 +87,7 @@ int RunDiff(const Arguments& arguments) {
     if (list) list->End({{"error", EscapeLine(error.message)}});
     return Fail("diff", error);
   };
-  const auto pack = Pack::Open(arguments.pack);
+  const auto pack = OpenSource(arguments.pack, arguments.pack_source, "quire diff");
   if (!pack) return fail(pack.error());
   const auto reader = SampleReader::Open(**pack, kReadOnce);
   if (!reader) return fail(reader.error());
@@ -138,6 +140,7 @@ void AddDiffCommand(Command program, Body& run) {
       .OneWord();
   diff.Add("-j,--jobs", arguments->jobs, "Entries compared at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   diff.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  AddSourceOptions(diff, arguments->pack_source);
   diff.SetBody(run, [arguments] { return RunDiff(*arguments); });
 }
 

@@ -14,6 +14,7 @@
 #include "tools/command.h"
 #include "tools/extract/extractor.h"
 #include "tools/interrupt.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/progress_options.h"
 
@@ -22,6 +23,7 @@ namespace {
 
 struct Arguments {
   std::string pack;
+  SourceOptions source;
   std::vector<std::string> paths;
   std::string folder;
   // Threads wait for the disk and for locks of folders half of the time; more than 16 wait for the latter alone.
@@ -89,7 +91,7 @@ std::string DescribeRest(const ExtractReport& report, Existing existing) {
 
 int RunExtract(const Arguments& arguments) {
   if (arguments.folder.empty()) return Fail("extract", Invalid("-C '': the folder to write to has no name").error());
-  const auto pack = Pack::Open(arguments.pack);
+  const auto pack = OpenSource(arguments.pack, arguments.source, "quire extract");
   if (!pack) return Fail("extract", pack.error());
   const Index& index = (*pack)->index();
   const bool is_root = geteuid() == 0;
@@ -161,6 +163,7 @@ void AddExtractCommand(Command program, Body& run) {
   AddChoice(extract, arguments->same_owner, "--same-owner", "Owners as packed; default for root, as far as it may",
             "--no-same-owner", "All belongs to who extracts; default for others");
   AddProgressOptions(extract, arguments->progress);
+  AddSourceOptions(extract, arguments->source);
   extract.SetBody(run, [arguments] { return RunExtract(*arguments); });
 }
 

@@ -10,6 +10,7 @@
 #include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 
 namespace quire {
@@ -19,6 +20,7 @@ constexpr int kSchema = 1;
 
 struct Arguments {
   std::string pack;
+  SourceOptions source;
   bool json = false;
 };
 
@@ -45,6 +47,8 @@ std::string OrderText(const Superblock& superblock) {
       return fmt::format("shuffle:{}", superblock.order_seed);
     case PackOrder::kList:
       return "list";
+    case PackOrder::kArchives:
+      return "archives";
   }
   return fmt::format("unknown ({})", static_cast<uint32_t>(superblock.order));
 }
@@ -109,7 +113,7 @@ void PrintText(const Pack& pack, const Volume& volume) {
 
 int RunInfo(const Arguments& arguments) {
   HandleInterruptsInAThread();
-  const auto pack = Pack::Open(arguments.pack);
+  const auto pack = OpenSource(arguments.pack, arguments.source, "quire info");
   if (!pack) return Fail("info", pack.error());
   const auto volume = (*pack)->index().GetVolume(0);
   if (!volume) return Fail("info", volume.error());
@@ -127,6 +131,7 @@ void AddInfoCommand(Command program, Body& run) {
   Command info = program.AddSubcommand("info", "Show what a pack holds and how it is laid out");
   info.Add("PACK", arguments->pack, "Pack to read").Required();
   info.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  AddSourceOptions(info, arguments->source);
   info.SetBody(run, [arguments] { return RunInfo(*arguments); });
 }
 

@@ -9,12 +9,14 @@
 #include "tools/interrupt.h"
 #include "tools/ls_forms.h"
 #include "tools/pack_entry.h"
+#include "tools/pack_source.h"
 
 namespace quire {
 namespace {
 
 struct Arguments {
   std::string pack;
+  SourceOptions source;
   std::string path;
   TextForm text;
   bool recursive = false;
@@ -51,7 +53,7 @@ Result<NodeNumber> ResolveListed(const Index& index, const Arguments& arguments)
 
 int RunLs(const Arguments& arguments) {
   HandleInterruptsInAThread();
-  const auto pack = Pack::Open(arguments.pack);
+  const auto pack = OpenSource(arguments.pack, arguments.source, "quire ls");
   if (!pack) return Fail("ls", pack.error());
   const Index& index = (*pack)->index();
   const auto number = ResolveListed(index, arguments);
@@ -83,6 +85,7 @@ void AddLsCommand(Command program, Body& run) {
   tree.Excludes(is_long).Excludes(zero);
   ls.AddFlag("--json", arguments->json, "For programs: quire-json(7)").Excludes(tree).Excludes(zero);
   ls.AddFlag("-a,-A,--all,-1", arguments->without_effect, "Without effect: all names are listed, and one a line");
+  AddSourceOptions(ls, arguments->source);
   ls.SetBody(run, [arguments] { return RunLs(*arguments); });
 }
 

@@ -46,6 +46,7 @@ int Run(int argc, char** argv) {
   quire::Command root = program.root();
   quire::Body run;
   quire::AddPackCommand(root, run);
+  quire::AddIndexCommand(root, run);
   quire::AddMountCommand(root, run);
   quire::AddUmountCommand(root, run);
   quire::AddMountsCommand(root, run);

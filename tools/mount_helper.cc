@@ -82,7 +82,7 @@ Result<void> Mount(const Arguments& arguments) {
   }
   if (auto mounted = MountInBackground(*plan); !mounted) return mounted;
   if (arguments.verbose)
-    fmt::print("mount.quire: {} mounted on {}.\n", EscapeName(plan->pack_path), EscapeName(plan->mount_point));
+    fmt::print("mount.quire: {} mounted on {}.\n", EscapeName(plan->source), EscapeName(plan->mount_point));
   return {};
 }
 

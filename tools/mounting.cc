@@ -16,13 +16,16 @@
 #include <optional>
 #include <utility>
 
+#include "format/file.h"
 #include "fs/life/daemon.h"
 #include "fs/life/session.h"
 #include "fs/mounts/daemon_answer.h"
 #include "fs/mounts/mount_table.h"
 #include "fs/mounts/unmount.h"
+#include "tools/archive_names.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/service_notify.h"
 #include "tools/standard_streams.h"
@@ -56,6 +59,32 @@ std::string FileBehindLoopDevice(const std::string& path) {
   std::getline(std::ifstream(loop + "offset"), offset);
   std::getline(std::ifstream(loop + "backing_file"), file);
   return offset == "0" && !file.empty() ? file : path;
+}
+
+// The pack, or the pattern of archives, as a daemon finds it that works elsewhere.
+Result<std::string> ResolveSource(const std::string& source) {
+  if (IsArchivePattern(source)) return std::filesystem::absolute(source).lexically_normal().native();
+  const std::unique_ptr<char, decltype(&std::free)> path(realpath(source.c_str(), nullptr), &std::free);
+  if (path == nullptr) return SystemError(errno, "pack '{}'", source);
+  return FileBehindLoopDevice(path.get());
+}
+
+// Where archives are to be mounted, their index is mounted, and may read them.
+Result<void> UseIndexOfArchives(MountPlan& plan) {
+  const bool is_beside = plan.options.index == kIndexBeside;
+  const auto pack = OpenSource(
+      plan.source, {.volumes = {}, .index = is_beside ? "" : plan.options.index, .beside = is_beside}, plan.command);
+  // What is wrong with a pack is told when it is mounted.
+  if (!pack && pack.error().code == ErrorCode::kCorrupt && !IsArchivePattern(plan.source)) return {};
+  if (!pack) return std::unexpected(pack.error());
+  if ((*pack)->path() == plan.source) return {};
+  plan.pack_path = std::filesystem::absolute((*pack)->path());
+  for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
+    std::error_code error;
+    const auto archive = std::filesystem::read_symlink(ProcPath((*pack)->GetVolumeFd(volume).value_or(-1)), error);
+    if (!error) plan.options.volumes.push_back(archive);
+  }
+  return {};
 }
 
 // The log's path for a process that works in another folder. One in the mount would make the daemon ask itself.
@@ -109,8 +138,8 @@ Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, co
                                 MountOptions options) {
   for (const std::string& path : {pack, directory})
     if (auto answers = CheckPathAnswers(path); !answers) return Propagate(std::move(answers));
-  const std::unique_ptr<char, decltype(&std::free)> pack_path(realpath(pack.c_str(), nullptr), &std::free);
-  if (pack_path == nullptr) return SystemError(errno, "pack '{}'", pack);
+  auto source = ResolveSource(pack);
+  if (!source) return Propagate(std::move(source));
   auto mount_point = ResolveMountPoint(directory);
   if (!mount_point)
     return std::unexpected(Error{mount_point.error().code, mount_point.error().system_errno,
@@ -120,8 +149,13 @@ Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, co
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
   }
-  return MountPlan{std::move(command), FileBehindLoopDevice(pack_path.get()), *std::move(mount_point),
-                   std::move(options)};
+  MountPlan plan{.command = std::move(command),
+                 .pack_path = *source,
+                 .source = *source,
+                 .mount_point = *std::move(mount_point),
+                 .options = std::move(options)};
+  if (auto indexed = UseIndexOfArchives(plan); !indexed) return Propagate(std::move(indexed));
+  return plan;
 }
 
 Result<void> MountInBackground(const MountPlan& plan) {
@@ -136,7 +170,7 @@ Result<void> MountInBackground(const MountPlan& plan) {
     auto log_file = OpenDaemonLog(options);
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
-    auto mounted = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
+    auto mounted = Session::Mount(plan.pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
     if (options.log_file.empty() && options.log_level != spdlog::level::off && !HasSyslog())
       NoticesOf(plan)("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
@@ -181,7 +215,7 @@ Result<void> MountInForeground(const MountPlan& plan) {
   const bool logs_to_file = !options.log_file.empty();
   if (logs_to_file)
     if (auto opened = OpenLogFile(options.log_file); !opened) return opened;
-  const auto session = Session::Mount(plan.pack_path, plan.mount_point, options, NoticesOf(plan));
+  const auto session = Session::Mount(plan.pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
   if (!session) return std::unexpected(session.error());
   SessionEvents events;
   events.greeted = [](const Result<void>& answered) {

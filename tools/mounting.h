@@ -11,8 +11,9 @@ namespace quire {
 
 // Everything resolved: a daemon works in another directory.
 struct MountPlan {
-  std::string command;  // in front of notices on stderr
-  std::string pack_path;
+  std::string command;    // in front of notices on stderr
+  std::string pack_path;  // of the index, where archives are mounted
+  std::string source;     // as it is listed among mounts
   std::string mount_point;
   MountOptions options;
 };

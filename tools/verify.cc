@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/disk_reader.h"
 #include "tools/interrupt.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/progress_options.h"
 
@@ -22,6 +23,7 @@ constexpr int kSchema = 1;
 
 struct Arguments {
   std::vector<std::string> packs;
+  SourceOptions source;
   unsigned jobs = std::clamp(2 * std::thread::hardware_concurrency(), 4U, kMaxJobs);  // reads of 2 MiB keep a disk busy
   bool json = false;
   ProgressOptions progress;
@@ -61,7 +63,7 @@ Json FaultJson(const Fault& fault) {
 }
 
 int VerifyOne(const Arguments& arguments, const std::string& path, const std::atomic<bool>* interrupted) {
-  const auto pack = Pack::Open(path);
+  const auto pack = OpenSource(path, arguments.source, "quire verify");
   if (!pack) return FailPack(arguments, path, pack.error());
   const auto disk = DiskReader::Open(**pack, arguments.jobs);
   if (!disk) return FailPack(arguments, path, disk.error());
@@ -84,7 +86,8 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
           },
       .bytes_done = &bytes_done,
       .interrupted = interrupted,
-      .read = [&](uint64_t offset, size_t bytes, const UseBytes& use) { return (*disk)->Read(offset, bytes, use); }};
+      .read = [&](uint16_t volume, uint64_t offset, size_t bytes,
+                  const UseBytes& use) { return (*disk)->Read(volume, offset, bytes, use); }};
   const auto summary = VerifyPack(**pack, pool, options);
   if (!summary) {
     if (arguments.json) PrintJson({{"ok", false}, {"error", EscapeLine(summary.error().message)}}, path);
@@ -144,6 +147,7 @@ void AddVerifyCommand(Command program, Body& run) {
   verify.Add("-j,--jobs", arguments->jobs, "Pages read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   verify.AddFlag("--json", arguments->json, "One object for each pack, for programs: quire-json(7)");
   AddProgressOptions(verify, arguments->progress);
+  AddSourceOptions(verify, arguments->source);
   verify.SetBody(run, [arguments] { return RunVerify(*arguments); });
 }
 

@@ -95,16 +95,19 @@ Result<bool> TarReader::FindFirstHeader() {
   // An archive without members is two blocks of zeros and what fills up its record.
   constexpr uint64_t kLeastArchiveBytes = 2 * kTarBlockBytes;
   if (*zeros_end == window_.size_bytes() && *zeros_end >= kLeastArchiveBytes) return false;
-  if (!HasBlockAt(*zeros_end)) return Corrupt("this is no tar archive: it has no header");
   at_ = *zeros_end;
-  auto is_valid = LoadHeader();
-  if (!is_valid || *is_valid) return is_valid;
-  const std::string_view text = AsText(header_.block());
+  if (HasBlockAt(at_)) {
+    auto is_valid = LoadHeader();
+    if (!is_valid || *is_valid) return is_valid;
+  }
+  // What is compressed may be shorter than a header.
+  const auto begin = window_.At(0, std::min<uint64_t>(kTarBlockBytes, window_.size_bytes()));
+  if (!begin) return std::unexpected(begin.error());
   for (const Compression& compression : kCompressions) {
-    if (at_ == 0 && text.starts_with(compression.magic))
+    if (AsText(*begin).starts_with(compression.magic))
       return Unsupported("this is compressed: decompress it first, with '{} -d' say", compression.program);
   }
-  return Corrupt("this is no tar archive: what stands at byte {} is no header", at_);
+  return Corrupt("this is no tar archive: it has no header at byte {}", at_);
 }
 
 Result<bool> TarReader::FindHeader() {

@@ -35,6 +35,16 @@ Result<uint32_t> IndexTables::InternAttributes(const Attributes& wanted) {
   return number;
 }
 
+Result<void> IndexTables::SetLinks(NodeNumber number, uint32_t nlink) {
+  assert(nodes[number].kind != NodeKind::kHardLink);
+  Attributes changed = attributes[nodes[number].attributes];
+  changed.nlink = nlink;
+  const auto interned = InternAttributes(changed);
+  if (!interned) return std::unexpected(interned.error());
+  nodes[number].attributes = *interned;
+  return {};
+}
+
 Result<void> IndexTables::InternXattrs(std::string_view list, Attributes& into) {
   if (list.empty()) return {};
   const uint64_t sum = Xxh3(AsBytes(list));

@@ -30,6 +30,8 @@ struct IndexTables {
 
   // The record number of `wanted`, which is added unless an equal one is there.
   Result<uint32_t> InternAttributes(const Attributes& wanted);
+  // Gives a node a number of links. REQUIRES: it has attributes.
+  Result<void> SetLinks(NodeNumber number, uint32_t nlink);
   // Sets xattr_offset and xattr_bytes of `attributes` to an encoded list (see EncodeXattrs), added unless an equal one
   // is there.
   Result<void> InternXattrs(std::string_view list, Attributes& into);

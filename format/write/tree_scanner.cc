@@ -303,7 +303,7 @@ class Scanner {
     }
     Directory& directory = tables_.directories[number];
     directory.child_count = tables_.nodes.size() - directory.first_child;
-    return SetLinks(directory.node, 2 + subdirectories);
+    return tables_.SetLinks(directory.node, 2 + subdirectories);
   }
 
   Result<void> AddEntry(const ScannedEntry& entry, const std::string& path) {
@@ -383,16 +383,7 @@ class Scanner {
       if (linked.names > 1) several.push_back(linked);
     std::ranges::sort(several, {}, &HardLinked::node);  // the order in which attributes are numbered
     for (const HardLinked& linked : several)
-      if (auto set = SetLinks(linked.node, linked.names); !set) return set;
-    return {};
-  }
-
-  Result<void> SetLinks(NodeNumber number, uint32_t nlink) {
-    Attributes attributes = tables_.attributes[tables_.nodes[number].attributes];
-    attributes.nlink = nlink;
-    const auto interned = tables_.InternAttributes(attributes);
-    if (!interned) return std::unexpected(interned.error());
-    tables_.nodes[number].attributes = *interned;
+      if (auto set = tables_.SetLinks(linked.node, linked.names); !set) return set;
     return {};
   }
 

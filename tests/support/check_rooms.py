@@ -16,6 +16,7 @@ ROOMS = {
     'format': set(),
     'format/pack': set(),
     'format/write': {'format/pack'},
+    'format/import': {'format/pack', 'format/write'},
     'fs': set(),
     'fs/options': set(),
     'fs/mounts': set(),

@@ -173,6 +173,10 @@ class Mounts:
         assert is_mounted(folder), f'quire mount returned, but nothing is mounted on {folder}'
         return Mount(folder)
 
+    def adopt(self, folder):
+        """What a command of the test's own has mounted."""
+        return Mount(self.prepare(folder))
+
     def in_foreground(self, packed, *options, folder=None):
         """The same with a daemon that is a child of the test."""
         folder = self.prepare(folder)

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/import/archive_indexer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cassert>
+#include <deque>
+#include <filesystem>
+#include <utility>
+
+#include "format/checksum.h"
+#include "format/import/extent_cutter.h"
+#include "format/import/member_tree.h"
+#include "format/import/tar_reader.h"
+#include "format/import/zip_reader.h"
+#include "format/mutex.h"
+#include "format/pack/volume_files.h"
+#include "format/worker_pool.h"
+#include "format/write/index_writer.h"
+#include "format/write/leftovers.h"
+#include "format/write/output_file.h"
+
+namespace quire {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Members of an archive that are read before its turn in the tree: some MiB, and all of a usual shard.
+constexpr size_t kMaxMembersAhead = 16 << 10;
+// Extents whose sums one task makes: up to 512 MiB, or some pages of small ones.
+constexpr uint64_t kExtentsPerTask = 256;
+
+struct OpenedArchive {
+  File file;
+  std::string real_path;
+  Volume volume;
+};
+
+// The same for archives as for the files that a pack's volumes are: neither a device nor a FIFO is opened.
+Result<OpenedArchive> OpenOne(const std::string& path) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  if (error) return SystemError(error.value(), "{}", path);
+  if (!fs::is_regular_file(real, error)) return Invalid("{}: is no regular file", path);
+  auto file = File::Open(real, O_RDONLY);
+  if (!file) return SystemError(file.error().system_errno, "{}", path);
+  OpenedArchive opened{.file = *std::move(file), .real_path = real, .volume = {.kind = VolumeKind::kFile}};
+  if (auto set = SetIdentity(opened.file, opened.volume); !set) return Propagate(std::move(set));
+  opened.volume.data_end = opened.volume.identity[0];
+  return opened;
+}
+
+// Relative where the archive lies in the folder of the index or below, so that both can be moved together.
+std::string LocationOf(const std::string& real_path, const fs::path& index_folder) {
+  const std::string folder = index_folder.native() == "/" ? "/" : index_folder.native() + "/";
+  return real_path.starts_with(folder) ? real_path.substr(folder.size()) : real_path;
+}
+
+class Indexer {
+ public:
+  Indexer(const IndexArchivesOptions& options, OutputFile& output, const std::string& spool_folder)
+      : options_(options),
+        output_(output),
+        pool_(options.jobs),
+        tables_(spool_folder),
+        tree_(tables_, spool_folder,
+              [this](std::string_view path, std::string_view reason) { Tell("", path, reason); }) {}
+
+  Result<IndexSummary> Run() {
+    if (auto opened = OpenAll(); !opened) return Propagate(std::move(opened));
+    auto read = pool_.ForEach(archives_.size(), [&](uint64_t number) { return ReadArchive(number); });
+    if (!read) return Propagate(std::move(read));
+    if (auto finished = tree_.Finish(); !finished) return Propagate(std::move(finished));
+    if (auto cut = CutExtents(); !cut) return Propagate(std::move(cut));
+    if (options_.sums)
+      if (auto summed = MakeSums(); !summed) return Propagate(std::move(summed));
+    if (auto unchanged = CheckAllUnchanged(); !unchanged) return Propagate(std::move(unchanged));
+    return Commit();
+  }
+
+ private:
+  Result<void> OpenAll() {
+    if (options_.archives.size() >= UINT16_MAX)
+      return Unsupported("{} archives: an index has at most {}", options_.archives.size(), UINT16_MAX - 1);
+    tables_.volumes.push_back({.data_begin = kDataBegin, .data_end = kDataBegin});
+    std::error_code error;
+    const fs::path folder = fs::canonical(output_.folder(), error);
+    if (error) return SystemError(error.value(), "{}", output_.folder());
+    for (const ArchiveToIndex& archive : options_.archives) {
+      auto opened = OpenOne(archive.path);
+      if (!opened) return Propagate(std::move(opened));
+      const std::string location = LocationOf(opened->real_path, folder);
+      if (location.size() > kMaxPathBytes) return Unsupported("{}: its path is too long", archive.path);
+      const auto offset = tables_.AddText(location);
+      if (!offset) return std::unexpected(offset.error());
+      opened->volume.sum_kind = options_.sums ? SumKind::kXxh3 : SumKind::kNone;
+      opened->volume.location_bytes = static_cast<uint32_t>(location.size());
+      opened->volume.location_offset = *offset;
+      tables_.volumes.push_back(opened->volume);
+      archives_.push_back(*std::move(opened));
+    }
+    return {};
+  }
+
+  // Members go into the tree in the order of the archives: those of a later one wait for its turn.
+  Result<void> ReadArchive(uint64_t number) {
+    auto read = ReadMembers(number);
+    const MutexLock lock(mutex_);
+    if (read)
+      ++turn_;
+    else
+      has_failed_ = true;
+    turn_changed_.notify_all();
+    if (!read) read.error().message = fmt::format("{}: {}", options_.archives[number].path, read.error().message);
+    ++options_.progress->archives_done;
+    return read;
+  }
+
+  Result<void> ReadMembers(uint64_t number) {
+    const OpenedArchive& archive = archives_[number];
+    auto reader = OpenArchive(
+        archive.file, archive.volume.data_end,
+        [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); });
+    if (!reader) return Propagate(std::move(reader));
+    std::deque<Member> ahead;
+    Member member;
+    while (true) {
+      const auto more = (*reader)->Next(member);
+      if (!more) return std::unexpected(more.error());
+      if (options_.interrupted != nullptr && *options_.interrupted)
+        return MakeError(ErrorCode::kInterrupted, "interrupted");
+      const bool may_wait = *more && ahead.size() < kMaxMembersAhead;
+      const auto is_turn = AwaitTurn(number, may_wait);
+      if (!is_turn) return std::unexpected(is_turn.error());
+      if (*is_turn) {
+        // Only the archive whose turn it is touches the tree.
+        for (; !ahead.empty(); ahead.pop_front())
+          if (auto added = AddMember(number, ahead.front()); !added) return added;
+        if (*more)
+          if (auto added = AddMember(number, member); !added) return added;
+      } else {
+        ahead.push_back(std::move(member));
+        member = {};
+      }
+      if (!*more) return {};
+    }
+  }
+
+  // Whether it is the turn of archive `number`; waits until it is where it may not be put off.
+  Result<bool> AwaitTurn(uint64_t number, bool may_wait) {
+    MutexLock lock(mutex_);
+    if (!may_wait) turn_changed_.wait(lock, [&]() QUIRE_REQUIRES(mutex_) { return turn_ == number || has_failed_; });
+    if (has_failed_) return MakeError(ErrorCode::kInterrupted, "another archive could not be read");
+    return turn_ == number;
+  }
+
+  Result<void> AddMember(uint64_t number, const Member& member) {
+    ++options_.progress->members;
+    return tree_.Add(member, static_cast<uint16_t>(number + 1), options_.archives[number].top);
+  }
+
+  Result<void> CutExtents() {
+    ExtentCutter cutter(tables_);
+    std::vector<NodeNumber> overlapping;
+    auto cut = tree_.ForEachFile([&](const MemberTree::Content& file) -> Result<void> {
+      const auto added = cutter.Add(file);
+      if (!added) return std::unexpected(added.error());
+      if (*added) return {};
+      Tell(options_.archives[file.volume - 1].path, tables_.PathOf(file.node),
+           "its bytes belong to another member too");
+      overlapping.push_back(file.node);
+      return {};
+    });
+    if (!cut) return cut;
+    std::ranges::sort(overlapping);
+    const std::vector<NodeNumber> links = tables_.HardLinksTo(overlapping);
+    overlapping.insert(overlapping.end(), links.begin(), links.end());
+    std::ranges::sort(overlapping);
+    tables_.RemoveNodes(overlapping);
+    return {};
+  }
+
+  Result<void> MakeSums() {
+    for (const Extent& extent : tables_.extents.span()) options_.progress->bytes_total += extent.length_bytes;
+    const uint64_t count = tables_.extents.size();
+    return pool_.ForEach((count + kExtentsPerTask - 1) / kExtentsPerTask, [&](uint64_t task) -> Result<void> {
+      std::vector<std::byte> buffer(kPageBytes);
+      const uint64_t end = std::min(count, (task + 1) * kExtentsPerTask);
+      for (uint64_t number = task * kExtentsPerTask; number < end; ++number) {
+        if (options_.interrupted != nullptr && *options_.interrupted)
+          return MakeError(ErrorCode::kInterrupted, "interrupted");
+        Extent& extent = tables_.extents[number];
+        const auto bytes = std::span(buffer).first(extent.length_bytes);
+        if (auto read = archives_[extent.volume - 1].file.ReadExactly(extent.offset, bytes); !read) {
+          read.error().message = fmt::format("{}: {}", options_.archives[extent.volume - 1].path, read.error().message);
+          return read;
+        }
+        extent.sum = Xxh3(bytes);
+        options_.progress->bytes_done += extent.length_bytes;
+      }
+      return {};
+    });
+  }
+
+  // Headers that were read while an archive changed may say anything.
+  Result<void> CheckAllUnchanged() const {
+    for (uint64_t number = 0; number < archives_.size(); ++number) {
+      Volume now;
+      if (auto set = SetIdentity(archives_[number].file, now); !set) return set;
+      if (now.identity != archives_[number].volume.identity)
+        return MakeError(ErrorCode::kSystem, "{}: changed while it was read", options_.archives[number].path);
+    }
+    return {};
+  }
+
+  Result<IndexSummary> Commit() {
+    Superblock superblock;
+    superblock.generation = 1;
+    superblock.index_offset = kDataBegin;
+    superblock.order = PackOrder::kArchives;
+    if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
+    if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
+      return Propagate(std::move(committed));
+    if (options_.interrupted != nullptr && *options_.interrupted)
+      return MakeError(ErrorCode::kInterrupted, "interrupted");
+    if (auto named = output_.Commit(); !named) return Propagate(std::move(named));
+    const MutexLock lock(faults_mutex_);
+    return IndexSummary{.superblock = superblock, .directories = tables_.directories.size(), .faults = faults_};
+  }
+
+  void Tell(const std::string& archive, std::string_view member, std::string_view reason) {
+    const MutexLock lock(faults_mutex_);
+    ++faults_;
+    options_.on_fault(archive, member, reason);
+  }
+
+  const IndexArchivesOptions& options_;
+  OutputFile& output_;
+  WorkerPool pool_;
+  IndexTables tables_;
+  MemberTree tree_;  // of the archive whose turn it is
+  std::vector<OpenedArchive> archives_;
+
+  Mutex mutex_;
+  ConditionVariable turn_changed_;
+  uint64_t turn_ QUIRE_GUARDED_BY(mutex_) = 0;  // of the first archive that was not read whole
+  bool has_failed_ QUIRE_GUARDED_BY(mutex_) = false;
+
+  Mutex faults_mutex_;  // held while a fault is told
+  uint64_t faults_ QUIRE_GUARDED_BY(faults_mutex_) = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ArchiveReader>> OpenArchive(const File& file, uint64_t size_bytes,
+                                                   ArchiveReader::OnFault on_fault) {
+  // A zip is known by its end, which may be that of a tar's last member: what begins as a tar is one.
+  auto tar = TarReader::Open(file, size_bytes, on_fault);
+  if (tar || tar.error().code != ErrorCode::kCorrupt) return tar;
+  auto zip = ZipReader::Open(file, size_bytes, std::move(on_fault));
+  if (zip || zip.error().code != ErrorCode::kCorrupt) return zip;
+  return Corrupt("this is no archive that can be read where it lies: neither a tar ({}) nor a zip ({})",
+                 tar.error().message, zip.error().message);
+}
+
+Result<IndexSummary> IndexArchives(const IndexArchivesOptions& options) {
+  assert(!options.archives.empty() && options.progress != nullptr);
+  auto output = OutputFile::Create(options.output, options.replace);
+  if (!output) return Propagate(std::move(output));
+  const std::string folder = options.spool_folder.empty() ? (*output)->folder() : options.spool_folder;
+  for (const std::string& sentence : RemoveLeftovers({(*output)->folder(), folder})) options.on_leftover(sentence);
+  return Indexer(options, **output, folder).Run();
+}
+
+}  // namespace quire

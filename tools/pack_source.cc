@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/pack_source.h"
+
+#include <fcntl.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "format/file.h"
+#include "tools/archive_names.h"
+#include "tools/index_cache.h"
+
+namespace quire {
+namespace {
+
+// Whether the file at `path`, which is no pack, is an archive; an error where it is one that cannot be read as it is.
+Result<bool> IsArchive(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  const auto file = File::Open(path, O_RDONLY);
+  if (!file) return false;
+  const uint64_t bytes = std::filesystem::file_size(path, error);
+  const auto archive = OpenArchive(*file, error ? 0 : bytes, [](std::string_view, std::string_view) {});
+  if (archive) return true;
+  if (archive.error().code == ErrorCode::kCorrupt) return false;
+  return MakeError(archive.error().code, "{}: {}", path, archive.error().message);
+}
+
+}  // namespace
+
+void AddSourceOptions(Command& command, SourceOptions& options) {
+  constexpr const char* kGroup = "Archives in place of a pack";
+  command
+      .Add("--volumes", options.volumes, "An archive, or a folder of them, outside of PACK's folder that it may read")
+      .Type("PATH")
+      .OneWord()
+      .Group(kGroup);
+  command.Add("--index", options.index, "Where the index of an archive lies; default: in ~/.cache/quire")
+      .Type("FILE")
+      .Group(kGroup);
+  command.AddFlag("--beside", options.beside, "The index lies beside the archive, as ARCHIVE.quire").Group(kGroup);
+}
+
+Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
+                                         const std::string& command, ProgressMode progress_mode) {
+  if (!IsArchivePattern(source)) {
+    auto pack = Pack::Open(source);
+    if (pack) (*pack)->OpenVolumes(options.volumes);
+    if (pack || pack.error().code != ErrorCode::kCorrupt) return pack;
+    const auto is_archive = IsArchive(source);
+    if (!is_archive) return std::unexpected(is_archive.error());
+    if (!*is_archive) return pack;
+  }
+  auto archives = ExpandArchives(source);
+  if (!archives) return Propagate(std::move(archives));
+  IndexProgress counters;
+  Progress progress(progress_mode, [&]() -> ProgressState {
+    return {.what = "indexing", .counts = FormatAmount(counters.members, "member", "members")};
+  });
+  IndexRequest request{
+      .path = options.index,
+      .on_notice = [&](const std::string& sentence) { progress.PrintLine(fmt::format("{}: {}", command, sentence)); },
+      .progress = &counters};
+  for (const std::string& path : *archives) request.archives.push_back({.path = path, .top = ""});
+  if (options.beside) request.path = archives->front() + ".quire";
+  return OpenIndexOf(request);
+}
+
+}  // namespace quire

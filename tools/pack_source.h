@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands that read a pack are given in its place: a pack, an index of archives, or archives.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "format/pack/pack.h"
+#include "format/result.h"
+#include "tools/parser.h"
+#include "tools/progress.h"
+
+namespace quire {
+
+struct SourceOptions {
+  VolumePlaces volumes;
+  std::string index;    // where the index of archives lies; empty: in the user's cache
+  bool beside = false;  // beside the first of the archives
+};
+
+void AddSourceOptions(Command& command, SourceOptions& options);
+
+// The pack at `source`, with all volumes that can be had; that of an archive, or of archives that a pattern names, is
+// their index, which is made where there is none. Notices and errors are of `command`, "quire ls".
+Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
+                                         const std::string& command, ProgressMode progress = ProgressMode::kAuto);
+
+}  // namespace quire

@@ -11,6 +11,7 @@ export PATH=$scratch/bin:$PATH HOME=$scratch/home
 echo tench >"$HOME/imagenet/labels.txt"
 echo picture >"$HOME/imagenet/train/n01440764/1.jpeg"
 pack "$HOME/imagenet" -o "$scratch/imagenet.quire"
+tar -C "$HOME/imagenet" -cf "$scratch/imagenet.tar" .
 mounts+=("$HOME/mnt")
 
 # Benchmarks take minutes, and tests/mount tries them.
@@ -22,6 +23,10 @@ for page in "$repository"/packaging/man/quire*.1.md; do
   mkdir "$scratch/$name"
   cd "$scratch/$name" || fail "$scratch/$name"
   [[ $name =~ ^quire(-pack)?$ ]] || cp "$scratch/imagenet.quire" .
+  if [ "$name" = quire-index ]; then
+    cp "$scratch/imagenet.tar" . && mkdir shards
+    for shard in 000000 000001 000002; do (cd shards && echo $shard >$shard.txt && tar -cf train-$shard.tar $shard.txt); done
+  fi
   [ "$name" != quire-umount ] || mount_pack imagenet.quire "$HOME/mnt"
   output=$(bash -euo pipefail <<<"$examples" 2>&1) || fail "$name: $output"
   if is_mounted "$HOME/mnt"; then umount_pack "$HOME/mnt"; fi

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/checksum.h"
 
+#include <libdeflate.h>
+
 // On x86 the library's own dispatcher picks SSE2, AVX2 or AVX-512 by cpuid, whatever machine built it. CMake says
 // whether it is there.
 #if QUIRE_XXH3_DISPATCH
@@ -18,6 +20,8 @@ uint64_t Xxh3(std::span<const std::byte> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 #endif
 }
+
+uint32_t Crc32(std::span<const std::byte> bytes) { return libdeflate_crc32(0, bytes.data(), bytes.size()); }
 
 std::string_view Xxh3Vectors() {
 #if QUIRE_XXH3_DISPATCH

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// XXH3-64, the only checksum of the format (xxHash 0.8, seed 0, default secret).
+// XXH3-64, the checksum of the format (xxHash 0.8, seed 0, default secret), and CRC-32, which zip archives have.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@ namespace quire {
 
 // Uses the widest vectors that the processor has at run time. Any thread.
 uint64_t Xxh3(std::span<const std::byte> bytes);
+
+// CRC-32 of ISO-HDLC, as zip has it (APPNOTE.TXT 4.4.7), by libdeflate. Any thread.
+uint32_t Crc32(std::span<const std::byte> bytes);
 
 // What Xxh3 runs on here: "avx512", "avx2", "sse2" or "portable".
 std::string_view Xxh3Vectors();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {
@@ -62,6 +63,9 @@ class ArchiveReader {
   // the archive. After a fault that ends an archive early false is returned. An error is what ends the work: reading
   // failed (kSystem), or this is no such archive (kCorrupt, kUnsupported; at the first call only).
   virtual Result<bool> Next(Member& member) = 0;
+
+  // What sums the archive itself has of its files: kCrc32 where each Member has one, or kNone.
+  [[nodiscard]] virtual SumKind sum_kind() const { return SumKind::kNone; }
 };
 
 }  // namespace quire

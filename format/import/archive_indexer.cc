@@ -95,7 +95,7 @@ class Indexer {
       if (location.size() > kMaxPathBytes) return Unsupported("{}: its path is too long", archive.path);
       const auto offset = tables_.AddText(location);
       if (!offset) return std::unexpected(offset.error());
-      opened->volume.sum_kind = options_.sums ? SumKind::kXxh3 : SumKind::kNone;
+      opened->volume.sum_kind = SumKind::kXxh3;  // or what the archive itself has
       opened->volume.location_bytes = static_cast<uint32_t>(location.size());
       opened->volume.location_offset = *offset;
       tables_.volumes.push_back(opened->volume);
@@ -124,6 +124,7 @@ class Indexer {
         archive.file, archive.volume.data_end,
         [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); });
     if (!reader) return Propagate(std::move(reader));
+    if (!options_.sums) tables_.volumes[number + 1].sum_kind = (*reader)->sum_kind();
     std::deque<Member> ahead;
     Member member;
     while (true) {

@@ -60,12 +60,16 @@ Result<void> ExtentCutter::AddRun(const MemberTree::Content& file, const MemberR
             {.file_offset = run.file_offset, .length_bytes = run.length_bytes, .first_extent = tables_.extents.size()});
         !added)
       return added;
+  const bool has_crc32 = tables_.volumes[file.volume].sum_kind == SumKind::kCrc32;
   for (uint64_t at = 0; at < run.length_bytes; at += kPageBytes)
     if (auto added =
             tables_.extents.Append({.offset = run.offset + at,
                                     .volume = file.volume,
                                     .length_bytes = static_cast<uint32_t>(std::min(kPageBytes, run.length_bytes - at)),
-                                    .node = file.node});
+                                    .node = file.node,
+                                    .sum = !has_crc32   ? 0
+                                           : is_segment ? kUnknownCrc32
+                                                        : file.crc32});
         !added)
       return added;
   return {};

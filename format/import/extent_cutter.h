@@ -10,7 +10,8 @@ namespace quire {
 
 class ExtentCutter {
  public:
-  // `tables` must outlive it.
+  // `tables` must outlive it, and have its volumes. The sums of extents are those of the volume where it has CRC-32,
+  // else they are left to others.
   explicit ExtentCutter(IndexTables& tables) : tables_(tables) {}
 
   // Gives the node of `file` its content. False, and an empty hole for content, where bytes of it belong to a file that

@@ -174,6 +174,7 @@ Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_
   }
   if (member.kind == MemberKind::kFile) {
     entry.size_bytes = member.size_bytes;
+    if (member.crc32) entry.crc32 = *member.crc32;
     entry.first = runs_.size();
     entry.count = static_cast<uint32_t>(member.runs.size());
     if (auto added = runs_.Append(std::span(member.runs)); !added) return added;
@@ -392,7 +393,8 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
     const Content found{.node = entry.node,
                         .volume = entry.volume,
                         .size_bytes = entry.size_bytes,
-                        .runs = runs_.span().subspan(entry.first, entry.count)};
+                        .runs = runs_.span().subspan(entry.first, entry.count),
+                        .crc32 = entry.crc32};
     if (auto visited = visit(found); !visited) return visited;
   }
   return {};

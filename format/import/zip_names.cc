@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "format/checksum.h"
 #include "format/coding.h"
 #include "format/escaping.h"
-#include "format/import/crc32.h"
 
 namespace quire {
 namespace {

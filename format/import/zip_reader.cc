@@ -7,8 +7,8 @@
 #include <array>
 #include <string_view>
 
+#include "format/checksum.h"
 #include "format/coding.h"
-#include "format/import/crc32.h"
 #include "format/import/zip_names.h"
 #include "format/pack/geometry.h"
 #include "format/pack/records.h"

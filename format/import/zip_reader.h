@@ -49,6 +49,7 @@ class ZipReader : public ArchiveReader {
 
   // In the order of the central directory. The error is kSystem.
   Result<bool> Next(Member& member) override;
+  [[nodiscard]] SumKind sum_kind() const override { return SumKind::kCrc32; }
 
  private:
   ZipReader(const File& file, const ZipDirectory& directory, OnFault on_fault);

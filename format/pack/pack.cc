@@ -156,9 +156,10 @@ Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) c
 }
 
 Result<void> Pack::CheckExtent(const Extent& extent, std::span<const std::byte> bytes) const {
-  const bool has_sum = extent.volume == 0 || others_[extent.volume - 1].record.sum_kind == SumKind::kXxh3;
-  if (!has_sum) return CheckUnchanged(others_[extent.volume - 1]);
-  if (Xxh3(bytes) == extent.sum) return {};
+  const SumKind kind = extent.volume == 0 ? SumKind::kXxh3 : others_[extent.volume - 1].record.sum_kind;
+  if (kind == SumKind::kNone || (kind == SumKind::kCrc32 && extent.sum == kUnknownCrc32))
+    return CheckUnchanged(others_[extent.volume - 1]);
+  if (extent.sum == (kind == SumKind::kCrc32 ? Crc32(bytes) : Xxh3(bytes))) return {};
   return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
                  extent.offset / kPageBytes);
 }

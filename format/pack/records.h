@@ -60,6 +60,8 @@ struct Segment {
 
 // How the sums of a volume's extents are made.
 enum class SumKind : uint16_t { kNone = 0, kCrc32 = 1, kXxh3 = 2 };
+// In place of a CRC-32 that is not known, as of a part of what it is made of.
+inline constexpr uint64_t kUnknownCrc32 = uint64_t{1} << 32;
 
 enum class VolumeKind : uint16_t { kThisPack = 0, kFile = 1, kUrl = 2 };
 

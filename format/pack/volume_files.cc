@@ -70,7 +70,7 @@ Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pac
   volume.record = *record;
   if (record->kind != VolumeKind::kFile)
     return Unsupported("it is of kind {}; use a newer quire", static_cast<unsigned>(record->kind));
-  if (record->sum_kind != SumKind::kNone && record->sum_kind != SumKind::kXxh3)
+  if (record->sum_kind > SumKind::kXxh3)
     return Unsupported("it has sums of kind {}; use a newer quire", static_cast<unsigned>(record->sum_kind));
   const auto location = index.GetLocation(*record);
   if (!location) return std::unexpected(location.error());

@@ -7,7 +7,9 @@ import os
 import pathlib
 import random
 import shutil
+import stat
 import tarfile
+import zipfile
 
 import harness
 import pytest
@@ -255,6 +257,55 @@ def test_odd_members_have_their_place(scratch, quire):
     assert quire('cat', index, 'link').out == 'first', 'a link names what stood before it'
     assert quire('cat', index, 'a/b/c').out == 'deep'
     quire('verify', index)
+
+
+def make_zip(path, tree):
+    """Of stored members, by python: modes and symlinks as Info-ZIP has them."""
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name in sorted(tree.rglob('*')):
+            if name.is_symlink():
+                member = zipfile.ZipInfo(str(name.relative_to(tree)))
+                member.create_system, member.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+                archive.writestr(member, os.readlink(name))
+            else:
+                archive.write(name, name.relative_to(tree))
+
+
+def test_a_zip_of_stored_members_is_mounted(scratch, quire, mount):
+    tree = scratch / 'tree'
+    (tree / 'folder').mkdir(parents=True)
+    (tree / 'folder/small').write_text('sample\n')
+    (tree / 'large').write_bytes(random.Random(1).randbytes(5 << 20))
+    (tree / 'empty').touch()
+    (tree / 'link').symlink_to('folder/small')
+    (tree / 'tool').write_text('#!/bin/sh\n')
+    (tree / 'tool').chmod(0o755)
+    archive = scratch / 'a.zip'
+    make_zip(archive, tree)
+    mounted = mount(archive)
+    assert sorted(os.listdir(mounted.folder)) == sorted(os.listdir(tree))
+    for name in ('folder/small', 'large', 'empty', 'link', 'tool'):
+        assert (mounted / name).read_bytes() == (tree / name).read_bytes()
+    assert os.readlink(mounted / 'link') == 'folder/small'
+    assert (mounted / 'tool').stat().st_mode == (tree / 'tool').stat().st_mode
+    assert (mounted / 'tool').stat().st_mtime == int((tree / 'tool').stat().st_mtime) // 2 * 2, 'in steps of 2 s'
+    mounted.unmount()
+    # The sums of the archive itself find what changed unseen.
+    flip(archive, b'sample')
+    mounted = mount(archive)
+    with pytest.raises(OSError, match='Input/output'):
+        (mounted / 'folder/small').read_bytes()
+    assert (mounted / 'tool').read_bytes() == (tree / 'tool').read_bytes()
+    quire('verify', archive, status=1).says('sample damaged: folder/small')
+
+
+def test_compressed_members_of_a_zip_are_named(scratch, quire):
+    archive = scratch / 'a.zip'
+    with zipfile.ZipFile(archive, 'w') as written:
+        written.writestr('stored', b'bytes')
+        written.writestr('deflated', b'bytes' * 1000, zipfile.ZIP_DEFLATED)
+    quire('index', archive, '-o', scratch / 'a.quire', status=1).says('deflated: it is compressed')
+    assert quire('ls', scratch / 'a.quire').out == 'stored\n'
 
 
 def test_mount_8_takes_an_archive(scratch, mount):

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "format/checksum.h"
 #include "format/coding.h"
-#include "format/import/crc32.h"
 #include "format/import/zip_records.h"
 
 namespace quire {

@@ -9,6 +9,8 @@
 #include <map>
 #include <random>
 
+#include "format/checksum.h"
+#include "format/coding.h"
 #include "format/import/extent_cutter.h"
 #include "format/pack/path_resolver.h"
 #include "format/pack/verifier.h"
@@ -54,7 +56,13 @@ class MemberTreeTest : public testing::Test {
   void Add(const Member& member, const std::string& top = "") { OkOrDie(tree_.Add(member, 1, top)); }
 
   // The index of all that was added, as a reader finds it, free of faults. `overlapping`: files that were refused.
-  void Write(uint64_t overlapping = 0) {
+  // `damaged`: those whose bytes are not what the archive says.
+  void Write(uint64_t overlapping = 0, uint64_t damaged = 0) {
+    const auto file = ValueOrDie(quire::File::Open(folder_ / "archive", O_RDONLY));
+    Volume volume{.kind = VolumeKind::kFile, .sum_kind = sum_kind_, .location_bytes = 7, .data_end = kArchiveBytes};
+    OkOrDie(SetIdentity(file, volume));
+    volume.location_offset = ValueOrDie(tables_.AddText("archive"));
+    tables_.volumes = {{.data_begin = kDataBegin, .data_end = kDataBegin}, volume};
     OkOrDie(tree_.Finish());
     ExtentCutter cutter(tables_);
     uint64_t refused = 0;
@@ -63,12 +71,6 @@ class MemberTreeTest : public testing::Test {
       return {};
     }));
     EXPECT_EQ(refused, overlapping);
-    const auto file = ValueOrDie(quire::File::Open(folder_ / "archive", O_RDONLY));
-    Volume volume{
-        .kind = VolumeKind::kFile, .sum_kind = SumKind::kNone, .location_bytes = 7, .data_end = kArchiveBytes};
-    OkOrDie(SetIdentity(file, volume));
-    volume.location_offset = ValueOrDie(tables_.AddText("archive"));
-    tables_.volumes = {{.data_begin = kDataBegin, .data_end = kDataBegin}, volume};
     Superblock superblock;
     superblock.generation = 1;
     superblock.index_offset = kDataBegin;
@@ -79,9 +81,10 @@ class MemberTreeTest : public testing::Test {
     pack_->OpenVolumes({});
     if (refused > 0) return;
     WorkerPool pool(1);
-    const auto summary = ValueOrDie(VerifyPack(
-        *pack_, pool, {.on_fault = [](const Fault& fault) { ADD_FAILURE() << fault.path << ": " << fault.message; }}));
-    EXPECT_EQ(summary.faults, 0U);
+    const auto summary = ValueOrDie(VerifyPack(*pack_, pool, {.on_fault = [&](const Fault& fault) {
+      EXPECT_GT(damaged, 0U) << fault.path << ": " << fault.message;
+    }}));
+    EXPECT_EQ(summary.faults, damaged);
   }
 
   Node NodeAt(const std::string& path) {
@@ -105,6 +108,7 @@ class MemberTreeTest : public testing::Test {
     return content;
   }
 
+  SumKind sum_kind_ = SumKind::kNone;
   TemporaryFolder folder_;
   std::string archive_;
   std::vector<std::string> told_;
@@ -155,7 +159,7 @@ TEST_F(MemberTreeTest, FilesAreCutWhereAPageEnds) {
 
 TEST_F(MemberTreeTest, HolesReadAsZeros) {
   Add(File("sparse", {{1000, 0, 50}, {5000, 50, 7}}, 9000));
-  Add(File("hole", {}, 100));
+  Add(File("hole", std::vector<MemberRun>(), 100));
   Write();
   std::string expected(9000, '\0');
   expected.replace(1000, 50, archive_.substr(0, 50));
@@ -244,6 +248,24 @@ TEST_F(MemberTreeTest, MembersOfATopLieThereWithTheTargetsOfTheirLinks) {
   EXPECT_EQ(Read("one/x"), archive_.substr(0, 10));
   EXPECT_EQ(Read("two/y"), archive_.substr(10, 10));
   EXPECT_EQ(ValueOrDie(pack_->index().GetTarget(NodeAt("two/s"))), "x");
+}
+
+TEST_F(MemberTreeTest, ASumOfTheArchiveIsThatOfAFileInOnePage) {
+  sum_kind_ = SumKind::kCrc32;
+  const auto add = [&](const std::string& path, uint64_t offset, uint64_t bytes, uint32_t wrong) {
+    Member member = File(path, offset, bytes);
+    member.crc32 = Crc32(AsBytes(std::string_view(archive_).substr(offset, bytes))) ^ wrong;
+    Add(member);
+  };
+  add("right", 0, 1000, 0);
+  add("wrong", 1000, 1000, 1);
+  add("of several pages", kPageBytes + 1, 2 * kPageBytes, 1);  // whose parts have sums that nobody knows
+  Write(0, 1);
+  EXPECT_EQ(Read("right"), archive_.substr(0, 1000));
+  EXPECT_EQ(Read("of several pages"), archive_.substr(kPageBytes + 1, 2 * kPageBytes));
+  const Node node = NodeAt("wrong");
+  std::vector<std::byte> bytes(1000);
+  EXPECT_FALSE(pack_->ReadExtent(ValueOrDie(pack_->index().GetExtent(node.content)), bytes));
 }
 
 TEST_F(MemberTreeTest, WithoutMembersThereIsAnEmptyFolder) {

@@ -14,7 +14,7 @@ FileWindow::FileWindow(const File& file, uint64_t end, size_t capacity_bytes)
 
 Result<std::span<const std::byte>> FileWindow::Get(uint64_t offset, size_t bytes, size_t ahead_bytes) {
   assert(offset <= end_ && bytes <= end_ - offset && bytes <= capacity_);
-  if (offset < begin_ || offset > end_in_memory() || end_in_memory() - offset < bytes) {
+  if (!Has(offset, bytes)) {
     begin_ = offset;
     filled_ = 0;
     const auto wanted = std::min<uint64_t>({std::max(bytes, ahead_bytes), capacity_, end_ - offset});

@@ -23,9 +23,14 @@ class FileWindow {
   // REQUIRES: `offset + bytes` is at most `end`, and `bytes` at most the capacity.
   Result<std::span<const std::byte>> Get(uint64_t offset, size_t bytes, size_t ahead_bytes);
 
- private:
+  // What the window has now, in the file.
+  [[nodiscard]] uint64_t begin() const { return begin_; }
   [[nodiscard]] uint64_t end_in_memory() const { return begin_ + filled_; }
+  [[nodiscard]] bool Has(uint64_t offset, size_t bytes) const {
+    return offset >= begin_ && offset <= end_in_memory() && bytes <= end_in_memory() - offset;
+  }
 
+ private:
   const File& file_;
   uint64_t end_;
   size_t capacity_;

@@ -3,44 +3,45 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
 #include "format/pack/geometry.h"
 
 namespace quire {
 
 HeaderWindow::HeaderWindow(const File& file, uint64_t size_bytes)
-    : file_(file), size_bytes_(size_bytes), buffer_(std::make_unique_for_overwrite<std::byte[]>(kMostBytes)) {
+    : file_(file), size_bytes_(size_bytes), window_(file, size_bytes, kMostBytes) {
   assert(size_bytes <= kMaxSampleBytes);
 }
 
-Result<void> HeaderWindow::Copy(uint64_t offset, std::span<std::byte> into) const {
+Result<std::span<const std::byte>> HeaderWindow::At(uint64_t offset, size_t length) {
+  assert(length <= kLeastBytes);
+  if (!window_.Has(offset, length)) {
+    // Reads grow as those of the kernel do when it reads ahead, so that a single short distance costs little.
+    const bool is_near = offset >= window_.begin() && offset <= window_.end_in_memory() + kNearBytes;
+    ahead_bytes_ = is_near ? std::min(ahead_bytes_ * 4, kMostBytes) : kLeastBytes;
+  }
+  auto got = window_.Get(offset, length, ahead_bytes_);
+  if (!got) return got;
+  if (auto whole = CheckLength(offset, got->size(), length); !whole) return Propagate(std::move(whole));
+  return got;
+}
+
+Result<void> HeaderWindow::Copy(uint64_t offset, std::span<std::byte> into) {
   assert(offset <= size_bytes_ && into.size() <= size_bytes_ - offset);
-  if (offset < begin_ || offset > end_ || into.size() > end_ - offset) return Read(offset, into);
-  std::memcpy(into.data(), buffer_.get() + (offset - begin_), into.size());
-  return {};
-}
-
-Result<void> HeaderWindow::Fill(uint64_t offset) {
-  assert(offset <= size_bytes_);
-  // Reads grow as those of the kernel do when it reads ahead, so that a single short distance costs little.
-  const bool is_near = offset >= begin_ && (offset <= end_ || offset - end_ <= kNearBytes);
-  fill_bytes_ = is_near ? std::min(fill_bytes_ * 4, kMostBytes) : kLeastBytes;
-  const uint64_t length = std::min<uint64_t>(fill_bytes_, size_bytes_ - offset);
-  begin_ = end_ = 0;  // the buffer holds nothing if this fails
-  if (auto read = Read(offset, {buffer_.get(), length}); !read) return read;
-  begin_ = offset;
-  end_ = offset + length;
-  return {};
-}
-
-Result<void> HeaderWindow::Read(uint64_t offset, std::span<std::byte> into) const {
+  if (window_.Has(offset, into.size())) {
+    const auto held = window_.Get(offset, into.size(), 0);
+    if (!held) return std::unexpected(held.error());
+    std::ranges::copy(*held, into.begin());
+    return {};
+  }
   const auto got = file_.ReadUpTo(offset, into);
-  if (!got) return std::unexpected(got.error());
-  if (*got != into.size())
-    return MakeError(ErrorCode::kUnreadable, "the archive has become shorter: it had {} bytes and now ends at byte {}",
-                     size_bytes_, offset + *got);
-  return {};
+  return got ? CheckLength(offset, *got, into.size()) : std::unexpected(got.error());
+}
+
+Result<void> HeaderWindow::CheckLength(uint64_t offset, size_t got, size_t wanted) const {
+  if (got == wanted) return {};
+  return MakeError(ErrorCode::kUnreadable, "the archive has become shorter: it had {} bytes and now ends at byte {}",
+                   size_bytes_, offset + got);
 }
 
 }  // namespace quire

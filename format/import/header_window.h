@@ -8,10 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "format/file.h"
+#include "format/import/file_window.h"
 #include "format/result.h"
 
 namespace quire {
@@ -35,26 +35,18 @@ class HeaderWindow {
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
 
   // The `length` bytes at `offset`, until the next call. REQUIRES: they lie in the file, and length <= kLeastBytes.
-  Result<std::span<const std::byte>> At(uint64_t offset, size_t length) {
-    if (offset < begin_ || offset > end_ || length > end_ - offset) {
-      if (auto filled = Fill(offset); !filled) return Propagate(std::move(filled));
-    }
-    return std::span<const std::byte>(buffer_.get() + (offset - begin_), length);
-  }
+  Result<std::span<const std::byte>> At(uint64_t offset, size_t length);
 
   // Copies the bytes at `offset`; the window stays where it is. REQUIRES: they lie in the file.
-  Result<void> Copy(uint64_t offset, std::span<std::byte> into) const;
+  Result<void> Copy(uint64_t offset, std::span<std::byte> into);
 
  private:
-  Result<void> Fill(uint64_t offset);
-  [[nodiscard]] Result<void> Read(uint64_t offset, std::span<std::byte> into) const;
+  [[nodiscard]] Result<void> CheckLength(uint64_t offset, size_t got, size_t wanted) const;
 
   const File& file_;
   const uint64_t size_bytes_;
-  const std::unique_ptr<std::byte[]> buffer_;
-  size_t fill_bytes_ = kLeastBytes;
-  uint64_t begin_ = 0;  // of what the buffer holds, in the file
-  uint64_t end_ = 0;
+  FileWindow window_;
+  size_t ahead_bytes_ = kLeastBytes;
 };
 
 }  // namespace quire

@@ -101,8 +101,11 @@ int RunIndex(const Arguments& arguments) {
         FormatAmount(pack.symlinks, "symlink", "symlinks"), FormatAmount(pack.hard_links, "hard link", "hard links"),
         FormatBytes(pack.sample_bytes), FormatBytes(pack.pack_bytes));
   if (summary->faults == 0) return kExitOk;
-  progress.PrintLine(
-      fmt::format("quire index: the index is without what {} name", FormatAmount(summary->faults, "line", "lines")));
+  if (summary->faults > options.fault_limit)
+    progress.PrintLine(
+        fmt::format("quire index: {} more were not told", FormatCount(summary->faults - options.fault_limit)));
+  progress.PrintLine(fmt::format("quire index: the index is without {} of the archives",
+                                 FormatAmount(summary->faults, "thing", "things")));
   return kExitFailed;
 }
 

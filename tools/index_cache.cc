@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".quire";
 constexpr size_t kMostNameBytes = 100;  // of the archive, in the name of its index
 constexpr std::chrono::milliseconds kLookAgain(50);
-// So many faults of archives are told one by one; `quire index` tells all.
+// So many faults of archives are told one by one.
 constexpr uint64_t kMostFaults = 10;
 
 // By the XDG Base Directory Specification. A service manager sets neither variable.
@@ -140,22 +140,21 @@ std::string NameOf(const std::string& archive, uint64_t identity) {
 }
 
 Result<void> MakeIndex(const IndexRequest& request, const std::string& path) {
-  uint64_t faults = 0;
-  IndexArchivesOptions options{
+  const IndexArchivesOptions options{
       .archives = request.archives,
       .output = path,
       .replace = true,
       .on_fault =
           [&](const std::string& archive, std::string_view member, std::string_view reason) {
-            if (++faults > kMostFaults) return;
             request.on_notice(fmt::format("{}{}{}: {}", EscapeName(archive), archive.empty() ? "" : ": ",
                                           EscapeName(member), reason));
           },
+      .fault_limit = kMostFaults,
       .progress = request.progress};
-  auto made = IndexArchives(options);
-  if (!made) return Propagate(std::move(made));
-  if (faults > kMostFaults)
-    request.on_notice(fmt::format("{} further faults; `quire index` tells all", faults - kMostFaults));
+  const auto made = IndexArchives(options);
+  if (!made) return std::unexpected(made.error());
+  if (made->faults > kMostFaults)
+    request.on_notice(fmt::format("{} further faults; `quire index` tells more", made->faults - kMostFaults));
   return {};
 }
 

@@ -16,6 +16,7 @@
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
+#include "tools/pack_source.h"
 #include "tools/parser.h"
 #include "tools/standard_streams.h"
 
@@ -77,7 +78,7 @@ Result<void> Mount(const Arguments& arguments) {
   const auto plan = MakeMountPlan("mount.quire", arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   if (arguments.fake) {
-    auto pack = Pack::Open(plan->pack_path);
+    auto pack = OpenSource(plan->source, {}, plan->command);
     return pack ? Result<void>() : Propagate(std::move(pack));
   }
   if (auto mounted = MountInBackground(*plan); !mounted) return mounted;

@@ -69,22 +69,19 @@ Result<std::string> ResolveSource(const std::string& source) {
   return FileBehindLoopDevice(path.get());
 }
 
-// Where archives are to be mounted, their index is mounted, and may read them.
-Result<void> UseIndexOfArchives(MountPlan& plan) {
-  const bool is_beside = plan.options.index == kIndexBeside;
+// Of the pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
+Result<std::string> FindPack(const MountPlan& plan, MountOptions& options) {
+  const bool is_beside = options.index == kIndexBeside;
   const auto pack = OpenSource(
-      plan.source, {.volumes = {}, .index = is_beside ? "" : plan.options.index, .beside = is_beside}, plan.command);
-  // What is wrong with a pack is told when it is mounted.
-  if (!pack && pack.error().code == ErrorCode::kCorrupt && !IsArchivePattern(plan.source)) return {};
+      plan.source, {.volumes = {}, .index = is_beside ? "" : options.index, .beside = is_beside}, plan.command);
   if (!pack) return std::unexpected(pack.error());
-  if ((*pack)->path() == plan.source) return {};
-  plan.pack_path = std::filesystem::absolute((*pack)->path());
+  if ((*pack)->path() == plan.source) return plan.source;
   for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
     std::error_code error;
     const auto archive = std::filesystem::read_symlink(ProcPath((*pack)->GetVolumeFd(volume).value_or(-1)), error);
-    if (!error) plan.options.volumes.push_back(archive);
+    if (!error) options.volumes.push_back(archive);
   }
-  return {};
+  return std::filesystem::absolute((*pack)->path()).native();
 }
 
 // The log's path for a process that works in another folder. One in the mount would make the daemon ask itself.
@@ -149,13 +146,10 @@ Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, co
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
   }
-  MountPlan plan{.command = std::move(command),
-                 .pack_path = *source,
-                 .source = *source,
-                 .mount_point = *std::move(mount_point),
-                 .options = std::move(options)};
-  if (auto indexed = UseIndexOfArchives(plan); !indexed) return Propagate(std::move(indexed));
-  return plan;
+  return MountPlan{.command = std::move(command),
+                   .source = *std::move(source),
+                   .mount_point = *std::move(mount_point),
+                   .options = std::move(options)};
 }
 
 Result<void> MountInBackground(const MountPlan& plan) {
@@ -170,7 +164,9 @@ Result<void> MountInBackground(const MountPlan& plan) {
     auto log_file = OpenDaemonLog(options);
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
-    auto mounted = Session::Mount(plan.pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
+    const auto pack_path = FindPack(plan, options);
+    if (!pack_path) return std::unexpected(pack_path.error());
+    auto mounted = Session::Mount(*pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
     if (options.log_file.empty() && options.log_level != spdlog::level::off && !HasSyslog())
       NoticesOf(plan)("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
@@ -211,11 +207,13 @@ Result<void> MountInBackground(const MountPlan& plan) {
 
 Result<void> MountInForeground(const MountPlan& plan) {
   closefrom(STDERR_FILENO + 1);  // as in the background: nothing of the caller's is a daemon's
-  const MountOptions& options = plan.options;
+  MountOptions options = plan.options;
   const bool logs_to_file = !options.log_file.empty();
   if (logs_to_file)
     if (auto opened = OpenLogFile(options.log_file); !opened) return opened;
-  const auto session = Session::Mount(plan.pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
+  const auto pack_path = FindPack(plan, options);
+  if (!pack_path) return std::unexpected(pack_path.error());
+  const auto session = Session::Mount(*pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
   if (!session) return std::unexpected(session.error());
   SessionEvents events;
   events.greeted = [](const Result<void>& answered) {

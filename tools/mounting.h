@@ -11,9 +11,8 @@ namespace quire {
 
 // Everything resolved: a daemon works in another directory.
 struct MountPlan {
-  std::string command;    // in front of notices on stderr
-  std::string pack_path;  // of the index, where archives are mounted
-  std::string source;     // as it is listed among mounts
+  std::string command;  // in front of notices on stderr
+  std::string source;   // a pack, an archive or a pattern of archives; as it is listed among mounts
   std::string mount_point;
   MountOptions options;
 };

@@ -21,9 +21,12 @@ Result<bool> IsArchive(const std::string& path) {
   if (!file) return false;
   const uint64_t bytes = std::filesystem::file_size(path, error);
   const auto archive = OpenArchive(*file, error ? 0 : bytes, [](std::string_view, std::string_view) {});
-  if (archive) return true;
-  if (archive.error().code == ErrorCode::kCorrupt) return false;
-  return MakeError(archive.error().code, "{}: {}", path, archive.error().message);
+  if (!archive && archive.error().code == ErrorCode::kCorrupt) return false;
+  if (!archive) return MakeError(archive.error().code, "{}: {}", path, archive.error().message);
+  // Zeros are a tar without members, and what becomes of a pack that was lost.
+  Member member;
+  const auto has_member = (*archive)->Next(member);
+  return has_member && *has_member;
 }
 
 }  // namespace

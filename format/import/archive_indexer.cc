@@ -27,8 +27,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Members of an archive that are read before its turn in the tree: some MiB, and all of a usual shard.
-constexpr size_t kMaxMembersAhead = 16 << 10;
+// Memory of the members of an archive that are read before its turn in the tree: all of a usual shard, 30,000 of some
+// 250 bytes each. A hostile one may have a map of a million pieces in each.
+constexpr size_t kMaxBytesAhead = 8 << 20;
+
+size_t MemoryOf(const Member& member) {
+  return sizeof(member) + member.path.size() + member.target.size() + member.xattrs.size() +
+         member.runs.size() * sizeof(MemberRun);
+}
+
 // Extents whose sums one task makes: up to 512 MiB, or some pages of small ones.
 constexpr uint64_t kExtentsPerTask = 256;
 
@@ -126,13 +133,14 @@ class Indexer {
     if (!reader) return Propagate(std::move(reader));
     if (!options_.sums) tables_.volumes[number + 1].sum_kind = (*reader)->sum_kind();
     std::deque<Member> ahead;
+    size_t ahead_bytes = 0;
     Member member;
     while (true) {
       const auto more = (*reader)->Next(member);
       if (!more) return std::unexpected(more.error());
       if (options_.interrupted != nullptr && *options_.interrupted)
         return MakeError(ErrorCode::kInterrupted, "interrupted");
-      const bool may_wait = *more && ahead.size() < kMaxMembersAhead;
+      const bool may_wait = *more && ahead_bytes < kMaxBytesAhead;
       const auto is_turn = AwaitTurn(number, may_wait);
       if (!is_turn) return std::unexpected(is_turn.error());
       if (*is_turn) {
@@ -142,6 +150,7 @@ class Indexer {
         if (*more)
           if (auto added = AddMember(number, member); !added) return added;
       } else {
+        ahead_bytes += MemoryOf(member);
         ahead.push_back(std::move(member));
         member = {};
       }
@@ -233,8 +242,7 @@ class Indexer {
 
   void Tell(const std::string& archive, std::string_view member, std::string_view reason) {
     const MutexLock lock(faults_mutex_);
-    ++faults_;
-    options_.on_fault(archive, member, reason);
+    if (++faults_ <= options_.fault_limit) options_.on_fault(archive, member, reason);
   }
 
   const IndexArchivesOptions& options_;

@@ -49,6 +49,7 @@ struct IndexArchivesOptions {
   bool replace = false;  // an existing output
   // Told what a mount will not show of an archive, and why, by one thread at a time. `member` may be empty.
   std::function<void(const std::string& archive, std::string_view member, std::string_view reason)> on_fault;
+  uint64_t fault_limit = 1000;  // how many are told; all are counted
   // Told what indexers and packers that died have left beside the output, a sentence each.
   std::function<void(const std::string& sentence)> on_leftover = [](const auto&) {};
   IndexProgress* progress = nullptr;               // required

@@ -90,6 +90,8 @@ class Contestant:
 OPTION_UNDER_MEMORY_LIMIT = 'huge=thp'
 PLAN_CACHE_SHARE = 0.65  # of the limit: the rest is for the page cache that is pushed into, and for the processes
 
+QUIRE_ARCHIVE = '{quire} mount -o index={source}.index {source} {mnt}'
+
 CONTESTANTS = [
     Contestant('directory', 'the directory itself', 'as it was made', core=True, main=True, also_in=('plan',)),
     Contestant('quire', 'Quire, mounted', 'packed in path order; under a limit of memory with -o ' + OPTION_UNDER_MEMORY_LIMIT +
@@ -101,6 +103,10 @@ CONTESTANTS = [
     Contestant('quire-plan', 'Quire, told the order', f'each epoch by .quire/plan; with a cache_size of {PLAN_CACHE_SHARE:.0%} of'
                ' the memory, which a plan fills with what is read next', programs=(QUIRE,), image='quire',
                mount='{quire} mount {source} {mnt}', cache_share=PLAN_CACHE_SHARE, told_order=True, main=True, only_in=('plan',)),
+    Contestant('quire-tar', 'Quire, a tar as it is', 'in path order; its index was made before', packages=('tar',),
+               programs=(QUIRE,), image='tar', mount=QUIRE_ARCHIVE),
+    Contestant('quire-zip', 'Quire, a zip as it is', 'stored; its index was made before', packages=('zip',),
+               programs=(QUIRE, 'zip'), image='zip', mount=QUIRE_ARCHIVE),
     Contestant('pread', 'pack read by pread', 'no file system, sums unchecked; what the layout allows', programs=(QUIRE,),
                image='quire'),
     Contestant('lmdb', 'LMDB', 'keyed by number, in order, read through its map', packages=('python3-lmdb', 'liblmdb0'),
@@ -156,7 +162,7 @@ def build_command(image_kind, tree, image, options=''):
 def mount_command(contestant, source, mnt, memory_bytes):
     """`memory_bytes`: the limit; None where there is none."""
     options = contestant.options.split(',') if contestant.options else []
-    if memory_bytes and contestant.image == 'quire' and knows_mount_option(OPTION_UNDER_MEMORY_LIMIT):
+    if memory_bytes and contestant.mount.startswith('{quire}') and knows_mount_option(OPTION_UNDER_MEMORY_LIMIT):
         options.append(OPTION_UNDER_MEMORY_LIMIT)
     if memory_bytes and contestant.cache_share:
         options.append(f'cache_size={figures.whole_mebibytes(contestant.cache_share * memory_bytes)}M')

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "format/worker_pool.h"
-#include "format/write/directory_packer.h"
+#include "format/write/directory_tree.h"
 #include "format/write/path_list.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
@@ -149,20 +149,20 @@ std::string DefaultTmp() {
 int RunPack(const Arguments& arguments) {
   Request request;
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
+  const auto tree = DirectoryTree::Open(arguments.source, arguments.one_file_system);
+  if (!tree) return Fail("pack", tree.error());
   PackProgress counters;
   Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
   const auto print_notice = [&](const std::string& notice) {
     if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire pack: {}", notice));
   };
   if (const auto notice = NoticeAboutSource(arguments.source)) print_notice(*notice);
-  const PackDirectoryOptions options{
-      .source = arguments.source,
+  const PackTreeOptions options{
       .output = arguments.output,
       .jobs = arguments.jobs,
       .order = std::move(request.order),
       .exclude = &request.exclude,
       .selection = request.selection.get(),
-      .one_file_system = arguments.one_file_system,
       .normalisation = request.normalisation,
       .spool_folder = arguments.tmp.empty() && arguments.output.empty() ? DefaultTmp() : arguments.tmp,
       .dry_run = arguments.dry_run,
@@ -182,7 +182,7 @@ int RunPack(const Arguments& arguments) {
       .on_leftover = [&](const std::string& sentence) { print_notice(EscapeLine(sentence)); },
       .progress = &counters,
       .interrupted = CatchInterrupts()};
-  const auto summary = PackDirectory(options);
+  const auto summary = PackTree(**tree, options);
   if (!summary) {
     progress.PrintLine(fmt::format("quire pack: {}", summary.error().code == ErrorCode::kInterrupted
                                                          ? "interrupted, nothing was written"

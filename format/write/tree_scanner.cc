@@ -14,7 +14,6 @@
 #include "format/file.h"
 #include "format/open_files.h"
 #include "format/pack/geometry.h"
-#include "format/rounding.h"
 #include "format/write/source_attributes.h"
 
 namespace quire {
@@ -30,16 +29,13 @@ constexpr size_t kFilesOfOthers = 4;
 constexpr size_t kEntriesPerTask = 128;
 constexpr size_t kWindowEntries = 32768;
 constexpr uint64_t kStatBlockBytes = 512;  // the unit of st_blocks
-// The pack must not depend on the block size of the source's file system: 4096 is that of nearly all.
-constexpr uint64_t kHoleUnitBytes = 4096;
 
 struct ScannedEntry {
   std::string name;
   struct stat status = {};
   std::string target;  // of a symlink
   SourceAttributes attributes;
-  std::vector<DataRange> ranges;  // of a file with holes
-  bool has_holes = false;
+  std::optional<std::vector<DataRange>> data;  // of a file that may have holes
   std::optional<Error> error;
 };
 
@@ -73,7 +69,7 @@ std::string_view NameOfKind(mode_t type) {
   }
 }
 
-// Where `file` has data, by SEEK_DATA and SEEK_HOLE (lseek(2)), in whole units of kHoleUnitBytes.
+// Where `file` has data, by SEEK_DATA and SEEK_HOLE (lseek(2)).
 Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
   std::vector<DataRange> ranges;
   for (uint64_t at = 0; at < size;) {
@@ -83,12 +79,8 @@ Result<std::vector<DataRange>> FindDataRanges(const File& file, uint64_t size) {
     const off_t hole = lseek(file.fd(), data, SEEK_HOLE);
     if (hole < 0) return SystemError(errno, "lseek");
     if (static_cast<uint64_t>(data) >= size) break;
-    at = std::min(AlignUp(static_cast<uint64_t>(hole), kHoleUnitBytes), size);
-    const uint64_t begin = AlignDown(static_cast<uint64_t>(data), kHoleUnitBytes);
-    if (!ranges.empty() && ranges.back().offset + ranges.back().length_bytes >= begin)
-      ranges.back().length_bytes = at - ranges.back().offset;
-    else
-      ranges.push_back({.offset = begin, .length_bytes = at - begin});
+    AddData(ranges, static_cast<uint64_t>(data), static_cast<uint64_t>(hole), size);
+    at = ranges.back().offset + ranges.back().length_bytes;
   }
   return ranges;
 }
@@ -115,8 +107,7 @@ Result<void> ReadHoles(const File& folder, ScannedEntry& entry) {
   const auto size = static_cast<uint64_t>(entry.status.st_size);
   auto ranges = FindDataRanges(File(fd), size);
   if (!ranges) return Propagate(std::move(ranges));
-  entry.has_holes = ranges->size() != 1 || ranges->front().length_bytes != size;
-  entry.ranges = std::move(*ranges);
+  entry.data = *std::move(ranges);
   return {};
 }
 
@@ -149,8 +140,9 @@ Result<void> ReadEntry(const File& folder, ScannedEntry& entry) {
 
 class Scanner {
  public:
-  Scanner(const ScanOptions& options, WorkerPool& pool, IndexTables& tables, Spool<SourceIdentity>& identities)
-      : options_(options), pool_(pool), tables_(tables), identities_(identities) {}
+  Scanner(const SourceRoot& root, const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
+          Spool<SourceIdentity>& identities)
+      : root_(root), options_(options), pool_(pool), builder_(tables), identities_(identities) {}
 
   Result<ScannedTree> Run() {
     if (auto root = AddRoot(); !root) return Propagate(std::move(root));
@@ -166,19 +158,15 @@ class Scanner {
       for (Listing& listing : batch)
         if (auto taken = TakeListing(listing); !taken) return Propagate(std::move(taken));
     }
-    if (auto counted = CountLinks(); !counted) return Propagate(std::move(counted));
-    return std::move(tree_);
+    auto sparse = builder_.Finish();
+    if (!sparse) return Propagate(std::move(sparse));
+    return ScannedTree{.sparse = *std::move(sparse), .counts = counts_};
   }
 
  private:
-  struct HardLinked {
-    NodeNumber node;
-    uint32_t names;
-  };
-
   Result<void> AddRoot() {
     ScannedEntry root;
-    const int fd = options_.root.folder().fd();
+    const int fd = root_.folder().fd();
     if (fstat(fd, &root.status) != 0) return SystemError(errno, "fstat");
     auto attributes = ReadSourceAttributes(ProcPath(fd) + "/.");
     if (!attributes) return Propagate(std::move(attributes));
@@ -237,7 +225,7 @@ class Scanner {
   }
 
   Result<void> List(Listing& listing) {
-    auto folder = options_.root.OpenBelow(listing.path, O_RDONLY | O_DIRECTORY);
+    auto folder = root_.OpenBelow(listing.path, O_RDONLY | O_DIRECTORY);
     if (!folder) return Propagate(std::move(folder));
     listing.folder = std::move(*folder);
     if (options_.one_file_system) {
@@ -274,13 +262,11 @@ class Scanner {
   }
 
   Result<void> TakeListing(Listing& listing) {
-    const uint64_t number = next_directory_++;
-    tables_.directories[number].first_child = tables_.nodes.size();
+    builder_.BeginDirectory();
     if (listing.error) options_.on_unreadable(listing.path.empty() ? "." : listing.path, listing.error->message);
-    tree_.counts.excluded += listing.excluded.size();
+    counts_.excluded += listing.excluded.size();
     for (const std::string& name : listing.excluded) options_.on_left_out(Join(listing.path, name), "excluded");
-    if (listing.is_other_file_system) ++tree_.counts.other_file_systems;
-    uint32_t subdirectories = 0;
+    if (listing.is_other_file_system) ++counts_.other_file_systems;
     for (size_t begin = 0; begin < listing.names.size(); begin += kWindowEntries) {
       if (listing.names.size() > kWindowEntries) {
         StartWindow(listing, begin);
@@ -295,22 +281,19 @@ class Scanner {
                                  fmt::format("its path has {} bytes below the directory to be packed, and may have "
                                              "{}: pack a folder above it by itself",
                                              path.size(), kMaxPathBytes));
-        } else {
-          if (S_ISDIR(entry.status.st_mode)) ++subdirectories;
-          if (auto added = AddEntry(entry, path); !added) return added;
+        } else if (auto added = AddEntry(entry, path); !added) {
+          return added;
         }
       }
     }
-    Directory& directory = tables_.directories[number];
-    directory.child_count = tables_.nodes.size() - directory.first_child;
-    return tables_.SetLinks(directory.node, 2 + subdirectories);
+    return builder_.EndDirectory();
   }
 
   Result<void> AddEntry(const ScannedEntry& entry, const std::string& path) {
     const struct stat& status = entry.status;
     const mode_t type = status.st_mode & S_IFMT;
     if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK) {
-      ++tree_.counts.left_out;
+      ++counts_.left_out;
       options_.on_left_out(path, NameOfKind(type));
       return {};
     }
@@ -318,73 +301,43 @@ class Scanner {
     if (auto added = identities_.Append(identity); !added) return added;
     const bool may_be_linked = type != S_IFDIR && status.st_nlink > 1;
     if (may_be_linked) {
-      if (const auto found = hard_linked_.find(identity); found != hard_linked_.end()) {
-        ++found->second.names;
-        return DropNumber(tables_.AddNode({.kind = NodeKind::kHardLink, .content = found->second.node}, entry.name));
-      }
+      if (const auto found = hard_linked_.find(identity); found != hard_linked_.end())
+        return DropNumber(builder_.AddName(entry.name, found->second));
     }
-    Attributes attributes{.mode = ModeOf(entry),
-                          .uid = options_.normalisation.uid.value_or(status.st_uid),
-                          .gid = options_.normalisation.gid.value_or(status.st_gid),
-                          .nlink = 1};
     std::string xattrs;
     for (const auto& [name, value] : entry.attributes.xattrs) xattrs += EncodeXattr(name, value);
-    if (auto interned = tables_.InternXattrs(xattrs, attributes); !interned) return interned;
     CountLoss(entry);
-    const auto number = tables_.InternAttributes(attributes);
-    if (!number) return std::unexpected(number.error());
-    Node node{.mtime = EncodeMtime(status.st_mtim),
-              .size_bytes = static_cast<uint64_t>(status.st_size),
-              .attributes = *number};
-    if (type == S_IFREG) {
-      node.kind = entry.has_holes || node.size_bytes > kPageBytes ? NodeKind::kSegmented : NodeKind::kFile;
-    } else if (type == S_IFLNK) {
-      node.kind = NodeKind::kSymlink;
-      node.size_bytes = entry.target.size();
-      const auto target = tables_.AddText(entry.target);
-      if (!target) return std::unexpected(target.error());
-      node.content = *target;
-    } else {
-      node.kind = NodeKind::kDirectory;
-      node.size_bytes = kDirectorySizeBytes;
-      node.content = tables_.directories.size();
-      if (auto added = tables_.directories.Append({.node = tables_.nodes.size()}); !added) return added;
-      pending_.push_back(path);
-    }
-    const auto added = tables_.AddNode(node, entry.name);
+    const auto added = builder_.Add({.name = entry.name,
+                                     .kind = type == S_IFREG   ? NodeKind::kFile
+                                             : type == S_IFDIR ? NodeKind::kDirectory
+                                                               : NodeKind::kSymlink,
+                                     .mode = ModeOf(entry),
+                                     .uid = options_.normalisation.uid.value_or(status.st_uid),
+                                     .gid = options_.normalisation.gid.value_or(status.st_gid),
+                                     .xattrs = xattrs,
+                                     .mtime = EncodeMtime(status.st_mtim),
+                                     .size_bytes = static_cast<uint64_t>(status.st_size),
+                                     .target = entry.target,
+                                     .data = entry.data ? &*entry.data : nullptr});
     if (!added) return std::unexpected(added.error());
-    if (entry.has_holes) tree_.sparse[*added] = entry.ranges;
-    if (may_be_linked) hard_linked_[identity] = {.node = *added, .names = 1};
+    if (type == S_IFDIR) pending_.push_back(path);
+    if (may_be_linked) hard_linked_[identity] = *added;
     return {};
   }
 
-  // Of symlinks file systems tell different modes, which mean nothing.
   static uint32_t ModeOf(const ScannedEntry& entry) {
-    if (S_ISLNK(entry.status.st_mode)) return 0777;
     return entry.status.st_mode & (07000 | entry.attributes.most_access.value_or(0777));
   }
 
   // What the pack does not have of an entry.
   void CountLoss(const ScannedEntry& entry) {
     const SourceAttributes& attributes = entry.attributes;
-    ScanCounts& counts = tree_.counts;
-    if (attributes.has_access_list) ++counts.access_lists;
-    if (attributes.has_label) ++counts.labels;
-    if (attributes.has_capability) ++counts.capabilities;
-    if (attributes.has_other) ++counts.other_attributes;
-    if (!S_ISLNK(entry.status.st_mode) && ModeOf(entry) != (entry.status.st_mode & 07777)) ++counts.narrowed_modes;
-    if (!options_.normalisation.mtime && !MtimeFits(entry.status.st_mtim)) ++counts.clamped_times;
-  }
-
-  // A link count is known only when all names were seen; those outside of the tree do not count.
-  Result<void> CountLinks() {
-    std::vector<HardLinked> several;
-    for (const auto& [identity, linked] : hard_linked_)
-      if (linked.names > 1) several.push_back(linked);
-    std::ranges::sort(several, {}, &HardLinked::node);  // the order in which attributes are numbered
-    for (const HardLinked& linked : several)
-      if (auto set = tables_.SetLinks(linked.node, linked.names); !set) return set;
-    return {};
+    if (attributes.has_access_list) ++counts_.access_lists;
+    if (attributes.has_label) ++counts_.labels;
+    if (attributes.has_capability) ++counts_.capabilities;
+    if (attributes.has_other) ++counts_.other_attributes;
+    if (!S_ISLNK(entry.status.st_mode) && ModeOf(entry) != (entry.status.st_mode & 07777)) ++counts_.narrowed_modes;
+    if (!options_.normalisation.mtime && !MtimeFits(entry.status.st_mtim)) ++counts_.clamped_times;
   }
 
   static Result<void> DropNumber(const Result<NodeNumber>& added) {
@@ -394,23 +347,23 @@ class Scanner {
 
   [[nodiscard]] bool IsInterrupted() const { return options_.interrupted != nullptr && *options_.interrupted; }
 
+  const SourceRoot& root_;
   const ScanOptions& options_;
   WorkerPool& pool_;
-  IndexTables& tables_;
+  TreeBuilder builder_;
   Spool<SourceIdentity>& identities_;
-  ScannedTree tree_;
+  ScanCounts counts_;
   std::deque<std::string> pending_;  // directories in node order whose listing was not taken yet
   dev_t device_ = 0;                 // of the root
-  uint64_t next_directory_ = 0;      // the record of pending_.front()
   // By identity, not by inode: the number of a file that was removed may be another's by now.
-  std::map<SourceIdentity, HardLinked> hard_linked_;
+  std::map<SourceIdentity, NodeNumber> hard_linked_;
 };
 
 }  // namespace
 
-Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
+Result<ScannedTree> ScanTree(const SourceRoot& root, const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
                              Spool<SourceIdentity>& identities) {
-  return Scanner(options, pool, tables, identities).Run();
+  return Scanner(root, options, pool, tables, identities).Run();
 }
 
 }  // namespace quire

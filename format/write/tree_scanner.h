@@ -6,20 +6,18 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "format/result.h"
 #include "format/worker_pool.h"
 #include "format/write/exclude_patterns.h"
 #include "format/write/index_tables.h"
 #include "format/write/normalisation.h"
-#include "format/write/page_layout.h"
 #include "format/write/path_selection.h"
 #include "format/write/source_identity.h"
 #include "format/write/source_root.h"
 #include "format/write/spool.h"
+#include "format/write/tree_builder.h"
 
 namespace quire {
 
@@ -39,12 +37,11 @@ struct ScanCounts {
 
 // What a tree holds beside its index tables.
 struct ScannedTree {
-  std::map<NodeNumber, std::vector<DataRange>> sparse;  // samples with holes
+  SparseSamples sparse;
   ScanCounts counts;
 };
 
 struct ScanOptions {
-  const SourceRoot& root;                    // outlives the scan
   const ExcludePatterns* exclude = nullptr;  // outlives the scan, as does the selection
   const PathSelection* selection = nullptr;  // nullptr: all of it
   std::string own_name = {};                 // of no entry, but of a file that the packer has in the tree
@@ -64,7 +61,7 @@ struct ScanOptions {
 // one page, or with holes, are kSegmented; no content is set. `identities` receives, for each node, the file that was
 // looked at. An error is what ends the scan: no space for the tables, no file that could be opened, an interrupt.
 // Limits: a path below the root of 4095 bytes, a name of 255, 65,536 bytes of extended attributes an entry.
-Result<ScannedTree> ScanTree(const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
+Result<ScannedTree> ScanTree(const SourceRoot& root, const ScanOptions& options, WorkerPool& pool, IndexTables& tables,
                              Spool<SourceIdentity>& identities);
 
 }  // namespace quire

@@ -7,7 +7,7 @@
 
 #include "format/pack/path_resolver.h"
 #include "format/pack/verifier.h"
-#include "format/write/directory_packer.h"
+#include "format/write/directory_tree.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {

@@ -49,9 +49,9 @@ class PackWriterTest : public testing::Test {
     IndexTables tables(scratch_.path());
     WorkerPool pool(4);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(folder_.path()));
-    const ScanOptions scan{.root = root, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    const ScanOptions scan{.on_unreadable = [](const auto&, const auto&) { FAIL(); }};
     Spool<SourceIdentity> identities(scratch_.path());
-    const ScannedTree tree = ValueOrDie(ScanTree(scan, pool, tables, identities));
+    const ScannedTree tree = ValueOrDie(ScanTree(root, scan, pool, tables, identities));
     const DirectorySource directory(root, tables, identities);
     Spool<NodeNumber> samples(scratch_.path());
     OkOrDie(OrderSamples({}, tables, samples));

@@ -27,9 +27,9 @@ class SampleOrderTest : public testing::Test {
   void Scan(IndexTables& tables) {
     WorkerPool pool(2);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(source_.path()));
-    const ScanOptions options{.root = root, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    const ScanOptions options{.on_unreadable = [](const auto&, const auto&) { FAIL(); }};
     Spool<SourceIdentity> identities(scratch_.path());
-    ValueOrDie(ScanTree(options, pool, tables, identities));
+    ValueOrDie(ScanTree(root, options, pool, tables, identities));
   }
   Result<std::vector<std::string>> OrderByList(const std::string& list, bool nul_separated = false) {
     WriteFile(scratch_ / "list", list);

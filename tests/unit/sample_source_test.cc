@@ -30,8 +30,8 @@ class SampleSourceTest : public testing::TestWithParam<SourceRoot::Walk> {
   }
   void ScanIt() {
     WorkerPool pool(1);
-    const ScanOptions options{.root = root_, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
-    ValueOrDie(ScanTree(options, pool, tables_, identities_));
+    const ScanOptions options{.on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+    ValueOrDie(ScanTree(root_, options, pool, tables_, identities_));
   }
   Result<std::string> ReadSample(const std::string& path, uint64_t offset, size_t bytes) {
     std::string text(bytes, '\0');
@@ -169,8 +169,8 @@ TEST_P(SampleSourceTest, ManyLargeFilesTakeAFewDescriptors) {
   IndexTables tables(scratch_.path());
   Spool<SourceIdentity> identities(scratch_.path());
   WorkerPool pool(1);
-  const ScanOptions options{.root = root_, .exclude = {}, .on_unreadable = [](const auto&, const auto&) { FAIL(); }};
-  const ScannedTree tree = ValueOrDie(ScanTree(options, pool, tables, identities));
+  const ScanOptions options{.on_unreadable = [](const auto&, const auto&) { FAIL(); }};
+  const ScannedTree tree = ValueOrDie(ScanTree(root_, options, pool, tables, identities));
   ASSERT_EQ(tree.sparse.size(), 300U);
   const DirectorySource source(root_, tables, identities);
   rlimit before{};

@@ -18,6 +18,10 @@ constexpr uint64_t kLeastCutBytes = 64 << 10;
 // A page of a kernel's page cache. One in which a cut lies would never be whole before both sides of the cut are there.
 constexpr uint64_t kCutAlign = 4096;
 
+std::unexpected<Error> TooLarge() {
+  return Unsupported("more than {} bytes of samples, which a pack holds", kMaxVolumeBytes);
+}
+
 }  // namespace
 
 Result<void> PageLayout::Add(NodeNumber number, std::span<const DataRange> ranges) {
@@ -53,7 +57,7 @@ Result<uint64_t> PageLayout::Finish() {
     if (auto placed = PlaceNext(); !placed) return Propagate(std::move(placed));
   const uint64_t end = whole_pages_.empty() ? page_ * kPageBytes + fill_bytes_ : next_page_ * kPageBytes;
   if (auto closed = ClosePage(); !closed) return Propagate(std::move(closed));
-  if (end > kMaxVolumeBytes) return Unsupported("{} bytes of samples: a pack holds {}", end, kMaxVolumeBytes);
+  if (end > kMaxVolumeBytes) return TooLarge();
   return std::max(end, kDataBegin);
 }
 
@@ -73,6 +77,7 @@ Result<void> PageLayout::PlaceNext() {
   if (run.length_bytes >= kPageBytes) {
     whole_pages_.emplace_back(next_page_, run);
     next_page_ += run.length_bytes / kPageBytes;
+    if (next_page_ > kMaxVolumeBytes / kPageBytes) return TooLarge();
     Take(next);
     return {};
   }

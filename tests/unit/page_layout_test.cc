@@ -70,6 +70,17 @@ std::vector<uint64_t> LogNormal(size_t count, double median, double sigma) {
   return drawn;
 }
 
+TEST_F(PageLayoutTest, MoreThanAPackHoldsIsAnErrorBeforeItHasExtents) {
+  PageLayout layout(tables_, file_offsets_);
+  const DataRange all{.offset = 0, .length_bytes = kMaxVolumeBytes};
+  const Node node{.size_bytes = all.length_bytes, .kind = NodeKind::kSegmented};
+  OkOrDie(layout.Add(ValueOrDie(tables_.AddNode(node, "n")), std::span(&all, 1)));
+  const auto end = layout.Finish();
+  ASSERT_FALSE(end.has_value());
+  EXPECT_EQ(end.error().code, ErrorCode::kUnsupported);
+  EXPECT_TRUE(tables_.extents.empty());
+}
+
 TEST_F(PageLayoutTest, EverySizeAroundAPageIsPlacedWhole) {
   const std::vector<uint64_t> sizes = {0,
                                        1,

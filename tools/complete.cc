@@ -203,7 +203,8 @@ class CommandLine {
     if (type == "OPTION,...") return CompleteMountOption(word, value_at, PackName());
     if (type == "DIR" || type == "FOLDER") return {.kind = Completion::Kind::kDirectories, .prefix = prefix};
     if (type == "FILE") return {.kind = Completion::Kind::kFiles, .prefix = prefix};
-    if (type == "OUT") return {.kind = Completion::Kind::kFiles, .prefix = prefix, .pattern = kPackPattern};
+    if (type == "OUT" || type == "PACK")
+      return {.kind = Completion::Kind::kFiles, .prefix = prefix, .pattern = kPackPattern};
     if (type == "ORDER") return CompleteOrder(word, value_at);
     // The last of several values in one word.
     const size_t separator = option.delimiter() == '\0' ? std::string::npos : word.rfind(option.delimiter());

@@ -8,9 +8,11 @@
 
 #include "format/worker_pool.h"
 #include "format/write/directory_tree.h"
+#include "format/write/packed_tree.h"
 #include "format/write/path_list.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/progress_options.h"
 #include "tools/source_notice.h"
@@ -19,7 +21,9 @@ namespace quire {
 namespace {
 
 struct Arguments {
-  std::string source;
+  std::string source;  // a directory; empty: not given
+  std::string from;    // what else is packed
+  SourceOptions from_options;
   std::string output;
   unsigned jobs = kDefaultPackJobs;
   std::string order = "path";
@@ -118,7 +122,18 @@ Result<void> CheckOutput(const Arguments& arguments) {
   return {};
 }
 
+Result<void> CheckFrom(const Arguments& arguments) {
+  const SourceOptions& options = arguments.from_options;
+  if (arguments.source.empty() && arguments.from.empty()) return Invalid("--from '': what is to be packed has no name");
+  if (!arguments.source.empty() && !(options.volumes.empty() && options.index.empty() && !options.beside))
+    return Invalid("--volumes, --index and --beside are for archives that --from names");
+  if (arguments.source.empty() && arguments.one_file_system)
+    return Invalid("--one-file-system is for a directory: what --from names lies on none");
+  return {};
+}
+
 Result<void> Interpret(const Arguments& arguments, Request& request) {
+  if (auto usable = CheckFrom(arguments); !usable) return usable;
   if (auto usable = CheckOutput(arguments); !usable) return usable;
   auto order = ParseSampleOrder(arguments.order);
   if (!order) return Propagate(std::move(order));
@@ -146,17 +161,34 @@ std::string DefaultTmp() {
   return folder != nullptr && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
+// `from` is opened where the tree is that of a pack.
+Result<void> OpenTree(const Arguments& arguments, std::unique_ptr<Pack>& from, std::unique_ptr<TreeToPack>& tree) {
+  if (arguments.from.empty()) {
+    auto directory = DirectoryTree::Open(arguments.source, arguments.one_file_system);
+    if (!directory) return Propagate(std::move(directory));
+    tree = *std::move(directory);
+    return {};
+  }
+  auto opened = OpenSource(arguments.from, arguments.from_options, "quire pack", arguments.progress.mode());
+  if (!opened) return Propagate(std::move(opened));
+  from = *std::move(opened);
+  tree = std::make_unique<PackedTree>(*from);
+  return {};
+}
+
 int RunPack(const Arguments& arguments) {
   Request request;
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
-  const auto tree = DirectoryTree::Open(arguments.source, arguments.one_file_system);
-  if (!tree) return Fail("pack", tree.error());
+  std::unique_ptr<Pack> from;  // outlives the tree
+  std::unique_ptr<TreeToPack> tree;
+  if (auto opened = OpenTree(arguments, from, tree); !opened) return Fail("pack", opened.error());
   PackProgress counters;
   Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
   const auto print_notice = [&](const std::string& notice) {
     if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire pack: {}", notice));
   };
-  if (const auto notice = NoticeAboutSource(arguments.source)) print_notice(*notice);
+  if (from == nullptr)
+    if (const auto notice = NoticeAboutSource(arguments.source)) print_notice(*notice);
   const PackTreeOptions options{
       .output = arguments.output,
       .jobs = arguments.jobs,
@@ -182,7 +214,7 @@ int RunPack(const Arguments& arguments) {
       .on_leftover = [&](const std::string& sentence) { print_notice(EscapeLine(sentence)); },
       .progress = &counters,
       .interrupted = CatchInterrupts()};
-  const auto summary = PackTree(**tree, options);
+  const auto summary = PackTree(*tree, options);
   if (!summary) {
     progress.PrintLine(fmt::format("quire pack: {}", summary.error().code == ErrorCode::kInterrupted
                                                          ? "interrupted, nothing was written"
@@ -205,12 +237,17 @@ int RunPack(const Arguments& arguments) {
 
 void AddPackCommand(Command program, Body& run) {
   auto arguments = std::make_shared<Arguments>();
-  Command pack = program.AddSubcommand("pack", "Pack a directory into one file");
-  pack.Add("SRC", arguments->source, "Directory to pack").Required();
+  Command pack = program.AddSubcommand("pack", "Pack a directory, or what an archive holds, into one file");
+  const Option source = pack.Add("SRC", arguments->source, "Directory to pack").Required();
   Option output =
       pack.Add("-o,--output", arguments->output, "Pack to write, by convention NAME.quire; a symlink is followed")
           .Required()
           .Type("OUT");
+  pack.Add("--from", arguments->from,
+           "Pack what another pack holds, an archive or a pattern of them, in place of a directory, without unpacking "
+           "it")
+      .Type("PACK")
+      .Replaces(source);
   pack.Add("-j,--jobs", arguments->jobs, "Files read at once; the pack is the same for any number")
       .Range(1U, kMaxJobs)
       .ShowDefault()
@@ -257,6 +294,7 @@ void AddPackCommand(Command program, Body& run) {
   pack.AddFlag("-f,--force", arguments->force, "Replace OUT if it exists");
   pack.AddFlag("-v,--verbose", arguments->verbose, "Name each entry that is left out");
   AddProgressOptions(pack, arguments->progress);
+  AddSourceOptions(pack, arguments->from_options);
   pack.SetBody(run, [arguments] { return RunPack(*arguments); });
 }
 

@@ -70,6 +70,13 @@ Option& Option::Excludes(Option other) {
   return *this;
 }
 
+Option& Option::Replaces(Option other) {
+  // At once: a word that may be the value of an option is none while a required argument waits for it.
+  option_->excludes(other.option_)->each([other](const std::string&) mutable { other.Required(false); });
+  option_->trigger_on_parse();
+  return *this;
+}
+
 Option& Option::Group(const char* heading) {
   option_->group(heading);
   return *this;

@@ -46,6 +46,8 @@ class Option {
   Option& OneOf(const std::vector<std::string>& choices);
   Option& Needs(Option other);
   Option& Excludes(Option other);
+  // Either of both is given, where the other one is required.
+  Option& Replaces(Option other);
   // The heading that help has for it.
   Option& Group(const char* heading);
 

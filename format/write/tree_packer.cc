@@ -80,6 +80,7 @@ Result<PackSummary> PackTree(TreeToPack& tree, const PackTreeOptions& options) {
                          .interrupted = options.interrupted};
   auto scanned = tree.Scan(scan, pool, tables, folder);
   if (!scanned) return Propagate(std::move(scanned));
+  unreadable += scanned->counts.nameless;
   if (options.selection != nullptr)
     for (const std::string& path : options.selection->Missing())
       if (IsPacked(options, path)) on_unreadable(path, "is not there (--files-from)");

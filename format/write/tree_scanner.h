@@ -33,6 +33,7 @@ struct ScanCounts {
   uint64_t capabilities = 0;
   uint64_t other_attributes = 0;  // trusted.*, security.*
   uint64_t narrowed_modes = 0;
+  uint64_t nameless = 0;  // entries that could not be read and were told along with another one
 };
 
 // What a tree holds beside its index tables.

@@ -23,7 +23,7 @@ for page in "$repository"/packaging/man/quire*.1.md; do
   mkdir "$scratch/$name"
   cd "$scratch/$name" || fail "$scratch/$name"
   [[ $name =~ ^quire(-pack)?$ ]] || cp "$scratch/imagenet.quire" .
-  if [ "$name" = quire-index ]; then
+  if [[ $name =~ ^quire-(index|pack)$ ]]; then
     cp "$scratch/imagenet.tar" . && mkdir shards
     for shard in 000000 000001 000002; do (cd shards && echo $shard >$shard.txt && tar -cf train-$shard.tar $shard.txt); done
   fi

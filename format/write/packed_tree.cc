@@ -265,7 +265,9 @@ Result<void> PackedSamples::ReadFrom(const Extent& extent, uint32_t at, std::spa
   if (into.size() == extent.length_bytes) return pack_.ReadExtent(extent, into);
   const auto volume = pack_.index().GetVolume(extent.volume);
   if (!volume) return std::unexpected(volume.error());
-  if (into.empty() || volume->sum_kind != SumKind::kXxh3) {
+  const bool has_sum =
+      volume->sum_kind == SumKind::kXxh3 || (volume->sum_kind == SumKind::kCrc32 && extent.sum != kUnknownCrc32);
+  if (into.empty() || !has_sum) {
     if (auto read = pack_.ReadRaw(extent.volume, extent.offset + at, into); !read) return read;
     return into.empty() ? Result<void>() : pack_.CheckExtent(extent, into);
   }

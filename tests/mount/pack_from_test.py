@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import zipfile
 
 import harness
 import pytest
@@ -70,6 +71,13 @@ def test_a_tar_is_packed_as_its_extracted_tree(scratch, seed, sparse):
         assert_repacks_as_extracted(scratch, scratch / 'tree.tar', *options)
     harness.quire('index', '--sums', scratch / 'tree.tar', '-o', scratch / 'tree.quire')
     assert_repacks_as_extracted(scratch, scratch / 'tree.quire')
+
+
+def test_members_of_a_zip_may_be_cut_where_a_page_ends(scratch):
+    with zipfile.ZipFile(scratch / 'a.zip', 'w') as archive:
+        for i in range(60):  # a page holds 13 and a part of the next
+            archive.writestr(f'{i:02}', random.Random(i).randbytes(150000))
+    assert_repacks_as_extracted(scratch, scratch / 'a.zip')
 
 
 def test_a_pack_does_not_change_when_it_is_packed_again(scratch, pack):

@@ -17,6 +17,7 @@ ROOMS = {
     'format/pack': set(),
     'format/write': {'format/pack'},
     'format/import': {'format/pack', 'format/write'},
+    'format/export': {'format/pack', 'format/import'},
     'fs': set(),
     'fs/options': set(),
     'fs/mounts': set(),

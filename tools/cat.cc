@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 
@@ -12,6 +10,7 @@
 #include "tools/interrupt.h"
 #include "tools/pack_source.h"
 #include "tools/read_once.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -21,16 +20,6 @@ struct Arguments {
   std::vector<std::string> paths;
   SourceOptions source;
 };
-
-Result<void> WriteToStdout(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return SystemError(errno, "standard output");
-    bytes = bytes.subspan(static_cast<size_t>(put));
-  }
-  return {};
-}
 
 // Bytes of `node` from `at` on, to the end of an extent: in memory that is written as it is, never copied together.
 Result<SampleBytes> ReadRun(const Index& index, SampleReader& reader, const Node& node, uint64_t at) {

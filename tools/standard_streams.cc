@@ -23,4 +23,14 @@ void OpenClosedStreams() {
 
 void PrintToStderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
+Result<void> WriteToStdout(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError(errno, "standard output");
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+  return {};
+}
+
 }  // namespace quire

@@ -2,7 +2,11 @@
 // Standard streams as they come: closed, as some supervisors and crontabs start a program, or on a disk that is full.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string_view>
+
+#include "format/result.h"
 
 namespace quire {
 
@@ -14,5 +18,8 @@ void OpenClosedStreams();
 // What is said on the way has to be lost where stderr takes nothing, the log's disk being full or the terminal gone:
 // the work goes on, and the exit code tells how it ended. Any thread; never throws.
 void PrintToStderr(std::string_view text);
+
+// All of `bytes`, past what is printed. Waits for who reads them.
+Result<void> WriteToStdout(std::span<const std::byte> bytes);
 
 }  // namespace quire

@@ -24,6 +24,7 @@ void AddMountsCommand(Command program, Body& run);
 void AddLsCommand(Command program, Body& run);
 void AddCatCommand(Command program, Body& run);
 void AddExtractCommand(Command program, Body& run);
+void AddExportCommand(Command program, Body& run);
 void AddDiffCommand(Command program, Body& run);
 void AddInfoCommand(Command program, Body& run);
 void AddVerifyCommand(Command program, Body& run);

@@ -53,6 +53,7 @@ int Run(int argc, char** argv) {
   quire::AddLsCommand(root, run);
   quire::AddCatCommand(root, run);
   quire::AddExtractCommand(root, run);
+  quire::AddExportCommand(root, run);
   quire::AddDiffCommand(root, run);
   quire::AddInfoCommand(root, run);
   quire::AddVerifyCommand(root, run);

@@ -23,6 +23,14 @@ size_t ShareOpenable(size_t wanted, size_t files_each, size_t reserved) {
   return std::max<size_t>((openable - std::min(openable, reserved)) / files_each, 1);
 }
 
+void AllowOpen(size_t more) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  constexpr rlim_t kOthers = 256;  // which are open, or will be
+  limit.rlim_cur = std::clamp<rlim_t>(more + kOthers, limit.rlim_cur, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 bool IsOutOfFiles(const Error& error) {
   return error.code == ErrorCode::kSystem && (error.system_errno == EMFILE || error.system_errno == ENFILE);
 }

@@ -17,6 +17,9 @@ size_t CountOpenable(size_t most);
 // of these are for others; 1 at least.
 size_t ShareOpenable(size_t wanted, size_t files_each, size_t reserved);
 
+// Lets the process open `more` files beside some that are open now, as far as its hard limit goes.
+void AllowOpen(size_t more);
+
 // The process or the system has as many files open as it may: no fault of the file that could not be opened, and the
 // next one meets the same.
 bool IsOutOfFiles(const Error& error);

@@ -32,7 +32,8 @@ class VolumeSet {
   // One source for each of `volumes`, in their order. The sources must outlive the set. REQUIRES: as many of both, at
   // least one.
   VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* const> sources);
-  // The volumes that `pack` has open, all read by `source`, which serves the descriptors of VolumeFdsOf. Of one that
+  // The volumes that `pack` has open, all read by `source`, which serves the descriptors of its
+  // volume_fds(). Of one that
   // cannot be had PageOf says why. Both must outlive the set.
   VolumeSet(const Pack& pack, VolumeSource& source);
 

@@ -16,6 +16,7 @@
 #include "format/import/tar_reader.h"
 #include "format/import/zip_reader.h"
 #include "format/mutex.h"
+#include "format/open_files.h"
 #include "format/pack/volume_files.h"
 #include "format/worker_pool.h"
 #include "format/write/index_writer.h"
@@ -91,6 +92,7 @@ class Indexer {
   Result<void> OpenAll() {
     if (options_.archives.size() >= UINT16_MAX)
       return Unsupported("{} archives: an index has at most {}", options_.archives.size(), UINT16_MAX - 1);
+    AllowOpen(options_.archives.size());
     tables_.volumes.push_back({.data_begin = kDataBegin, .data_end = kDataBegin});
     std::error_code error;
     const fs::path folder = fs::canonical(output_.folder(), error);

@@ -105,13 +105,14 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
 
 void Pack::OpenVolumes(const VolumePlaces& places) {
   assert(others_.empty());
-  const uint64_t count = std::min<uint64_t>(index_->volume_count(), UINT16_MAX);
+  const auto count = static_cast<uint16_t>(std::min<uint64_t>(index_->volume_count(), UINT16_MAX) - 1);
+  if (count == 0) return;
+  others_ = OpenVolumeFiles(*index_, count, path_, places);
   uint64_t pages = 0;
-  for (uint64_t number = 1; number < count; ++number) {
-    VolumeFile& volume = others_.emplace_back(OpenVolumeFile(*index_, static_cast<uint16_t>(number), path_, places));
+  for (VolumeFile& volume : others_) {
     pages += CeilDiv(volume.record.data_end, kPageBytes);
     if (!volume.error && pages > kMaxPages)
-      volume.error = Unsupported("volume {}: with it the volumes have more than {} pages", number, kMaxPages).error();
+      volume.error = Unsupported("'{}': with it the volumes have more than {} pages", volume.path, kMaxPages).error();
   }
 }
 

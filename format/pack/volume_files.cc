@@ -8,28 +8,35 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <unordered_set>
 #include <utility>
+
+#include "format/open_files.h"
 
 namespace quire {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Whether `path` is one of `places` or lies in one. All are absolute and without symlinks.
-bool LiesIn(const std::string& path, const std::vector<std::string>& places) {
-  return std::ranges::any_of(
-      places, [&](const std::string& place) { return path == place || place == "/" || path.starts_with(place + "/"); });
+// Absolute and without symlinks.
+using Places = std::unordered_set<std::string>;
+
+// Whether `path`, absolute too, is a place or lies in one. There may be as many places as volumes.
+bool LiesIn(std::string path, const Places& places) {
+  while (true) {
+    if (places.contains(path)) return true;
+    if (path == "/" || path.empty()) return false;
+    path.resize(std::max<size_t>(path.rfind('/'), 1));
+  }
 }
 
 // What is there of `pack_folder` and `places`, as the kernel names it.
-std::vector<std::string> ResolvePlaces(const fs::path& pack_folder, const VolumePlaces& places) {
-  std::vector<std::string> resolved;
-  const auto add = [&](const fs::path& place) {
+Places ResolvePlaces(const fs::path& pack_folder, const VolumePlaces& places) {
+  Places resolved = {pack_folder.native()};
+  for (const std::string& place : places) {
     std::error_code error;
-    if (fs::path there = fs::canonical(place, error); !error) resolved.push_back(there.native());
-  };
-  add(pack_folder);
-  for (const std::string& place : places) add(place);
+    if (fs::path there = fs::canonical(place, error); !error) resolved.insert(there.native());
+  }
   return resolved;
 }
 
@@ -40,7 +47,7 @@ std::unexpected<Error> NotPermitted(const std::string& path) {
                                            path)});
 }
 
-Result<File> OpenInPlaces(const fs::path& path, const std::vector<std::string>& places) {
+Result<File> OpenInPlaces(const fs::path& path, const Places& places) {
   // By its words first: of what lies elsewhere nobody is asked even whether it is there.
   if (!LiesIn(path.lexically_normal().native(), places)) return NotPermitted(path.native());
   // Looked at before it is opened: to open a device may do something, and to open a FIFO waits.
@@ -63,7 +70,7 @@ std::array<uint64_t, 2> IdentityOf(const struct stat& status) {
   return {static_cast<uint64_t>(status.st_size), EncodeMtime(status.st_mtim)};
 }
 
-Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pack_path, const VolumePlaces& places,
+Result<void> TryOpen(const Index& index, uint16_t number, const fs::path& folder, const Places& places,
                      VolumeFile& volume) {
   auto record = index.GetVolume(number);
   if (!record) return std::unexpected(record.error());
@@ -75,10 +82,7 @@ Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pac
   const auto location = index.GetLocation(*record);
   if (!location) return std::unexpected(location.error());
   volume.path = *location;
-  std::error_code error;
-  const fs::path folder = fs::canonical(fs::absolute(pack_path).parent_path(), error);
-  if (error) return SystemError(error.value(), "the folder of '{}'", pack_path);
-  auto file = OpenInPlaces(folder / volume.path, ResolvePlaces(folder, places));
+  auto file = OpenInPlaces(folder / volume.path, places);
   if (!file) return Propagate(std::move(file));
   volume.file = *std::move(file);
   return CheckUnchanged(volume);
@@ -86,14 +90,23 @@ Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pac
 
 }  // namespace
 
-VolumeFile OpenVolumeFile(const Index& index, uint16_t number, const std::string& pack_path,
-                          const VolumePlaces& places) {
-  VolumeFile volume;
-  if (auto opened = TryOpen(index, number, pack_path, places, volume); !opened) {
-    volume.error = std::move(opened).error();
-    volume.error->message = fmt::format("volume {}: {}", number, volume.error->message);
+std::vector<VolumeFile> OpenVolumeFiles(const Index& index, uint16_t count, const std::string& pack_path,
+                                        const VolumePlaces& places) {
+  std::error_code no_folder;
+  const fs::path folder = fs::canonical(fs::absolute(pack_path).parent_path(), no_folder);
+  const Places resolved = ResolvePlaces(folder, places);
+  // The pack, the source that reads it and the rules of its daemon hold each of them once.
+  AllowOpen(size_t{3} * count);
+  std::vector<VolumeFile> volumes(count);
+  for (uint16_t i = 0; i < count; ++i) {
+    const auto number = static_cast<uint16_t>(i + 1);
+    auto opened = no_folder ? SystemError(no_folder.value(), "the folder of '{}'", pack_path)
+                            : TryOpen(index, number, folder, resolved, volumes[i]);
+    if (opened) continue;
+    volumes[i].error = std::move(opened).error();
+    volumes[i].error->message = fmt::format("volume {}: {}", number, volumes[i].error->message);
   }
-  return volume;
+  return volumes;
 }
 
 Result<void> CheckUnchanged(const VolumeFile& volume) {

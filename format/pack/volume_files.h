@@ -29,10 +29,10 @@ struct VolumeFile {
   std::optional<Error> error;
 };
 
-// Volume `number` of the pack at `pack_path`, a number from 1 on. Only a regular file is opened, and only one of the
-// identity that the index states. Blocks in I/O.
-VolumeFile OpenVolumeFile(const Index& index, uint16_t number, const std::string& pack_path,
-                          const VolumePlaces& places);
+// Volumes 1 to `count` of the pack at `pack_path`. Only regular files are opened, and only those of the identity that
+// the index states. Blocks in I/O. REQUIRES: the index has as many.
+std::vector<VolumeFile> OpenVolumeFiles(const Index& index, uint16_t count, const std::string& pack_path,
+                                        const VolumePlaces& places);
 
 // An error where the file is not in the state that was indexed: what was read of it until now may be anything.
 Result<void> CheckUnchanged(const VolumeFile& volume);

@@ -6,6 +6,7 @@ import io
 import os
 import pathlib
 import random
+import resource
 import shutil
 import stat
 import tarfile
@@ -94,6 +95,21 @@ def test_shards_make_one_tree_or_a_folder_each(scratch, quire, mount):
     assert (mounted / 'set-0001/010.jpg').read_text() == '1 0 jpg'
     quire('ls', scratch / 'set-{0000..0003}.tar', status=1).says('set-0003.tar: No such file')
     quire('ls', scratch / 'other-*.tar', status=1).says('no file is named so')
+
+
+def test_there_may_be_more_shards_than_open_files(scratch, quire):
+    for shard in range(300):
+        make_tar(scratch / f'{shard:03}.tar', {f'{shard:03}.txt': b'%d' % shard})
+    limits = 128, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    few = {'preexec_fn': lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)}
+    quire('index', scratch / '*.tar', '-o', scratch / 'all.quire', **few)
+    assert quire('cat', scratch / 'all.quire', '299.txt', **few).out == '299'
+    (scratch / 'mnt').mkdir()
+    try:
+        quire('mount', scratch / '{000..299}.tar', scratch / 'mnt', **few)
+        assert (scratch / 'mnt/299.txt').read_bytes() == b'299'
+    finally:
+        harness.take_down(scratch / 'mnt')
 
 
 def test_what_stands_in_two_shards_is_told(scratch, quire):

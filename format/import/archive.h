@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an importer reads of an archive: its members, and where in the archive their bytes lie. The importer of each
-// kind of archive gives these, and index_builder.h makes a tree of them.
+// kind of archive gives these, and member_tree.h makes a tree of them.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct MemberRun {
 
 struct Member {
   MemberKind kind = MemberKind::kFile;
-  // As the archive has it, with a leading '/' or './' too. Not checked: the builder says which paths may be.
+  // As the archive has it, with a leading '/' or './' too. Not checked: MemberTree says which paths may be.
   std::string path;
   std::string target;  // of a symlink; of a hard link the path of a member that stands before it
   uint32_t mode = 0;   // 07777

@@ -53,7 +53,7 @@ Result<File> OpenPackFile(const std::string& path) {
 }
 
 // Of all volumes together: 2 PiB, for which a cache reserves some GiB of address space. Any number of volumes may name
-// the same large file, which costs whoever made the pack nothing.
+// the same large file, which costs the maker of the pack nothing.
 constexpr uint64_t kMaxPages = uint64_t{1} << 30;
 
 Result<ChosenSuperblock> ReadSuperblockOnce(const File& file) {

@@ -31,8 +31,8 @@ class Pack {
   // The file as it was opened, for those who read volume 0 in their own way.
   [[nodiscard]] const File& file() const { return file_; }
 
-  // Opens the other volumes, whose samples cannot be read before. What keeps one from being opened is told to those who
-  // read it. Blocks in I/O. REQUIRES: nobody else uses the pack yet.
+  // Opens the other volumes, whose samples cannot be read before. GetVolumeFd tells what keeps one from being opened.
+  // Blocks in I/O. REQUIRES: nobody else uses the pack yet.
   void OpenVolumes(const VolumePlaces& places);
   // Those that were opened, and those that could not be; at least volume 0.
   [[nodiscard]] uint16_t volume_count() const { return static_cast<uint16_t>(1 + others_.size()); }

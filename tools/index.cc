@@ -116,7 +116,8 @@ void AddIndexCommand(Command program, Body& run) {
   Command index = program.AddSubcommand("index", "Index archives, so that they can be mounted as they are");
   index
       .Add("SRC", arguments->sources,
-           "Archives (tar); 'a-{000..146}.tar' and 'a-*.tar' name several, in quotes where a shell would expand them")
+           "Archives (tar, zip); 'a-{000..146}.tar' and 'a-*.tar' name several, in quotes where a shell would expand "
+           "them")
       .Required();
   index
       .Add("-o,--output", arguments->output,

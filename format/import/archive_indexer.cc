@@ -232,12 +232,8 @@ class Indexer {
     superblock.generation = 1;
     superblock.index_offset = kDataBegin;
     superblock.order = PackOrder::kArchives;
-    if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
-    if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
-      return Propagate(std::move(committed));
-    if (options_.interrupted != nullptr && *options_.interrupted)
-      return MakeError(ErrorCode::kInterrupted, "interrupted");
-    if (auto named = output_.Commit(); !named) return Propagate(std::move(named));
+    if (auto finished = FinishPack(tables_, superblock, options_.interrupted, output_); !finished)
+      return Propagate(std::move(finished));
     const MutexLock lock(faults_mutex_);
     return IndexSummary{.superblock = superblock, .directories = tables_.directories.size(), .faults = faults_};
   }

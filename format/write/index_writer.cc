@@ -173,4 +173,12 @@ Result<void> CommitGeneration(const File& file, const Superblock& superblock) {
   return {};
 }
 
+Result<void> FinishPack(const IndexTables& tables, Superblock& superblock, const std::atomic<bool>* interrupted,
+                        OutputFile& output) {
+  if (auto written = WriteIndex(tables, output.file(), superblock); !written) return written;
+  if (auto committed = CommitGeneration(output.file(), superblock); !committed) return committed;
+  if (interrupted != nullptr && *interrupted) return MakeError(ErrorCode::kInterrupted, "interrupted");
+  return output.Commit();
+}
+
 }  // namespace quire

@@ -111,12 +111,8 @@ class PackWriter {
     options_.progress->phase = PackProgress::Phase::kIndex;
     if (options_.mtime) SetMtimes(*options_.mtime);
     Superblock superblock = Describe(data_end, options_, tables_);
-    if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
-    if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
-      return Propagate(std::move(committed));
-    if (options_.interrupted != nullptr && *options_.interrupted)
-      return MakeError(ErrorCode::kInterrupted, "interrupted");
-    if (auto named = output_.Commit(); !named) return Propagate(std::move(named));
+    if (auto finished = FinishPack(tables_, superblock, options_.interrupted, output_); !finished)
+      return Propagate(std::move(finished));
     return superblock;
   }
 

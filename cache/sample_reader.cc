@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
-#include "cache/volume/file_source.h"
+#include "cache/volume/decoding_source.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -23,7 +23,7 @@ constexpr std::array<std::byte, 128 << 10> kZeros = {};
 uint64_t UsefulBytes(const Pack& pack) {
   uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
   for (uint16_t number = 1; number < pack.volume_count(); ++number)
-    if (const auto volume = pack.index().GetVolume(number); volume && pack.GetVolumeFd(number))
+    if (const auto volume = pack.index().GetVolume(number); volume && pack.CheckVolume(number))
       pages += CeilDiv(volume->data_end, kPageBytes);
   return (pages + pages / 15 + 3) * kPageBytes;
 }
@@ -48,7 +48,7 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto source = OpenFileSource(pack.volume_fds(), {.io = options.io, .nice = kFillNice});
+  auto source = OpenPackVolumes(pack, {.io = options.io, .nice = kFillNice});
   if (!source) return Propagate(std::move(source));
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));

@@ -3,23 +3,22 @@
 
 #include <algorithm>
 
-#include "cache/volume/file_source.h"
+#include "cache/volume/decoding_source.h"
 #include "format/pack/geometry.h"
 #include "format/rounding.h"
 
 namespace quire {
 
 Result<std::unique_ptr<DiskReader>> DiskReader::Open(const Pack& pack, unsigned reads_at_once) {
-  const VolumeFds fds = pack.volume_fds();
   // However small the pack: with other volumes it is an index of larger files.
-  const uint64_t pages = fds.size() > 1 ? reads_at_once : CeilDiv(pack.superblock().pack_bytes, kPageBytes);
+  const uint64_t pages = pack.volume_count() > 1 ? reads_at_once : CeilDiv(pack.superblock().pack_bytes, kPageBytes);
   const auto slots = static_cast<uint32_t>(std::clamp<uint64_t>(pages, 1, reads_at_once));
   // Not the reserved huge pages, which are meant for mounts.
   auto arena = Arena::Create(slots, HugePages::kThp);
   if (!arena) return Propagate(std::move(arena));
   // Fewer are slower, and the first is there.
   const uint32_t populated = (*arena)->PopulateAll();
-  auto engine = OpenFileSource(fds, FileSourceOptions());
+  auto engine = OpenPackVolumes(pack, FileSourceOptions());
   if (!engine) return Propagate(std::move(engine));
   return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), populated, *std::move(engine)));
 }

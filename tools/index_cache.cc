@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".quire";
 constexpr size_t kMostNameBytes = 100;  // of the archive, in the name of its index
 constexpr std::chrono::milliseconds kLookAgain(50);
+// Grows with what the importers can read: an index that an older release made lacks it.
+constexpr int kImporterVersion = 2;
 // So many faults of archives are told one by one.
 constexpr uint64_t kMostFaults = 10;
 
@@ -45,7 +47,7 @@ Result<fs::path> CacheFolder() {
 
 // What tells these archives in this state from all others.
 Result<uint64_t> IdentityOf(const std::vector<ArchiveToIndex>& archives) {
-  std::string text;
+  std::string text = fmt::format("{}\n", kImporterVersion);
   for (const ArchiveToIndex& archive : archives) {
     std::error_code error;
     const fs::path real = fs::canonical(archive.path, error);
@@ -67,8 +69,11 @@ std::unique_ptr<Pack> OpenIfCurrent(const std::string& path, const std::vector<A
   VolumePlaces places;
   for (const ArchiveToIndex& archive : archives) places.push_back(archive.path);
   (*pack)->OpenVolumes(places);
-  if ((*pack)->volume_count() != archives.size() + 1) return nullptr;
+  // Behind the archives stand the volumes that are decoded from them.
+  if ((*pack)->volume_count() <= archives.size()) return nullptr;
   for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
+    if (volume > archives.size() && (*pack)->IsDecoded(volume)) continue;
+    if (volume > archives.size()) return nullptr;
     const auto fd = (*pack)->GetVolumeFd(volume);
     struct stat own = {};
     struct stat meant = {};

@@ -78,6 +78,7 @@ Result<std::string> FindPack(const MountPlan& plan, MountOptions& options) {
   if ((*pack)->path() == plan.source) return plan.source;
   for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
     std::error_code error;
+    if ((*pack)->IsDecoded(volume)) continue;
     const auto archive = std::filesystem::read_symlink(ProcPath((*pack)->GetVolumeFd(volume).value_or(-1)), error);
     if (!error) options.volumes.push_back(archive);
   }

@@ -5,69 +5,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
-
-#include "cache/background_thread.h"
+#include <thread>
 
 namespace quire {
 
 Result<std::unique_ptr<VolumeSource>> ThreadFileSource::Create(SourceFiles files, unsigned threads, int nice,
                                                                std::string remark) {
-  const unsigned wanted = threads == 0 ? kPoolThreads : std::min(threads, kMaxPoolThreads);
   std::unique_ptr<ThreadFileSource> source(new ThreadFileSource(std::move(files), std::move(remark)));
-  while (source->threads_.size() < wanted) {
-    auto thread = StartBackgroundThread("quire-fill", [source = source.get(), nice] {
-      if (nice < 0) PutThreadFirst(nice);
-      source->Work();
-    });
-    if (!thread && source->threads_.empty()) return Propagate(std::move(thread));
-    if (!thread) break;
-    source->threads_.push_back(std::move(*thread));
-  }
+  auto started = source->threads_.Start(threads == 0 ? kPoolThreads : std::min(threads, kMaxPoolThreads), nice);
+  if (!started) return Propagate(std::move(started));
   return source;
-}
-
-ThreadFileSource::~ThreadFileSource() {
-  const MutexLock lock(mutex_);
-  stop_ = true;
-  changed_.notify_all();
-}
-
-void ThreadFileSource::Submit(VolumeRead* first) {
-  ReadQueue reads;
-  size_t count = 0;
-  while (first != nullptr) {
-    VolumeRead& read = *std::exchange(first, first->next);
-    read.got_bytes = 0;
-    read.failed_tries = 0;
-    reads.Push(read);
-    ++count;
-  }
-  {
-    const MutexLock lock(mutex_);
-    queue_.Append(reads);
-    count = std::min(count, idle_);
-  }
-  for (; count > 0; --count) changed_.notify_one();
 }
 
 std::string ThreadFileSource::Describe() const {
   return fmt::format("pread, {}, {} thread{}{}", DescribeFiles(), threads_.size(), threads_.size() == 1 ? "" : "s",
                      remark_);
-}
-
-void ThreadFileSource::Work() {
-  MutexLock lock(mutex_);
-  while (true) {
-    ++idle_;
-    changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return stop_ || !queue_.empty(); });
-    --idle_;
-    VolumeRead* const read = queue_.Pop();
-    if (read == nullptr) return;
-    lock.unlock();
-    Read(*read);
-    lock.lock();
-  }
 }
 
 void ThreadFileSource::Read(VolumeRead& read) const {

@@ -4,13 +4,11 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "cache/volume/file_source.h"
+#include "cache/volume/read_threads.h"
 #include "cache/volume/volume_source.h"
-#include "format/mutex.h"
 #include "format/result.h"
 
 namespace quire {
@@ -26,25 +24,16 @@ class ThreadFileSource final : public FileSource {
   // the description. An error where not even one thread can be started.
   static Result<std::unique_ptr<VolumeSource>> Create(SourceFiles files, unsigned threads, int nice,
                                                       std::string remark);
-  ~ThreadFileSource() override;
 
-  void Submit(VolumeRead* first) override;
+  void Submit(VolumeRead* first) override { threads_.Submit(first); }
   [[nodiscard]] std::string Describe() const override;
 
  private:
   ThreadFileSource(SourceFiles files, std::string remark) : FileSource(std::move(files)), remark_(std::move(remark)) {}
-  void Work();
   void Read(VolumeRead& read) const;
 
   const std::string remark_;
-
-  Mutex mutex_;  // not held while anything is read or told
-  ConditionVariable changed_;
-  ReadQueue queue_ QUIRE_GUARDED_BY(mutex_);
-  size_t idle_ QUIRE_GUARDED_BY(mutex_) = 0;  // threads that wait for changed_
-  bool stop_ QUIRE_GUARDED_BY(mutex_) = false;
-
-  std::vector<std::jthread> threads_;  // last: they use all above
+  ReadThreads threads_{[this](VolumeRead& read) { Read(read); }};  // last: they use all above
 };
 
 }  // namespace quire

@@ -17,11 +17,11 @@ VolumeSet::VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* co
 VolumeSet::VolumeSet(const Pack& pack, VolumeSource& source) {
   for (uint16_t number = 0; number < pack.volume_count(); ++number) {
     auto record = pack.index().GetVolume(number);
-    const auto fd = pack.GetVolumeFd(number);
-    if (record && fd)
+    const auto had = pack.CheckVolume(number);
+    if (record && had)
       Add(*record, source);
     else
-      members_.push_back({.first_page = page_count_, .error = record ? fd.error() : record.error()});
+      members_.push_back({.first_page = page_count_, .error = record ? had.error() : record.error()});
   }
 }
 

@@ -18,9 +18,6 @@ namespace quire {
 
 enum class MemberKind : uint8_t { kFile, kDirectory, kSymlink, kHardLink };
 
-// How the bytes of a file lie in the archive: as they are, or as one stream of deflate (RFC 1951) without a header.
-enum class Codec : uint8_t { kStored, kDeflate };
-
 // Bytes of a member that lie in the archive. What no run covers reads as zeros.
 struct MemberRun {
   uint64_t file_offset = 0;  // in the member

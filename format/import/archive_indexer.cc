@@ -17,6 +17,7 @@
 #include "format/import/zip_reader.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
+#include "format/pack/decoded_volume.h"
 #include "format/pack/volume_files.h"
 #include "format/worker_pool.h"
 #include "format/write/index_writer.h"
@@ -104,7 +105,6 @@ class Indexer {
       if (location.size() > kMaxPathBytes) return Unsupported("{}: its path is too long", archive.path);
       const auto offset = tables_.AddText(location);
       if (!offset) return std::unexpected(offset.error());
-      opened->volume.sum_kind = SumKind::kXxh3;  // or what the archive itself has
       opened->volume.location_bytes = static_cast<uint32_t>(location.size());
       opened->volume.location_offset = *offset;
       tables_.volumes.push_back(opened->volume);
@@ -133,7 +133,7 @@ class Indexer {
         archive.file, archive.volume.data_end,
         [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); });
     if (!reader) return Propagate(std::move(reader));
-    if (!options_.sums) tables_.volumes[number + 1].sum_kind = (*reader)->sum_kind();
+    tables_.volumes[number + 1].sum_kind = (*reader)->sum_kind();
     std::deque<Member> ahead;
     size_t ahead_bytes = 0;
     Member member;
@@ -187,6 +187,11 @@ class Indexer {
     });
     if (!cut) return cut;
     std::ranges::sort(overlapping);
+    cut = tree_.ForEachFile([&](const MemberTree::Content& file) -> Result<void> {
+      if (file.codec == Codec::kStored || std::ranges::binary_search(overlapping, file.node)) return {};
+      return cutter.AddDecoded(file);
+    });
+    if (!cut) return cut;
     const std::vector<NodeNumber> links = tables_.HardLinksTo(overlapping);
     overlapping.insert(overlapping.end(), links.begin(), links.end());
     std::ranges::sort(overlapping);
@@ -194,10 +199,44 @@ class Indexer {
     return {};
   }
 
+  // The decoded volumes, each by its number less that of the first.
+  [[nodiscard]] std::vector<std::unique_ptr<DecodedVolume>> OpenDecoded() {
+    std::vector<std::unique_ptr<DecodedVolume>> opened;
+    uint64_t first = 0;
+    for (size_t volume = archives_.size() + 1; volume < tables_.volumes.size(); ++volume) {
+      uint64_t end = first;
+      while (end < tables_.coded_members.size() && tables_.coded_members[end].volume == volume) ++end;
+      opened.push_back(std::make_unique<DecodedVolume>(
+          first, end, [this](uint64_t number) -> Result<CodedMember> { return tables_.coded_members[number]; },
+          [&file = archives_[tables_.volumes[volume].base - 1].file](uint64_t offset, std::span<std::byte> into) {
+            return file.ReadExactly(offset, into);
+          }));
+      first = end;
+    }
+    return opened;
+  }
+
+  // The sum of what was read of an extent; the archive's own one, if it has one, is compared before. A sum that no
+  // reader finds is kept of bytes that are not those which the archive means.
+  uint64_t SumOf(const Extent& extent, std::span<const std::byte> bytes) {
+    const Volume& volume = tables_.volumes[extent.volume];
+    if (volume.sum_kind != SumKind::kCrc32 || extent.sum == kUnknownCrc32 || extent.sum == Crc32(bytes))
+      return Xxh3(bytes);
+    TellDamaged(extent, "its bytes do not have the sum that the archive states: it cannot be read");
+    return ~Xxh3(bytes);
+  }
+
+  void TellDamaged(const Extent& extent, std::string_view reason) {
+    const Volume& volume = tables_.volumes[extent.volume];
+    const uint16_t archive = volume.kind == VolumeKind::kDecoded ? volume.base : extent.volume;
+    Tell(options_.archives[archive - 1].path, tables_.PathOf(extent.node), reason);
+  }
+
   Result<void> MakeSums() {
     for (const Extent& extent : tables_.extents.span()) options_.progress->bytes_total += extent.length_bytes;
     const uint64_t count = tables_.extents.size();
-    return pool_.ForEach((count + kExtentsPerTask - 1) / kExtentsPerTask, [&](uint64_t task) -> Result<void> {
+    const auto decoded = OpenDecoded();
+    auto made = pool_.ForEach((count + kExtentsPerTask - 1) / kExtentsPerTask, [&](uint64_t task) -> Result<void> {
       std::vector<std::byte> buffer(kPageBytes);
       const uint64_t end = std::min(count, (task + 1) * kExtentsPerTask);
       for (uint64_t number = task * kExtentsPerTask; number < end; ++number) {
@@ -205,15 +244,24 @@ class Indexer {
           return MakeError(ErrorCode::kInterrupted, "interrupted");
         Extent& extent = tables_.extents[number];
         const auto bytes = std::span(buffer).first(extent.length_bytes);
-        if (auto read = archives_[extent.volume - 1].file.ReadExactly(extent.offset, bytes); !read) {
-          read.error().message = fmt::format("{}: {}", options_.archives[extent.volume - 1].path, read.error().message);
+        const bool is_decoded = extent.volume > archives_.size();
+        const uint16_t archive = is_decoded ? tables_.volumes[extent.volume].base : extent.volume;
+        auto read = is_decoded ? decoded[extent.volume - archives_.size() - 1]->Read(extent.offset, bytes)
+                               : archives_[archive - 1].file.ReadExactly(extent.offset, bytes);
+        if (!read && is_decoded && read.error().code == ErrorCode::kCorrupt) {
+          TellDamaged(extent, read.error().message);  // as each reader will find
+        } else if (!read) {
+          read.error().message = fmt::format("{}: {}", options_.archives[archive - 1].path, read.error().message);
           return read;
+        } else {
+          extent.sum = SumOf(extent, bytes);
         }
-        extent.sum = Xxh3(bytes);
         options_.progress->bytes_done += extent.length_bytes;
       }
       return {};
     });
+    for (Volume& volume : tables_.volumes) volume.sum_kind = SumKind::kXxh3;
+    return made;
   }
 
   // Headers that were read while an archive changed may say anything.

@@ -5,8 +5,15 @@
 #include <cassert>
 #include <utility>
 
+#include "format/rounding.h"
+
 namespace quire {
 namespace {
+
+// A cache knows pieces of 16 KiB of a page. A decoded member of four or more has its own ones, so that whoever waits
+// for it waits for no other member to be decoded; that costs a sixteenth of the place, on average.
+constexpr uint64_t kPieceBytes = 16 << 10;
+constexpr uint64_t kLeastBytesAlone = 4 * kPieceBytes;
 
 bool CrossesPage(const MemberRun& run) { return run.offset % kPageBytes + run.length_bytes > kPageBytes; }
 
@@ -25,7 +32,7 @@ Result<bool> ExtentCutter::Add(const MemberTree::Content& file) {
     end = run.offset + run.length_bytes;
   }
   end_ = end;
-  if (file.runs.empty()) return true;
+  if (file.runs.empty() || file.codec != Codec::kStored) return true;
   const MemberRun& first = file.runs.front();
   if (file.runs.size() == 1 && first.length_bytes == file.size_bytes && !CrossesPage(first)) {
     node.kind = NodeKind::kFile;
@@ -40,6 +47,50 @@ Result<bool> ExtentCutter::Add(const MemberTree::Content& file) {
   for (uint64_t i = first_segment; i < tables_.segments.size(); ++i)
     tables_.segments[i].following = tables_.segments.size() - 1 - i;
   return true;
+}
+
+uint64_t ExtentCutter::TakePlace(uint64_t size_bytes) {
+  // A long one is alone in its pages: nothing finds damage to the middle of it but the decoder.
+  const uint64_t alignment = size_bytes > kPageBytes          ? kPageBytes
+                             : size_bytes >= kLeastBytesAlone ? kPieceBytes
+                                                              : kExtentAlign;
+  uint64_t begin = AlignUp(decoded_end_, alignment);
+  if (size_bytes <= kPageBytes && begin % kPageBytes + size_bytes > kPageBytes) begin = AlignUp(begin, kPageBytes);
+  decoded_end_ = AlignUp(begin + size_bytes, alignment);
+  return begin;
+}
+
+Result<void> ExtentCutter::AddDecoded(const MemberTree::Content& file) {
+  if (file.volume != decoded_from_) {
+    if (tables_.volumes.size() > UINT16_MAX - 1)
+      return Unsupported("more than {} archives with and without deflated members", UINT16_MAX - 1);
+    const Volume& base = tables_.volumes[file.volume];
+    tables_.volumes.push_back({.kind = VolumeKind::kDecoded, .sum_kind = base.sum_kind, .base = file.volume});
+    decoded_from_ = file.volume;
+    decoded_end_ = 0;
+  }
+  const MemberRun& stored = file.runs.front();
+  const MemberRun decoded{.offset = TakePlace(file.size_bytes), .length_bytes = file.size_bytes};
+  const auto volume = static_cast<uint16_t>(tables_.volumes.size() - 1);
+  tables_.volumes.back().data_end = decoded.offset + decoded.length_bytes;
+  if (tables_.volumes.back().data_end > kMaxVolumeBytes)
+    return Unsupported("the deflated members of an archive have more than {} bytes", kMaxVolumeBytes);
+  if (auto added = tables_.coded_members.Append({.offset = decoded.offset,
+                                                 .volume = volume,
+                                                 .codec = file.codec,
+                                                 .size_bytes = file.size_bytes,
+                                                 .stored_offset = stored.offset,
+                                                 .stored_bytes = stored.length_bytes,
+                                                 .crc32 = static_cast<uint32_t>(file.crc32)});
+      !added)
+    return added;
+  Node& node = tables_.nodes[file.node];
+  const bool is_long = file.size_bytes > kPageBytes;
+  node.kind = is_long ? NodeKind::kSegmented : NodeKind::kFile;
+  node.content = is_long ? tables_.segments.size() : tables_.extents.size();
+  MemberTree::Content in_decoded = file;
+  in_decoded.volume = volume;
+  return AddRun(in_decoded, decoded, is_long);
 }
 
 // The extents of a segment hold 2 MiB each, from its first byte on: what stands in front of a page of the volume is a

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes extents and segments of bytes that lie in a volume as they are: cut where a page of the volume ends.
+// Makes extents and segments of bytes that lie in a volume as they are, cut where a page of the volume ends; and
+// volumes of bytes that are decoded from others, in which each member gets a place.
 #pragma once
 
 #include "format/import/member_tree.h"
@@ -14,17 +15,26 @@ class ExtentCutter {
   // else they are left to others.
   explicit ExtentCutter(IndexTables& tables) : tables_(tables) {}
 
-  // Gives the node of `file` its content. False, and an empty hole for content, where bytes of it belong to a file that
-  // was added before. REQUIRES: files come in the order of their volumes and places.
+  // Gives the node of `file` its content; that of a coded one is left to AddDecoded. False, and an empty hole for
+  // content, where bytes of it belong to a file that was added before. REQUIRES: files come in the order of their
+  // volumes and places.
   Result<bool> Add(const MemberTree::Content& file);
 
+  // Gives the node of a coded `file`, for which Add said true, its content. REQUIRES: as Add; and Add is not called any
+  // more, since extents of decoded volumes stand behind all others.
+  Result<void> AddDecoded(const MemberTree::Content& file);
+
  private:
+  // Where a decoded member of so many bytes begins, of which the next one keeps off.
+  uint64_t TakePlace(uint64_t size_bytes);
   Result<void> AddRun(const MemberTree::Content& file, const MemberRun& run, bool is_segment);
   Result<void> AddSegment(const MemberTree::Content& file, const MemberRun& run);
 
   IndexTables& tables_;
   uint16_t volume_ = 0;  // of the last file, and where it ends
   uint64_t end_ = 0;
+  uint16_t decoded_from_ = 0;  // the base of the last volume, where that is decoded
+  uint64_t decoded_end_ = 0;   // of it: where the next member may begin
 };
 
 }  // namespace quire

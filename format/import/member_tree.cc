@@ -168,13 +168,11 @@ Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_
     on_fault_(member.path, "it has no name");
     return {};
   }
-  if (member.codec != Codec::kStored) {
-    on_fault_(member.path, "it is compressed, and only stored members are served");
-    return {};
-  }
   if (member.kind == MemberKind::kFile) {
     entry.size_bytes = member.size_bytes;
-    if (member.crc32) entry.crc32 = *member.crc32;
+    entry.is_deflated = member.codec == Codec::kDeflate;
+    entry.has_crc32 = member.crc32.has_value();
+    entry.crc32 = member.crc32.value_or(0);
     entry.first = runs_.size();
     entry.count = static_cast<uint32_t>(member.runs.size());
     if (auto added = runs_.Append(std::span(member.runs)); !added) return added;
@@ -394,7 +392,8 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
                         .volume = entry.volume,
                         .size_bytes = entry.size_bytes,
                         .runs = runs_.span().subspan(entry.first, entry.count),
-                        .crc32 = entry.crc32};
+                        .crc32 = entry.has_crc32 ? entry.crc32 : kUnknownCrc32,
+                        .codec = entry.is_deflated ? Codec::kDeflate : Codec::kStored};
     if (auto visited = visit(found); !visited) return visited;
   }
   return {};

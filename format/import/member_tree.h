@@ -39,6 +39,7 @@ class MemberTree {
     uint64_t size_bytes = 0;
     std::span<const MemberRun> runs = {};
     uint64_t crc32 = kUnknownCrc32;
+    Codec codec = Codec::kStored;
   };
   // Calls `visit` for each file that has bytes, in the order of their volumes and places. REQUIRES: Finish.
   Result<void> ForEachFile(const std::function<Result<void>(const Content&)>& visit);
@@ -57,13 +58,15 @@ class MemberTree {
     uint64_t size_bytes = 0;
     uint64_t first = 0;     // folder: its number; file: its first run; symlink, hard link: where the target begins
     uint64_t node = kNone;  // once it has one
-    uint64_t crc32 = kUnknownCrc32;
+    uint32_t crc32 = 0;
     uint32_t attributes = 0;
     uint32_t count = 0;  // of runs, or of bytes of the target
     uint32_t names = 0;  // that the tree has for it
     uint16_t volume = 0;
     uint8_t name_bytes = 0;
     MemberKind kind = MemberKind::kFile;
+    bool has_crc32 = false;
+    bool is_deflated = false;
   };
   // In a folder; `key` orders names as far as it goes.
   struct Child {

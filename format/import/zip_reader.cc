@@ -11,6 +11,7 @@
 #include "format/coding.h"
 #include "format/import/zip_names.h"
 #include "format/pack/geometry.h"
+#include "format/pack/inflate.h"
 #include "format/pack/records.h"
 
 namespace quire {
@@ -26,12 +27,10 @@ constexpr uint64_t kNearBytes = 64 << 10;
 // A page, which the kernel reads anyway: the header with its name and extra fields is rarely more than 200 bytes.
 constexpr size_t kAloneBytes = 4096;
 
-// Deflate codes at most 258 bytes in 2 bits, one for the length and one for the distance (RFC 1951, 3.2.5).
-constexpr uint64_t kMaxDeflateRatio = 258 * 8 / 2;
-
 // 4.4.15: the lower half is that of DOS; a unix host has its mode in the upper one.
 constexpr uint32_t kDosReadOnly = 0x01;
 constexpr uint32_t kDosDirectory = 0x10;
+constexpr size_t kMaxDeflatedTargetBytes = 2 * kMaxTargetBytes;
 constexpr uint32_t kAllWriteBits = 0222;
 constexpr uint32_t kModeBits = 07777;
 
@@ -85,9 +84,8 @@ Result<void> CheckSizes(const ZipEntry& entry, MemberKind kind) {
   if (size > kMaxSampleBytes) return Corrupt("its size of {} bytes is more than a file can have", size);
   if (entry.method == kZipStored && entry.stored_bytes != size)
     return Corrupt("it is stored, and has {} bytes in {}", size, entry.stored_bytes);
-  if (entry.method == kZipDeflated && size / kMaxDeflateRatio + (size % kMaxDeflateRatio != 0) > entry.stored_bytes)
-    return Corrupt("it declares {} bytes in {} deflated ones, which is more than deflate can do", size,
-                   entry.stored_bytes);
+  if (entry.method == kZipDeflated)
+    if (const auto fault = FaultOfDeflated(size, entry.stored_bytes)) return Corrupt("{}", *fault);
   if (kind == MemberKind::kDirectory && size != 0) return Corrupt("it is a directory with {} bytes of data", size);
   return {};
 }
@@ -260,13 +258,17 @@ Result<void> ZipReader::CheckNextHeader(const ZipEntry& entry, uint64_t data_end
 }
 
 Result<void> ZipReader::ReadTarget(const ZipEntry& entry, uint64_t data_at, Member& member) const {
-  if (entry.method != kZipStored)
-    return Unsupported("it is a symlink whose target is deflated: `zip -y` stores targets");
   if (entry.size_bytes == 0 || entry.size_bytes > kMaxTargetBytes)
     return Corrupt("it is a symlink with a target of {} bytes, and 1 to {} can be", entry.size_bytes, kMaxTargetBytes);
   std::array<std::byte, kMaxTargetBytes> buffer;
   const auto target = std::span(buffer).first(entry.size_bytes);
-  if (auto read = file_.ReadExactly(data_at, target); !read) return read;
+  std::array<std::byte, kMaxDeflatedTargetBytes> stored;
+  const bool is_deflated = entry.method == kZipDeflated;
+  if (is_deflated && entry.stored_bytes > stored.size())
+    return Corrupt("it is a symlink with {} deflated bytes", entry.stored_bytes);
+  const auto read_bytes = is_deflated ? std::span(stored).first(entry.stored_bytes) : target;
+  if (auto read = file_.ReadExactly(data_at, read_bytes); !read) return read;
+  if (is_deflated && !InflateWhole(read_bytes, target)) return Corrupt("the deflated target of the symlink is damaged");
   if (Crc32(target) != entry.crc32) return Corrupt("the target of the symlink does not have its sum");
   if (AsText(target).contains('\0')) return Corrupt("the target of the symlink has a zero byte");
   member.target = AsText(target);

@@ -8,10 +8,10 @@
 // differs is refused, so that no two programs see two things in one archive.
 //
 // Served are stored members, with their runs, and deflated ones, as archive.h says. Told as faults and left out are:
-// encrypted members, those of other methods, those on another disk, symlinks whose target is deflated, devices, FIFOs
-// and sockets, members that declare more bytes than deflate can make of theirs, and members whose local header and data
-// reach into the next local header that an entry points to, or into the central directory. So no byte is served twice,
-// which is what the zip bombs that overlap do. Where several entries have one path all are given: the last counts.
+// encrypted members, those of other methods, those on another disk, devices, FIFOs and sockets, members that declare
+// more bytes than deflate can make of theirs (format/pack/inflate.h), and members whose local header and data reach
+// into the next local header that an entry points to, or into the central directory. So no byte is served twice, which
+// is what the zip bombs that overlap do. Where several entries have one path all are given: the last counts.
 //
 //  - Owner and mode: of a unix host (4.4.2.2) the mode is that of the external attributes; elsewhere, and where that is
 //    0, it is 0644 (directories 0755), without the write bits where the DOS attribute says read-only. Owners are those

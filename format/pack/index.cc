@@ -7,6 +7,7 @@
 
 #include "format/coding.h"
 #include "format/pack/entry_path.h"
+#include "format/pack/inflate.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -215,7 +216,63 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
                    volume.data_begin, volume.data_end);
   if (number == 0 && volume.sum_kind != SumKind::kXxh3)
     return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
+  if (volume.kind == VolumeKind::kDecoded && volume.base >= number)
+    return Corrupt("volume {}: decoded from volume {}, which does not stand before it", number, volume.base);
   return volume;
+}
+
+Result<CodedMember> Index::DecodeCodedMemberAt(uint64_t number) const {
+  const auto record = GetRecord(Section::kCodedMembers, number, "coded member");
+  if (!record) return std::unexpected(record.error());
+  return DecodeCodedMember(*record);
+}
+
+Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
+  auto member = DecodeCodedMemberAt(number);
+  if (!member) return member;
+  const auto volume = GetVolume(member->volume);
+  if (!volume) return std::unexpected(volume.error());
+  const auto base = GetVolume(volume->base);
+  if (!base) return std::unexpected(base.error());
+  const auto lies_in = [](const Volume& in, uint64_t offset, uint64_t bytes) {
+    return bytes > 0 && offset >= in.data_begin && offset <= in.data_end && bytes <= in.data_end - offset;
+  };
+  if (volume->kind != VolumeKind::kDecoded || !lies_in(*volume, member->offset, member->size_bytes))
+    return Corrupt("coded member {}: {} bytes at {} lie outside of volume {}", number, member->size_bytes,
+                   member->offset, member->volume);
+  if (!lies_in(*base, member->stored_offset, member->stored_bytes))
+    return Corrupt("coded member {}: {} bytes at {} lie outside of volume {}", number, member->stored_bytes,
+                   member->stored_offset, volume->base);
+  if (member->codec != Codec::kDeflate)
+    return Unsupported("coded member {}: codec {}; use a newer quire", number, static_cast<unsigned>(member->codec));
+  if (const auto fault = FaultOfDeflated(member->size_bytes, member->stored_bytes))
+    return Corrupt("coded member {}: {}", number, *fault);
+  const bool has_own_pages = member->size_bytes > kPageBytes;
+  if (has_own_pages ? member->offset % kPageBytes != 0 : member->offset % kPageBytes + member->size_bytes > kPageBytes)
+    return Corrupt("coded member {}: {} bytes at {} cross a page boundary", number, member->size_bytes, member->offset);
+  if (number == 0) return member;
+  const auto before = DecodeCodedMemberAt(number - 1);
+  if (!before) return before;
+  if (before->volume > member->volume ||
+      (before->volume == member->volume && (before->offset + before->size_bytes > member->offset ||
+                                            before->stored_offset + before->stored_bytes > member->stored_offset)))
+    return Corrupt("coded member {}: it begins before the one before it ends", number);
+  return member;
+}
+
+Result<std::pair<uint64_t, uint64_t>> Index::FindCodedMembers(uint16_t volume) const {
+  const auto find = [&](unsigned least) {
+    return PartitionPoint(coded_member_count(), [&](uint64_t number) -> Result<bool> {
+      const auto member = DecodeCodedMemberAt(number);
+      if (!member) return std::unexpected(member.error());
+      return member->volume >= least;
+    });
+  };
+  const auto first = find(volume);
+  if (!first) return std::unexpected(first.error());
+  const auto end = find(volume + 1U);
+  if (!end) return std::unexpected(end.error());
+  return std::pair(*first, *end);
 }
 
 Result<Extent> Index::GetExtent(ExtentNumber number) const {

@@ -52,6 +52,12 @@ class Index {
   // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
   Result<Extent> GetExtent(ExtentNumber number) const;
   Result<Volume> GetVolume(uint16_t number) const;
+  // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
+  // coded bytes of one begin before those of the member before it in its volume end.
+  Result<CodedMember> GetCodedMember(uint64_t number) const;
+  [[nodiscard]] uint64_t coded_member_count() const { return superblock_.records(Section::kCodedMembers); }
+  // The numbers of those of `volume`: from, and behind the last one. O(log members).
+  Result<std::pair<uint64_t, uint64_t>> FindCodedMembers(uint16_t volume) const;
   // Where a volume is: a path or URL, by its kind. It has no NUL.
   Result<std::string_view> GetLocation(const Volume& volume) const;
   // The first extent of `volume` at or behind byte `offset` of it, or where there is none the first of a later volume;
@@ -98,6 +104,7 @@ class Index {
   // Record `number` of `section`; kCorrupt when there is none. `what` names who asks, for the message.
   Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
   Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
+  Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
   Result<Segment> GetSegment(uint64_t number) const;
   Result<Directory> DecodeDirectoryAt(uint64_t number) const;
   // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).

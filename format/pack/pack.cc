@@ -114,14 +114,40 @@ void Pack::OpenVolumes(const VolumePlaces& places) {
     if (!volume.error && pages > kMaxPages)
       volume.error = Unsupported("'{}': with it the volumes have more than {} pages", volume.path, kMaxPages).error();
   }
+  for (uint16_t volume = 1; volume < volume_count(); ++volume)
+    if (IsDecoded(volume) && !others_[volume - 1].error) OpenDecoded(volume);
+}
+
+void Pack::OpenDecoded(uint16_t volume) {
+  const auto members = index_->FindCodedMembers(volume);
+  if (!members) {
+    others_[volume - 1].error = members.error();
+    return;
+  }
+  decoded_[volume] = std::make_unique<DecodedVolume>(
+      members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
+      [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
+        return file.ReadExactly(offset, into);
+      });
+}
+
+const VolumeFile& Pack::FileOf(uint16_t volume) const {
+  const VolumeFile& own = others_[volume - 1];
+  return own.record.kind == VolumeKind::kDecoded ? others_[own.record.base - 1] : own;
+}
+
+Result<void> Pack::CheckVolume(uint16_t volume) const {
+  if (volume == 0) return {};
+  if (volume > others_.size()) return Unsupported("volume {} is not open", volume);
+  const VolumeFile& other = others_[volume - 1];
+  return other.error ? std::unexpected(*other.error) : Result<void>();
 }
 
 Result<int> Pack::GetVolumeFd(uint16_t volume) const {
   if (volume == 0) return file_.fd();
-  if (volume > others_.size()) return Unsupported("volume {} is not open", volume);
-  const VolumeFile& other = others_[volume - 1];
-  if (other.error) return std::unexpected(*other.error);
-  return other.file.fd();
+  if (auto checked = CheckVolume(volume); !checked) return Propagate(std::move(checked));
+  if (IsDecoded(volume)) return Unsupported("volume {} has no file: it is decoded", volume);
+  return others_[volume - 1].file.fd();
 }
 
 VolumeFds Pack::volume_fds() const {
@@ -137,7 +163,8 @@ const std::string& Pack::VolumePath(uint16_t volume) const {
 
 Result<void> Pack::ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const {
   if (volume == 0) return file_.ReadExactly(offset, into);
-  if (auto fd = GetVolumeFd(volume); !fd) return Propagate(std::move(fd));
+  if (auto checked = CheckVolume(volume); !checked) return checked;
+  if (IsDecoded(volume)) return decoded_.at(volume)->Read(offset, into);
   return others_[volume - 1].file.ReadExactly(offset, into);
 }
 
@@ -159,7 +186,7 @@ Result<void> Pack::ReadExtent(const Extent& extent, std::span<std::byte> into) c
 Result<void> Pack::CheckExtent(const Extent& extent, std::span<const std::byte> bytes) const {
   const SumKind kind = extent.volume == 0 ? SumKind::kXxh3 : others_[extent.volume - 1].record.sum_kind;
   if (kind == SumKind::kNone || (kind == SumKind::kCrc32 && extent.sum == kUnknownCrc32))
-    return CheckUnchanged(others_[extent.volume - 1]);
+    return CheckUnchanged(FileOf(extent.volume));
   if (extent.sum == (kind == SumKind::kCrc32 ? Crc32(bytes) : Xxh3(bytes))) return {};
   return Corrupt("{} bytes at {} (page {}): checksum mismatch", extent.length_bytes, extent.offset,
                  extent.offset / kPageBytes);

@@ -6,9 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "format/file.h"
+#include "format/pack/decoded_volume.h"
 #include "format/pack/index.h"
 #include "format/pack/volume_files.h"
 #include "format/result.h"
@@ -36,7 +38,14 @@ class Pack {
   void OpenVolumes(const VolumePlaces& places);
   // Those that were opened, and those that could not be; at least volume 0.
   [[nodiscard]] uint16_t volume_count() const { return static_cast<uint16_t>(1 + others_.size()); }
-  // The file of a volume, or why its bytes cannot be had.
+  // Why the bytes of a volume cannot be had; no error where they can.
+  [[nodiscard]] Result<void> CheckVolume(uint16_t volume) const;
+  // Whether its bytes are decoded from those of another volume: it has no file. REQUIRES: volume < volume_count().
+  [[nodiscard]] bool IsDecoded(uint16_t volume) const {
+    return volume > 0 && others_[volume - 1].record.kind == VolumeKind::kDecoded;
+  }
+  [[nodiscard]] bool has_decoded() const { return !decoded_.empty(); }
+  // The file of a volume that has one, or why there is none.
   [[nodiscard]] Result<int> GetVolumeFd(uint16_t volume) const;
   [[nodiscard]] VolumeFds volume_fds() const;
   // A name for messages. REQUIRES: volume < volume_count().
@@ -50,7 +59,8 @@ class Pack {
   // changed. REQUIRES: `bytes` were read from the volume that GetVolumeFd gave.
   [[nodiscard]] Result<void> CheckExtent(const Extent& extent, std::span<const std::byte> bytes) const;
 
-  // Fills `into` with bytes of a volume as they are on disk, unchecked. REQUIRES: inside the volume.
+  // Fills `into` with bytes of a volume as they are on disk, or as they are decoded, unchecked. Blocks in I/O.
+  // REQUIRES: inside the volume.
   Result<void> ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const;
 
  private:
@@ -64,7 +74,12 @@ class Pack {
   uint64_t trailing_bytes_ = 0;
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
+  void OpenDecoded(uint16_t volume);
+  // The file that volume `volume`, which is not the pack itself, lies in.
+  [[nodiscard]] const VolumeFile& FileOf(uint16_t volume) const;
+
   std::vector<VolumeFile> others_;  // volumes 1 and up
+  std::unordered_map<uint16_t, std::unique_ptr<DecodedVolume>> decoded_;
 };
 
 }  // namespace quire

@@ -99,7 +99,7 @@ void Encode(const Volume& volume, std::span<std::byte, 64> record) {
   StoreUint<2>(record, 0, static_cast<uint16_t>(volume.kind));
   StoreUint<2>(record, 2, static_cast<uint16_t>(volume.identity_kind));
   StoreUint<2>(record, 4, static_cast<uint16_t>(volume.sum_kind));
-  StoreUint<2>(record, 6, 0);
+  StoreUint<2>(record, 6, volume.base);
   StoreUint<4>(record, 8, volume.location_bytes);
   StoreUint<4>(record, 12, 0);
   StoreUint<8>(record, 16, volume.location_offset);
@@ -114,11 +114,32 @@ Volume DecodeVolume(std::span<const std::byte> record) {
   return {.kind = static_cast<VolumeKind>(LoadUint<2>(record, 0)),
           .identity_kind = static_cast<IdentityKind>(LoadUint<2>(record, 2)),
           .sum_kind = static_cast<SumKind>(LoadUint<2>(record, 4)),
+          .base = static_cast<uint16_t>(LoadUint<2>(record, 6)),
           .location_bytes = static_cast<uint32_t>(LoadUint<4>(record, 8)),
           .location_offset = LoadUint<8>(record, 16),
           .data_begin = LoadUint<8>(record, 24),
           .data_end = LoadUint<8>(record, 32),
           .identity = {LoadUint<8>(record, 40), LoadUint<8>(record, 48)}};
+}
+
+void Encode(const CodedMember& member, std::span<std::byte, 40> record) {
+  StoreUint<6>(record, 0, member.offset);
+  StoreUint<2>(record, 6, member.volume);
+  StoreUint<6>(record, 8, member.stored_offset);
+  StoreUint<2>(record, 14, static_cast<uint16_t>(member.codec));
+  StoreUint<8>(record, 16, member.size_bytes);
+  StoreUint<8>(record, 24, member.stored_bytes);
+  StoreUint<8>(record, 32, member.crc32);
+}
+
+CodedMember DecodeCodedMember(std::span<const std::byte> record) {
+  return {.offset = LoadUint<6>(record, 0),
+          .volume = static_cast<uint16_t>(LoadUint<2>(record, 6)),
+          .codec = static_cast<Codec>(LoadUint<2>(record, 14)),
+          .size_bytes = LoadUint<8>(record, 16),
+          .stored_offset = LoadUint<6>(record, 8),
+          .stored_bytes = LoadUint<8>(record, 24),
+          .crc32 = static_cast<uint32_t>(LoadUint<4>(record, 32))};
 }
 
 bool MtimeFits(const timespec& time) { return time.tv_sec >= kMtimeEpochS && time.tv_sec <= kMtimeLastS; }

@@ -63,7 +63,11 @@ enum class SumKind : uint16_t { kNone = 0, kCrc32 = 1, kXxh3 = 2 };
 // In place of a CRC-32 that is not known, as of a part of what it is made of.
 inline constexpr uint64_t kUnknownCrc32 = uint64_t{1} << 32;
 
-enum class VolumeKind : uint16_t { kThisPack = 0, kFile = 1, kUrl = 2 };
+// kDecoded: what coded members of another volume are decoded to.
+enum class VolumeKind : uint16_t { kThisPack = 0, kFile = 1, kUrl = 2, kDecoded = 3 };
+
+// How bytes lie in a volume: as they are, or as one stream of deflate (RFC 1951) without a header.
+enum class Codec : uint16_t { kStored = 0, kDeflate = 1 };
 
 // What tells a state of a volume from another one.
 enum class IdentityKind : uint16_t { kNone = 0, kSizeAndMtime = 1, kXxh3OfBytes = 2, kXxh3OfEtag = 3 };
@@ -72,11 +76,23 @@ struct Volume {
   VolumeKind kind = VolumeKind::kThisPack;
   IdentityKind identity_kind = IdentityKind::kNone;
   SumKind sum_kind = SumKind::kXxh3;
+  uint16_t base = 0;  // of kDecoded: the volume in which its members lie
   uint32_t location_bytes = 0;
   uint64_t location_offset = 0;
   uint64_t data_begin = 0;
   uint64_t data_end = 0;
   std::array<uint64_t, 2> identity = {};
+};
+
+// A stream of coded bytes in the base of a decoded volume, and the bytes of that volume which it decodes to.
+struct CodedMember {
+  uint64_t offset = 0;  // in the decoded volume
+  uint16_t volume = 0;  // the decoded one
+  Codec codec = Codec::kDeflate;
+  uint64_t size_bytes = 0;     // decoded
+  uint64_t stored_offset = 0;  // in the base
+  uint64_t stored_bytes = 0;
+  uint32_t crc32 = 0;  // of the decoded bytes
 };
 
 // One record each; the span is as long as the record.
@@ -86,6 +102,7 @@ void Encode(const Attributes& attributes, std::span<std::byte, 32> record);
 void Encode(const Extent& extent, std::span<std::byte, 24> record);
 void Encode(const Segment& segment, std::span<std::byte, 32> record);
 void Encode(const Volume& volume, std::span<std::byte, 64> record);
+void Encode(const CodedMember& member, std::span<std::byte, 40> record);
 
 // REQUIRES: `record` holds the whole record.
 Node DecodeNode(std::span<const std::byte> record);
@@ -94,6 +111,7 @@ Attributes DecodeAttributes(std::span<const std::byte> record);
 Extent DecodeExtent(std::span<const std::byte> record);
 Segment DecodeSegment(std::span<const std::byte> record);
 Volume DecodeVolume(std::span<const std::byte> record);
+CodedMember DecodeCodedMember(std::span<const std::byte> record);
 
 // Nanoseconds since 1901-12-13T20:45:52Z (-2^31 s), as XFS counts: all that ext4 and XFS can store. Times outside are
 // clamped.

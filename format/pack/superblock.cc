@@ -32,8 +32,8 @@ constexpr std::array<uint64_t Superblock::*, 13> kFields = {
 constexpr size_t kFieldsAt = 24;
 static_assert(kFieldsAt + kFields.size() * 8 == kOrderAt);
 
-constexpr std::array<const char*, kSectionCount> kSectionNames = {"volumes", "attributes", "directories", "nodes",
-                                                                  "extents", "segments",   "names",       "xattrs"};
+constexpr std::array<const char*, kSectionCount> kSectionNames = {
+    "volumes", "attributes", "directories", "nodes", "extents", "segments", "names", "xattrs", "coded members"};
 constexpr uint32_t kRequired = 1;  // the only flag of a section that this release knows
 
 // A record of the section table.
@@ -132,15 +132,19 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
   std::ranges::copy(kMagic, slot.begin());
   StoreUint<2>(slot, kMajorAt, kFormatMajor);
   StoreUint<2>(slot, kMinorAt, superblock.minor);
-  StoreUint<4>(slot, kSectionCountAt, kSectionCount);
   for (size_t i = 0; i < kFields.size(); ++i) StoreUint<8>(slot, kFieldsAt + 8 * i, superblock.*kFields[i]);
   StoreUint<4>(slot, kOrderAt, static_cast<uint32_t>(superblock.order));
-  for (size_t i = 0; i < kSectionCount; ++i)
+  size_t count = 0;
+  for (size_t i = 0; i < kSectionCount; ++i) {
+    const bool is_optional = IsOptional(static_cast<Section>(i));
+    if (is_optional && superblock.sections[i].bytes == 0) continue;
     EncodeTableEntry({.id = static_cast<uint32_t>(i + 1),
-                      .flags = kRequired,
+                      .flags = is_optional ? 0 : kRequired,
                       .record_bytes = static_cast<uint32_t>(kRecordBytes[i]),
                       .range = superblock.sections[i]},
-                     slot, i);
+                     slot, count++);
+  }
+  StoreUint<4>(slot, kSectionCountAt, static_cast<uint32_t>(count));
   StoreUint<8>(slot, kSumAt, Xxh3(slot.first(kSumAt)));
 }
 

@@ -18,12 +18,25 @@ namespace quire {
 inline constexpr size_t kSuperblockBytes = 4096;  // one sector of the strictest disk: written whole or not at all
 
 // The sections that this release knows; their ids on disk are these numbers + 1.
-enum class Section : uint8_t { kVolumes, kAttributes, kDirectories, kNodes, kExtents, kSegments, kNames, kXattrs };
-inline constexpr size_t kSectionCount = 8;
+enum class Section : uint8_t {
+  kVolumes,
+  kAttributes,
+  kDirectories,
+  kNodes,
+  kExtents,
+  kSegments,
+  kNames,
+  kXattrs,
+  kCodedMembers
+};
+inline constexpr size_t kSectionCount = 9;
 inline constexpr size_t kMaxSections = 64;  // in the table, with those that are unknown
 
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
-inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1};
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1, 40};
+
+// Whether a section is written only where it has records, and skipped by releases that do not know it.
+constexpr bool IsOptional(Section section) { return section == Section::kCodedMembers; }
 
 enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3, kArchives = 4 };
 

@@ -29,7 +29,9 @@ class Verifier {
     const bool is_index_whole = !has_damaged_block_;
     if (const auto volume = index_.GetVolume(0); !volume) Report(Fault::Kind::kIndex, volume.error().message);
     for (uint16_t volume = 1; volume < pack_.volume_count(); ++volume)
-      if (const auto fd = pack_.GetVolumeFd(volume); !fd) Report(Fault::Kind::kIndex, fd.error().message);
+      if (const auto had = pack_.CheckVolume(volume); !had && !pack_.IsDecoded(volume))
+        Report(Fault::Kind::kIndex, had.error().message);
+    if (auto done = CheckCodedMembers(); !done) return Propagate(std::move(done));
     if (auto done = FindExtentsOfPages(); !done) return Propagate(std::move(done));
     if (auto done = CheckPages(); !done) return Propagate(std::move(done));
     TreeVerifier tree(index_, bad_extents_, is_index_whole, options_.interrupted, faults_);
@@ -64,6 +66,15 @@ class Verifier {
     });
   }
 
+  Result<void> CheckCodedMembers() {
+    for (uint64_t number = 0; number < index_.coded_member_count(); ++number) {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      if (const auto member = index_.GetCodedMember(number); !member)
+        Report(Fault::Kind::kIndex, member.error().message);
+    }
+    return {};
+  }
+
   // One pass over the extents, whatever blocks of the index are damaged.
   Result<void> FindExtentsOfPages() {
     summary_.extents = index_.extent_count();
@@ -81,8 +92,8 @@ class Verifier {
         continue;
       }
       end = {extent->volume, extent->offset + extent->length_bytes};
-      if (const auto fd = pack_.GetVolumeFd(extent->volume); !fd) {
-        bad_extents_.Add(number, fd.error().message);
+      if (const auto had = pack_.CheckVolume(extent->volume); !had) {
+        bad_extents_.Add(number, had.error().message);
         continue;
       }
       const uint64_t page = extent->offset / kPageBytes;

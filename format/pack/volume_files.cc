@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <span>
 #include <unordered_set>
 #include <utility>
 
@@ -70,15 +71,26 @@ std::array<uint64_t, 2> IdentityOf(const struct stat& status) {
   return {static_cast<uint64_t>(status.st_size), EncodeMtime(status.st_mtim)};
 }
 
+// `before`: the volumes 1 to `number` - 1.
+Result<void> UseBase(std::span<const VolumeFile> before, VolumeFile& volume) {
+  if (volume.record.sum_kind == SumKind::kNone) return Corrupt("it is decoded, and has no sums");
+  if (volume.record.base == 0) return Unsupported("it is decoded from the pack itself; use a newer quire");
+  const VolumeFile& base = before[volume.record.base - 1];
+  if (base.record.kind == VolumeKind::kDecoded) return Corrupt("it is decoded from a volume that is decoded itself");
+  volume.path = base.path;
+  return base.error ? std::unexpected(*base.error) : Result<void>();
+}
+
 Result<void> TryOpen(const Index& index, uint16_t number, const fs::path& folder, const Places& places,
-                     VolumeFile& volume) {
+                     std::span<const VolumeFile> before, VolumeFile& volume) {
   auto record = index.GetVolume(number);
   if (!record) return std::unexpected(record.error());
   volume.record = *record;
-  if (record->kind != VolumeKind::kFile)
-    return Unsupported("it is of kind {}; use a newer quire", static_cast<unsigned>(record->kind));
   if (record->sum_kind > SumKind::kXxh3)
     return Unsupported("it has sums of kind {}; use a newer quire", static_cast<unsigned>(record->sum_kind));
+  if (record->kind == VolumeKind::kDecoded) return UseBase(before, volume);
+  if (record->kind != VolumeKind::kFile)
+    return Unsupported("it is of kind {}; use a newer quire", static_cast<unsigned>(record->kind));
   const auto location = index.GetLocation(*record);
   if (!location) return std::unexpected(location.error());
   volume.path = *location;
@@ -101,7 +113,7 @@ std::vector<VolumeFile> OpenVolumeFiles(const Index& index, uint16_t count, cons
   for (uint16_t i = 0; i < count; ++i) {
     const auto number = static_cast<uint16_t>(i + 1);
     auto opened = no_folder ? SystemError(no_folder.value(), "the folder of '{}'", pack_path)
-                            : TryOpen(index, number, folder, resolved, volumes[i]);
+                            : TryOpen(index, number, folder, resolved, std::span(volumes).first(i), volumes[i]);
     if (opened) continue;
     volumes[i].error = std::move(opened).error();
     volumes[i].error->message = fmt::format("volume {}: {}", number, volumes[i].error->message);

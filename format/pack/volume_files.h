@@ -22,10 +22,11 @@ using VolumePlaces = std::vector<std::string>;
 // Descriptors by volume; -1 of one that cannot be had.
 using VolumeFds = std::vector<int>;
 
+// A volume of kind kDecoded has no file, and is to be had where its base is.
 struct VolumeFile {
   Volume record;
   std::string path;  // as the index names it; "" where that could not be read
-  File file;         // open where `error` is empty
+  File file;         // open where `error` is empty and this is no decoded volume
   std::optional<Error> error;
 };
 

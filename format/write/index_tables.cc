@@ -17,7 +17,8 @@ IndexTables::IndexTables(const std::string& spool_folder)
       extents(spool_folder),
       segments(spool_folder),
       names(spool_folder),
-      xattrs(spool_folder) {}
+      xattrs(spool_folder),
+      coded_members(spool_folder) {}
 
 size_t IndexTables::AttributesHash::operator()(const Attributes& key) const {
   std::array<std::byte, 32> record = {};

@@ -27,6 +27,7 @@ struct IndexTables {
   Spool<Segment> segments;
   Spool<char> names;
   Spool<char> xattrs;
+  Spool<CodedMember> coded_members;
 
   // The record number of `wanted`, which is added unless an equal one is there.
   Result<uint32_t> InternAttributes(const Attributes& wanted);

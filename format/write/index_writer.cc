@@ -89,6 +89,8 @@ Result<void> AppendSection(Section section, const IndexTables& tables, BlockSink
       return sink.Append(std::as_bytes(tables.names.span()));
     case Section::kXattrs:
       return sink.Append(std::as_bytes(tables.xattrs.span()));
+    case Section::kCodedMembers:
+      return AppendRecords<Section::kCodedMembers>(tables.coded_members.span(), sink);
   }
   return {};
 }
@@ -124,6 +126,8 @@ uint64_t RecordsOf(Section section, const IndexTables& tables) {
       return tables.names.size();
     case Section::kXattrs:
       return tables.xattrs.size();
+    case Section::kCodedMembers:
+      return tables.coded_members.size();
   }
   return 0;
 }
@@ -134,8 +138,10 @@ void DescribeIndex(const IndexTables& tables, Superblock& superblock) {
   CountNodes(tables, superblock);
   superblock.body_bytes = 0;
   for (size_t i = 0; i < kSectionCount; ++i) {
-    superblock.sections[i] = {.offset = AlignUp(superblock.body_bytes, kSectionAlign),
-                              .bytes = RecordsOf(static_cast<Section>(i), tables) * kRecordBytes[i]};
+    const auto section = static_cast<Section>(i);
+    const uint64_t bytes = RecordsOf(section, tables) * kRecordBytes[i];
+    if (IsOptional(section) && bytes == 0) continue;
+    superblock.sections[i] = {.offset = AlignUp(superblock.body_bytes, kSectionAlign), .bytes = bytes};
     superblock.body_bytes = superblock.sections[i].offset + superblock.sections[i].bytes;
   }
   superblock.index_bytes = BlockTreeGeometry(superblock.body_bytes).total_bytes;
@@ -146,8 +152,10 @@ Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock&
   DescribeIndex(tables, superblock);
   BlockSink body(file, superblock.index_offset);
   for (size_t i = 0; i < kSectionCount; ++i) {
+    const auto section = static_cast<Section>(i);
+    if (IsOptional(section) && superblock.section(section).bytes == 0) continue;
     if (auto aligned = body.AlignTo(kSectionAlign); !aligned) return aligned;
-    if (auto added = AppendSection(static_cast<Section>(i), tables, body); !added) return added;
+    if (auto added = AppendSection(section, tables, body); !added) return added;
   }
   if (auto flushed = body.Flush(); !flushed) return flushed;
   assert(body.bytes() == superblock.body_bytes);

@@ -138,10 +138,11 @@ Result<void> OpenVolumes(Pack& pack, const VolumePlaces& places, const MountNoti
   bool has_any = pack.volume_count() == 1 || !own || own->data_end > own->data_begin;
   std::vector<Error> errors;
   for (uint16_t volume = 1; volume < pack.volume_count(); ++volume) {
-    if (const auto fd = pack.GetVolumeFd(volume); fd)
+    if (pack.IsDecoded(volume)) continue;  // as its base
+    if (const auto had = pack.CheckVolume(volume); had)
       has_any = true;
     else
-      errors.push_back(fd.error());
+      errors.push_back(had.error());
   }
   if (!has_any) return std::unexpected(errors.front());
   for (size_t i = 0; i < errors.size() && i < kMostNotices; ++i)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: whatever a zip archive says, what is served of it lies in it, each byte once at most, and reading it ends.
+// Goal: whatever a zip archive says, what is served of it lies in it, each byte once at most, and reading it ends. What
+// is inflated of its members is as long as they say, from wherever it is read.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -7,14 +8,16 @@
 #include <vector>
 
 #include "format/import/zip_reader.h"
+#include "format/pack/decoded_volume.h"
 #include "format/pack/geometry.h"
+#include "format/pack/inflate.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
 namespace {
 
-constexpr uint64_t kMaxDeflateRatio = 1032;
+constexpr uint64_t kMostInflatedBytes = 5 << 20;  // so that an execution takes milliseconds
 
 void CheckMember(const Member& member, uint64_t archive_bytes, std::vector<MemberRun>& runs) {
   Require((member.mode & ~07777U) == 0, "a mode has the bits of access only");
@@ -34,9 +37,31 @@ void CheckMember(const Member& member, uint64_t archive_bytes, std::vector<Membe
     if (member.codec == Codec::kStored)
       Require(run.length_bytes == member.size_bytes, "a stored member has as many bytes as its run");
     else
-      Require(member.size_bytes <= run.length_bytes * kMaxDeflateRatio, "deflate can make so many bytes");
+      Require(!FaultOfDeflated(member.size_bytes, run.length_bytes), "deflate can make so many bytes");
     runs.push_back(run);
   }
+}
+
+// The bytes are the same from wherever they are read, or cannot be read from there on.
+void Inflate(const File& file, const Member& member) {
+  const MemberRun& run = member.runs.front();
+  if (member.size_bytes > kMostInflatedBytes) return;
+  DecodedVolume volume(
+      0, 1,
+      [&](uint64_t) -> Result<CodedMember> {
+        return CodedMember{.size_bytes = member.size_bytes,
+                           .stored_offset = run.offset,
+                           .stored_bytes = run.length_bytes,
+                           .crc32 = *member.crc32};
+      },
+      [&](uint64_t offset, std::span<std::byte> into) { return file.ReadExactly(offset, into); });
+  std::vector<std::byte> whole(member.size_bytes);
+  const auto is_whole = volume.Read(0, whole).has_value();
+  const uint64_t middle = member.size_bytes / 2;
+  std::vector<std::byte> half(member.size_bytes - middle);
+  const auto is_half_whole = volume.Read(middle, half).has_value();
+  Require(is_whole == is_half_whole, "damage is found by whoever reads to the end");
+  Require(!is_whole || std::ranges::equal(half, std::span(whole).subspan(middle)), "the same bytes");
 }
 
 void Use(const File& file, uint64_t archive_bytes) {
@@ -58,6 +83,7 @@ void Use(const File& file, uint64_t archive_bytes) {
     ++members;
     Require(members + faults <= most_entries, "no more is told than there are entries");
     CheckMember(member, archive_bytes, runs);
+    if (member.codec == Codec::kDeflate) Inflate(file, member);
   }
   Require(members + faults <= most_entries + 1, "no more is told than there are entries");
   const uint64_t faults_at_end = faults;

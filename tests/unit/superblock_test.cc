@@ -28,9 +28,10 @@ Superblock Sample() {
   s.samples = 3;
   s.order = PackOrder::kShuffle;
   s.order_seed = 42;
-  const std::array<uint64_t, kSectionCount> bytes = {64, 32, 24, 128, 24, 0, 5, 0};
+  const std::array<uint64_t, kSectionCount> bytes = {64, 32, 24, 128, 24, 0, 5, 0, 0};
   uint64_t offset = 0;
   for (size_t i = 0; i < kSectionCount; ++i) {
+    if (IsOptional(static_cast<Section>(i)) && bytes[i] == 0) continue;
     s.sections[i] = {offset, bytes[i]};
     offset = AlignUp(offset + bytes[i], kSectionAlign);
   }
@@ -48,6 +49,19 @@ Slot Encoded(const Superblock& superblock) {
 void MakeSumGood(Slot& slot) { StoreUint<8>(slot, 4088, Xxh3(std::span(slot).first(4088))); }
 
 TEST(Superblock, ComesBackAsItWasWritten) { EXPECT_EQ(DecodeSuperblock(Encoded(Sample())).value(), Sample()); }
+
+TEST(Superblock, AnOptionalSectionIsInTheTableWhereItHasRecords) {
+  Superblock with = Sample();
+  with.body_bytes += 40;
+  with.index_bytes = BlockTreeGeometry(with.body_bytes).total_bytes;
+  with.pack_bytes = with.index_offset + with.index_bytes;
+  with.sections[8] = {.offset = 640, .bytes = 40};
+  const auto slot = Encoded(with);
+  EXPECT_EQ(LoadUint<4>(slot, 20), 9U);
+  EXPECT_EQ(LoadUint<4>(slot, 192 + 8 * 32), 9U);
+  EXPECT_EQ(LoadUint<4>(slot, 192 + 8 * 32 + 4), 0U) << "releases that do not know it skip it";
+  EXPECT_EQ(DecodeSuperblock(slot).value(), with);
+}
 
 TEST(Superblock, LeadingBytesAreThoseOfTheFormat) {
   const auto slot = Encoded(Sample());

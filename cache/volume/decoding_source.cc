@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/volume/decoding_source.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "format/pack/geometry.h"
+
+namespace quire {
+namespace {
+
+// A thread waits for the disk about as long as it decodes: two for each core keep both busy. Four at least, since a
+// long member that is read from its start on keeps one for seconds.
+unsigned ChooseThreads() { return std::clamp(2 * std::thread::hardware_concurrency(), 4U, 64U); }
+
+}  // namespace
+
+Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const FileSourceOptions& options) {
+  auto files = OpenFileSource(pack.volume_fds(), options);
+  if (!files || !pack.has_decoded()) return files;
+  return DecodingSource::Create(pack, *std::move(files), options.nice);
+}
+
+Result<std::unique_ptr<VolumeSource>> DecodingSource::Create(const Pack& pack, std::unique_ptr<VolumeSource> files,
+                                                             int nice) {
+  std::unique_ptr<DecodingSource> source(new DecodingSource(pack, std::move(files)));
+  if (auto started = source->threads_.Start(ChooseThreads(), nice); !started) return Propagate(std::move(started));
+  return source;
+}
+
+void DecodingSource::Submit(VolumeRead* first) {
+  ReadQueue decoded;
+  ReadQueue others;
+  while (first != nullptr) {
+    VolumeRead& read = *std::exchange(first, first->next);
+    (pack_.IsDecoded(read.volume) ? decoded : others).Push(read);
+  }
+  if (!others.empty()) files_->Submit(others.TakeAll());
+  if (!decoded.empty()) threads_.Submit(decoded.TakeAll());
+}
+
+std::string DecodingSource::Describe() const {
+  return fmt::format("{}; {} threads decode", files_->Describe(), threads_.size());
+}
+
+void DecodingSource::Read(VolumeRead& read) const {
+  const auto volume = pack_.index().GetVolume(read.volume);
+  if (!volume) return read.done(read, -EIO);
+  const uint64_t end = std::min(volume->data_end, read.offset + read.bytes);
+  const std::span into(read.into, end - std::min(end, read.offset));
+  const auto got = pack_.ReadRaw(read.volume, read.offset, into);
+  if (got) return read.done(read, static_cast<int64_t>(into.size()));
+  read.done(read, got.error().system_errno == 0 ? -EIO : -got.error().system_errno);
+}
+
+}  // namespace quire

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: what is read of a decoded volume is what was coded, from wherever it is read, and damage to a member is found
+// and harms no other. Method: streams that zlib makes stand in a string in the place of an archive, with gaps between
+// them.
+#include "format/pack/decoded_volume.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "format/checksum.h"
+#include "format/coding.h"
+#include "format/pack/geometry.h"
+#include "format/pack/inflate.h"
+#include "format/rounding.h"
+
+namespace quire {
+namespace {
+
+std::string Deflate(std::string_view bytes, int level = 6) {
+  z_stream stream = {};
+  EXPECT_EQ(deflateInit2(&stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string stored(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(stored.data());
+  stream.avail_out = static_cast<uInt>(stored.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  stored.resize(stream.total_out);
+  deflateEnd(&stream);
+  return stored;
+}
+
+// Bytes that deflate makes a third of.
+std::string TextOf(size_t size_bytes, unsigned seed) {
+  std::minstd_rand random(seed);
+  std::string text;
+  while (text.size() < size_bytes) text += fmt::format("{:x} of {:x}\n", random() % 4096, random() % 65536);
+  text.resize(size_bytes);
+  return text;
+}
+
+// An archive, and the volume that is decoded from it.
+class DecodedVolumeTest : public testing::Test {
+ protected:
+  // Puts a member where an importer might.
+  void Add(std::string_view bytes, int level = 6) {
+    archive_ += "a header";
+    const std::string stored = Deflate(bytes, level);
+    const uint64_t alignment = bytes.size() > kPageBytes || IsLong() ? kPageBytes : 8;
+    uint64_t at = AlignUp(decoded_.size(), alignment);
+    if (bytes.size() <= kPageBytes && at % kPageBytes + bytes.size() > kPageBytes) at = AlignUp(at, kPageBytes);
+    members_.push_back({.offset = at,
+                        .size_bytes = bytes.size(),
+                        .stored_offset = archive_.size(),
+                        .stored_bytes = stored.size(),
+                        .crc32 = Crc32(AsBytes(bytes))});
+    archive_ += stored;
+    decoded_.resize(at);
+    decoded_ += bytes;
+  }
+
+  // Whether the last member is one: it has its pages for itself.
+  [[nodiscard]] bool IsLong() const { return !members_.empty() && members_.back().size_bytes > kPageBytes; }
+
+  DecodedVolume& volume() {
+    if (volume_ == nullptr)
+      volume_ = std::make_unique<DecodedVolume>(
+          0, members_.size(), [this](uint64_t number) -> Result<CodedMember> { return members_[number]; },
+          [this](uint64_t offset, std::span<std::byte> into) -> Result<void> {
+            ++reads_;
+            read_bytes_ += into.size();
+            if (is_disk_broken_) return SystemError(EIO, "read");
+            if (offset + into.size() > archive_.size()) return Corrupt("truncated");
+            std::ranges::copy(AsBytes(archive_).subspan(offset, into.size()), into.begin());
+            return {};
+          });
+    return *volume_;
+  }
+
+  Result<std::string> Read(uint64_t offset, size_t bytes) {
+    std::string into(bytes, '?');
+    auto read = volume().Read(offset, std::as_writable_bytes(std::span(into)));
+    if (!read) return Propagate(std::move(read));
+    return into;
+  }
+
+  std::string archive_;
+  std::string decoded_;
+  std::vector<CodedMember> members_;
+  bool is_disk_broken_ = false;
+  std::atomic<uint64_t> reads_ = 0;
+  std::atomic<uint64_t> read_bytes_ = 0;
+
+ private:
+  std::unique_ptr<DecodedVolume> volume_;
+};
+
+TEST_F(DecodedVolumeTest, AnyRangeIsWhatWasCoded) {
+  std::minstd_rand random(1);
+  for (unsigned i = 0; i < 200; ++i) Add(TextOf(1 + random() % (i % 20 == 0 ? 400'000 : 9000), i), i % 10);
+  Add(TextOf(kPageBytes, 7));
+  Add(TextOf(5 * kPageBytes / 2, 8));
+  Add("the last one");
+  for (int i = 0; i < 400; ++i) {
+    const uint64_t offset = random() % decoded_.size();
+    const size_t bytes = std::min<size_t>(1 + random() % 300'000, decoded_.size() - offset);
+    EXPECT_TRUE(Read(offset, bytes).value() == decoded_.substr(offset, bytes)) << bytes << " at " << offset;
+  }
+  EXPECT_EQ(Read(decoded_.size(), 10).value(), std::string(10, '\0')) << "nothing lies behind the last member";
+}
+
+TEST_F(DecodedVolumeTest, MembersThatLieTogetherAreReadTogether) {
+  for (unsigned i = 0; i < 100; ++i) Add(TextOf(3000, i));
+  EXPECT_EQ(Read(0, decoded_.size()).value(), decoded_);
+  EXPECT_EQ(reads_, 1U);
+}
+
+TEST_F(DecodedVolumeTest, BytesBetweenMembersAreNotReadWhereTheyAreMany) {
+  Add(TextOf(3000, 1));
+  archive_ += std::string(10 << 20, 'x');
+  Add(TextOf(3000, 2));
+  EXPECT_EQ(Read(0, decoded_.size()).value(), decoded_);
+  EXPECT_EQ(reads_, 2U);
+  EXPECT_LT(read_bytes_, 6000U);
+}
+
+TEST_F(DecodedVolumeTest, ADamagedMemberIsZerosAndNoOtherSuffers) {
+  for (unsigned i = 0; i < 3; ++i) Add(TextOf(3000, i));
+  const CodedMember& damaged = members_[1];
+  std::string expected = decoded_;
+  expected.replace(damaged.offset, damaged.size_bytes, damaged.size_bytes, '\0');
+  archive_[damaged.stored_offset] = '\x07';  // a block of the type that is none
+  EXPECT_EQ(Read(0, decoded_.size()).value(), expected);
+}
+
+TEST_F(DecodedVolumeTest, AMemberOfAnotherSizeThanItSaysIsDamaged) {
+  const std::string text = TextOf(3000, 1);
+  for (const int more : {-1, 1}) {
+    Add(text);
+    members_.back().size_bytes += more;
+  }
+  EXPECT_EQ(Read(0, 2999).value(), std::string(2999, '\0'));
+  EXPECT_EQ(Read(members_[1].offset, 3001).value(), std::string(3001, '\0'));
+}
+
+TEST_F(DecodedVolumeTest, ADiskThatFailsIsAnErrorAndPasses) {
+  Add(TextOf(3000, 1));
+  Add(TextOf(3 * kPageBytes, 2));
+  is_disk_broken_ = true;
+  EXPECT_EQ(Read(0, 3000).error().system_errno, EIO);
+  EXPECT_EQ(Read(members_[1].offset + kPageBytes, 3000).error().system_errno, EIO);
+  is_disk_broken_ = false;
+  EXPECT_EQ(Read(0, decoded_.size()).value(), decoded_);
+}
+
+TEST_F(DecodedVolumeTest, ALongMemberGoesOnFromWhereItWasReadBefore) {
+  Add(TextOf(8 * kPageBytes, 1));
+  for (uint64_t at = 0; at < decoded_.size(); at += 100'000) {
+    const size_t bytes = std::min<size_t>(100'000, decoded_.size() - at);
+    EXPECT_TRUE(Read(at, bytes).value() == decoded_.substr(at, bytes)) << at;
+  }
+  EXPECT_LT(read_bytes_, 2 * archive_.size() + decoded_.size() / 100'000 * (128 << 10))
+      << "each read takes a piece more than it uses";
+  read_bytes_ = 0;
+  EXPECT_TRUE(Read(5 * kPageBytes, 1000).value() == decoded_.substr(5 * kPageBytes, 1000));
+  EXPECT_LE(read_bytes_, 128U << 10) << "it began at a state that was kept";
+}
+
+TEST_F(DecodedVolumeTest, ALongMemberIsReadByManyAtOnce) {
+  for (unsigned i = 0; i < DecodedVolume::kMostLongMembers + 2; ++i) Add(TextOf(3 * kPageBytes + 5, i));
+  volume();
+  std::vector<std::jthread> threads;
+  for (unsigned thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([this, thread] {
+      std::minstd_rand random(thread);
+      for (int i = 0; i < 30; ++i) {
+        const uint64_t offset = random() % (decoded_.size() - 1000);
+        EXPECT_TRUE(Read(offset, 1000).value() == decoded_.substr(offset, 1000)) << offset;
+      }
+    });
+  }
+}
+
+TEST_F(DecodedVolumeTest, StatesOfAVeryLongMemberStayFew) {
+  const std::string zeros(2 * LongMember::kMostStates * kPageBytes + 12345, '\0');  // 512 MiB
+  Add(zeros);
+  const uint64_t last = zeros.size() - 1000;
+  EXPECT_EQ(Read(last, 1000).value(), std::string(1000, '\0'));
+  for (const uint64_t page : {300U, 17U, 511U, 0U, 256U})
+    EXPECT_EQ(Read(page * kPageBytes, 1000).value(), std::string(1000, '\0'));
+}
+
+TEST_F(DecodedVolumeTest, DamageInALongMemberIsFoundFromThereOn) {
+  Add(TextOf(4 * kPageBytes, 1));
+  Add(TextOf(1000, 2));
+  // What follows is no deflate any more, or other bytes.
+  archive_[archive_.size() / 2] ^= 0x55;
+  EXPECT_TRUE(Read(0, 1000).value() == decoded_.substr(0, 1000));
+  EXPECT_EQ(Read(3 * kPageBytes, kPageBytes).error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Read(members_[1].offset, 1000).value() == decoded_.substr(members_[1].offset, 1000));
+}
+
+TEST_F(DecodedVolumeTest, ALongMemberThatInflatesToOtherBytesHasAnotherSum) {
+  Add(TextOf(3 * kPageBytes, 1));
+  members_[0].crc32 ^= 1;
+  EXPECT_TRUE(Read(0, 1000).has_value()) << "nobody can know yet";
+  EXPECT_EQ(Read(2 * kPageBytes, kPageBytes).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(Read(3 * kPageBytes - 1, 1).error().code, ErrorCode::kCorrupt) << "each time";
+}
+
+TEST_F(DecodedVolumeTest, ALongMemberThatEndsEarlyIsDamaged) {
+  Add(TextOf(3 * kPageBytes, 1));
+  Add(TextOf(3 * kPageBytes, 2));
+  members_[0].size_bytes += 1;
+  members_[1].stored_bytes /= 2;
+  EXPECT_EQ(Read(3 * kPageBytes - 10, 11).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(Read(members_[1].offset + 3 * kPageBytes - 10, 10).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Inflate, SizesThatCannotBeAreRefused) {
+  EXPECT_FALSE(FaultOfDeflated(0, 2));
+  EXPECT_FALSE(FaultOfDeflated(1032, 1));
+  EXPECT_TRUE(FaultOfDeflated(1033, 1)->contains("more than deflate can do"));
+  EXPECT_TRUE(FaultOfDeflated(UINT64_MAX, UINT64_MAX)->contains("at most"));
+  EXPECT_FALSE(FaultOfDeflated(kMaxInflatedBytes, kMaxInflatedBytes));
+  EXPECT_TRUE(FaultOfDeflated(1000, 100'000)->contains("no compression"));
+}
+
+}  // namespace
+}  // namespace quire

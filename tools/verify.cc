@@ -62,6 +62,9 @@ Json FaultJson(const Fault& fault) {
   return entry;
 }
 
+// About as many: the samples of an index lie in other files.
+uint64_t BytesToRead(const Superblock& pack) { return std::max(pack.pack_bytes, pack.stored_bytes + pack.body_bytes); }
+
 int VerifyOne(const Arguments& arguments, const std::string& path, const std::atomic<bool>* interrupted) {
   const auto pack = OpenSource(path, arguments.source, "quire verify");
   if (!pack) return FailPack(arguments, path, pack.error());
@@ -71,7 +74,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
   std::atomic<uint64_t> bytes_done = 0;
   Progress progress(arguments.progress.mode(), [&] {
     return ProgressState{
-        .what = "verifying", .counts = "", .done = bytes_done, .total = (*pack)->superblock().pack_bytes};
+        .what = "verifying", .counts = "", .done = bytes_done, .total = BytesToRead((*pack)->superblock())};
   });
   Json faults = Json::array();
   WorkerPool pool(arguments.jobs);
@@ -99,7 +102,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
   }
   progress.Finish({.what = "verified",
                    .counts = FormatAmount(summary->entries, "entry", "entries"),
-                   .total = (*pack)->superblock().pack_bytes});
+                   .total = BytesToRead((*pack)->superblock())});
   const uint64_t trailing_bytes = (*pack)->trailing_bytes();
   const uint64_t untold = summary->faults - std::min(summary->faults, options.fault_limit);
   if (arguments.json) {

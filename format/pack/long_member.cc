@@ -54,11 +54,9 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
   static thread_local std::vector<std::byte> passed_piece(kPassedPieceBytes);
   std::span<const std::byte> stored;
   while (stream->size_bytes() < end) {
-    if (stored.empty()) {
-      const auto piece =
-          std::span(stored_piece)
-              .first(std::min<uint64_t>(stored_piece.size(), member_.stored_bytes - stream->stored_bytes()));
-      if (piece.empty()) return Corrupt("its deflated bytes end early");
+    const uint64_t left_bytes = member_.stored_bytes - stream->stored_bytes();
+    if (stored.empty() && left_bytes > 0) {
+      const auto piece = std::span(stored_piece).first(std::min<uint64_t>(stored_piece.size(), left_bytes));
       if (auto read = read_stored(member_.stored_offset + stream->stored_bytes(), piece); !read) return read;
       stored = piece;
     }
@@ -67,7 +65,10 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
     const auto room = at < offset ? std::span<std::byte>(passed_piece)
                                         .first(std::min<uint64_t>({passed_piece.size(), offset - at, next_page - at}))
                                   : into.subspan(at - offset, std::min(end, next_page) - at);
-    if (auto inflated = stream->Inflate(stored, room); !inflated) return Propagate(std::move(inflated));
+    const auto inflated = stream->Inflate(stored, room);
+    if (!inflated) return std::unexpected(inflated.error());
+    // The last bytes taken may stand for many that are still to be given.
+    if (left_bytes == 0 && *inflated == 0) return Corrupt("its deflated bytes end early");
     if (stream->has_ended() && stream->size_bytes() < member_.size_bytes)
       return Corrupt("its deflated bytes are {} inflated ones instead of {}", stream->size_bytes(), member_.size_bytes);
     if (auto kept = Keep(*stream); !kept) return kept;

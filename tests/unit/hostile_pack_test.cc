@@ -297,6 +297,69 @@ TEST_F(HostilePack, VerifyTellsAsMuchAsItIsAskedForAndCountsTheRest) {
   }
 }
 
+// What a decoded volume is made of: each lie about a coded member is told, and none is followed.
+TEST_F(HostilePack, CodedMembersMustLieInTheirVolumesAndBehindEachOther) {
+  constexpr uint64_t kBaseBytes = 3 << 20;
+  const auto open = [&](const std::vector<CodedMember>& members, Volume decoded) {
+    WriteFile(folder_ / "archive", std::string(kBaseBytes, 'x'));
+    auto pack = Open([&](IndexTables& tables) {
+      tables.attributes = {{.mode = 0755, .nlink = 2}};
+      ValueOrDie(tables.AddNode({.size_bytes = 4096, .attributes = 0, .kind = NodeKind::kDirectory}, ""));
+      OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 0, .node = 0}));
+      const std::string_view location = "archive";
+      tables.volumes = {{.kind = VolumeKind::kFile,
+                         .sum_kind = SumKind::kCrc32,
+                         .location_bytes = static_cast<uint32_t>(location.size()),
+                         .location_offset = ValueOrDie(tables.AddText(location)),
+                         .data_end = kBaseBytes},
+                        decoded};
+      for (const CodedMember& member : members) OkOrDie(tables.coded_members.Append(member));
+    });
+    pack->OpenVolumes({});
+    return pack;
+  };
+  const Volume decoded{
+      .kind = VolumeKind::kDecoded, .sum_kind = SumKind::kCrc32, .base = 1, .data_end = 100 * kPageBytes};
+  const CodedMember good{.volume = 2, .size_bytes = 1000, .stored_offset = 100, .stored_bytes = 500};
+  EXPECT_EQ(Faults(*open({good}, decoded)), std::vector<std::string>());
+  const auto expect = [&](const std::string& words, const std::vector<CodedMember>& members) {
+    const auto pack = open(members, decoded);
+    ExpectFault(*pack, words);
+    std::vector<std::byte> page(kPageBytes);
+    const auto read = pack->ReadRaw(2, 0, page);
+    const bool is_refused = !read && read.error().code != ErrorCode::kSystem;
+    EXPECT_EQ(is_refused, members.back().volume == 2) << words;
+  };
+  const auto like = [](CodedMember member, auto field, auto value) {
+    member.*field = value;
+    return member;
+  };
+  expect("lie outside of volume 0", {like(good, &CodedMember::volume, uint16_t{0})});
+  expect("lie outside of volume 1", {like(good, &CodedMember::volume, uint16_t{1})});
+  expect("lie outside of volume 2", {like(good, &CodedMember::size_bytes, 0U)});
+  expect("lie outside of volume 2", {like(good, &CodedMember::size_bytes, UINT64_MAX)});
+  expect("lie outside of volume 1", {like(good, &CodedMember::stored_offset, kBaseBytes - 499)});
+  expect("lie outside of volume 1", {like(good, &CodedMember::stored_bytes, UINT64_MAX)});
+  expect("codec 7", {like(good, &CodedMember::codec, static_cast<Codec>(7))});
+  expect("more than deflate can do", {like(good, &CodedMember::size_bytes, 1'000'000U)});
+  expect("no compression", {like(good, &CodedMember::stored_bytes, 100'000U)});
+  expect("cross a page boundary", {like(good, &CodedMember::offset, kPageBytes - 999)});
+  expect("before the one before it ends", {good, like(good, &CodedMember::stored_offset, 600U)});
+  expect("before the one before it ends", {good, like(good, &CodedMember::offset, 1000U)});
+
+  const auto refused = [&](Volume volume) { return open({good}, volume)->CheckVolume(2).error().message; };
+  const auto with = [&](auto field, auto value) {
+    Volume volume = decoded;
+    volume.*field = value;
+    return volume;
+  };
+  EXPECT_TRUE(refused(with(&Volume::sum_kind, SumKind::kNone)).contains("has no sums"));
+  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{0})).contains("decoded from the pack itself"));
+  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{2})).contains("does not stand before it"));
+  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{9})).contains("does not stand before it"));
+  EXPECT_TRUE(refused(with(&Volume::data_end, uint64_t{1} << 52)).contains("bytes 0 to"));
+}
+
 // Many samples that all name the same long list of segments: the work is their product.
 TEST_F(HostilePack, VerifyStopsSoonWhateverThePackSays) {
   constexpr uint64_t kSegments = 200'000;

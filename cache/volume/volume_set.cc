@@ -27,8 +27,11 @@ VolumeSet::VolumeSet(const Pack& pack, VolumeSource& source) {
 
 void VolumeSet::Add(const Volume& record, VolumeSource& source) {
   has_one_source_ = has_one_source_ && (members_.empty() || members_.front().source == &source);
-  members_.push_back({.record = record, .source = &source, .first_page = page_count_});
-  page_count_ += CeilDiv(record.data_end, kPageBytes);
+  // Pages without data have no number: nobody is to fill them.
+  const uint64_t first_number = record.data_begin / kPageBytes;
+  members_.push_back(
+      {.record = record, .source = &source, .first_page = page_count_, .page_zero = page_count_ - first_number});
+  if (record.data_begin < record.data_end) page_count_ += CeilDiv(record.data_end, kPageBytes) - first_number;
   alignment_bytes_ = std::max(alignment_bytes_, source.alignment_bytes());
   request_bytes_ = std::max(request_bytes_, source.request_bytes());
   depth_ = std::max(depth_, source.depth());
@@ -38,7 +41,7 @@ VolumeSet::Page VolumeSet::At(uint64_t page) const {
   assert(page < page_count_);
   const auto behind = std::ranges::upper_bound(members_, page, {}, &Member::first_page);
   const Member& member = *std::prev(behind);
-  const uint64_t number = page - member.first_page;
+  const uint64_t number = page - member.page_zero;
   return {.volume = static_cast<uint16_t>(&member - members_.data()),
           .number = number,
           .begin = std::max(number * kPageBytes, member.record.data_begin),

@@ -21,7 +21,7 @@ namespace quire {
 
 class VolumeSet {
  public:
-  // The data of a page: bytes [begin, end) of a volume, in which it is page `number`.
+  // The data of a page: bytes [begin, end) of a volume, in which it is page `number`. At least one.
   struct Page {
     uint16_t volume = 0;
     uint64_t number = 0;
@@ -45,7 +45,7 @@ class VolumeSet {
   // The same, quick; nothing instead of an error.
   [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const {
     if (extent.volume >= members_.size() || members_[extent.volume].source == nullptr) return std::nullopt;
-    return members_[extent.volume].first_page + extent.offset / kPageBytes;
+    return members_[extent.volume].page_zero + extent.offset / kPageBytes;
   }
 
   // As VolumeSource::Submit: each read to the source of `read.volume`.
@@ -60,7 +60,9 @@ class VolumeSet {
   struct Member {
     Volume record = {};
     VolumeSource* source = nullptr;  // null where the volume cannot be had
-    uint64_t first_page = 0;
+    uint64_t first_page = 0;         // of those that hold data
+    // The page that begins with byte 0 of the volume, whether it holds data or not; numbers wrap around.
+    uint64_t page_zero = 0;
     std::optional<Error> error = {};
   };
   void Add(const Volume& record, VolumeSource& source);

@@ -207,7 +207,8 @@ class Indexer {
       uint64_t end = first;
       while (end < tables_.coded_members.size() && tables_.coded_members[end].volume == volume) ++end;
       opened.push_back(std::make_unique<DecodedVolume>(
-          first, end, [this](uint64_t number) -> Result<CodedMember> { return tables_.coded_members[number]; },
+          static_cast<uint16_t>(volume), first, end,
+          [this](uint64_t number) -> Result<CodedMember> { return tables_.coded_members[number]; },
           [&file = archives_[tables_.volumes[volume].base - 1].file](uint64_t offset, std::span<std::byte> into) {
             return file.ReadExactly(offset, into);
           }));

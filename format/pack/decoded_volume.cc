@@ -32,8 +32,20 @@ void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64
 
 }  // namespace
 
-DecodedVolume::DecodedVolume(uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored)
-    : first_(first), end_(end), get_member_(std::move(get_member)), read_stored_(std::move(read_stored)) {}
+DecodedVolume::DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member,
+                             ReadStored read_stored)
+    : volume_(volume),
+      first_(first),
+      end_(end),
+      get_member_(std::move(get_member)),
+      read_stored_(std::move(read_stored)) {}
+
+Result<CodedMember> DecodedVolume::Get(uint64_t number) const {
+  auto member = get_member_(number);
+  if (member && member->volume != volume_)
+    return Corrupt("coded member {}: is of volume {}, and stands among those of {}", number, member->volume, volume_);
+  return member;
+}
 
 // The first member that ends behind `offset`.
 Result<uint64_t> DecodedVolume::FindFirst(uint64_t offset) const {
@@ -41,7 +53,7 @@ Result<uint64_t> DecodedVolume::FindFirst(uint64_t offset) const {
   uint64_t high = end_;
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    const auto member = get_member_(middle);
+    const auto member = Get(middle);
     if (!member) return std::unexpected(member.error());
     (member->offset + member->size_bytes > offset ? high : low) =
         member->offset + member->size_bytes > offset ? middle : middle + 1;
@@ -59,12 +71,17 @@ Result<void> DecodedVolume::Read(uint64_t offset, std::span<std::byte> into) {
     return read;
   };
   uint64_t done_bytes = 0;
+  uint64_t end_before = 0;  // of the last member
   for (uint64_t number = *first; number < end_; ++number) {
-    const auto member = get_member_(number);
+    const auto member = Get(number);
     if (!member) return std::unexpected(member.error());
     if (member->offset >= offset + into.size()) break;
+    const uint64_t member_end = member->offset + member->size_bytes;
+    if (member->offset < end_before || member_end <= offset)
+      return Corrupt("coded member {}: it lies before the one before it", number);
+    end_before = member_end;
     const uint64_t begin = std::max(member->offset, offset) - offset;
-    const uint64_t end = std::min(member->offset + member->size_bytes - offset, into.size());
+    const uint64_t end = std::min(member_end - offset, into.size());
     std::ranges::fill(into.subspan(done_bytes, begin - done_bytes), std::byte{0});
     done_bytes = end;
     const Part part{.member = *member,

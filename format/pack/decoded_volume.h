@@ -25,9 +25,10 @@ class DecodedVolume {
 
   using GetMember = std::function<Result<CodedMember>(uint64_t number)>;
 
-  // Members `first` to `end` - 1 of what `get_member` gives, in the order of their places; `read_stored` reads the
+  // Volume `volume`: members `first` to `end` - 1 of what `get_member` gives, in the order of their places. Where one
+  // of them is of another volume, or out of that order, a read that meets it gives kCorrupt. `read_stored` reads the
   // volume in which they lie.
-  DecodedVolume(uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored);
+  DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored);
 
   // Bytes from `offset` on; zeros where no member is. Blocks in I/O. Where a member of at most a page is damaged there
   // are zeros in its place, which its extent's sum finds, so that no other member suffers; a longer one, which has its
@@ -43,11 +44,13 @@ class DecodedVolume {
     std::span<std::byte> into;
   };
 
+  Result<CodedMember> Get(uint64_t number) const;
   Result<uint64_t> FindFirst(uint64_t offset) const;
   // REQUIRES: all are of at most a page, and their coded bytes lie together.
   Result<void> ReadShort(std::span<const Part> parts) const;
   Result<void> ReadLong(const Part& part);
 
+  const uint16_t volume_;
   const uint64_t first_;
   const uint64_t end_;
   const GetMember get_member_;

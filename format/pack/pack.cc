@@ -125,7 +125,7 @@ void Pack::OpenDecoded(uint16_t volume) {
     return;
   }
   decoded_[volume] = std::make_unique<DecodedVolume>(
-      members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
+      volume, members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
       [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
         return file.ReadExactly(offset, into);
       });

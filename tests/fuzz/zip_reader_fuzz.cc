@@ -47,7 +47,7 @@ void Inflate(const File& file, const Member& member) {
   const MemberRun& run = member.runs.front();
   if (member.size_bytes > kMostInflatedBytes) return;
   DecodedVolume volume(
-      0, 1,
+      0, 0, 1,
       [&](uint64_t) -> Result<CodedMember> {
         return CodedMember{.size_bytes = member.size_bytes,
                            .stored_offset = run.offset,

@@ -71,7 +71,7 @@ class DecodedVolumeTest : public testing::Test {
   DecodedVolume& volume() {
     if (volume_ == nullptr)
       volume_ = std::make_unique<DecodedVolume>(
-          0, members_.size(), [this](uint64_t number) -> Result<CodedMember> { return members_[number]; },
+          0, 0, members_.size(), [this](uint64_t number) -> Result<CodedMember> { return members_[number]; },
           [this](uint64_t offset, std::span<std::byte> into) -> Result<void> {
             ++reads_;
             read_bytes_ += into.size();

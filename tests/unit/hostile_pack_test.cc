@@ -347,6 +347,26 @@ TEST_F(HostilePack, CodedMembersMustLieInTheirVolumesAndBehindEachOther) {
   expect("before the one before it ends", {good, like(good, &CodedMember::stored_offset, 600U)});
   expect("before the one before it ends", {good, like(good, &CodedMember::offset, 1000U)});
 
+  // Members of another volume among those that a search in a sorted table would find: none of them is read.
+  Volume third = decoded;
+  const auto pack = [&] {
+    std::vector<CodedMember> members;
+    for (uint64_t i = 0; i < 16; ++i)
+      members.push_back({.offset = (uint64_t{1} << 30) + i * 1000,
+                         .volume = 2,
+                         .size_bytes = 1000,
+                         .stored_offset = i * 500,
+                         .stored_bytes = 500});
+    members[3].volume = members[4].volume = 3;
+    members[3].offset = 0;
+    third.data_end = uint64_t{1} << 31;
+    return open(members, third);
+  }();
+  std::vector<std::byte> bytes(1000);
+  for (uint64_t i = 0; i < 16; ++i) static_cast<void>(pack->ReadRaw(2, (uint64_t{1} << 30) + i * 1000, bytes));
+  EXPECT_FALSE(pack->ReadRaw(2, (uint64_t{1} << 30) + 2000, std::span(bytes)).has_value() &&
+               pack->ReadRaw(2, (uint64_t{1} << 30) + 3000, std::span(bytes)).has_value());
+
   const auto refused = [&](Volume volume) { return open({good}, volume)->CheckVolume(2).error().message; };
   const auto with = [&](auto field, auto value) {
     Volume volume = decoded;

@@ -72,6 +72,25 @@ TEST_F(VolumeSetTest, APageKnowsItsVolumeAndItsData) {
   EXPECT_EQ(volumes_.At(4).end, kPageBytes + 1);
 }
 
+// The volume of an index itself, in which nothing lies, and one whose data begins far behind its start.
+TEST(VolumeSet, EachPageHasData) {
+  KeepingSource source{256 << 10, 8, 512};
+  const std::array<Volume, 4> records = {{{.data_begin = 8192, .data_end = 8192},
+                                          {.data_begin = 10 * kPageBytes + 5, .data_end = 12 * kPageBytes},
+                                          {.data_begin = 5 * kPageBytes, .data_end = 5 * kPageBytes},
+                                          {.data_end = 1}}};
+  const VolumeSet volumes(records, std::array<VolumeSource*, 4>{&source, &source, &source, &source});
+  ASSERT_EQ(volumes.page_count(), 3U);
+  for (uint64_t page = 0; page < volumes.page_count(); ++page) {
+    const auto place = volumes.At(page);
+    EXPECT_LT(place.begin, place.end) << page;
+    EXPECT_EQ(volumes.FindPage({.offset = place.begin, .volume = place.volume}), page);
+    EXPECT_EQ(volumes.FindPage({.offset = place.end - 1, .volume = place.volume}), page);
+  }
+  EXPECT_EQ(volumes.At(0).number, 10U);
+  EXPECT_EQ(volumes.At(2).volume, 3U);
+}
+
 TEST_F(VolumeSetTest, AnExtentOfAVolumeWithoutSourceIsUnsupported) {
   EXPECT_FALSE(volumes_.FindPage({.volume = 3}));
   const auto page = volumes_.PageOf({.volume = 3});

@@ -26,6 +26,7 @@ struct Arguments {
   std::vector<std::string> sources;
   std::string output;
   std::string layout = kMerged;
+  std::string sample_template = std::string(kDefaultSampleTemplate);
   std::string tmp;
   unsigned jobs = kDefaultIndexJobs;
   bool sums = false;
@@ -69,6 +70,7 @@ int RunIndex(const Arguments& arguments) {
       .archives = *archives,
       .output = arguments.output,
       .spool_folder = arguments.tmp,
+      .sample_template = arguments.sample_template,
       .jobs = arguments.jobs,
       .sums = arguments.sums,
       .replace = arguments.force,
@@ -116,7 +118,8 @@ void AddIndexCommand(Command program, Body& run) {
   Command index = program.AddSubcommand("index", "Index archives, so that they can be mounted as they are");
   index
       .Add("SRC", arguments->sources,
-           "Archives (tar, zip); 'a-{000..146}.tar' and 'a-*.tar' name several, in quotes where a shell would expand "
+           "Archives (tar, zip, .beton); 'a-{000..146}.tar' and 'a-*.tar' name several, in quotes where a shell would "
+           "expand "
            "them")
       .Required();
   index
@@ -128,6 +131,9 @@ void AddIndexCommand(Command program, Body& run) {
   index.Add("--layout", arguments->layout, "merged: all archives make one tree; shards: a folder each, named as it is")
       .OneOf({kMerged, kShards})
       .ShowDefault();
+  index.Add("--template", arguments->sample_template, "Names of the files of a .beton: {index:08d} and {field}")
+      .ShowDefault()
+      .Type("NAME");
   index.AddFlag("--sums", arguments->sums, "Read all bytes, and keep a sum of each member, as a pack has them");
   index.Add("-j,--jobs", arguments->jobs, "Archives read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   index.Add("--tmp", arguments->tmp, "Where temporary files lie, about 300 bytes a member; default: beside OUT")

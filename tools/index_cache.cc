@@ -132,8 +132,7 @@ Result<void> CheckReplaceable(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return {};
   const auto pack = Pack::Open(path);
-  const auto own = pack ? (*pack)->index().GetVolume(0) : std::unexpected(pack.error());
-  if (own && own->data_begin == own->data_end && (*pack)->index().volume_count() > 1) return {};
+  if (pack && (*pack)->superblock().order == PackOrder::kArchives) return {};
   return MakeError(ErrorCode::kSystem, "{}: is there, and is no index of archives: remove it, or name another place",
                    path);
 }

@@ -36,9 +36,12 @@ struct Member {
   uint64_t mtime = 0;            // see EncodeMtime
   uint64_t size_bytes = 0;       // of a file, as a reader of it sees it: of a deflated one that of the inflated bytes
   Codec codec = Codec::kStored;  // kStored for all but files, and for files of no bytes
-  // Of a stored file: in the order of file_offset, none of no bytes, none overlapping another in the file or behind its
-  // end. Of a deflated file: exactly one, which holds the whole stream; its file_offset is 0, and its length_bytes
-  // counts the compressed bytes, which may be more or fewer than size_bytes. Of others: none.
+  // Bytes that a file has before those of the archive, and that the archive does not have as they are; stored files
+  // only, and at most MadeContent::kMaxPieceBytes.
+  std::string content;
+  // Of a stored file: in the order of file_offset, none of no bytes, none overlapping another in the file, the content
+  // or what is behind its end. Of a deflated file: exactly one, which holds the whole stream; its file_offset is 0, and
+  // its length_bytes counts the compressed bytes, which may be more or fewer than size_bytes. Of others: none.
   std::vector<MemberRun> runs;
   std::string xattrs;             // an encoded list of those of user.*, sorted by name; see EncodeXattr
   std::optional<uint32_t> crc32;  // of all size_bytes of a file, as zip has it: of the inflated bytes

@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "format/checksum.h"
+#include "format/import/beton_reader.h"
 #include "format/import/extent_cutter.h"
+#include "format/import/made_content.h"
 #include "format/import/member_tree.h"
 #include "format/import/tar_reader.h"
 #include "format/import/zip_reader.h"
@@ -19,6 +21,7 @@
 #include "format/open_files.h"
 #include "format/pack/decoded_volume.h"
 #include "format/pack/volume_files.h"
+#include "format/rounding.h"
 #include "format/worker_pool.h"
 #include "format/write/index_writer.h"
 #include "format/write/leftovers.h"
@@ -34,7 +37,7 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxBytesAhead = 8 << 20;
 
 size_t MemoryOf(const Member& member) {
-  return sizeof(member) + member.path.size() + member.target.size() + member.xattrs.size() +
+  return sizeof(member) + member.path.size() + member.target.size() + member.xattrs.size() + member.content.size() +
          member.runs.size() * sizeof(MemberRun);
 }
 
@@ -75,7 +78,8 @@ class Indexer {
         pool_(options.jobs),
         tables_(spool_folder),
         tree_(tables_, spool_folder,
-              [this](std::string_view path, std::string_view reason) { Tell("", path, reason); }) {}
+              [this](std::string_view path, std::string_view reason) { Tell("", path, reason); }),
+        made_(output.file(), spool_folder) {}
 
   Result<IndexSummary> Run() {
     if (auto opened = OpenAll(); !opened) return Propagate(std::move(opened));
@@ -131,7 +135,8 @@ class Indexer {
     const OpenedArchive& archive = archives_[number];
     auto reader = OpenArchive(
         archive.file, archive.volume.data_end,
-        [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); });
+        [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); },
+        options_.sample_template);
     if (!reader) return Propagate(std::move(reader));
     tables_.volumes[number + 1].sum_kind = (*reader)->sum_kind();
     std::deque<Member> ahead;
@@ -170,10 +175,17 @@ class Indexer {
 
   Result<void> AddMember(uint64_t number, const Member& member) {
     ++options_.progress->members;
-    return tree_.Add(member, static_cast<uint16_t>(number + 1), options_.archives[number].top);
+    std::optional<uint64_t> made;
+    if (!member.content.empty()) {
+      const auto added = made_.Add(member.content);
+      if (!added) return std::unexpected(added.error());
+      made = *added;
+    }
+    return tree_.Add(member, static_cast<uint16_t>(number + 1), options_.archives[number].top, made);
   }
 
   Result<void> CutExtents() {
+    if (auto placed = PlaceMade(); !placed) return placed;
     ExtentCutter cutter(tables_);
     std::vector<NodeNumber> overlapping;
     auto cut = tree_.ForEachFile([&](const MemberTree::Content& file) -> Result<void> {
@@ -233,6 +245,13 @@ class Indexer {
     Tell(options_.archives[archive - 1].path, tables_.PathOf(extent.node), reason);
   }
 
+  // Volume 0, whose extents stand before all others.
+  Result<void> PlaceMade() {
+    if (auto finished = made_.Finish(); !finished) return finished;
+    tables_.volumes.front().data_end = made_.end();
+    return tree_.PlaceMade([this](NodeNumber node, uint64_t number) { return made_.AddExtent(number, node, tables_); });
+  }
+
   Result<void> MakeSums() {
     for (const Extent& extent : tables_.extents.span()) options_.progress->bytes_total += extent.length_bytes;
     const uint64_t count = tables_.extents.size();
@@ -244,6 +263,10 @@ class Indexer {
         if (options_.interrupted != nullptr && *options_.interrupted)
           return MakeError(ErrorCode::kInterrupted, "interrupted");
         Extent& extent = tables_.extents[number];
+        if (extent.volume == 0) {  // which has its sum
+          options_.progress->bytes_done += extent.length_bytes;
+          continue;
+        }
         const auto bytes = std::span(buffer).first(extent.length_bytes);
         const bool is_decoded = extent.volume > archives_.size();
         const uint16_t archive = is_decoded ? tables_.volumes[extent.volume].base : extent.volume;
@@ -279,7 +302,7 @@ class Indexer {
   Result<IndexSummary> Commit() {
     Superblock superblock;
     superblock.generation = 1;
-    superblock.index_offset = kDataBegin;
+    superblock.index_offset = AlignUp(made_.end(), kIndexAlign);
     superblock.order = PackOrder::kArchives;
     if (auto finished = FinishPack(tables_, superblock, options_.interrupted, output_); !finished)
       return Propagate(std::move(finished));
@@ -296,7 +319,8 @@ class Indexer {
   OutputFile& output_;
   WorkerPool pool_;
   IndexTables tables_;
-  MemberTree tree_;  // of the archive whose turn it is
+  MemberTree tree_;  // of the archive whose turn it is, as made_
+  MadeContent made_;
   std::vector<OpenedArchive> archives_;
 
   Mutex mutex_;
@@ -311,14 +335,19 @@ class Indexer {
 }  // namespace
 
 Result<std::unique_ptr<ArchiveReader>> OpenArchive(const File& file, uint64_t size_bytes,
-                                                   ArchiveReader::OnFault on_fault) {
+                                                   ArchiveReader::OnFault on_fault, std::string_view sample_template) {
+  auto names = SampleTemplate::Parse(sample_template);
+  if (!names) return Propagate(std::move(names));
   // A zip is known by its end, which may be that of a tar's last member: what begins as a tar is one.
   auto tar = TarReader::Open(file, size_bytes, on_fault);
   if (tar || tar.error().code != ErrorCode::kCorrupt) return tar;
+  auto beton = BetonReader::Open(file, size_bytes, *std::move(names), on_fault);
+  if (beton || beton.error().code != ErrorCode::kCorrupt) return beton;
   auto zip = ZipReader::Open(file, size_bytes, std::move(on_fault));
   if (zip || zip.error().code != ErrorCode::kCorrupt) return zip;
-  return Corrupt("this is no archive that can be read where it lies: neither a tar ({}) nor a zip ({})",
-                 tar.error().message, zip.error().message);
+  return Corrupt(
+      "this is no archive that can be read where it lies: neither a tar ({}) nor a zip ({}) nor a .beton ({})",
+      tar.error().message, zip.error().message, beton.error().message);
 }
 
 Result<IndexSummary> IndexArchives(const IndexArchivesOptions& options) {

@@ -13,6 +13,7 @@
 
 #include "format/file.h"
 #include "format/import/archive.h"
+#include "format/import/sample_template.h"
 #include "format/pack/superblock.h"
 #include "format/result.h"
 
@@ -23,9 +24,10 @@ namespace quire {
 inline constexpr unsigned kDefaultIndexJobs = 8;
 
 // By what `file` begins with. kUnsupported, with the remedy, where it is no archive whose members can be read where
-// they lie. `file` must outlive the reader.
+// they lie. `file` must outlive the reader. `sample_template`: see SampleTemplate; kInvalid where it is none.
 Result<std::unique_ptr<ArchiveReader>> OpenArchive(const File& file, uint64_t size_bytes,
-                                                   ArchiveReader::OnFault on_fault);
+                                                   ArchiveReader::OnFault on_fault,
+                                                   std::string_view sample_template = kDefaultSampleTemplate);
 
 struct ArchiveToIndex {
   std::string path;
@@ -44,6 +46,7 @@ struct IndexArchivesOptions {
   std::vector<ArchiveToIndex> archives;  // at least one; volume 1 and up, in their order
   std::string output;
   std::string spool_folder = {};  // for about 300 bytes a member; empty: that of the output
+  std::string sample_template = std::string(kDefaultSampleTemplate);  // of the files of archives that have no names
   unsigned jobs = kDefaultIndexJobs;
   bool sums = false;     // read all bytes, and keep a sum of each member
   bool replace = false;  // an existing output

@@ -32,16 +32,26 @@ Result<bool> ExtentCutter::Add(const MemberTree::Content& file) {
     end = run.offset + run.length_bytes;
   }
   end_ = end;
-  if (file.runs.empty() || file.codec != Codec::kStored) return true;
-  const MemberRun& first = file.runs.front();
-  if (file.runs.size() == 1 && first.length_bytes == file.size_bytes && !CrossesPage(first)) {
+  const uint64_t made_bytes = file.made ? tables_.extents[*file.made].length_bytes : 0;
+  if (file.made && made_bytes == file.size_bytes) {
+    node.kind = NodeKind::kFile;
+    node.content = *file.made;
+    return true;
+  }
+  if ((file.runs.empty() && !file.made) || file.codec != Codec::kStored) return true;
+  if (file.runs.size() == 1 && file.runs[0].length_bytes == file.size_bytes && !CrossesPage(file.runs[0])) {
     node.kind = NodeKind::kFile;
     node.content = tables_.extents.size();
-    if (auto added = AddRun(file, first, /*is_segment=*/false); !added) return Propagate(std::move(added));
+    if (auto added = AddRun(file, file.runs[0], /*is_segment=*/false); !added) return Propagate(std::move(added));
     return true;
   }
   const uint64_t first_segment = tables_.segments.size();
   node.content = first_segment;
+  if (file.made)
+    if (auto added =
+            tables_.segments.Append({.file_offset = 0, .length_bytes = made_bytes, .first_extent = *file.made});
+        !added)
+      return Propagate(std::move(added));
   for (const MemberRun& run : file.runs)
     if (auto added = AddSegment(file, run); !added) return Propagate(std::move(added));
   for (uint64_t i = first_segment; i < tables_.segments.size(); ++i)

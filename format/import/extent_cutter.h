@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes extents and segments of bytes that lie in a volume as they are, cut where a page of the volume ends; and
-// volumes of bytes that are decoded from others, in which each member gets a place.
+// volumes of bytes that are decoded from others, in which each member gets a place. The content that was made for a
+// file has its extent already, and becomes a segment before them.
 #pragma once
 
 #include "format/import/member_tree.h"

@@ -140,7 +140,8 @@ Result<uint64_t> MemberTree::MakeFolders(std::span<const std::string_view> names
   return folder;
 }
 
-Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_view top) {
+Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_view top,
+                             std::optional<uint64_t> made) {
   ++members_;
   std::vector<std::string_view> names;
   if (auto split = SplitMemberPath(top, names); !split) return split;
@@ -173,6 +174,7 @@ Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_
     entry.is_deflated = member.codec == Codec::kDeflate;
     entry.has_crc32 = member.crc32.has_value();
     entry.crc32 = member.crc32.value_or(0);
+    if (made) entry.made = *made;
     entry.first = runs_.size();
     entry.count = static_cast<uint32_t>(member.runs.size());
     if (auto added = runs_.Append(std::span(member.runs)); !added) return added;
@@ -366,7 +368,21 @@ Result<void> MemberTree::Finish() {
   return AddFurtherNames();
 }
 
+Result<void> MemberTree::PlaceMade(const std::function<Result<ExtentNumber>(NodeNumber node, uint64_t made)>& place) {
+  for (uint64_t number = 0; number < entries_.size(); ++number) {
+    Entry& entry = entries_[number];
+    if (entry.made == kNone || entry.node == kNone) continue;
+    const auto extent = place(entry.node, entry.made);
+    if (!extent) return std::unexpected(extent.error());
+    entry.made = *extent;
+  }
+  return {};
+}
+
 Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Content&)>& visit) {
+  const auto made_of = [](const Entry& entry) {
+    return entry.made == kNone ? std::nullopt : std::optional(entry.made);
+  };
   // In the order of the entries, which is that of a tar; of other archives it is sorted. The children are done with.
   const auto place_of = [&](const Child& child) {
     const Entry& entry = entries_[child.entry];
@@ -377,7 +393,9 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
     const Entry& entry = entries_[number];
     if (entry.kind != MemberKind::kFile || entry.node == kNone || entry.size_bytes == 0) continue;
     if (entry.count == 0) {
-      if (auto visited = visit({.node = entry.node, .volume = entry.volume, .size_bytes = entry.size_bytes}); !visited)
+      if (auto visited = visit(
+              {.node = entry.node, .volume = entry.volume, .size_bytes = entry.size_bytes, .made = made_of(entry)});
+          !visited)
         return visited;
       continue;
     }
@@ -393,7 +411,8 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
                         .size_bytes = entry.size_bytes,
                         .runs = runs_.span().subspan(entry.first, entry.count),
                         .crc32 = entry.has_crc32 ? entry.crc32 : kUnknownCrc32,
-                        .codec = entry.is_deflated ? Codec::kDeflate : Codec::kStored};
+                        .codec = entry.is_deflated ? Codec::kDeflate : Codec::kStored,
+                        .made = made_of(entry)};
     if (auto visited = visit(found); !visited) return visited;
   }
   return {};

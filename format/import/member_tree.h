@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,7 +28,8 @@ class MemberTree {
   // A member of the archive that is `volume`. Its path begins in the folder `top`, a path without '.' and '..'.
   // A path that is named again has the later member, and one that other members need as a folder is a folder. A folder
   // that no member names has the owner and the time of the first member in it.
-  Result<void> Add(const Member& member, uint16_t volume, std::string_view top);
+  // `made`: the number of its content, which grows from file to file; none where it has no content.
+  Result<void> Add(const Member& member, uint16_t volume, std::string_view top, std::optional<uint64_t> made = {});
 
   // Puts all into `tables`: directories, nodes without content, names. REQUIRES: nothing is added later.
   Result<void> Finish();
@@ -40,8 +42,13 @@ class MemberTree {
     std::span<const MemberRun> runs = {};
     uint64_t crc32 = kUnknownCrc32;
     Codec codec = Codec::kStored;
+    std::optional<ExtentNumber> made = {};  // the extent of its content
   };
-  // Calls `visit` for each file that has bytes, in the order of their volumes and places. REQUIRES: Finish.
+  // Calls `place` for each file that has content, in the order of Add, with the number of that. It returns the extent
+  // that the content has. REQUIRES: Finish.
+  Result<void> PlaceMade(const std::function<Result<ExtentNumber>(NodeNumber node, uint64_t made)>& place);
+  // Calls `visit` for each file that has bytes, in the order of their volumes and places. REQUIRES: Finish, and
+  // PlaceMade where there is content.
   Result<void> ForEachFile(const std::function<Result<void>(const Content&)>& visit);
 
   // So many members were added, those with faults too.
@@ -59,6 +66,7 @@ class MemberTree {
     uint64_t first = 0;     // folder: its number; file: its first run; symlink, hard link: where the target begins
     uint64_t node = kNone;  // once it has one
     uint32_t crc32 = 0;
+    uint64_t made = kNone;  // the number of its content, and then the extent of that
     uint32_t attributes = 0;
     uint32_t count = 0;  // of runs, or of bytes of the target
     uint32_t names = 0;  // that the tree has for it

@@ -358,6 +358,7 @@ Result<void> TarReader::SetAttributes(Member& member) {
   member.mtime = EncodeMtime(mtime);
   EncodePaxXattrs(records_.xattrs, member.xattrs);
   member.crc32.reset();
+  member.content.clear();
   return {};
 }
 

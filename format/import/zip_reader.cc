@@ -186,6 +186,7 @@ Result<void> ZipReader::Read(ZipEntry& entry, Member& member) {
   member.mtime = EncodeMtime(extra.mtime ? *extra.mtime : DecodeDosTime(entry.dos_date, entry.dos_time));
   member.size_bytes = 0;
   member.codec = Codec::kStored;
+  member.content.clear();
   member.runs.clear();
   member.xattrs.clear();
   member.crc32.reset();

@@ -10,6 +10,7 @@
 
 #include "format/coding.h"
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/support/forged_beton.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/forged_tar.h"
 #include "tests/support/forged_zip.h"
@@ -205,6 +206,46 @@ void WriteZipSeeds(const std::string& folder) {
   for (const auto& [name, input] : ZipSeeds()) WriteFile(own + name, input);
 }
 
+// Files with every type of field.
+std::vector<Seed> BetonSeeds() {
+  const std::string f4 = R"([["", "<f4"]])";
+  ForgedBeton every(BetonDescriptor(BetonType::kFloat, "float") + BetonDescriptor(BetonType::kImage, "image") +
+                        BetonDescriptor(BetonType::kInt, "int") + BetonDescriptor(BetonType::kBytes, "bytes") +
+                        BetonDescriptor(BetonType::kJson, "json") +
+                        BetonDescriptor(BetonType::kArray, "array", ArrayArguments({2, 1}, f4)) +
+                        BetonDescriptor(BetonType::kTensor, "tensor", ArrayArguments({}, f4)),
+                    2, 80);
+  for (const uint64_t mode : {0, 1}) {
+    every.Add(Uint<8>(0x3FB999999999999A) + Uint<1>(mode) + Uint<2>(2) + Uint<2>(1) +
+              Uint<8>(every.Put("\xFF\xD8\xFF...")));
+    every.Add(std::string(3, '\0') + Uint<8>(7) + Uint<8>(every.Put("\x89PNG\r\n\x1A\n")) + Uint<8>(8));
+    every.Add(Uint<8>(every.Put(std::string("{}\0", 3))) + Uint<8>(3));
+    every.Add(Uint<8>(every.Put("8 bytes.")) + Uint<8>(every.Put("four")));
+  }
+  ForgedBeton numbers(BetonDescriptor(BetonType::kInt, "a") + BetonDescriptor(BetonType::kInt, "a"), 3, 16);
+  ForgedBeton image(BetonDescriptor(BetonType::kImage, "jpg"), 2, 13);
+  for (const uint64_t mode : {0, 1}) image.Add(Uint<1>(mode) + Uint<4>(0x10002) + Uint<8>(image.Put("pixels")));
+  ForgedBeton shared(BetonDescriptor(BetonType::kBytes, "b"), 2, 16);
+  const uint64_t place = shared.Put("shared");
+  for (int i = 0; i < 2; ++i) shared.Add(Uint<8>(place) + Uint<8>(6));
+  ForgedBeton objects(BetonDescriptor(BetonType::kArray, "o", ArrayArguments({2}, R"([["", "|O"]])")), 1, 8);
+  objects.Add(Uint<8>(objects.Put("objects")));
+  return {{"reads-every-type", every.bytes()},
+          {"reads-numbers", numbers.bytes()},
+          {"reads-images", image.bytes()},
+          {"reads-shared-data", shared.bytes()},
+          {"refuses-objects", objects.bytes()},
+          {"refuses-cut-table", image.bytes().substr(0, image.bytes().size() - 30)},
+          {"refuses-cut-data", image.bytes().substr(0, image.data_at() + 3)},
+          {"refuses-custom-type", ForgedBeton(BetonDescriptor(255, "c"), 1, 8).bytes()}};
+}
+
+void WriteBetonSeeds(const std::string& folder) {
+  const std::string own = folder + "/beton_reader/";
+  std::filesystem::create_directories(own);
+  for (const auto& [name, input] : BetonSeeds()) WriteFile(own + name, input);
+}
+
 }  // namespace
 }  // namespace quire
 
@@ -215,6 +256,7 @@ int main(int argc, char** argv) {
     WriteSeeds(arguments[1]);
     WriteTarSeeds(arguments[1]);
     WriteZipSeeds(arguments[1]);
+    WriteBetonSeeds(arguments[1]);
     return 0;
   }
   if (arguments.size() == 3 && arguments[0] == "expand") {

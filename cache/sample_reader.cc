@@ -209,6 +209,8 @@ Result<SampleBytes> SampleReader::Read(const Node& node, uint64_t offset, uint64
   return std::move(read.result);
 }
 
+void SampleReader::Cancel() { source_.Cancel(); }
+
 void SampleReader::Drain() { cache_->Drain(); }
 
 std::optional<uint64_t> SampleReader::FindFirstPage(const Node& node) const {

@@ -88,6 +88,8 @@ class SampleReader {
   // The page in which the bytes of a file begin; nothing where it has none, or where that cannot be told.
   [[nodiscard]] std::optional<uint64_t> FindFirstPage(const Node& node) const;
 
+  // Nobody misses what is under way, and nothing new comes: reads that take long end, with an error. Any thread.
+  void Cancel();
   // Returns once no read is under way and nothing is in flight. Reads may not be started meanwhile or later.
   void Drain();
 

@@ -10,8 +10,7 @@
 namespace quire {
 namespace {
 
-// A thread waits for the disk about as long as it decodes: two for each core keep both busy. Four at least, since a
-// long member that is read from its start on keeps one for seconds.
+// A thread waits for the disk about as long as it decodes: two for each core keep both busy.
 unsigned ChooseThreads() { return std::clamp(2 * std::thread::hardware_concurrency(), 4U, 64U); }
 
 }  // namespace
@@ -25,7 +24,8 @@ Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const Fi
 Result<std::unique_ptr<VolumeSource>> DecodingSource::Create(const Pack& pack, std::unique_ptr<VolumeSource> files,
                                                              int nice) {
   std::unique_ptr<DecodingSource> source(new DecodingSource(pack, std::move(files)));
-  if (auto started = source->threads_.Start(ChooseThreads(), nice); !started) return Propagate(std::move(started));
+  for (ReadThreads* const threads : {&source->threads_, &source->long_threads_})
+    if (auto started = threads->Start(ChooseThreads(), nice); !started) return Propagate(std::move(started));
   return source;
 }
 
@@ -42,6 +42,45 @@ void DecodingSource::Submit(VolumeRead* first) {
 
 std::string DecodingSource::Describe() const {
   return fmt::format("{}; {} threads decode", files_->Describe(), threads_.size());
+}
+
+std::optional<DecodingSource::MemberKey> DecodingSource::FindLong(const VolumeRead& read) const {
+  const auto number = pack_.FindLongMember(read.volume, read.offset);
+  return number ? std::optional(MemberKey(read.volume, *number)) : std::nullopt;
+}
+
+void DecodingSource::ReadShort(VolumeRead& read) {
+  if (!FindLong(read)) return Read(read);
+  read.next = nullptr;
+  long_threads_.Submit(&read);
+}
+
+// Those that come meanwhile are read by this thread too, since another one would only wait for it: in the order of
+// their places, as decoding goes.
+void DecodingSource::ReadLong(VolumeRead& read) {
+  const auto found = FindLong(read);
+  if (!found) return Read(read);  // its index cannot be read any more
+  const MemberKey key = *found;
+  {
+    const MutexLock lock(mutex_);
+    const auto [member, is_first] = waiting_.try_emplace(key);
+    if (!is_first) return member->second.Push(read);
+  }
+  for (VolumeRead* next = &read; next != nullptr;) {
+    const uint64_t offset = next->offset;
+    Read(*next);
+    const MutexLock lock(mutex_);
+    ReadQueue& waiting = waiting_[key];
+    // The nearest one behind, else the first of all.
+    const auto rank = [offset](const VolumeRead& other) { return std::pair(other.offset < offset, other.offset); };
+    next = waiting.first();
+    for (VolumeRead* other = next; other != nullptr; other = other->next)
+      if (rank(*other) < rank(*next)) next = other;
+    if (next == nullptr)
+      waiting_.erase(key);
+    else
+      waiting.TakeIf([next](const VolumeRead& other) { return &other == next; }, [](VolumeRead&) {});
+  }
 }
 
 void DecodingSource::Read(VolumeRead& read) const {

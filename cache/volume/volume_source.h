@@ -61,6 +61,10 @@ class VolumeSource {
   // what exceeds the source's depth queues in order.
   virtual void Submit(VolumeRead* first) = 0;
 
+  // Nobody waits any more for what is under way, and nothing new comes: reads that may take more than a second end,
+  // with -ECANCELED. Any thread.
+  virtual void Cancel() {}
+
   // The best size of one request: what is longer is better asked for in pieces of it, so that early bytes answer early.
   // A power of two, at most kPageBytes and at least alignment_bytes().
   [[nodiscard]] virtual uint32_t request_bytes() const = 0;

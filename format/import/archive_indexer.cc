@@ -223,7 +223,8 @@ class Indexer {
           [this](uint64_t number) -> Result<CodedMember> { return tables_.coded_members[number]; },
           [&file = archives_[tables_.volumes[volume].base - 1].file](uint64_t offset, std::span<std::byte> into) {
             return file.ReadExactly(offset, into);
-          }));
+          },
+          long_members_));
       first = end;
     }
     return opened;
@@ -319,6 +320,7 @@ class Indexer {
   OutputFile& output_;
   WorkerPool pool_;
   IndexTables tables_;
+  LongMembers long_members_;
   MemberTree tree_;  // of the archive whose turn it is, as made_
   MadeContent made_;
   std::vector<OpenedArchive> archives_;

@@ -2,8 +2,11 @@
 #include "format/pack/decoded_volume.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 #include <vector>
 
+#include "format/checksum.h"
 #include "format/pack/geometry.h"
 #include "format/pack/inflate.h"
 
@@ -17,28 +20,37 @@ constexpr uint64_t kTogetherBytes = kPageBytes;
 
 uint64_t StoredEnd(const CodedMember& member) { return member.stored_offset + member.stored_bytes; }
 
-void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64_t offset, std::span<std::byte> into) {
-  bool is_right = true;
-  if (into.size() == member.size_bytes) {
-    is_right = InflateWhole(stored, into);
-  } else {
-    static thread_local std::vector<std::byte> whole;
-    whole.resize(member.size_bytes);
-    is_right = InflateWhole(stored, whole);
-    if (is_right) std::ranges::copy(std::span(whole).subspan(offset, into.size()), into.begin());
+// Bytes that do not have the sum of `member`, in the place of what cannot be decoded.
+void FillWithWrong(const CodedMember& member, std::span<std::byte> whole) {
+  for (const std::byte wrong : {std::byte{0}, std::byte{1}}) {
+    std::ranges::fill(whole, wrong);
+    if (Crc32(whole) != member.crc32) return;
   }
-  if (!is_right) std::ranges::fill(into, std::byte{0});
+}
+
+void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64_t offset, std::span<std::byte> into) {
+  static thread_local std::vector<std::byte> buffer;
+  std::span<std::byte> whole = into;
+  if (into.size() != member.size_bytes) {
+    buffer.resize(member.size_bytes);
+    whole = buffer;
+  }
+  if (!InflateWhole(stored, whole)) FillWithWrong(member, whole);
+  if (whole.data() != into.data()) std::ranges::copy(whole.subspan(offset, into.size()), into.begin());
 }
 
 }  // namespace
 
 DecodedVolume::DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member,
-                             ReadStored read_stored)
+                             ReadStored read_stored, LongMembers& long_members)
     : volume_(volume),
       first_(first),
       end_(end),
       get_member_(std::move(get_member)),
-      read_stored_(std::move(read_stored)) {}
+      read_stored_([this, read = std::move(read_stored)](uint64_t offset, std::span<std::byte> into) -> Result<void> {
+        return is_cancelled_ ? SystemError(ECANCELED, "decoding") : read(offset, into);
+      }),
+      long_members_(long_members) {}
 
 Result<CodedMember> DecodedVolume::Get(uint64_t number) const {
   auto member = get_member_(number);
@@ -115,18 +127,17 @@ Result<void> DecodedVolume::ReadShort(std::span<const Part> parts) const {
 }
 
 Result<void> DecodedVolume::ReadLong(const Part& part) {
-  std::shared_ptr<LongMember> member;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = std::ranges::find(long_members_, part.number, [](const auto& entry) { return entry.first; });
-    if (found != long_members_.end())
-      long_members_.splice(long_members_.begin(), long_members_, found);
-    else
-      long_members_.emplace_front(part.number, std::make_shared<LongMember>(part.member));
-    if (long_members_.size() > kMostLongMembers) long_members_.pop_back();
-    member = long_members_.front().second;
-  }
-  return member->Read(part.offset, part.into, read_stored_);
+  auto read = long_members_.Get(volume_, part.number, part.member)->Read(part.offset, part.into, read_stored_);
+  long_members_.Trim();
+  return read;
+}
+
+std::optional<uint64_t> DecodedVolume::FindLong(uint64_t offset) const {
+  const auto number = FindFirst(offset);
+  if (!number || *number == end_) return std::nullopt;
+  const auto member = Get(*number);
+  const bool is_long = member && member->size_bytes > kPageBytes && member->offset <= offset;
+  return is_long ? std::optional(*number) : std::nullopt;
 }
 
 }  // namespace quire

@@ -3,37 +3,41 @@
 // Coded members.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <list>
-#include <memory>
+#include <optional>
 #include <span>
-#include <utility>
 
-#include "format/mutex.h"
 #include "format/pack/long_member.h"
 #include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {
 
-// Thread-safe. Memory: what was read of coded bytes last, up to 4 MiB a thread, and for each of the
-// kMostLongMembers that were read last up to 5 MiB of states.
+// Thread-safe. Memory: what was read of coded bytes last, up to 4 MiB a thread.
 class DecodedVolume {
  public:
-  static constexpr size_t kMostLongMembers = 8;
-
   using GetMember = std::function<Result<CodedMember>(uint64_t number)>;
 
   // Volume `volume`: members `first` to `end` - 1 of what `get_member` gives, in the order of their places. Where one
   // of them is of another volume, or out of that order, a read that meets it gives kCorrupt. `read_stored` reads the
-  // volume in which they lie.
-  DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored);
+  // volume in which they lie. `long_members`, which must outlive this, is that of all volumes.
+  DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored,
+                LongMembers& long_members);
 
   // Bytes from `offset` on; zeros where no member is. Blocks in I/O. Where a member of at most a page is damaged there
-  // are zeros in its place, which its extent's sum finds, so that no other member suffers; a longer one, which has its
+  // are bytes of another sum in its place, so that it is found and no other member suffers; a longer one, which has its
   // pages for itself, gives kCorrupt.
   Result<void> Read(uint64_t offset, std::span<std::byte> into);
+
+  // The member of more than a page that the byte at `offset` is of, whose reads wait for each other; empty where there
+  // is none, or where that cannot be known.
+  [[nodiscard]] std::optional<uint64_t> FindLong(uint64_t offset) const;
+
+  // Ends what is under way, which for a long member may take minutes, within a second, and all that comes later at
+  // once: SystemError(ECANCELED).
+  void Cancel() { is_cancelled_ = true; }
 
  private:
   // Of a read: the part of `into` that is for `member`, and where in the member it begins.
@@ -55,9 +59,8 @@ class DecodedVolume {
   const uint64_t end_;
   const GetMember get_member_;
   const ReadStored read_stored_;
-  Mutex mutex_;
-  std::list<std::pair<uint64_t, std::shared_ptr<LongMember>>> long_members_
-      QUIRE_GUARDED_BY(mutex_);  // last used first
+  LongMembers& long_members_;
+  std::atomic<bool> is_cancelled_ = false;
 };
 
 }  // namespace quire

@@ -38,10 +38,29 @@ Result<void> LongMember::Keep(const InflateStream& stream) {
   auto copy = stream.Copy();
   if (!copy) return Propagate(std::move(copy));
   states_.emplace(stream.size_bytes(), *std::move(copy));
-  if (states_.size() <= kMostStates) return {};
-  spacing_bytes_ *= 2;
-  std::erase_if(states_,
-                [this](const auto& state) QUIRE_REQUIRES(mutex_) { return state.first % spacing_bytes_ != 0; });
+  if (states_.size() > kMostStates) {
+    spacing_bytes_ *= 2;
+    std::erase_if(states_,
+                  [this](const auto& state) QUIRE_REQUIRES(mutex_) { return state.first % spacing_bytes_ != 0; });
+  }
+  state_count_ = states_.size();
+  return {};
+}
+
+void LongMember::DropStates() {
+  const MutexLock lock(mutex_);
+  states_.clear();
+  state_count_ = 0;
+}
+
+Result<void> LongMember::ReadPiece(const InflateStream& stream, std::span<const std::byte>& stored,
+                                   const ReadStored& read_stored) {
+  static thread_local std::vector<std::byte> buffer(kStoredPieceBytes);
+  const uint64_t left_bytes = member_.stored_bytes - stream.stored_bytes();
+  const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), left_bytes));
+  if (piece.empty()) return {};
+  if (auto read = read_stored(member_.stored_offset + stream.stored_bytes(), piece); !read) return read;
+  stored = piece;
   return {};
 }
 
@@ -50,16 +69,12 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
   const MutexLock lock(mutex_);
   auto stream = Begin(offset);
   if (!stream) return Propagate(std::move(stream));
-  static thread_local std::vector<std::byte> stored_piece(kStoredPieceBytes);
   static thread_local std::vector<std::byte> passed_piece(kPassedPieceBytes);
   std::span<const std::byte> stored;
   while (stream->size_bytes() < end) {
-    const uint64_t left_bytes = member_.stored_bytes - stream->stored_bytes();
-    if (stored.empty() && left_bytes > 0) {
-      const auto piece = std::span(stored_piece).first(std::min<uint64_t>(stored_piece.size(), left_bytes));
-      if (auto read = read_stored(member_.stored_offset + stream->stored_bytes(), piece); !read) return read;
-      stored = piece;
-    }
+    if (stored.empty())
+      if (auto read = ReadPiece(*stream, stored, read_stored); !read) return read;
+    const bool is_out_of_bytes = stored.empty();
     const uint64_t at = stream->size_bytes();
     const uint64_t next_page = AlignDown(at, kPageBytes) + kPageBytes;
     const auto room = at < offset ? std::span<std::byte>(passed_piece)
@@ -68,15 +83,61 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
     const auto inflated = stream->Inflate(stored, room);
     if (!inflated) return std::unexpected(inflated.error());
     // The last bytes taken may stand for many that are still to be given.
-    if (left_bytes == 0 && *inflated == 0) return Corrupt("its deflated bytes end early");
+    if (is_out_of_bytes && *inflated == 0) return Corrupt("its deflated bytes end early");
     if (stream->has_ended() && stream->size_bytes() < member_.size_bytes)
       return Corrupt("its deflated bytes are {} inflated ones instead of {}", stream->size_bytes(), member_.size_bytes);
     if (auto kept = Keep(*stream); !kept) return kept;
   }
-  if (end == member_.size_bytes && stream->crc32() != member_.crc32)
-    return Corrupt("its {} bytes do not have the sum that the archive states", member_.size_bytes);
+  if (end == member_.size_bytes)
+    if (auto checked = CheckEnd(*stream, stored, read_stored); !checked) return checked;
   latest_ = *std::move(stream);
   return {};
+}
+
+Result<void> LongMember::CheckEnd(InflateStream& stream, std::span<const std::byte> stored,
+                                  const ReadStored& read_stored) {
+  if (stream.crc32() != member_.crc32)
+    return Corrupt("its {} bytes do not have the sum that the archive states", member_.size_bytes);
+  std::byte further{};
+  while (!stream.has_ended()) {
+    if (stored.empty())
+      if (auto read = ReadPiece(stream, stored, read_stored); !read) return read;
+    if (stored.empty()) return Corrupt("its deflated bytes end early");
+    const auto inflated = stream.Inflate(stored, std::span(&further, 1));
+    if (!inflated) return std::unexpected(inflated.error());
+    if (*inflated > 0) return Corrupt("its deflated bytes are more than {} inflated ones", member_.size_bytes);
+  }
+  return {};
+}
+
+std::shared_ptr<LongMember> LongMembers::Get(uint16_t volume, uint64_t number, const CodedMember& member) {
+  const MutexLock lock(mutex_);
+  const std::pair key(volume, number);
+  if (const auto found = places_.find(key); found != places_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return entries_.front().member;
+  }
+  entries_.push_front({.key = key, .member = std::make_shared<LongMember>(member)});
+  places_.emplace(key, entries_.begin());
+  if (entries_.size() > kMostMembers) {
+    places_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+  return entries_.front().member;
+}
+
+void LongMembers::Trim() {
+  std::vector<std::shared_ptr<LongMember>> dropped;
+  {
+    const MutexLock lock(mutex_);
+    size_t states = 0;
+    for (const Entry& entry : entries_) {
+      states += entry.member->states();
+      if (states > kMostStates && entry.member->states() > 0) dropped.push_back(entry.member);
+    }
+  }
+  // Without the lock: a read of one of them may be under way.
+  for (const auto& member : dropped) member->DropStates();
 }
 
 }  // namespace quire

@@ -128,7 +128,8 @@ void Pack::OpenDecoded(uint16_t volume) {
       volume, members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
       [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
         return file.ReadExactly(offset, into);
-      });
+      },
+      long_members_);
 }
 
 const VolumeFile& Pack::FileOf(uint16_t volume) const {

@@ -45,6 +45,14 @@ class Pack {
     return volume > 0 && others_[volume - 1].record.kind == VolumeKind::kDecoded;
   }
   [[nodiscard]] bool has_decoded() const { return !decoded_.empty(); }
+  // What is read at `offset` of a decoded volume; decoded_volume.h says what of it. REQUIRES: it can be had.
+  [[nodiscard]] std::optional<uint64_t> FindLongMember(uint16_t volume, uint64_t offset) const {
+    return decoded_.at(volume)->FindLong(offset);
+  }
+  // Ends all reads of decoded volumes, for good.
+  void CancelDecoding() const {
+    for (const auto& [number, volume] : decoded_) volume->Cancel();
+  }
   // The file of a volume that has one, or why there is none.
   [[nodiscard]] Result<int> GetVolumeFd(uint16_t volume) const;
   [[nodiscard]] VolumeFds volume_fds() const;
@@ -79,6 +87,7 @@ class Pack {
   [[nodiscard]] const VolumeFile& FileOf(uint16_t volume) const;
 
   std::vector<VolumeFile> others_;  // volumes 1 and up
+  LongMembers long_members_;
   std::unordered_map<uint16_t, std::unique_ptr<DecodedVolume>> decoded_;
 };
 

@@ -59,6 +59,7 @@ void SampleReads::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcep
 }
 
 void SampleReads::Drain() {
+  samples_.Cancel();
   parked_.WaitUntilNone();
   samples_.Drain();
 }

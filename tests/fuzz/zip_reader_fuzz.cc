@@ -46,6 +46,7 @@ void CheckMember(const Member& member, uint64_t archive_bytes, std::vector<Membe
 void Inflate(const File& file, const Member& member) {
   const MemberRun& run = member.runs.front();
   if (member.size_bytes > kMostInflatedBytes) return;
+  LongMembers long_members;
   DecodedVolume volume(
       0, 0, 1,
       [&](uint64_t) -> Result<CodedMember> {
@@ -54,7 +55,7 @@ void Inflate(const File& file, const Member& member) {
                            .stored_bytes = run.length_bytes,
                            .crc32 = *member.crc32};
       },
-      [&](uint64_t offset, std::span<std::byte> into) { return file.ReadExactly(offset, into); });
+      [&](uint64_t offset, std::span<std::byte> into) { return file.ReadExactly(offset, into); }, long_members);
   std::vector<std::byte> whole(member.size_bytes);
   const auto is_whole = volume.Read(0, whole).has_value();
   const uint64_t middle = member.size_bytes / 2;

@@ -9,6 +9,7 @@ import pathlib
 import random
 import struct
 import subprocess
+import time
 import zipfile
 import zlib
 
@@ -215,6 +216,50 @@ def test_a_bomb_is_a_large_file_and_no_memory(scratch, mount, quire):
     lie = scratch / 'lie.zip'
     lie.write_bytes(data)
     quire('index', lie, '-o', scratch / 'lie.quire', status=1).says('more than deflate can do')
+
+
+def endless(path, size, others):
+    """A member `bomb` of `size` zeros, which takes no time to make; its sum is wrong. Before it stand `others`."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    data = piece * (size >> 20) + packer.flush()
+    make_zip(path, others | {'bomb': b''})
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo('bomb').header_offset
+    extra = struct.pack('<HHQQ', 1, 16, size, len(data))
+    head = struct.pack('<IHHHHHIIIHH', 0x04034b50, 45, 0, 8, 0, 33, 1, 0xffffffff, 0xffffffff, 4, len(extra)) + b'bomb' + extra
+    whole = path.read_bytes()
+    central = whole[whole.index(b'PK\x01\x02'):whole.index(b'PK\x05\x06')]
+    central = central[:central.rindex(b'PK\x01\x02')] + struct.pack(
+        '<IHHHHHHIIIHHHHHII', 0x02014b50, 45, 45, 0, 8, 0, 33, 1, 0xffffffff, 0xffffffff, 4, len(extra), 0, 0, 0, 0,
+        at) + b'bomb' + extra
+    count = len(others) + 1
+    offset = at + len(head) + len(data)
+    path.write_bytes(whole[:at] + head + data + central +
+                     struct.pack('<IHHHHIIH', 0x06054b50, 0, 0, count, count, len(central), offset, 0))
+    return path
+
+
+def test_a_long_decode_holds_up_nobody_else_and_no_umount(scratch, mount):
+    others = {f'{i}': text(5000, i) for i in range(20)} | {'long': text(3 * PAGE, 1)}
+    size = 48 << 30
+    archive = endless(scratch / 'a.zip', size, others)
+    mounted = mount(archive)
+    assert (mounted / 'bomb').stat().st_size == size
+    readers = [subprocess.Popen(['dd', f'if={mounted / "bomb"}', 'of=/dev/null', 'bs=4096', 'count=1',
+                                 f'skip={(size >> 12) - 1 - i * 100_000}'], stderr=subprocess.DEVNULL) for i in range(12)]
+    time.sleep(1)
+    begun = time.monotonic()
+    for name, data in others.items():
+        assert (mounted / name).read_bytes() == data
+    assert time.monotonic() - begun < 20
+    for reader in readers:
+        assert reader.poll() is None, 'the decode was too short to hold up anybody'
+        reader.kill()
+        reader.wait()
+    begun = time.monotonic()
+    mounted.unmount()
+    assert time.monotonic() - begun < 10
 
 
 def test_members_are_repacked_and_exported(scratch, quire):

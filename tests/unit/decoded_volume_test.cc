@@ -79,7 +79,8 @@ class DecodedVolumeTest : public testing::Test {
             if (offset + into.size() > archive_.size()) return Corrupt("truncated");
             std::ranges::copy(AsBytes(archive_).subspan(offset, into.size()), into.begin());
             return {};
-          });
+          },
+          long_members_);
     return *volume_;
   }
 
@@ -96,6 +97,8 @@ class DecodedVolumeTest : public testing::Test {
   bool is_disk_broken_ = false;
   std::atomic<uint64_t> reads_ = 0;
   std::atomic<uint64_t> read_bytes_ = 0;
+
+  LongMembers long_members_;
 
  private:
   std::unique_ptr<DecodedVolume> volume_;
@@ -130,13 +133,22 @@ TEST_F(DecodedVolumeTest, BytesBetweenMembersAreNotReadWhereTheyAreMany) {
   EXPECT_LT(read_bytes_, 6000U);
 }
 
-TEST_F(DecodedVolumeTest, ADamagedMemberIsZerosAndNoOtherSuffers) {
+TEST_F(DecodedVolumeTest, ADamagedMemberIsOtherBytesAndNoOtherSuffers) {
   for (unsigned i = 0; i < 3; ++i) Add(TextOf(3000, i));
   const CodedMember& damaged = members_[1];
   std::string expected = decoded_;
   expected.replace(damaged.offset, damaged.size_bytes, damaged.size_bytes, '\0');
   archive_[damaged.stored_offset] = '\x07';  // a block of the type that is none
   EXPECT_EQ(Read(0, decoded_.size()).value(), expected);
+}
+
+// The sum of what stands in its place must not be the one that is looked for.
+TEST_F(DecodedVolumeTest, ADamagedMemberThatWouldBeZerosIsSomethingElse) {
+  const std::string zeros(3000, '\0');
+  Add(zeros);
+  archive_[members_[0].stored_offset] = '\x07';
+  EXPECT_EQ(Read(0, 3000).value(), std::string(3000, '\1'));
+  EXPECT_EQ(Read(100, 10).value(), std::string(10, '\1'));
 }
 
 TEST_F(DecodedVolumeTest, AMemberOfAnotherSizeThanItSaysIsDamaged) {
@@ -173,7 +185,7 @@ TEST_F(DecodedVolumeTest, ALongMemberGoesOnFromWhereItWasReadBefore) {
 }
 
 TEST_F(DecodedVolumeTest, ALongMemberIsReadByManyAtOnce) {
-  for (unsigned i = 0; i < DecodedVolume::kMostLongMembers + 2; ++i) Add(TextOf(3 * kPageBytes + 5, i));
+  for (unsigned i = 0; i < 5; ++i) Add(TextOf(3 * kPageBytes + 5, i));
   volume();
   std::vector<std::jthread> threads;
   for (unsigned thread = 0; thread < 4; ++thread) {
@@ -223,6 +235,53 @@ TEST_F(DecodedVolumeTest, ALongMemberThatInflatesToOtherBytesHasAnotherSum) {
   EXPECT_TRUE(Read(0, 1000).has_value()) << "nobody can know yet";
   EXPECT_EQ(Read(2 * kPageBytes, kPageBytes).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(Read(3 * kPageBytes - 1, 1).error().code, ErrorCode::kCorrupt) << "each time";
+}
+
+// As short ones are.
+TEST_F(DecodedVolumeTest, ALongMemberMustEndWithItsStream) {
+  for (const unsigned kind : {0U, 1U, 2U}) {
+    const std::string text = TextOf(3 * kPageBytes, kind);
+    Add(text);
+    if (kind == 1) --members_.back().stored_bytes;
+    if (kind == 2) {  // it declares less than the stream has
+      --members_.back().size_bytes;
+      members_.back().crc32 = Crc32(AsBytes(std::string_view(text).substr(0, text.size() - 1)));
+    }
+  }
+  for (const CodedMember& member : members_)
+    EXPECT_EQ(Read(member.offset + member.size_bytes - 5, 5).has_value(), &member == &members_.front());
+}
+
+TEST_F(DecodedVolumeTest, ManyLongMembersAreReadSideBySide) {
+  const std::string text = TextOf(6 * kPageBytes, 1);
+  for (unsigned i = 0; i < 12; ++i) Add(text, 1);
+  for (uint64_t page = 0; page < 6; ++page)
+    for (const CodedMember& member : members_)
+      EXPECT_TRUE(Read(member.offset + page * kPageBytes, 1000).value() == text.substr(page * kPageBytes, 1000));
+  EXPECT_LT(read_bytes_, 2 * archive_.size()) << "each goes on where it was";
+}
+
+TEST_F(DecodedVolumeTest, StatesOfAllLongMembersAreFew) {
+  const std::string zeros(LongMember::kMostStates * kPageBytes, '\0');
+  for (unsigned i = 0; i < 5; ++i) Add(zeros, 1);
+  size_t states = 0;
+  for (unsigned i = 0; i < 5; ++i) {
+    EXPECT_TRUE(Read(members_[i].offset + zeros.size() - 10, 10).has_value());
+    states = 0;
+    for (unsigned k = 0; k < 5; ++k) states += long_members_.Get(0, k, members_[k])->states();
+    EXPECT_LE(states, LongMembers::kMostStates);
+  }
+  EXPECT_GT(states, LongMembers::kMostStates / 2);
+}
+
+TEST_F(DecodedVolumeTest, ReadsEndWhenTheyAreCancelled) {
+  const std::string zeros(200 << 20, '\0');
+  Add(zeros, 1);
+  std::jthread canceller([this] {
+    while (reads_ == 0) std::this_thread::yield();
+    volume().Cancel();
+  });
+  EXPECT_EQ(Read(zeros.size() - 10, 10).error().system_errno, ECANCELED);
 }
 
 TEST_F(DecodedVolumeTest, ALongMemberThatEndsEarlyIsDamaged) {

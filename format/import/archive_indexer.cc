@@ -26,6 +26,7 @@
 #include "format/write/index_writer.h"
 #include "format/write/leftovers.h"
 #include "format/write/output_file.h"
+#include "format/write/resident_limit.h"
 
 namespace quire {
 namespace {
@@ -254,7 +255,11 @@ class Indexer {
   }
 
   Result<void> MakeSums() {
-    for (const Extent& extent : tables_.extents.span()) options_.progress->bytes_total += extent.length_bytes;
+    ResidentLimit resident;
+    for (const Extent& extent : tables_.extents.span()) {
+      if (resident.IsReached()) tables_.LetGo();
+      options_.progress->bytes_total += extent.length_bytes;
+    }
     const uint64_t count = tables_.extents.size();
     const auto decoded = OpenDecoded();
     auto made = pool_.ForEach((count + kExtentsPerTask - 1) / kExtentsPerTask, [&](uint64_t task) -> Result<void> {
@@ -263,6 +268,7 @@ class Indexer {
       for (uint64_t number = task * kExtentsPerTask; number < end; ++number) {
         if (options_.interrupted != nullptr && *options_.interrupted)
           return MakeError(ErrorCode::kInterrupted, "interrupted");
+        if (resident.IsReached()) tables_.LetGo();
         Extent& extent = tables_.extents[number];
         if (extent.volume == 0) {  // which has its sum
           options_.progress->bytes_done += extent.length_bytes;

@@ -57,13 +57,24 @@ MemberTree::MemberTree(IndexTables& tables, const std::string& spool_folder, Arc
       table_(kLeastTable, kNone),
       children_(spool_folder) {}
 
+void MemberTree::LimitResident() const {
+  if (!resident_.IsReached()) return;
+  tables_.LetGo();
+  entries_.LetGo();
+  texts_.LetGo();
+  runs_.LetGo();
+  folders_.LetGo();
+  children_.LetGo();
+}
+
 std::string_view MemberTree::NameOf(const Entry& entry) const {
+  LimitResident();  // every loop over all entries that is not sequential looks at names
   return {texts_.span().data() + entry.name_offset, entry.name_bytes};
 }
 
 std::string MemberTree::PathOf(const Entry& entry) const {
   std::vector<std::string_view> upwards;
-  for (const Entry* at = &entry; at->folder != kNone; at = &entries_[folders_[at->folder]])
+  for (const Entry* at = &entry; at->folder != kNone; at = &entries_[folders_[at->folder].entry])
     upwards.push_back(NameOf(*at));
   return JoinUpwards(upwards);
 }
@@ -89,17 +100,18 @@ uint64_t MemberTree::HashOf(uint64_t folder, std::string_view name) const {
 }
 
 uint64_t MemberTree::FindFolder(uint64_t folder, std::string_view name) const {
-  for (uint64_t at = HashOf(folder, name);; ++at) {
+  const uint64_t hash = HashOf(folder, name);
+  for (uint64_t at = hash;; ++at) {
     const uint64_t found = table_[at % table_.size()];
     if (found == kNone) return kNone;
-    const Entry& entry = entries_[folders_[found]];
+    if (folders_[found].hash != hash) continue;
+    const Entry& entry = entries_[folders_[found].entry];
     if (entry.folder == folder && NameOf(entry) == name) return found;
   }
 }
 
 void MemberTree::PutIntoTable(uint64_t folder) {
-  const Entry& entry = entries_[folders_[folder]];
-  uint64_t at = HashOf(entry.folder, NameOf(entry)) % table_.size();
+  uint64_t at = folders_[folder].hash % table_.size();
   while (table_[at] != kNone) at = (at + 1) % table_.size();
   table_[at] = folder;
 }
@@ -114,7 +126,8 @@ Result<uint64_t> MemberTree::MakeFolder(uint64_t folder, std::string_view name, 
   entry.attributes = *own;
   const auto added = AddEntry(folder, name, entry);
   if (!added) return added;
-  if (auto kept = folders_.Append(*added); !kept) return Propagate(std::move(kept));
+  if (auto kept = folders_.Append({.entry = *added, .hash = HashOf(folder, name)}); !kept)
+    return Propagate(std::move(kept));
   if (folder == kNone) return number;  // nobody looks for the root
   if (2 * folders_.size() > table_.size()) {
     table_.assign(2 * table_.size(), kNone);
@@ -143,6 +156,7 @@ Result<uint64_t> MemberTree::MakeFolders(std::span<const std::string_view> names
 Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_view top,
                              std::optional<uint64_t> made) {
   ++members_;
+  LimitResident();
   std::vector<std::string_view> names;
   if (auto split = SplitMemberPath(top, names); !split) return split;
   if (auto split = SplitMemberPath(member.path, names); !split) {
@@ -160,7 +174,7 @@ Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_
   if (member.kind == MemberKind::kDirectory) {
     const auto folder = MakeFolders(names, entry);
     if (!folder) return std::unexpected(folder.error());
-    Entry& own = entries_[folders_[*folder]];
+    Entry& own = entries_[folders_[*folder].entry];
     own.mtime = entry.mtime;
     own.attributes = entry.attributes;
     return {};
@@ -216,14 +230,20 @@ std::span<MemberTree::Child> MemberTree::ChildrenOf(uint64_t folder) {
 
 Result<void> MemberTree::SortChildren() {
   begins_.assign(folders_.size() + 1, 0);
-  for (const Entry& entry : entries_.span())
+  for (const Entry& entry : entries_.span()) {
+    LimitResident();
     if (entry.folder != kNone) ++begins_[entry.folder + 1];
+  }
   for (uint64_t folder = 0; folder < folders_.size(); ++folder) begins_[folder + 1] += begins_[folder];
-  for (uint64_t i = 0; i < begins_.back(); ++i)
+  for (uint64_t i = 0; i < begins_.back(); ++i) {
+    LimitResident();
     if (auto added = children_.Append(Child()); !added) return added;
+  }
   std::vector<uint64_t> next(begins_.begin(), begins_.end() - 1);
-  for (uint64_t number = 0; number < entries_.size(); ++number)
+  for (uint64_t number = 0; number < entries_.size(); ++number) {
+    LimitResident();
     if (entries_[number].folder != kNone) children_[next[entries_[number].folder]++].entry = number;
+  }
   for (uint64_t folder = 0; folder < folders_.size(); ++folder) SortFolder(ChildrenOf(folder));
   return {};
 }
@@ -272,6 +292,7 @@ uint64_t MemberTree::FindLinked(uint64_t link) {
 // is known by then.
 void MemberTree::ResolveLinks() {
   for (uint64_t number = 0; number < entries_.size(); ++number) {
+    LimitResident();
     Entry& entry = entries_[number];
     if (entry.kind != MemberKind::kHardLink) continue;
     uint64_t linked = FindLinked(number);
@@ -328,7 +349,7 @@ Result<void> MemberTree::AddNode(uint64_t number) {
 }
 
 Result<void> MemberTree::AddNodes() {
-  if (auto root = AddNode(folders_[0]); !root) return root;
+  if (auto root = AddNode(folders_[0].entry); !root) return root;
   for (uint64_t number = 0; number < queue_.size(); ++number) {
     const uint64_t first_child = tables_.nodes.size();
     tables_.directories[number].first_child = first_child;
@@ -352,9 +373,11 @@ Result<void> MemberTree::AddNodes() {
 }
 
 Result<void> MemberTree::AddFurtherNames() {
-  for (const Entry& entry : entries_.span())
+  for (const Entry& entry : entries_.span()) {
+    LimitResident();
     if (entry.names > 1)
       if (auto set = tables_.SetLinks(entry.node, entry.names); !set) return set;
+  }
   return {};
 }
 
@@ -385,11 +408,13 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
   };
   // In the order of the entries, which is that of a tar; of other archives it is sorted. The children are done with.
   const auto place_of = [&](const Child& child) {
+    LimitResident();
     const Entry& entry = entries_[child.entry];
     return std::pair(entry.volume, runs_[entry.first].offset);
   };
   children_.Truncate(0);
   for (uint64_t number = 0; number < entries_.size(); ++number) {
+    LimitResident();
     const Entry& entry = entries_[number];
     if (entry.kind != MemberKind::kFile || entry.node == kNone || entry.size_bytes == 0) continue;
     if (entry.count == 0) {
@@ -405,6 +430,7 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
   const std::span files(&children_[0], children_.size());
   if (!std::ranges::is_sorted(files, {}, place_of)) std::ranges::sort(files, {}, place_of);
   for (const Child& file : files) {
+    LimitResident();
     const Entry& entry = entries_[file.entry];
     const Content found{.node = entry.node,
                         .volume = entry.volume,

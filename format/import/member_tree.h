@@ -15,14 +15,16 @@
 #include "format/import/archive.h"
 #include "format/result.h"
 #include "format/write/index_tables.h"
+#include "format/write/resident_limit.h"
 #include "format/write/spool.h"
 
 namespace quire {
 
 class MemberTree {
  public:
-  // `tables` must outlive it. What is large is spooled to `spool_folder`: memory is 16 bytes a folder. `on_fault` is
-  // told of each member that has no place in a tree, and why.
+  // `tables` must outlive it. What is large is spooled to `spool_folder`, and of spools and tables little more than
+  // ResidentLimit says stays resident, where the members of a folder stand together in their archive. Other memory is
+  // 16 bytes a folder. `on_fault` is told of each member that has no place in a tree, and why.
   MemberTree(IndexTables& tables, const std::string& spool_folder, ArchiveReader::OnFault on_fault);
 
   // A member of the archive that is `volume`. Its path begins in the folder `top`, a path without '.' and '..'.
@@ -76,6 +78,11 @@ class MemberTree {
     bool has_crc32 = false;
     bool is_deflated = false;
   };
+  // The hash is kept, so that a table of folders that grows looks at none of their names.
+  struct Folder {
+    uint64_t entry = 0;
+    uint64_t hash = 0;  // of its place and name
+  };
   // In a folder; `key` orders names as far as it goes.
   struct Child {
     uint64_t key = 0;
@@ -93,6 +100,8 @@ class MemberTree {
   void PutIntoTable(uint64_t folder);
   [[nodiscard]] uint64_t HashOf(uint64_t folder, std::string_view name) const;
 
+  // For loops over many entries: keeps what is resident bounded.
+  void LimitResident() const;
   Result<void> SortChildren();
   void SortFolder(std::span<Child> children) const;
   [[nodiscard]] std::span<Child> ChildrenOf(uint64_t folder);
@@ -107,10 +116,11 @@ class MemberTree {
 
   IndexTables& tables_;
   const ArchiveReader::OnFault on_fault_;
+  mutable ResidentLimit resident_;
   Spool<Entry> entries_;
   Spool<char> texts_;  // names, and targets of links
   Spool<MemberRun> runs_;
-  Spool<uint64_t> folders_;       // by folder: its entry
+  Spool<Folder> folders_;
   std::vector<uint64_t> table_;   // folders by the hash of their place and name, open addressing; kNone: free
   Spool<Child> children_;         // those of a folder stand together, once sorted
   std::vector<uint64_t> begins_;  // by folder: its first child; and the end of all

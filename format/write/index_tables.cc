@@ -20,6 +20,15 @@ IndexTables::IndexTables(const std::string& spool_folder)
       xattrs(spool_folder),
       coded_members(spool_folder) {}
 
+void IndexTables::LetGo() const {
+  directories.LetGo();
+  nodes.LetGo();
+  extents.LetGo();
+  segments.LetGo();
+  names.LetGo();
+  xattrs.LetGo();
+}
+
 size_t IndexTables::AttributesHash::operator()(const Attributes& key) const {
   std::array<std::byte, 32> record = {};
   Encode(key, record);

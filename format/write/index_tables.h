@@ -29,6 +29,9 @@ struct IndexTables {
   Spool<char> xattrs;
   Spool<CodedMember> coded_members;
 
+  // As Spool has it, of all spools: for loops over many records, where ResidentLimit says so.
+  void LetGo() const;
+
   // The record number of `wanted`, which is added unless an equal one is there.
   Result<uint32_t> InternAttributes(const Attributes& wanted);
   // Gives a node a number of links. REQUIRES: it has attributes.

@@ -10,16 +10,21 @@
 #include "format/checksum.h"
 #include "format/pack/block_tree.h"
 #include "format/rounding.h"
+#include "format/write/resident_limit.h"
 
 namespace quire {
 namespace {
 
 constexpr size_t kWriteBytes = 16 * kBlockBytes;
 
-// Appends to one level of the index, block by block, and keeps the blocks' sums.
+// Appends to one level of the index, block by block, and keeps the blocks' sums. What was appended of `tables` does not
+// stay resident.
 class BlockSink {
  public:
-  BlockSink(const File& file, uint64_t offset) : file_(file), offset_(offset) { pending_.reserve(kWriteBytes); }
+  BlockSink(const IndexTables& tables, const File& file, uint64_t offset)
+      : tables_(tables), file_(file), offset_(offset) {
+    pending_.reserve(kWriteBytes);
+  }
 
   Result<void> Append(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
@@ -48,12 +53,14 @@ class BlockSink {
     }
     flushed_bytes_ += pending_.size();
     pending_.clear();
+    tables_.LetGo();
     return {};
   }
 
   [[nodiscard]] const std::vector<uint64_t>& sums() const { return sums_; }
 
  private:
+  const IndexTables& tables_;
   const File& file_;
   const uint64_t offset_;
   std::vector<std::byte> pending_;  // whole blocks, but for the last flush
@@ -96,7 +103,9 @@ Result<void> AppendSection(Section section, const IndexTables& tables, BlockSink
 }
 
 void CountNodes(const IndexTables& tables, Superblock& superblock) {
+  ResidentLimit resident;
   for (const Node& node : tables.nodes.span()) {
+    if (resident.IsReached()) tables.LetGo();
     if (node.is_sample()) {
       ++superblock.samples;
       superblock.sample_bytes +=
@@ -105,7 +114,10 @@ void CountNodes(const IndexTables& tables, Superblock& superblock) {
     if (node.kind == NodeKind::kSymlink) ++superblock.symlinks;
     if (node.kind == NodeKind::kHardLink) ++superblock.hard_links;
   }
-  for (const Extent& extent : tables.extents.span()) superblock.stored_bytes += extent.length_bytes;
+  for (const Extent& extent : tables.extents.span()) {
+    if (resident.IsReached()) tables.LetGo();
+    superblock.stored_bytes += extent.length_bytes;
+  }
 }
 
 uint64_t RecordsOf(Section section, const IndexTables& tables) {
@@ -150,7 +162,7 @@ void DescribeIndex(const IndexTables& tables, Superblock& superblock) {
 
 Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock& superblock) {
   DescribeIndex(tables, superblock);
-  BlockSink body(file, superblock.index_offset);
+  BlockSink body(tables, file, superblock.index_offset);
   for (size_t i = 0; i < kSectionCount; ++i) {
     const auto section = static_cast<Section>(i);
     if (IsOptional(section) && superblock.section(section).bytes == 0) continue;
@@ -163,7 +175,7 @@ Result<void> WriteIndex(const IndexTables& tables, const File& file, Superblock&
   std::vector<uint64_t> sums = body.sums();
   const BlockTreeGeometry geometry(superblock.body_bytes);
   for (size_t level = 1; level < geometry.levels.size(); ++level) {
-    BlockSink sink(file, superblock.index_offset + geometry.levels[level].offset);
+    BlockSink sink(tables, file, superblock.index_offset + geometry.levels[level].offset);
     if (auto added = sink.Append(std::as_bytes(std::span(sums))); !added) return added;
     if (auto flushed = sink.Flush(); !flushed) return flushed;
     sums = sink.sums();

@@ -20,6 +20,11 @@ SpoolFile::~SpoolFile() {
   if (data_ != nullptr) munmap(data_, capacity_bytes_);
 }
 
+void SpoolFile::LetGo() const {
+  // Of a shared mapping nothing is lost: what was written is in the file.
+  if (data_ != nullptr) madvise(data_, capacity_bytes_, MADV_DONTNEED);
+}
+
 Result<void> SpoolFile::Grow(uint64_t bytes) {
   if (!file_.is_open()) {
     auto file = OpenUnnamed(folder_);

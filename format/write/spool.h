@@ -28,6 +28,9 @@ class SpoolFile {
   // Makes room for `bytes` in all; addresses given out before become invalid.
   Result<void> Reserve(uint64_t bytes) { return bytes <= capacity_bytes_ ? Result<void>() : Grow(bytes); }
   [[nodiscard]] std::byte* data() const { return data_; }
+  // Takes its pages out of the memory of this process; the kernel keeps them as it keeps those of any file. Beside
+  // other threads that read or write elements, not beside Reserve.
+  void LetGo() const;
 
  private:
   Result<void> Grow(uint64_t bytes);
@@ -57,6 +60,8 @@ class Spool {
     assert(size <= size_);
     size_ = size;
   }
+
+  void LetGo() const { file_.LetGo(); }
 
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <fstream>
+
 #include "format/pack/path_resolver.h"
 #include "format/pack/verifier.h"
 #include "format/write/directory_tree.h"
@@ -35,11 +37,32 @@ TEST(IndexTables, EqualXattrListsAreKeptOnce) {
   EXPECT_NE(a, b);
 }
 
+uint64_t FilePagesOfProcess() {
+  uint64_t pages = 0;
+  std::ifstream file("/proc/self/statm");
+  file >> pages >> pages >> pages;
+  return pages;
+}
+
 TEST(Spool, GrowsAndKeepsItsElements) {
   const TemporaryFolder folder;
   Spool<uint64_t> spool(folder.path());
   for (uint64_t i = 0; i < 1'000'000; ++i) OkOrDie(spool.Append(i * 3));
   for (uint64_t i = 0; i < spool.size(); i += 997) EXPECT_EQ(spool[i], i * 3);
+}
+
+TEST(Spool, WhatIsLetGoIsNotLost) {
+  const TemporaryFolder folder;
+  Spool<uint64_t> spool(folder.path());
+  spool.LetGo();
+  for (uint64_t i = 0; i < 1'000'000; ++i) {
+    OkOrDie(spool.Append(i * 3));
+    if (i == 250'000) spool.LetGo();
+  }
+  const uint64_t before = FilePagesOfProcess();
+  spool.LetGo();
+  EXPECT_LT(FilePagesOfProcess() + 1'000, before) << "6 MB were resident";
+  for (uint64_t i = 0; i < spool.size(); ++i) ASSERT_EQ(spool[i], i * 3);
 }
 
 TEST(Spool, AFolderThatIsNotThereIsAnError) {

@@ -53,6 +53,13 @@ std::string OrderText(const Superblock& superblock) {
   return fmt::format("unknown ({})", static_cast<uint32_t>(superblock.order));
 }
 
+std::string LeftOutText(const Superblock& superblock) {
+  if (superblock.order != PackOrder::kArchives)
+    return FormatAmount(superblock.left_out, "device, socket or FIFO", "devices, sockets and FIFOs");
+  return FormatAmount(superblock.left_out, "thing of the archives", "things of the archives") +
+         (superblock.left_out == 0 ? "" : ", which 'quire index' names");
+}
+
 void PrintJson(const Pack& pack, const Volume& volume) {
   const Superblock& superblock = pack.superblock();
   Json info = NewDocument(kSchema);
@@ -99,8 +106,7 @@ void PrintText(const Pack& pack, const Volume& volume) {
   fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().directory_count(), "directory", "directories"),
              FormatAmount(superblock.symlinks, "symlink", "symlinks"),
              FormatAmount(superblock.hard_links, "hard link", "hard links"));
-  fmt::print("left out      {}\n",
-             FormatAmount(superblock.left_out, "device, socket or FIFO", "devices, sockets and FIFOs"));
+  fmt::print("left out      {}\n", LeftOutText(superblock));
   fmt::print("order         {}\n", OrderText(superblock));
   fmt::print("waste         {:.3f} % of the pages\n", WasteFraction(superblock, volume) * 100);
   fmt::print("index         {} with {} of names; {:.1f} bytes a sample beside its name\n",

@@ -311,9 +311,10 @@ class Indexer {
     superblock.generation = 1;
     superblock.index_offset = AlignUp(made_.end(), kIndexAlign);
     superblock.order = PackOrder::kArchives;
+    const MutexLock lock(faults_mutex_);
+    superblock.left_out = faults_;
     if (auto finished = FinishPack(tables_, superblock, options_.interrupted, output_); !finished)
       return Propagate(std::move(finished));
-    const MutexLock lock(faults_mutex_);
     return IndexSummary{.superblock = superblock, .directories = tables_.directories.size(), .faults = faults_};
   }
 

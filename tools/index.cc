@@ -21,12 +21,14 @@ namespace {
 
 constexpr const char* kMerged = "merged";
 constexpr const char* kShards = "shards";
+constexpr const char* kWebDataset = "webdataset";
 
 struct Arguments {
   std::vector<std::string> sources;
   std::string output;
   std::string layout = kMerged;
   std::string sample_template = std::string(kDefaultSampleTemplate);
+  std::string group;
   std::string tmp;
   unsigned jobs = kDefaultIndexJobs;
   bool sums = false;
@@ -74,6 +76,7 @@ int RunIndex(const Arguments& arguments) {
       .jobs = arguments.jobs,
       .sums = arguments.sums,
       .replace = arguments.force,
+      .check_samples = arguments.group == kWebDataset,
       .on_fault =
           [&](const std::string& archive, std::string_view member, std::string_view reason) {
             const char* const colon = archive.empty() || member.empty() ? "" : ": ";
@@ -106,8 +109,13 @@ int RunIndex(const Arguments& arguments) {
   if (summary->faults > options.fault_limit)
     progress.PrintLine(
         fmt::format("quire index: {} more were not told", FormatCount(summary->faults - options.fault_limit)));
-  progress.PrintLine(fmt::format("quire index: the index is without {} of the archives",
-                                 FormatAmount(summary->faults, "thing", "things")));
+  if (pack.left_out > 0)
+    progress.PrintLine(fmt::format("quire index: the index is without {} of the archives",
+                                   FormatAmount(pack.left_out, "thing", "things")));
+  if (summary->faults > pack.left_out)
+    progress.PrintLine(
+        fmt::format("quire index: {} would be no whole sample of a WebDataset; the index has them as they are",
+                    FormatAmount(summary->faults - pack.left_out, "key or name", "keys or names")));
   return kExitFailed;
 }
 
@@ -134,6 +142,10 @@ void AddIndexCommand(Command program, Body& run) {
   index.Add("--template", arguments->sample_template, "Names of the files of a .beton: {index:08d} and {field}")
       .ShowDefault()
       .Type("NAME");
+  index
+      .Add("--group", arguments->group,
+           "webdataset: name keys whose members stand in several shards or apart in one, and names without a key")
+      .OneOf({kWebDataset});
   index.AddFlag("--sums", arguments->sums, "Read all bytes, and keep a sum of each member, as a pack has them");
   index.Add("-j,--jobs", arguments->jobs, "Archives read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   index.Add("--tmp", arguments->tmp, "Where temporary files lie, about 300 bytes a member; default: beside OUT")

@@ -15,6 +15,7 @@
 #include "format/import/extent_cutter.h"
 #include "format/import/made_content.h"
 #include "format/import/member_tree.h"
+#include "format/import/sample_groups.h"
 #include "format/import/tar_reader.h"
 #include "format/import/zip_reader.h"
 #include "format/mutex.h"
@@ -87,6 +88,7 @@ class Indexer {
     auto read = pool_.ForEach(archives_.size(), [&](uint64_t number) { return ReadArchive(number); });
     if (!read) return Propagate(std::move(read));
     if (auto finished = tree_.Finish(); !finished) return Propagate(std::move(finished));
+    if (options_.check_samples) CheckSamples();
     if (auto cut = CutExtents(); !cut) return Propagate(std::move(cut));
     if (options_.sums)
       if (auto summed = MakeSums(); !summed) return Propagate(std::move(summed));
@@ -183,6 +185,17 @@ class Indexer {
       made = *added;
     }
     return tree_.Add(member, static_cast<uint16_t>(number + 1), options_.archives[number].top, made);
+  }
+
+  void CheckSamples() {
+    std::vector<SampleGroups::Shard> shards;
+    for (const ArchiveToIndex& archive : options_.archives)
+      shards.push_back({.path = archive.path, .top = archive.top});
+    SampleGroups(tree_, std::move(shards),
+                 [this](const std::string& shard, std::string_view member, std::string_view reason) {
+                   Tell(shard, member, reason, /*is_served=*/true);
+                 })
+        .Check();
   }
 
   Result<void> CutExtents() {
@@ -312,14 +325,15 @@ class Indexer {
     superblock.index_offset = AlignUp(made_.end(), kIndexAlign);
     superblock.order = PackOrder::kArchives;
     const MutexLock lock(faults_mutex_);
-    superblock.left_out = faults_;
+    superblock.left_out = left_out_;
     if (auto finished = FinishPack(tables_, superblock, options_.interrupted, output_); !finished)
       return Propagate(std::move(finished));
     return IndexSummary{.superblock = superblock, .directories = tables_.directories.size(), .faults = faults_};
   }
 
-  void Tell(const std::string& archive, std::string_view member, std::string_view reason) {
+  void Tell(const std::string& archive, std::string_view member, std::string_view reason, bool is_served = false) {
     const MutexLock lock(faults_mutex_);
+    if (!is_served) ++left_out_;
     if (++faults_ <= options_.fault_limit) options_.on_fault(archive, member, reason);
   }
 
@@ -339,6 +353,7 @@ class Indexer {
 
   Mutex faults_mutex_;  // held while a fault is told
   uint64_t faults_ QUIRE_GUARDED_BY(faults_mutex_) = 0;
+  uint64_t left_out_ QUIRE_GUARDED_BY(faults_mutex_) = 0;  // of those
 };
 
 }  // namespace

@@ -50,6 +50,8 @@ struct IndexArchivesOptions {
   unsigned jobs = kDefaultIndexJobs;
   bool sums = false;     // read all bytes, and keep a sum of each member
   bool replace = false;  // an existing output
+  // Tell also what would be no whole sample of a WebDataset: sample_groups.h. It is served like all else.
+  bool check_samples = false;
   // Told what a mount will not show of an archive, and why, by one thread at a time. `member` may be empty.
   std::function<void(const std::string& archive, std::string_view member, std::string_view reason)> on_fault;
   uint64_t fault_limit = 1000;  // how many are told; all are counted
@@ -62,7 +64,7 @@ struct IndexArchivesOptions {
 struct IndexSummary {
   Superblock superblock;
   uint64_t directories = 0;
-  uint64_t faults = 0;
+  uint64_t faults = 0;  // superblock.left_out of them are of what is not served
 };
 
 // On any error there is no file under the name of the output, or the one that was there.

@@ -228,6 +228,10 @@ std::span<MemberTree::Child> MemberTree::ChildrenOf(uint64_t folder) {
   return std::span(&children_[0], children_.size()).subspan(begins_[folder], begins_[folder + 1] - begins_[folder]);
 }
 
+std::span<const MemberTree::Child> MemberTree::ChildrenOf(uint64_t folder) const {
+  return children_.span().subspan(begins_[folder], begins_[folder + 1] - begins_[folder]);
+}
+
 Result<void> MemberTree::SortChildren() {
   begins_.assign(folders_.size() + 1, 0);
   for (const Entry& entry : entries_.span()) {

@@ -57,6 +57,8 @@ class MemberTree {
   [[nodiscard]] uint64_t members() const { return members_; }
 
  private:
+  friend class SampleGroups;  // which goes through the folders of a finished tree
+
   static constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
 
   // A member, or a folder that some member needs.
@@ -105,6 +107,7 @@ class MemberTree {
   Result<void> SortChildren();
   void SortFolder(std::span<Child> children) const;
   [[nodiscard]] std::span<Child> ChildrenOf(uint64_t folder);
+  [[nodiscard]] std::span<const Child> ChildrenOf(uint64_t folder) const;
   // The entry whose content a hard link names, kNone where there is none.
   [[nodiscard]] uint64_t FindLinked(uint64_t link);
   void ResolveLinks();

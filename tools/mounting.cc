@@ -25,6 +25,7 @@
 #include "tools/archive_names.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
+#include "tools/mount_verification.h"
 #include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/service_notify.h"
@@ -69,12 +70,21 @@ Result<std::string> ResolveSource(const std::string& source) {
   return FileBehindLoopDevice(path.get());
 }
 
+MountNotice NoticesOf(const MountPlan& plan) {
+  return [&plan](const std::string& sentence) {
+    PrintToStderr(fmt::format("{}: {}\n", plan.command, EscapeName(sentence)));
+  };
+}
+
 // Of the pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
 Result<std::string> FindPack(const MountPlan& plan, MountOptions& options) {
   const bool is_beside = options.index == kIndexBeside;
   const auto pack = OpenSource(
-      plan.source, {.volumes = {}, .index = is_beside ? "" : options.index, .beside = is_beside}, plan.command);
+      plan.source, {.volumes = options.volumes, .index = is_beside ? "" : options.index, .beside = is_beside},
+      plan.command);
   if (!pack) return std::unexpected(pack.error());
+  if (options.verify)
+    if (auto verified = VerifyBeforeMount(**pack, NoticesOf(plan)); !verified) return Propagate(std::move(verified));
   if ((*pack)->path() == plan.source) return plan.source;
   for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
     std::error_code error;
@@ -107,12 +117,6 @@ Result<void> Serve(Session& session, SessionEvents events) {
 }
 
 bool IsGone(const Error& error) { return error.system_errno == ENOTCONN || error.system_errno == ECONNABORTED; }
-
-MountNotice NoticesOf(const MountPlan& plan) {
-  return [&plan](const std::string& sentence) {
-    PrintToStderr(fmt::format("{}: {}\n", plan.command, EscapeName(sentence)));
-  };
-}
 
 // What a daemon has to say is never said to nobody. The file is opened before the mount, in which it may not lie.
 // Its path; empty where there is none.

@@ -240,6 +240,10 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "Where the index of archives lies that are mounted in place of a pack; 'beside' is beside the first of them, as "
       "ARCHIVE.quire. By default it lies in ~/.cache/quire."},
      SetIndex},
+    {{"verify", "", kLife,
+      "Read all samples and compare them with their sums before anything is mounted. What is damaged is named, and not "
+      "mounted. An index of a tar needs sums for it, by 'quire index --sums'."},
+     Set<&MountOptions::verify>},
     {{"timeout", "SECONDS", kLife, "Unmount when nobody has used the mount for so long. 0, the default: never."},
      SetIdleTimeout},
     {{"threads", "N", kLife, "Threads that answer requests; by default one a core, from 2 to 16."}, SetThreads},

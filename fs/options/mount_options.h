@@ -54,6 +54,7 @@ struct MountOptions {
   AttributeOverrides overrides;
   VolumePlaces volumes;                  // that the pack's other volumes may lie in; absolute
   std::string index;                     // of archives: where it lies; empty: in the user's cache
+  bool verify = false;                   // all samples are compared with their sums before they are mounted
   std::string subdir;                    // of the pack, as the root of the mount; empty: the pack's root
   std::chrono::seconds idle_timeout{0};  // unmounts when nobody used the mount for so long; 0: never
   // That answer requests. No thread waits for samples, so one a core is enough; two at least, because blocks of the

@@ -162,24 +162,41 @@ Result<void> MakeIndex(const IndexRequest& request, const std::string& path) {
   return {};
 }
 
-}  // namespace
+struct Place {
+  fs::path path;
+  uint64_t identity = 0;
+  bool is_cached = false;
+};
 
-Result<std::unique_ptr<Pack>> OpenIndexOf(const IndexRequest& request) {
+Result<Place> PlaceOf(const IndexRequest& request) {
   const auto identity = IdentityOf(request.archives);
   if (!identity) return std::unexpected(identity.error());
-  fs::path path = request.path;
-  const bool is_cached = path.empty();
-  if (is_cached) {
-    const auto folder = CacheFolder();
-    if (!folder) return std::unexpected(folder.error());
-    path = *folder / NameOf(request.archives.front().path, *identity);
-  }
-  const auto open = [&]() -> std::unique_ptr<Pack> {
-    auto pack = OpenIfCurrent(path, request.archives);
-    // The time of the last use, by which old ones go.
-    if (pack != nullptr && is_cached) utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
-    return pack;
-  };
+  if (!request.path.empty()) return Place{.path = request.path, .identity = *identity};
+  const auto folder = CacheFolder();
+  if (!folder) return std::unexpected(folder.error());
+  return Place{
+      .path = *folder / NameOf(request.archives.front().path, *identity), .identity = *identity, .is_cached = true};
+}
+
+std::unique_ptr<Pack> OpenAt(const Place& place, const IndexRequest& request) {
+  auto pack = OpenIfCurrent(place.path, request.archives);
+  // The time of the last use, by which old ones go.
+  if (pack != nullptr && place.is_cached) utimensat(AT_FDCWD, place.path.c_str(), nullptr, 0);
+  return pack;
+}
+
+}  // namespace
+
+std::unique_ptr<Pack> FindIndexOf(const IndexRequest& request) {
+  const auto place = PlaceOf(request);
+  return place ? OpenAt(*place, request) : nullptr;
+}
+
+Result<std::unique_ptr<Pack>> OpenIndexOf(const IndexRequest& request) {
+  const auto place = PlaceOf(request);
+  if (!place) return std::unexpected(place.error());
+  const auto& [path, identity, is_cached] = *place;
+  const auto open = [&] { return OpenAt(*place, request); };
   if (auto pack = open()) return pack;
   if (!is_cached)
     if (auto replaceable = CheckReplaceable(path); !replaceable) return Propagate(std::move(replaceable));
@@ -192,7 +209,7 @@ Result<std::unique_ptr<Pack>> OpenIndexOf(const IndexRequest& request) {
   }
   File lock;
   if (is_cached) {
-    auto locked = LockIndex(folder, *identity, request);
+    auto locked = LockIndex(folder, identity, request);
     if (!locked) return Propagate(std::move(locked));
     lock = *std::move(locked);
     if (auto pack = open()) return pack;

@@ -26,6 +26,10 @@ struct IndexRequest {
   IndexProgress* progress = nullptr;
 };
 
+// The index of these archives that is there, opened with its volumes; null where it has to be made. Reads nothing of
+// the archives.
+std::unique_ptr<Pack> FindIndexOf(const IndexRequest& request);
+
 // The index of these archives, opened with its volumes: the one that is there if it is theirs, else a new one.
 // Processes that ask at once make one index together.
 Result<std::unique_ptr<Pack>> OpenIndexOf(const IndexRequest& request);

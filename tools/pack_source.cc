@@ -46,10 +46,17 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
 
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
                                          const std::string& command, ProgressMode progress_mode) {
+  const auto index_beside = [&](const std::string& archive) {
+    return options.beside ? archive + ".quire" : options.index;
+  };
   if (!IsArchivePattern(source)) {
     auto pack = Pack::Open(source);
     if (pack) (*pack)->OpenVolumes(options.volumes);
     if (pack || pack.error().code != ErrorCode::kCorrupt) return pack;
+    // What has an index is an archive. To look at one with millions of members takes longer than to mount it.
+    if (auto index = FindIndexOf(
+            {.archives = {{.path = source, .top = ""}}, .path = index_beside(source), .on_notice = nullptr}))
+      return index;
     const auto is_archive = IsArchive(source);
     if (!is_archive) return std::unexpected(is_archive.error());
     if (!*is_archive) return pack;
@@ -61,11 +68,10 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
     return {.what = "indexing", .counts = FormatAmount(counters.members, "member", "members")};
   });
   IndexRequest request{
-      .path = options.index,
+      .path = index_beside(archives->front()),
       .on_notice = [&](const std::string& sentence) { progress.PrintLine(fmt::format("{}: {}", command, sentence)); },
       .progress = &counters};
   for (const std::string& path : *archives) request.archives.push_back({.path = path, .top = ""});
-  if (options.beside) request.path = archives->front() + ".quire";
   return OpenIndexOf(request);
 }
 

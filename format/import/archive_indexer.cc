@@ -264,6 +264,7 @@ class Indexer {
   Result<void> PlaceMade() {
     if (auto finished = made_.Finish(); !finished) return finished;
     tables_.volumes.front().data_end = made_.end();
+    if (made_.end() == kDataBegin) return {};
     return tree_.PlaceMade([this](NodeNumber node, uint64_t number) { return made_.AddExtent(number, node, tables_); });
   }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "format/checksum.h"
@@ -414,7 +415,7 @@ Result<void> MemberTree::ForEachFile(const std::function<Result<void>(const Cont
   const auto place_of = [&](const Child& child) {
     LimitResident();
     const Entry& entry = entries_[child.entry];
-    return std::pair(entry.volume, runs_[entry.first].offset);
+    return std::tuple(entry.volume, runs_[entry.first].offset, child.entry);
   };
   children_.Truncate(0);
   for (uint64_t number = 0; number < entries_.size(); ++number) {

@@ -49,8 +49,8 @@ class MemberTree {
   // Calls `place` for each file that has content, in the order of Add, with the number of that. It returns the extent
   // that the content has. REQUIRES: Finish.
   Result<void> PlaceMade(const std::function<Result<ExtentNumber>(NodeNumber node, uint64_t made)>& place);
-  // Calls `visit` for each file that has bytes, in the order of their volumes and places. REQUIRES: Finish, and
-  // PlaceMade where there is content.
+  // Calls `visit` for each file that has bytes, in the order of their volumes and places, and of Add where one place is
+  // that of several. REQUIRES: Finish, and PlaceMade where there is content.
   Result<void> ForEachFile(const std::function<Result<void>(const Content&)>& visit);
 
   // So many members were added, those with faults too.

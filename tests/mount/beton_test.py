@@ -281,6 +281,22 @@ def test_values_that_share_bytes_are_served_once(scratch, quire):
     quire('index', path, '-o', scratch / 'a.quire', status=1).says('text: its bytes belong to another member too')
 
 
+def test_an_image_that_shares_its_pixels_takes_its_header_along(scratch, quire, mount):
+    """The extents of headers and pixels close up where a file is left out."""
+    fields = [beton.int_field('label'), beton.image_field('image')]
+    path = beton.write(scratch / 'a.beton', fields, [[i, ('raw', 3, 2, b'%018d' % i)] for i in range(40)])
+    wanted = beton.paths(path)
+    metadata_at = FIELD_AT + 2 * 1041
+    first = struct.unpack_from('<Q', path.read_bytes(), metadata_at + 13)[0]
+    for sample in (7, 20, 39):
+        set_field(path, metadata_at + 24 * sample + 13, 8, first)
+        del wanted[f'{sample:08d}.image.ppm']
+    index = scratch / 'a.quire'
+    quire('index', path, '-o', index, status=1).says('00000007.image.ppm: its bytes belong', '00000039.image.ppm: its bytes belong')
+    quire('verify', index).says('no fault')
+    assert tree_of(mount(index).path) == wanted
+
+
 @pytest.mark.parametrize(('at', 'width', 'value', 'told'), [
     (0, 2, 3, 'its version would be 3'), (2, 2, 0, 'no fields'), (4, 4, 12345, 'pages would have 12345 bytes'),
     (2, 2, 300, 'its header has 300 fields'), (16, 8, 0, 'FFCV was stopped'),

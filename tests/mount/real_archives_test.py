@@ -19,6 +19,7 @@ IS_FULL = os.environ.get('QUIRE_ARCHIVES') == 'full'
 SOURCES = ['hello', 'ed'] + IS_FULL * ['bash', 'coreutils', 'diffutils', 'findutils', 'git', 'grep', 'nano', 'sed', 'tar', 'zsh']
 TAR = ('tar', '--numeric-owner', '--xattrs', '--xattrs-include=user.*')
 DOCUMENTS = pathlib.Path('/usr/share/doc')
+JAVA = pathlib.Path('/usr/lib/jvm')
 MOST_FILES = 10**9 if IS_FULL else 800
 DOS_STEP_S = 2  # of the times of a zip without extra fields
 
@@ -159,3 +160,23 @@ def test_zips_of_a_real_tree(maker, scratch, tree, quire, mount, monkeypatch):
     archive = scratch / 'tree.zip'
     make_zip(maker, archive, tree, monkeypatch)
     check_zip(archive, scratch, quire, mount, has_owners=maker.startswith('zip ') and '-X' not in maker and harness.is_root())
+
+
+DEFLATED = ['zip -q -r -y', 'zip -q -r -y -9 -X', '7z a -bso0 -tzip -mx=5 -snl', 'zipfile ZIP_DEFLATED', *IS_FULL * ['jar --create --file']]
+
+
+@pytest.mark.parametrize('maker', DEFLATED)
+def test_deflated_zips_of_a_real_tree(maker, scratch, tree, quire, mount, monkeypatch):
+    archive = scratch / 'tree.zip'
+    make_zip(maker, archive, tree, monkeypatch)
+    check_zip(archive, scratch, quire, mount, has_owners=maker.startswith('zip ') and '-X' not in maker and harness.is_root())
+
+
+@pytest.mark.skipif(not IS_FULL, reason='the jars of Java are for tests/run --full')
+def test_jars_of_java(scratch, quire, mount):
+    jars = sorted({path.resolve() for path in JAVA.rglob('*.jar')}) if JAVA.is_dir() else []
+    if not jars:
+        pytest.skip(f'there is no jar below {JAVA}: no Java is installed')
+    for number, jar in enumerate(jars):
+        (scratch / str(number)).mkdir()
+        check_zip(jar, scratch / str(number), quire, mount)

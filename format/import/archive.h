@@ -41,7 +41,9 @@ struct Member {
   std::string content;
   // Of a stored file: in the order of file_offset, none of no bytes, none overlapping another in the file, the content
   // or what is behind its end. Of a deflated file: exactly one, which holds the whole stream; its file_offset is 0, and
-  // its length_bytes counts the compressed bytes, which may be more or fewer than size_bytes. Of others: none.
+  // its length_bytes counts the compressed bytes, which may be more or fewer than size_bytes. Of a hard link: where
+  // size_bytes is not 0, those that the file has from then on which it names, as the last one of a file brings them in
+  // a cpio. Of others: none.
   std::vector<MemberRun> runs;
   std::string xattrs;             // an encoded list of those of user.*, sorted by name; see EncodeXattr
   std::optional<uint32_t> crc32;  // of all size_bytes of a file, as zip has it: of the inflated bytes

@@ -54,6 +54,7 @@ MemberTree::MemberTree(IndexTables& tables, const std::string& spool_folder, Arc
       entries_(spool_folder),
       texts_(spool_folder),
       runs_(spool_folder),
+      brought_(spool_folder),
       folders_(spool_folder),
       table_(kLeastTable, kNone),
       children_(spool_folder) {}
@@ -220,8 +221,21 @@ Result<void> MemberTree::Add(const Member& member, uint16_t volume, std::string_
     last_top_ = top;
     last_parent_ = is_plain ? path.substr(0, parent_bytes) : "\n";  // which ends no folder's path
   }
-  if (auto added = AddEntry(last_folder_, name, entry); !added) return Propagate(std::move(added));
+  const auto added = AddEntry(last_folder_, name, entry);
+  if (!added) return std::unexpected(added.error());
+  if (member.kind == MemberKind::kHardLink && member.size_bytes > 0) return KeepBytesOf(member, *added);
   return {};
+}
+
+// For the file that the link, entry `number`, names, which is known when all members are.
+Result<void> MemberTree::KeepBytesOf(const Member& link, uint64_t number) {
+  if (auto added = brought_.Append({.link = number,
+                                    .size_bytes = link.size_bytes,
+                                    .first = runs_.size(),
+                                    .count = static_cast<uint32_t>(link.runs.size())});
+      !added)
+    return added;
+  return runs_.Append(std::span(link.runs));
 }
 
 std::span<MemberTree::Child> MemberTree::ChildrenOf(uint64_t folder) {
@@ -304,6 +318,17 @@ void MemberTree::ResolveLinks() {
     if (linked != kNone && entries_[linked].kind == MemberKind::kHardLink) linked = entries_[linked].first;
     if (linked == kNone) on_fault_(PathOf(entry), "it is a hard link to a member that does not stand before it");
     entry.first = linked;
+  }
+  for (const Brought& brought : brought_.span()) {
+    const uint64_t linked = entries_[brought.link].first;
+    if (linked == kNone || entries_[linked].kind != MemberKind::kFile) continue;
+    Entry& file = entries_[linked];
+    file.volume = entries_[brought.link].volume;
+    file.size_bytes = brought.size_bytes;
+    file.first = brought.first;
+    file.count = brought.count;
+    file.has_crc32 = false;
+    file.is_deflated = false;
   }
 }
 

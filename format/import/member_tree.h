@@ -85,6 +85,13 @@ class MemberTree {
     uint64_t entry = 0;
     uint64_t hash = 0;  // of its place and name
   };
+  // What a hard link brings for the file that it names.
+  struct Brought {
+    uint64_t link = 0;  // the entry
+    uint64_t size_bytes = 0;
+    uint64_t first = 0;  // run
+    uint32_t count = 0;
+  };
   // In a folder; `key` orders names as far as it goes.
   struct Child {
     uint64_t key = 0;
@@ -111,6 +118,7 @@ class MemberTree {
   // The entry whose content a hard link names, kNone where there is none.
   [[nodiscard]] uint64_t FindLinked(uint64_t link);
   void ResolveLinks();
+  Result<void> KeepBytesOf(const Member& link, uint64_t number);
   // Of children with one name, the one that the tree has.
   uint64_t Choose(std::span<const Child> same_name);
   Result<void> AddNodes();
@@ -123,6 +131,7 @@ class MemberTree {
   Spool<Entry> entries_;
   Spool<char> texts_;  // names, and targets of links
   Spool<MemberRun> runs_;
+  Spool<Brought> brought_;
   Spool<Folder> folders_;
   std::vector<uint64_t> table_;   // folders by the hash of their place and name, open addressing; kNone: free
   Spool<Child> children_;         // those of a folder stand together, once sorted

@@ -196,6 +196,24 @@ TEST_F(MemberTreeTest, ALinkNamesWhatStoodBeforeIt) {
   EXPECT_EQ(pack_->superblock().hard_links, 2U);
 }
 
+TEST_F(MemberTreeTest, ALinkMayBringTheBytesOfWhatItNames) {
+  Add(File("x", 0, 0));
+  Add(Other(MemberKind::kHardLink, "first", "x"));
+  Add(File("y", 10, 10));
+  Member last = Other(MemberKind::kHardLink, "last", "x");
+  last.runs = {{.file_offset = 0, .offset = 30, .length_bytes = 20},
+               {.file_offset = 25, .offset = 50, .length_bytes = 5}};
+  last.size_bytes = 40;
+  Add(last);
+  Add(File("z", 60, 10));
+  Write();
+  const std::string hole(5, '\0');
+  for (const char* name : {"x", "first", "last"})
+    EXPECT_EQ(Read(name), archive_.substr(30, 20) + hole + archive_.substr(50, 5) + hole + hole) << name;
+  EXPECT_EQ(pack_->superblock().hard_links, 2U);
+  EXPECT_TRUE(told_.empty());
+}
+
 TEST_F(MemberTreeTest, AFolderHasTheAttributesOfItsMemberWheneverThatComes) {
   Member file = File("a/b/file", 0, 1);
   file.uid = 7;

@@ -21,7 +21,9 @@ uint64_t Xxh3(std::span<const std::byte> bytes) {
 #endif
 }
 
-uint32_t Crc32(std::span<const std::byte> bytes) { return libdeflate_crc32(0, bytes.data(), bytes.size()); }
+uint32_t Crc32(std::span<const std::byte> bytes, uint32_t before) {
+  return libdeflate_crc32(before, bytes.data(), bytes.size());
+}
 
 std::string_view Xxh3Vectors() {
 #if QUIRE_XXH3_DISPATCH

@@ -12,8 +12,9 @@ namespace quire {
 // Uses the widest vectors that the processor has at run time. Any thread.
 uint64_t Xxh3(std::span<const std::byte> bytes);
 
-// CRC-32 of ISO-HDLC, as zip has it (APPNOTE.TXT 4.4.7), by libdeflate. Any thread.
-uint32_t Crc32(std::span<const std::byte> bytes);
+// CRC-32 of ISO-HDLC, as zip has it (APPNOTE.TXT 4.4.7), by libdeflate; `before`: that of the bytes in front of them.
+// Any thread.
+uint32_t Crc32(std::span<const std::byte> bytes, uint32_t before = 0);
 
 // What Xxh3 runs on here: "avx512", "avx2", "sse2" or "portable".
 std::string_view Xxh3Vectors();

@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <memory>
 
+#include "format/unpack/archive_tree.h"
 #include "format/worker_pool.h"
 #include "format/write/directory_tree.h"
 #include "format/write/packed_tree.h"
 #include "format/write/path_list.h"
+#include "tools/archive_names.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/pack_source.h"
@@ -46,6 +48,10 @@ struct Arguments {
 ProgressState Describe(const PackProgress& progress) {
   using Phase = PackProgress::Phase;
   switch (progress.phase.load()) {
+    case Phase::kUnpack:
+      return {.what = "unpacking",
+              .done = std::min<uint64_t>(progress.archive_bytes_done, progress.archive_bytes_total),
+              .total = progress.archive_bytes_total};
     case Phase::kScan:
       return {.what = "scanning", .counts = FormatCount(progress.entries_found) + " entries"};
     case Phase::kDeduplicate:
@@ -161,33 +167,75 @@ std::string DefaultTmp() {
   return folder != nullptr && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
-// `from` is opened where the tree is that of a pack.
-Result<void> OpenTree(const Arguments& arguments, std::unique_ptr<Pack>& from, std::unique_ptr<TreeToPack>& tree) {
+// Tells what the archives have and a pack does not hold: a hostile one has no end of it.
+class ArchiveNotices {
+ public:
+  void Tell(const std::string& archive, std::string_view member, std::string_view reason) {
+    if (++told_ > kMost) return;
+    const char* const colon = archive.empty() || member.empty() ? "" : ": ";
+    print(told_ == kMost
+              ? "further notices about the archive are left out"
+              : fmt::format("{}{}{}: {}", EscapeName(archive), colon, EscapeName(member), EscapeLine(reason)));
+  }
+  std::function<void(const std::string& sentence)> print;  // set before the tree is used
+
+ private:
+  static constexpr uint64_t kMost = 1000;
+  uint64_t told_ = 0;
+};
+
+// What the tree reads, and what it tells to.
+struct TreeParts {
+  std::unique_ptr<Pack> from;  // of the tree of a pack
+  PackProgress counters;
+  ArchiveNotices notices;
+};
+
+// `parts` outlive the tree.
+Result<void> OpenTree(const Arguments& arguments, TreeParts& parts, std::unique_ptr<TreeToPack>& tree) {
   if (arguments.from.empty()) {
     auto directory = DirectoryTree::Open(arguments.source, arguments.one_file_system);
     if (!directory) return Propagate(std::move(directory));
     tree = *std::move(directory);
     return {};
   }
+  if (const auto pack = Pack::Open(arguments.from); !pack && pack.error().code != ErrorCode::kUnsupported) {
+    auto archives = ExpandArchives(arguments.from);
+    if (!archives) return Propagate(std::move(archives));
+    const auto is_unpacked = ArchiveTree::IsNeededFor(*archives);
+    if (!is_unpacked) return std::unexpected(is_unpacked.error());
+    if (*is_unpacked) {
+      tree = std::make_unique<ArchiveTree>(
+          *std::move(archives),
+          [&notices = parts.notices](const std::string& archive, std::string_view member, std::string_view reason) {
+            notices.Tell(archive, member, reason);
+          },
+          parts.counters);
+      return {};
+    }
+  }
   auto opened = OpenSource(arguments.from, arguments.from_options, "quire pack", arguments.progress.mode());
   if (!opened) return Propagate(std::move(opened));
-  from = *std::move(opened);
-  tree = std::make_unique<PackedTree>(*from);
+  parts.from = *std::move(opened);
+  tree = std::make_unique<PackedTree>(*parts.from);
   return {};
 }
 
 int RunPack(const Arguments& arguments) {
   Request request;
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
-  std::unique_ptr<Pack> from;  // outlives the tree
+  TreeParts parts;
   std::unique_ptr<TreeToPack> tree;
-  if (auto opened = OpenTree(arguments, from, tree); !opened) return Fail("pack", opened.error());
-  PackProgress counters;
+  if (auto opened = OpenTree(arguments, parts, tree); !opened) return Fail("pack", opened.error());
+  PackProgress& counters = parts.counters;
   Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
   const auto print_notice = [&](const std::string& notice) {
     if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire pack: {}", notice));
   };
-  if (from == nullptr)
+  parts.notices.print = [&](const std::string& sentence) {
+    progress.PrintLine(fmt::format("quire pack: {}", sentence));
+  };
+  if (arguments.from.empty())
     if (const auto notice = NoticeAboutSource(arguments.source)) print_notice(*notice);
   const PackTreeOptions options{
       .output = arguments.output,
@@ -244,8 +292,7 @@ void AddPackCommand(Command program, Body& run) {
           .Required()
           .Type("OUT");
   pack.Add("--from", arguments->from,
-           "Pack what another pack holds, an archive or a pattern of them, in place of a directory, without unpacking "
-           "it")
+           "Pack what another pack holds, an archive of any kind or a pattern of them, in place of a directory")
       .Type("PACK")
       .Replaces(source);
   pack.Add("-j,--jobs", arguments->jobs, "Files read at once; the pack is the same for any number")
@@ -280,7 +327,9 @@ void AddPackCommand(Command program, Body& run) {
            "Modification time of every entry: @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
       .Type("TIME");
   pack.Add("--owner", arguments->owner, "UID:GID of every entry, as numbers").Type("UID:GID");
-  pack.Add("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside OUT")
+  pack.Add("--tmp", arguments->tmp,
+           "Where temporary files lie, about 150 bytes an entry, and what an archive is unpacked to; default: beside "
+           "OUT")
       .Type("DIR");
   const auto plan_only = [arguments, output]() mutable {
     arguments->dry_run = true;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "format/checksum.h"
+#include "format/import/archive_kind.h"
 #include "format/import/beton_reader.h"
 #include "format/import/extent_cutter.h"
 #include "format/import/made_content.h"
@@ -370,6 +371,11 @@ Result<std::unique_ptr<ArchiveReader>> OpenArchive(const File& file, uint64_t si
   if (beton || beton.error().code != ErrorCode::kCorrupt) return beton;
   auto zip = ZipReader::Open(file, size_bytes, std::move(on_fault));
   if (zip || zip.error().code != ErrorCode::kCorrupt) return zip;
+  const auto kind = FindArchiveKind(file);
+  if (!kind) return std::unexpected(kind.error());
+  if (!kind->empty())
+    return Unsupported(
+        "this is {}, whose members cannot be read where they lie: `quire pack --from` makes a pack of it", *kind);
   return Corrupt(
       "this is no archive that can be read where it lies: neither a tar ({}) nor a zip ({}) nor a .beton ({})",
       tar.error().message, zip.error().message, beton.error().message);

@@ -23,7 +23,9 @@ struct Compression {
   std::string_view program;
 };
 
-constexpr std::array<Compression, 5> kCompressions = {{{"\x1f\x8b", "gzip"},
+constexpr std::array<Compression, 7> kCompressions = {{{"\x1f\x8b", "gzip"},
+                                                       {"\x1f\x9d", "gzip"},  // of compress
+                                                       {"LZIP", "lzip"},
                                                        {"\x28\xb5\x2f\xfd", "zstd"},
                                                        {std::string_view("\xfd\x37zXZ\0", 6), "xz"},
                                                        {"BZh", "bzip2"},
@@ -105,7 +107,9 @@ Result<bool> TarReader::FindFirstHeader() {
   if (!begin) return std::unexpected(begin.error());
   for (const Compression& compression : kCompressions) {
     if (AsText(*begin).starts_with(compression.magic))
-      return Unsupported("this is compressed: decompress it first, with '{} -d' say", compression.program);
+      return Unsupported(
+          "this is compressed: decompress it first, with '{} -d' say, or make a pack of it by `quire pack --from`",
+          compression.program);
   }
   return Corrupt("this is no tar archive: it has no header at byte {}", at_);
 }

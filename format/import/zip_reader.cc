@@ -73,7 +73,7 @@ Result<void> CheckMethod(const ZipEntry& entry) {
   if (entry.method != kZipStored && entry.method != kZipDeflated)
     return Unsupported(
         "its method is {} ({}), and only stored and deflated members can be read: pack it again with "
-        "`zip -0`",
+        "`zip -0`, or make a pack of the archive by `quire pack --from`",
         entry.method, NameOfZipMethod(entry.method));
   if (entry.disk != 0) return Unsupported("it is on disk {} of a split archive", entry.disk + 1);
   return {};

@@ -36,6 +36,9 @@ class Pack {
   // Opens the other volumes, whose samples cannot be read before. GetVolumeFd tells what keeps one from being opened.
   // Blocks in I/O. REQUIRES: nobody else uses the pack yet.
   void OpenVolumes(const VolumePlaces& places);
+  // In place of OpenVolumes: takes volumes 1 and up, which the caller has open, as they are. REQUIRES: nobody else uses
+  // the pack yet.
+  void UseVolumes(std::vector<VolumeFile> volumes) { others_ = std::move(volumes); }
   // Those that were opened, and those that could not be; at least volume 0.
   [[nodiscard]] uint16_t volume_count() const { return static_cast<uint16_t>(1 + others_.size()); }
   // Why the bytes of a volume cannot be had; no error where they can.

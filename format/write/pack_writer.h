@@ -26,8 +26,10 @@ namespace quire {
 
 // Written by the packer, read by anyone meanwhile.
 struct PackProgress {
-  enum class Phase : uint8_t { kScan, kDeduplicate, kPages, kIndex };
+  enum class Phase : uint8_t { kUnpack, kScan, kDeduplicate, kPages, kIndex };
   std::atomic<Phase> phase = Phase::kScan;
+  std::atomic<uint64_t> archive_bytes_total = 0;  // of archives that are unpacked
+  std::atomic<uint64_t> archive_bytes_done = 0;   // may be more: of some the same bytes are read twice
   std::atomic<uint64_t> entries_found = 0;
   std::atomic<uint64_t> samples_total = 0;  // to be stored; known from kPages on, like bytes_total
   std::atomic<uint64_t> bytes_total = 0;

@@ -24,7 +24,7 @@ for page in "$repository"/packaging/man/quire*.1.md; do
   cd "$scratch/$name" || fail "$scratch/$name"
   [[ $name =~ ^quire(-pack)?$ ]] || cp "$scratch/imagenet.quire" .
   if [[ $name =~ ^quire-(index|pack)$ ]]; then
-    cp "$scratch/imagenet.tar" . && mkdir shards
+    cp "$scratch/imagenet.tar" . && gzip -k imagenet.tar && mkdir shards
     for shard in 000000 000001 000002; do (cd shards && echo $shard >$shard.txt && tar -cf train-$shard.tar $shard.txt); done
     PYTHONPATH=$repository/tests/support /usr/bin/python3 -B -c "import beton
 beton.write('train.beton', [beton.int_field('label')], [[number] for number in range(43)])"

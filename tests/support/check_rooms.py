@@ -17,6 +17,7 @@ ROOMS = {
     'format/pack': set(),
     'format/write': {'format/pack'},
     'format/import': {'format/pack', 'format/write'},
+    'format/unpack': {'format/pack', 'format/write', 'format/import'},
     'format/export': {'format/pack', 'format/import'},
     'fs': set(),
     'fs/options': set(),

@@ -10,10 +10,10 @@
 #include <filesystem>
 #include <utility>
 
-#include "format/checksum.h"
 #include "format/import/archive_kind.h"
 #include "format/import/beton_reader.h"
 #include "format/import/extent_cutter.h"
+#include "format/import/extent_sums.h"
 #include "format/import/made_content.h"
 #include "format/import/member_tree.h"
 #include "format/import/sample_groups.h"
@@ -21,14 +21,12 @@
 #include "format/import/zip_reader.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
-#include "format/pack/decoded_volume.h"
 #include "format/pack/volume_files.h"
 #include "format/rounding.h"
 #include "format/worker_pool.h"
 #include "format/write/index_writer.h"
 #include "format/write/leftovers.h"
 #include "format/write/output_file.h"
-#include "format/write/resident_limit.h"
 
 namespace quire {
 namespace {
@@ -43,9 +41,6 @@ size_t MemoryOf(const Member& member) {
   return sizeof(member) + member.path.size() + member.target.size() + member.xattrs.size() + member.content.size() +
          member.runs.size() * sizeof(MemberRun);
 }
-
-// Extents whose sums one task makes: up to 512 MiB, or some pages of small ones.
-constexpr uint64_t kExtentsPerTask = 256;
 
 struct OpenedArchive {
   File file;
@@ -226,35 +221,6 @@ class Indexer {
     return {};
   }
 
-  // The decoded volumes, each by its number less that of the first.
-  [[nodiscard]] std::vector<std::unique_ptr<DecodedVolume>> OpenDecoded() {
-    std::vector<std::unique_ptr<DecodedVolume>> opened;
-    uint64_t first = 0;
-    for (size_t volume = archives_.size() + 1; volume < tables_.volumes.size(); ++volume) {
-      uint64_t end = first;
-      while (end < tables_.coded_members.size() && tables_.coded_members[end].volume == volume) ++end;
-      opened.push_back(std::make_unique<DecodedVolume>(
-          static_cast<uint16_t>(volume), first, end,
-          [this](uint64_t number) -> Result<CodedMember> { return tables_.coded_members[number]; },
-          [&file = archives_[tables_.volumes[volume].base - 1].file](uint64_t offset, std::span<std::byte> into) {
-            return file.ReadExactly(offset, into);
-          },
-          long_members_));
-      first = end;
-    }
-    return opened;
-  }
-
-  // The sum of what was read of an extent; the archive's own one, if it has one, is compared before. A sum that no
-  // reader finds is kept of bytes that are not those which the archive means.
-  uint64_t SumOf(const Extent& extent, std::span<const std::byte> bytes) {
-    const Volume& volume = tables_.volumes[extent.volume];
-    if (volume.sum_kind != SumKind::kCrc32 || extent.sum == kUnknownCrc32 || extent.sum == Crc32(bytes))
-      return Xxh3(bytes);
-    TellDamaged(extent, "its bytes do not have the sum that the archive states: it cannot be read");
-    return ~Xxh3(bytes);
-  }
-
   void TellDamaged(const Extent& extent, std::string_view reason) {
     const Volume& volume = tables_.volumes[extent.volume];
     const uint16_t archive = volume.kind == VolumeKind::kDecoded ? volume.base : extent.volume;
@@ -270,44 +236,12 @@ class Indexer {
   }
 
   Result<void> MakeSums() {
-    ResidentLimit resident;
-    for (const Extent& extent : tables_.extents.span()) {
-      if (resident.IsReached()) tables_.LetGo();
-      options_.progress->bytes_total += extent.length_bytes;
-    }
-    const uint64_t count = tables_.extents.size();
-    const auto decoded = OpenDecoded();
-    auto made = pool_.ForEach((count + kExtentsPerTask - 1) / kExtentsPerTask, [&](uint64_t task) -> Result<void> {
-      std::vector<std::byte> buffer(kPageBytes);
-      const uint64_t end = std::min(count, (task + 1) * kExtentsPerTask);
-      for (uint64_t number = task * kExtentsPerTask; number < end; ++number) {
-        if (options_.interrupted != nullptr && *options_.interrupted)
-          return MakeError(ErrorCode::kInterrupted, "interrupted");
-        if (resident.IsReached()) tables_.LetGo();
-        Extent& extent = tables_.extents[number];
-        if (extent.volume == 0) {  // which has its sum
-          options_.progress->bytes_done += extent.length_bytes;
-          continue;
-        }
-        const auto bytes = std::span(buffer).first(extent.length_bytes);
-        const bool is_decoded = extent.volume > archives_.size();
-        const uint16_t archive = is_decoded ? tables_.volumes[extent.volume].base : extent.volume;
-        auto read = is_decoded ? decoded[extent.volume - archives_.size() - 1]->Read(extent.offset, bytes)
-                               : archives_[archive - 1].file.ReadExactly(extent.offset, bytes);
-        if (!read && is_decoded && read.error().code == ErrorCode::kCorrupt) {
-          TellDamaged(extent, read.error().message);  // as each reader will find
-        } else if (!read) {
-          read.error().message = fmt::format("{}: {}", options_.archives[archive - 1].path, read.error().message);
-          return read;
-        } else {
-          extent.sum = SumOf(extent, bytes);
-        }
-        options_.progress->bytes_done += extent.length_bytes;
-      }
-      return {};
-    });
-    for (Volume& volume : tables_.volumes) volume.sum_kind = SumKind::kXxh3;
-    return made;
+    std::vector<ExtentSums::Archive> archives;
+    for (size_t i = 0; i < archives_.size(); ++i)
+      archives.push_back({.file = &archives_[i].file, .path = options_.archives[i].path});
+    ExtentSums sums(tables_, std::move(archives),
+                    [this](const Extent& extent, std::string_view reason) { TellDamaged(extent, reason); });
+    return sums.Make(pool_, *options_.progress, options_.interrupted);
   }
 
   // Headers that were read while an archive changed may say anything.
@@ -343,7 +277,6 @@ class Indexer {
   OutputFile& output_;
   WorkerPool pool_;
   IndexTables tables_;
-  LongMembers long_members_;
   MemberTree tree_;  // of the archive whose turn it is, as made_
   MadeContent made_;
   std::vector<OpenedArchive> archives_;

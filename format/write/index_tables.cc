@@ -27,6 +27,7 @@ void IndexTables::LetGo() const {
   segments.LetGo();
   names.LetGo();
   xattrs.LetGo();
+  coded_members.LetGo();
 }
 
 size_t IndexTables::AttributesHash::operator()(const Attributes& key) const {

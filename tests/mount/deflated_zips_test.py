@@ -48,17 +48,6 @@ def data_range(path, name):
     return begin, begin + info.compress_size
 
 
-def flip(path, at):
-    """Changes a byte of the archive so that nobody could tell by its time."""
-    before = path.stat()
-    with open(path, 'r+b') as archive:
-        archive.seek(at)
-        byte = archive.read(1)[0]
-        archive.seek(at)
-        archive.write(bytes([byte ^ 0x55]))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
 WRITERS = {
     'zip': ('zip', '-qry'), 'zip -9': ('zip', '-qry9'),
     'bsdtar': ('bsdtar', '--format', 'zip', '-cf'),  # puts sizes and sums behind the data
@@ -122,7 +111,7 @@ def test_damage_harms_the_member_that_it_hits(scratch, mount, quire):
     archive = make_zip(scratch / 'a.zip', members)
     quire('verify', archive)  # which makes the index
     begin, end = data_range(archive, '0020')
-    flip(archive, (begin + end) // 2)
+    harness.flip(archive, (begin + end) // 2)
     mounted = mount(archive)
     for name, data in members.items():
         if name == '0020':
@@ -141,7 +130,7 @@ def test_damage_to_a_long_member_is_an_error_from_there_on(scratch, mount, quire
     archive = make_zip(scratch / 'a.zip', members)
     quire('verify', archive)
     begin, end = data_range(archive, 'long')
-    flip(archive, (begin + end) // 2)
+    harness.flip(archive, (begin + end) // 2)
     mounted = mount(archive)
     with open(mounted / 'long', 'rb') as file:
         assert os.pread(file.fileno(), 4096, PAGE) == members['long'][PAGE:PAGE + 4096]
@@ -160,7 +149,7 @@ def test_sums_of_an_index_are_those_of_right_bytes_only(scratch, quire):
     quire('verify', scratch / 'good.quire')
     for name in ('damaged', 'stored'):
         begin, end = data_range(archive, name)
-        flip(archive, (begin + end) // 2)
+        harness.flip(archive, (begin + end) // 2)
     told = quire('index', archive, '-o', scratch / 'bad.quire', '--sums', status=1)
     told.says('damaged: its bytes do not have the sum that the archive states')
     told.says('stored: its bytes do not have the sum that the archive states')

@@ -35,21 +35,12 @@ def make_tar(path):
     return path
 
 
-def flip(path, needle):
-    """Changes a byte so that nobody could tell by the time."""
-    before = path.stat()
-    data = bytearray(path.read_bytes())
-    data[data.index(needle)] ^= 1
-    path.write_bytes(data)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
 def test_an_index_with_sums(scratch, quire, mount, refuse):
     archive, index = make_tar(scratch / 'a.tar'), scratch / 'a.quire'
     quire('index', '--sums', archive, '-o', index)
     mount(index, 'verify').unmount()
     mount(archive, 'verify', f'index={index}').unmount()
-    flip(archive, b'y' * 1000)
+    harness.flip(archive, b'y' * 1000)
     assert refuse(index).says('^quire mount: y: ', 'is damaged in 1 place')
     (mount(index) / 'x').read_bytes()
 
@@ -73,7 +64,7 @@ def test_the_sums_of_a_zip(scratch, mount, refuse):
     with zipfile.ZipFile(archive, 'w') as written:
         written.writestr('x', b'bytes' * 200)
     mount(archive, 'verify').unmount()
-    flip(archive, b'bytes' * 200)
+    harness.flip(archive, b'bytes' * 200)
     assert refuse(archive).says('x: ')
 
 
@@ -84,5 +75,5 @@ def test_a_pack(scratch, pack, mount, refuse):
     pack(scratch / 'tree', packed)
     assert (mount(packed, 'verify') / 'x').read_bytes() == b'x' * 1000
     harness.take_down(scratch / 'mnt')
-    flip(packed, b'x' * 1000)
+    harness.flip(packed, b'x' * 1000)
     assert refuse(packed).says('x: ')

@@ -19,7 +19,7 @@ TEST(MadeContent, PiecesLieInPagesAsExtentsOfAPackDo) {
   MadeContent made(file, folder.path());
   EXPECT_EQ(made.end(), kDataBegin);
   std::vector<std::string> texts = {std::string(MadeContent::kMaxPieceBytes, 'a'), "b",
-                                    std::string(kPageBytes - 100, 'c'), std::string(101, 'd'), "e"};
+                                    std::string(MadeContent::kMaxPieceBytes - 100, 'c'), std::string(101, 'd'), "e"};
   for (int i = 0; i < 5000; ++i)
     texts.push_back(std::string(static_cast<size_t>(1 + i % 1000), static_cast<char>('A' + i % 26)));
   for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(ValueOrDie(made.Add(texts[i])), i);

@@ -59,7 +59,11 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
       return index;
     const auto is_archive = IsArchive(source);
     if (!is_archive) return std::unexpected(is_archive.error());
-    if (!*is_archive) return pack;
+    if (!*is_archive) {
+      std::string& message = pack.error().message;
+      if (message.ends_with("not a Quire pack")) message += ", and no archive that is read in place of one";
+      return pack;
+    }
   }
   auto archives = ExpandArchives(source);
   if (!archives) return Propagate(std::move(archives));

@@ -232,7 +232,7 @@ def test_what_is_no_archive_is_refused_with_the_remedy(scratch, quire):
             (scratch / 'packed').write_bytes(harness.run(program, '-c', archive).stdout)
             quire('ls', scratch / 'packed', status=1).says(remedy)
     (scratch / 'text').write_text('no archive\n' * 1000)
-    quire('ls', scratch / 'text', status=1).says('not a Quire pack')
+    quire('ls', scratch / 'text', status=1).says('not a Quire pack, and no archive')
     quire('index', scratch / 'text', '-o', scratch / 'x.quire', status=1).says('text')
     assert not (scratch / 'x.quire').exists()
     (scratch / 'empty').touch()

@@ -127,8 +127,7 @@ void AddIndexCommand(Command program, Body& run) {
   index
       .Add("SRC", arguments->sources,
            "Archives (tar, zip, .beton); 'a-{000..146}.tar' and 'a-*.tar' name several, in quotes where a shell would "
-           "expand "
-           "them")
+           "expand them")
       .Required();
   index
       .Add("-o,--output", arguments->output,

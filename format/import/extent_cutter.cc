@@ -10,8 +10,8 @@
 namespace quire {
 namespace {
 
-// A cache knows pieces of 16 KiB of a page. A decoded member of four or more has its own ones, so that whoever waits
-// for it waits for no other member to be decoded; that costs a sixteenth of the place, on average.
+// The page cache reads a page by pieces of 16 KiB. A decoded member of four or more has its own ones, so that whoever
+// waits for it waits for no other member to be decoded; that costs a sixteenth of the place, on average.
 constexpr uint64_t kPieceBytes = 16 << 10;
 constexpr uint64_t kLeastBytesAlone = 4 * kPieceBytes;
 

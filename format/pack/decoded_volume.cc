@@ -67,8 +67,10 @@ Result<uint64_t> DecodedVolume::FindFirst(uint64_t offset) const {
     const uint64_t middle = low + (high - low) / 2;
     const auto member = Get(middle);
     if (!member) return std::unexpected(member.error());
-    (member->offset + member->size_bytes > offset ? high : low) =
-        member->offset + member->size_bytes > offset ? middle : middle + 1;
+    if (member->offset + member->size_bytes > offset)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return low;
 }

@@ -152,7 +152,7 @@ Result<void> OpenVolumes(Pack& pack, const VolumePlaces& places, const MountNoti
   return {};
 }
 
-// What an index is without was told when it was made, perhaps to somebody else.
+// The indexer has told what its index lacks, but perhaps to somebody else than who mounts it.
 std::string LeftOutText(const Superblock& superblock) {
   const std::string what = superblock.left_out == 1
                                ? "1 member of the archives is"

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
-#include "format/rounding.h"
+#include "fs/feed/seam_table.h"
 
 namespace quire {
 namespace {
@@ -17,14 +17,6 @@ constexpr unsigned kMaxPushers = 4;
 
 // As many as show that the kernel makes room, rather than that somebody removed a few inodes from its cache.
 constexpr uint64_t kManyForgotten = 256;
-
-// The page of the kernel's in which one piece of a sample ends and the next one begins is never whole for it, whatever
-// it is given of either: it asks for that page, and that says nothing about the pieces. Whether any other page lies in
-// [begin, end) of a file, which ends there where `is_end`.
-bool HasKernelPage(uint64_t begin, uint64_t end, bool is_end) {
-  const uint64_t first = CeilDiv(begin, kKernelPageBytes);
-  return first < (is_end ? end + kKernelPageBytes - 1 : end) / kKernelPageBytes;
-}
 
 unsigned PusherThreads() { return std::clamp(std::thread::hardware_concurrency() / kCoresPerPusher, 1U, kMaxPushers); }
 
@@ -90,7 +82,9 @@ void KernelFeed::ReadBegun(NodeNumber number, const Node& node, uint64_t offset,
       const auto run = index_.FindRun(node, at);
       if (!run) break;  // the read itself will find out
       const uint64_t run_end = at + run->length_bytes;
-      if (run->extent && HasKernelPage(at, std::min(run_end, end), run_end == node.size_bytes))
+      if (run->extent && WholeKernelPages(at, std::min(run_end, end), run_end == node.size_bytes).is_empty())
+        view_.BeginSeamRead(number);
+      else if (run->extent)
         PieceRead(number, *run->extent);
       at = run_end;
     }

@@ -24,17 +24,27 @@ bool KernelStore::Store(const SamplePiece& piece, std::span<const std::byte> byt
     if (view_.IsSettled(piece.node, piece.extent)) return false;  // its reader is there
     next = std::min(bytes.size(), offset + kStoreBytes - (piece.file_offset + offset) % kKernelPageBytes);
     const auto part = bytes.subspan(offset, next - offset);
-    const int result = Notify(piece.node, piece.file_offset + offset, part);
-    if (result == 0) continue;
-    refused_.fetch_add(1, std::memory_order_relaxed);
-    if ((result == -ENOSYS || result == -EINVAL) && is_supported_.exchange(false))
-      spdlog::info("no pushing: the kernel does not take what it did not ask for");
-    return false;
+    if (!Take(piece.node, piece.file_offset + offset, part)) return false;
   }
   view_.Pushed(piece.node, piece.extent);
   samples_.fetch_add(1, std::memory_order_relaxed);
-  bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
   return true;
+}
+
+void KernelStore::StoreSeam(NodeNumber node, uint64_t file_offset, std::span<const std::byte> bytes) {
+  if (is_supported() && !view_.WasRead(node)) Take(node, file_offset, bytes);
+}
+
+bool KernelStore::Take(NodeNumber node, uint64_t offset, std::span<const std::byte> bytes) {
+  const int result = Notify(node, offset, bytes);
+  if (result == 0) {
+    bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
+    return true;
+  }
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  if ((result == -ENOSYS || result == -EINVAL) && is_supported_.exchange(false))
+    spdlog::info("no pushing: the kernel does not take what it did not ask for");
+  return false;
 }
 
 int KernelStore::Notify(NodeNumber node, uint64_t offset, std::span<const std::byte> bytes) {

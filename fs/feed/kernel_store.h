@@ -37,9 +37,12 @@ class KernelStore {
 
   // Stores the bytes of a piece, which stay where they are meanwhile. False where the kernel does not take them: it
   // does not know the inode, any more or yet (the reply that names it is still under way), or the mount ends. Blocks,
-  // as said above; allocates nothing. Any thread of those above. REQUIRES: `bytes` is all of the piece's extent,
-  // verified, and lies inside the sample. A piece that the kernel asks for meanwhile is not stored to its end.
+  // as said above; allocates nothing. Any thread of those above. REQUIRES: `bytes` is all of the piece's extent
+  // that makes whole pages of the kernel's, perhaps nothing, verified. A piece that the kernel asks for meanwhile is
+  // not stored to its end.
   bool Store(const SamplePiece& piece, std::span<const std::byte> bytes);
+  // Likewise, of a page of the kernel's that holds the end of one piece and the begin of the next.
+  void StoreSeam(NodeNumber node, uint64_t file_offset, std::span<const std::byte> bytes);
 
   // False once the kernel has said that it cannot do this at all.
   [[nodiscard]] bool is_supported() const { return is_supported_.load(std::memory_order_relaxed); }
@@ -53,6 +56,9 @@ class KernelStore {
   virtual int Notify(NodeNumber node, uint64_t offset, std::span<const std::byte> bytes);
 
  private:
+  // Notifies, and notes the answer.
+  bool Take(NodeNumber node, uint64_t offset, std::span<const std::byte> bytes);
+
   KernelView& view_;
   fuse_session* session_ = nullptr;
   std::atomic<bool> is_supported_ = true;

@@ -57,6 +57,12 @@ class KernelView {
     return {.was_pushed = (before & kPushed) != 0, .was_control = (before & kControl) != 0};
   }
 
+  // The kernel asks for a page of its own in which one piece ends and the next one begins: that says that the node is
+  // being read, and nothing about the pieces.
+  void BeginSeamRead(NodeNumber node) {
+    if ((NodeByte(node) & kNodeRead) == 0) nodes_[node].fetch_or(kKnown | kNodeRead, std::memory_order_relaxed);
+  }
+
   // What the kernel was given of the extent is long ago: it will have dropped it, and shall be given it again.
   void Renew(ExtentNumber extent) { extents_[extent].store(0, std::memory_order_relaxed); }
 

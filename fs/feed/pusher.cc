@@ -2,9 +2,11 @@
 #include "fs/feed/pusher.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/rounding.h"
 
 namespace quire {
 namespace {
@@ -29,6 +31,7 @@ Pusher::Pusher(const Index& index, PageCache& cache, KernelView& view, KernelSto
       residency_(cache.residency()),
       handed_on_(std::move(handed_on)),
       pages_(cache.page_count()),
+      seams_(cache.page_count()),
       ring_(std::clamp<uint64_t>(cache.page_count(), 1, kMaxQueuedPages)) {}
 
 Pusher::~Pusher() { Stop(); }
@@ -126,7 +129,7 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
       view_.LeftOut(extent->node, number);
       has_new_control = true;
     } else if (cache_.IsRight(*pin, *extent) &&
-               store_.Store(pushable->piece, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) {
+               Push(*pushable, pin->bytes().subspan(extent->offset % kPageBytes, extent->length_bytes))) {
       residency_.SamplePushed();
       pushed_bytes += extent->length_bytes;
     } else {
@@ -157,7 +160,32 @@ std::optional<Pusher::Pushable> Pusher::PieceOf(ExtentNumber number, const Exten
   if (!run || run->extent != number || run->extent_offset != 0 || run->length_bytes != extent.length_bytes)
     return std::nullopt;
   return Pushable{.piece = {.node = extent.node, .extent = number, .file_offset = **offset},
+                  .sample_bytes = node->size_bytes,
                   .is_whole = extent.length_bytes == node->size_bytes};
+}
+
+bool Pusher::Push(const Pushable& pushable, std::span<const std::byte> bytes) {
+  const uint64_t begin = pushable.piece.file_offset;
+  const uint64_t end = begin + bytes.size();
+  const FileRange whole = WholeKernelPages(begin, end, end == pushable.sample_bytes);
+  SamplePiece piece = pushable.piece;
+  piece.file_offset = whole.begin;
+  if (!store_.Store(piece,
+                    whole.is_empty() ? bytes.first(0) : bytes.subspan(whole.begin - begin, whole.end - whole.begin)))
+    return false;
+  const FileRange head = {.begin = begin, .end = std::min(whole.begin, end)};
+  const FileRange tail = {.begin = std::max(whole.end, head.end), .end = end};
+  for (const FileRange& part : {head, tail})
+    if (!part.is_empty()) PushSeam(pushable, part, bytes.subspan(part.begin - begin, part.end - part.begin));
+  return true;
+}
+
+void Pusher::PushSeam(const Pushable& pushable, FileRange part, std::span<const std::byte> bytes) {
+  std::array<std::byte, kKernelPageBytes> seam;
+  const uint64_t seam_offset = AlignDown(part.begin, kKernelPageBytes);
+  const auto page_bytes = std::min(kKernelPageBytes, pushable.sample_bytes - seam_offset);
+  const size_t length = seams_.Add(pushable.piece.node, part.begin, bytes, page_bytes, seam);
+  if (length > 0) store_.StoreSeam(pushable.piece.node, seam_offset, std::span(seam).first(length));
 }
 
 }  // namespace quire

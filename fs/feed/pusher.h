@@ -16,6 +16,7 @@
 #include "format/zeroed_array.h"
 #include "fs/feed/kernel_store.h"
 #include "fs/feed/kernel_view.h"
+#include "fs/feed/seam_table.h"
 
 namespace quire {
 
@@ -51,12 +52,17 @@ class Pusher {
   void Enqueue(uint64_t page);
   void Run(const std::stop_token& stop);
   void PushSamples(uint64_t page, const std::stop_token& stop);
-  // Where in its sample the extent lies, if it can be pushed; `is_whole`: it is all of the sample.
+  // Where in its sample the extent lies, if it can be pushed.
   struct Pushable {
     SamplePiece piece;
-    bool is_whole = false;
+    uint64_t sample_bytes = 0;
+    bool is_whole = false;  // it is all of the sample
   };
   [[nodiscard]] std::optional<Pushable> PieceOf(ExtentNumber number, const Extent& extent) const;
+  // `bytes`: all of the extent, which are right. False where the kernel does not take them.
+  bool Push(const Pushable& pushable, std::span<const std::byte> bytes);
+  // Keeps bytes of a piece that lie at its begin or its end until their seam is whole, and stores that.
+  void PushSeam(const Pushable& pushable, FileRange part, std::span<const std::byte> bytes);
 
   const Index& index_;
   PageCache& cache_;
@@ -65,6 +71,7 @@ class Pusher {
   Residency& residency_;
   const std::function<void()> handed_on_;
   ZeroedArray<Page> pages_;
+  SeamTable seams_;
 
   Mutex mutex_;
   ConditionVariable arrived_;

@@ -16,12 +16,8 @@ import harness
 import pytest
 from random_tree import RandomTree
 
+PAGE_BYTES = 2 << 20
 TAR = ('tar', '--numeric-owner', '--xattrs', '--xattrs-include=user.*')
-
-
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
 
 
 def make_tar(path, members):
@@ -32,6 +28,11 @@ def make_tar(path, members):
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     return path
+
+
+def requests(mounted):
+    counters = mounted.stats()['counters']
+    return sum(counters[name] for name in ('hits', 'joined', 'fill_misses', 'bypasses'))
 
 
 def cached_indexes(scratch):
@@ -195,6 +196,26 @@ def test_sums_find_a_byte_that_changed_unseen(scratch, quire, mount):
     with pytest.raises(OSError, match='Input/output'):
         (mounted / 'x').read_bytes()
     assert (mounted / 'y').read_bytes() == b'y' * 100
+
+
+def test_members_that_lie_in_two_pages_are_pushed_whole(scratch, mount):
+    sizes = random.Random(1)
+    contents = {f'{number:03}': sizes.randbytes(sizes.randrange(60_000, 140_000)) for number in range(300)}
+    archive = make_tar(scratch / 'a.tar', contents)
+    with tarfile.open(archive) as members:
+        in_two = {member.name for member in members
+                  if member.offset_data // PAGE_BYTES != (member.offset_data + member.size - 1) // PAGE_BYTES}
+    assert len(in_two) >= 10
+    mounted = mount(archive)
+    mounted.await_memory()
+    os.listdir(mounted.folder)
+    # A few bring all pages into memory.
+    for name in sorted(contents.keys() - in_two)[::5]:
+        (mounted / name).read_bytes()
+    harness.until(20, lambda: mounted.stats()['push']['bytes'] >= 200 * 100_000, 'all pages are pushed')
+    before = requests(mounted)
+    assert all((mounted / name).read_bytes() == contents[name] for name in in_two)
+    assert requests(mounted) - before <= len(in_two) // 3
 
 
 def test_of_a_cut_archive_the_whole_members_are_served(scratch, quire):

@@ -222,6 +222,8 @@ TEST_F(PusherTest, PiecesOfASampleOfSeveralExtentsAreStoredWhereTheyBelong) {
   // A piece of it is the last extent of page 0.
   EXPECT_TRUE(store_.WaitFor(At("large"), ContentOf(At("large"))));
   pusher_.Stop();
+  // What is stored of a page of the kernel's in two parts is never whole for it.
+  for (const uint64_t offset : store_.offsets()) EXPECT_EQ(offset % kKernelPageBytes, 0U);
   EXPECT_TRUE(store_.BytesOf(At("100-empty")).empty());
 }
 
@@ -229,6 +231,17 @@ TEST_F(PusherTest, ASampleOfSeveralExtentsThatIsBeingReadIsLeftToItsReader) {
   TellAll();
   const Node large = ValueOrDie(index().GetNode(At("large")));
   view_.BeginRead(At("large"), ValueOrDie(index().FindRun(large, 0)).extent.value());
+  Start();
+  for (const uint64_t page : {2, 1, 0}) pusher_.PageArrived(page, false);
+  ASSERT_TRUE(store_.WaitFor(SamplesOf(0).back()));
+  pusher_.Stop();
+  EXPECT_TRUE(store_.BytesOf(At("large")).empty());
+}
+
+// Its reader is at the page of the kernel's that both pieces share, and would meet the store there.
+TEST_F(PusherTest, ASampleWhoseSeamIsBeingReadIsLeftToItsReader) {
+  TellAll();
+  view_.BeginSeamRead(At("large"));
   Start();
   for (const uint64_t page : {2, 1, 0}) pusher_.PageArrived(page, false);
   ASSERT_TRUE(store_.WaitFor(SamplesOf(0).back()));

@@ -19,11 +19,6 @@ NUMBERS = [0, -1, 2**63 - 1, -2**63, 7]
 FLOATS = [0.0, -0.0, 1.0, 1e15, 1e16, 123456789012345680.0, 1e-4, 1e-5, 0.1, math.pi, math.inf, -math.inf, math.nan, 5e-324]
 
 
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
-
-
 def make_image(rng, most_side=40):
     if rng.random() < 0.5:
         return 'jpg', 640, 480, MAGICS['.jpg'] + rng.randbytes(rng.randrange(1, 9000))
@@ -79,7 +74,7 @@ def assert_serves_what_is_whole(scratch, quire, path, wanted, told_as=''):
     found = scratch / 'found'
     harness.run('rm', '-rf', found)
     quire('verify', index)
-    quire('extract', index, '-C', found)
+    quire('extract', index, '-C', found, status=None)  # 1 where values are left out
     served = tree_of(found)
     index.unlink()
     for name, content in served.items():

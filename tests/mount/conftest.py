@@ -112,6 +112,12 @@ def make_module_scratch():
     remove(folder)
 
 
+@pytest.fixture(autouse=True)
+def keep_cache_apart(scratch, monkeypatch):
+    """Indexes of archives lie where each test's own folder is."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
+
+
 @pytest.fixture(name='at_end')
 def make_stack(scratch):  # pylint: disable=unused-argument  # the folder goes after what lies in it
     """An ExitStack that is closed when the test has ended."""

@@ -20,11 +20,6 @@ import pytest
 PAGE = 2 << 20
 
 
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
-
-
 def text(size, seed):
     """Bytes that deflate makes less of."""
     return random.Random(seed).randbytes((size + 1) // 2).hex().encode()[:size]

@@ -19,11 +19,6 @@ TAR = ('tar', '--numeric-owner', '--xattrs', '--xattrs-include=user.*')
 LARGE = 5 << 20  # of several parts
 
 
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
-
-
 @pytest.fixture(name='export')
 def get_exporter(quire):
     """export(PACK, OUT, OPTION...)"""

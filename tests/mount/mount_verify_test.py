@@ -10,11 +10,6 @@ import harness
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
-
-
 @pytest.fixture(name='refuse')
 def get_refusal(scratch, quire):
     """refuse(SOURCE, OPTION...): what a mount says that must not be made."""

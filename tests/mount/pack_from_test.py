@@ -15,11 +15,6 @@ from random_tree import RandomTree
 TAR = ('tar', '--numeric-owner', '--xattrs', '--xattrs-include=user.*', '--format=pax')
 
 
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
-
-
 def pack_from(source, output, *options, **how):
     __tracebackhide__ = True
     return harness.quire('pack', '--progress', 'never', '--from', source, '-o', output, *options, **how)

@@ -185,7 +185,8 @@ int RunExport(const Arguments& arguments) {
                                   ? " in " + FormatAmount(counters.archives, "shard", "shards")
                                   : ""),
                    .total = counters.bytes});
-  return counters.faults == 0 ? kExitOk : kExitFailed;
+  const bool lacks_members = TellLeftOut(**pack, "quire export", progress);
+  return counters.faults == 0 && !lacks_members ? kExitOk : kExitFailed;
 }
 
 }  // namespace

@@ -132,7 +132,8 @@ int RunExtract(const Arguments& arguments) {
   progress.Finish({.what = "extracted",
                    .counts = FormatAmount(report.entries_done, "entry", "entries"),
                    .total = report.bytes_total});
-  return report.faults() == 0 && !was_refused ? kExitOk : kExitFailed;
+  const bool lacks_members = options.paths.empty() && TellLeftOut(**pack, "quire extract", progress);
+  return report.faults() == 0 && !was_refused && !lacks_members ? kExitOk : kExitFailed;
 }
 
 // Two flags that exclude each other.

@@ -177,6 +177,7 @@ class ArchiveNotices {
               ? "further notices about the archive are left out"
               : fmt::format("{}{}{}: {}", EscapeName(archive), colon, EscapeName(member), EscapeLine(reason)));
   }
+  [[nodiscard]] uint64_t told() const { return told_; }
   std::function<void(const std::string& sentence)> print;  // set before the tree is used
 
  private:
@@ -275,10 +276,14 @@ int RunPack(const Arguments& arguments) {
   for (const std::string& unmatched : request.exclude.Unmatched()) progress.PrintLine("quire pack: " + unmatched);
   if (!arguments.progress.quiet)
     PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
-  if (summary->unreadable == 0) return kExitOk;
-  progress.PrintLine(fmt::format("quire pack: the pack is without {} that could not be read",
-                                 FormatAmount(summary->unreadable, "entry", "entries")));
-  return kExitFailed;
+  const bool lacks_members = parts.from != nullptr && TellLeftOut(*parts.from, "quire pack", progress);
+  if (parts.notices.told() > 0)
+    progress.PrintLine(fmt::format("quire pack: the pack is without {} of the archives",
+                                   FormatAmount(parts.notices.told(), "thing", "things")));
+  if (summary->unreadable > 0)
+    progress.PrintLine(fmt::format("quire pack: the pack is without {} that could not be read",
+                                   FormatAmount(summary->unreadable, "entry", "entries")));
+  return summary->unreadable == 0 && parts.notices.told() == 0 && !lacks_members ? kExitOk : kExitFailed;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "format/file.h"
+#include "format/import/left_out.h"
 #include "tools/archive_names.h"
 #include "tools/index_cache.h"
 
@@ -77,6 +78,12 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
       .progress = &counters};
   for (const std::string& path : *archives) request.archives.push_back({.path = path, .top = ""});
   return OpenIndexOf(request);
+}
+
+bool TellLeftOut(const Pack& pack, const std::string& command, Progress& progress) {
+  const auto left_out = DescribeLeftOut(pack.superblock());
+  if (left_out) progress.PrintLine(fmt::format("{}: {}", command, *left_out));
+  return left_out.has_value();
 }
 
 }  // namespace quire

@@ -25,4 +25,7 @@ void AddSourceOptions(Command& command, SourceOptions& options);
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
                                          const std::string& command, ProgressMode progress = ProgressMode::kAuto);
 
+// Whether members of archives are left out of their index, which is told: a copy of what it has is no copy of them.
+bool TellLeftOut(const Pack& pack, const std::string& command, Progress& progress);
+
 }  // namespace quire

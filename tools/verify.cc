@@ -103,6 +103,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
   progress.Finish({.what = "verified",
                    .counts = FormatAmount(summary->entries, "entry", "entries"),
                    .total = BytesToRead((*pack)->superblock())});
+  TellLeftOut(**pack, "quire verify", progress);  // what is there was verified
   const uint64_t trailing_bytes = (*pack)->trailing_bytes();
   const uint64_t untold = summary->faults - std::min(summary->faults, options.fault_limit);
   if (arguments.json) {

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/import/left_out.h"
 #include "format/pack/path_resolver.h"
 #include "fs/guard/syscall_filter.h"
 #include "fs/life/bdi_readahead.h"
@@ -152,18 +153,6 @@ Result<void> OpenVolumes(Pack& pack, const VolumePlaces& places, const MountNoti
   return {};
 }
 
-// The indexer has told what its index lacks, but perhaps to somebody else than who mounts it.
-std::string LeftOutText(const Superblock& superblock) {
-  const std::string what = superblock.left_out == 1
-                               ? "1 member of the archives is"
-                               : fmt::format("{} members of the archives are", superblock.left_out);
-  return fmt::format("{} left out of this index: 'quire index' of them names which, and why", what);
-}
-
-bool LacksMembers(const Superblock& superblock) {
-  return superblock.order == PackOrder::kArchives && superblock.left_out > 0;
-}
-
 uint64_t MeanSampleBytes(const Superblock& superblock) {
   return superblock.samples == 0 ? 0 : superblock.stored_bytes / superblock.samples;
 }
@@ -182,7 +171,7 @@ Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, co
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
   const auto root = FindRoot(**pack, options);
   if (!root) return std::unexpected(root.error());
-  if (const Superblock& superblock = (*pack)->superblock(); LacksMembers(superblock)) notice(LeftOutText(superblock));
+  if (const auto left_out = DescribeLeftOut((*pack)->superblock())) notice(*left_out);
   auto unmounter = Unmounter::Start(mount_point);  // before the first thread
   if (!unmounter) return Propagate(std::move(unmounter));
   auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
@@ -341,7 +330,7 @@ Result<void> Session::StartIdleWatch() {
 Result<void> Session::Serve(SessionEvents events) {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", source_, mount_point_, pack_->superblock().samples,
                options_.threads);
-  if (LacksMembers(pack_->superblock())) spdlog::warn("{}", LeftOutText(pack_->superblock()));
+  if (const auto left_out = DescribeLeftOut(pack_->superblock())) spdlog::warn("{}", *left_out);
   spdlog::info("transport: {}", transport_.Describe());
   spdlog::info("privileges: {}", confinement_.privileges);
   spdlog::info("files: {}", confinement_.files);

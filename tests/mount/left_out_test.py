@@ -1,16 +1,13 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
 # SPDX-License-Identifier: Apache-2.0
-"""Goal: an index keeps how much of its archives it is without, and everybody who mounts it later is told."""
+"""Goal: an index keeps how much of its archives it is without, and everybody who mounts or copies what it has is told."""
+import gzip
 import io
 import json
+import os
 import tarfile
 
 import pytest
-
-
-@pytest.fixture(autouse=True)
-def keep_cache_apart(scratch, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(scratch / 'cache'))
 
 
 def make_tar(path, fifos, *names):
@@ -45,6 +42,23 @@ def test_a_mount_says_what_was_left_out_when_its_index_was_made(scratch, quire, 
     mounted.unmount()
     assert left_out(quire, archive) == fifos
     quire('info', archive).says(f'^left out +{fifos} thing.* of the archives.*quire index')
+
+
+def test_a_copy_of_a_cut_archive_is_told_to_be_none_whoever_made_the_index(scratch, quire):
+    archive = make_tar(scratch / 'a.tar', 0, 'x', 'y')
+    os.truncate(archive, 3 * 512)
+    quire('ls', archive).says('the archive is cut')
+    told = "1 member of the archives is left out of this index: 'quire index' of them names which, and why"
+    quire('pack', '--from', archive, '-o', scratch / 'a.quire', status=1).says(f'quire pack: {told}')
+    quire('extract', archive, '-C', scratch / 'a', status=1).says(f'quire extract: {told}')
+    assert sorted(os.listdir(scratch / 'a')) == ['x']
+    quire('export', archive, '-o', scratch / 'copy.tar', status=1).says(f'quire export: {told}')
+    quire('verify', archive).says(f'quire verify: {told}')
+    assert quire('extract', archive, 'x', '-C', scratch / 'x').said == ''
+    # Of one that is compressed nobody made an index.
+    (scratch / 'a.tar.gz').write_bytes(gzip.compress(archive.read_bytes()))
+    quire('pack', '--from', scratch / 'a.tar.gz', '-o', scratch / 'gz.quire', status=1).says('the archive is cut',
+                                                                                       'without 1 thing of the archives')
 
 
 def test_a_mount_of_a_whole_archive_says_nothing(scratch, quire, mount):

@@ -76,23 +76,17 @@ MountNotice NoticesOf(const MountPlan& plan) {
   };
 }
 
-// Of the pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
-Result<std::string> FindPack(const MountPlan& plan, MountOptions& options) {
-  const bool is_beside = options.index == kIndexBeside;
-  const auto pack = OpenSource(
-      plan.source, {.volumes = options.volumes, .index = is_beside ? "" : options.index, .beside = is_beside},
-      plan.command);
-  if (!pack) return std::unexpected(pack.error());
-  if (options.verify)
+// The pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
+Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
+  const MountOptions& options = plan.options;
+  SourceOptions source;
+  source.volumes = options.volumes;
+  source.beside = options.index == kIndexBeside;
+  if (!source.beside && !options.index.empty()) source.index = std::filesystem::absolute(options.index);
+  auto pack = OpenSource(plan.source, source, plan.command);
+  if (pack && options.verify)
     if (auto verified = VerifyBeforeMount(**pack, NoticesOf(plan)); !verified) return Propagate(std::move(verified));
-  if ((*pack)->path() == plan.source) return plan.source;
-  for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume) {
-    std::error_code error;
-    if ((*pack)->IsDecoded(volume)) continue;
-    const auto archive = std::filesystem::read_symlink(ProcPath((*pack)->GetVolumeFd(volume).value_or(-1)), error);
-    if (!error) options.volumes.push_back(archive);
-  }
-  return std::filesystem::absolute((*pack)->path()).native();
+  return pack;
 }
 
 // The log's path for a process that works in another folder. One in the mount would make the daemon ask itself.
@@ -169,9 +163,9 @@ Result<void> MountInBackground(const MountPlan& plan) {
     auto log_file = OpenDaemonLog(options);
     if (!log_file) return Propagate(std::move(log_file));
     options.log_file = *std::move(log_file);
-    const auto pack_path = FindPack(plan, options);
-    if (!pack_path) return std::unexpected(pack_path.error());
-    auto mounted = Session::Mount(*pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
+    auto pack = OpenPack(plan);
+    if (!pack) return Propagate(std::move(pack));
+    auto mounted = Session::Mount(*std::move(pack), plan.source, plan.mount_point, options, NoticesOf(plan));
     if (!mounted) return Propagate(std::move(mounted));
     if (options.log_file.empty() && options.log_level != spdlog::level::off && !HasSyslog())
       NoticesOf(plan)("there is no syslog here, and no file to log to could be made: give the option log_file=PATH");
@@ -212,13 +206,13 @@ Result<void> MountInBackground(const MountPlan& plan) {
 
 Result<void> MountInForeground(const MountPlan& plan) {
   closefrom(STDERR_FILENO + 1);  // as in the background: nothing of the caller's is a daemon's
-  MountOptions options = plan.options;
+  const MountOptions& options = plan.options;
   const bool logs_to_file = !options.log_file.empty();
   if (logs_to_file)
     if (auto opened = OpenLogFile(options.log_file); !opened) return opened;
-  const auto pack_path = FindPack(plan, options);
-  if (!pack_path) return std::unexpected(pack_path.error());
-  const auto session = Session::Mount(*pack_path, plan.source, plan.mount_point, options, NoticesOf(plan));
+  auto pack = OpenPack(plan);
+  if (!pack) return Propagate(std::move(pack));
+  const auto session = Session::Mount(*std::move(pack), plan.source, plan.mount_point, plan.options, NoticesOf(plan));
   if (!session) return std::unexpected(session.error());
   SessionEvents events;
   events.greeted = [](const Result<void>& answered) {

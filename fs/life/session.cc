@@ -133,8 +133,7 @@ Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheO
 constexpr int kMostNotices = 10;
 
 // An error where no volume can be had that holds anything: nothing could be read.
-Result<void> OpenVolumes(Pack& pack, const VolumePlaces& places, const MountNotice& notice) {
-  pack.OpenVolumes(places);
+Result<void> CheckVolumes(const Pack& pack, const MountNotice& notice) {
   const auto own = pack.index().GetVolume(0);
   bool has_any = pack.volume_count() == 1 || !own || own->data_end > own->data_begin;
   std::vector<Error> errors;
@@ -159,29 +158,27 @@ uint64_t MeanSampleBytes(const Superblock& superblock) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::Mount(const std::string& pack_path, const std::string& source,
+Result<std::unique_ptr<Session>> Session::Mount(std::unique_ptr<Pack> pack, const std::string& source,
                                                 const std::string& mount_point, const MountOptions& options,
                                                 const MountNotice& notice) {
   RouteLibfuseLog();
-  auto pack = Pack::Open(pack_path);
-  if (!pack) return Propagate(std::move(pack));
-  if (auto opened = OpenVolumes(**pack, options.volumes, notice); !opened) return Propagate(std::move(opened));
+  if (auto checked = CheckVolumes(*pack, notice); !checked) return Propagate(std::move(checked));
   const auto turn = WaitForMountTurn(mount_point);
   if (!turn) return std::unexpected(turn.error());
   if (auto mountable = CheckMountable(mount_point, options, notice); !mountable) return Propagate(std::move(mountable));
-  const auto root = FindRoot(**pack, options);
+  const auto root = FindRoot(*pack, options);
   if (!root) return std::unexpected(root.error());
-  if (const auto left_out = DescribeLeftOut((*pack)->superblock())) notice(*left_out);
+  if (const auto left_out = DescribeLeftOut(pack->superblock())) notice(*left_out);
   auto unmounter = Unmounter::Start(mount_point);  // before the first thread
   if (!unmounter) return Propagate(std::move(unmounter));
-  auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes((*pack)->superblock()));
+  auto transport = ChooseTransport(options.transport, ProbeTransports(), MeanSampleBytes(pack->superblock()));
   if (!transport) return Propagate(std::move(transport));
   CacheOptions cache = options.cache;
   cache.push = options.push;
   cache.readers_keep = !options.direct_io;
-  auto samples = OpenSamples(**pack, cache);
+  auto samples = OpenSamples(*pack, cache);
   if (!samples) return Propagate(std::move(samples));
-  std::unique_ptr<Session> session(new Session(*std::move(pack), *root, *std::move(samples), source, mount_point,
+  std::unique_ptr<Session> session(new Session(std::move(pack), *root, *std::move(samples), source, mount_point,
                                                options, *std::move(transport), *std::move(unmounter)));
   if (auto started = session->Start(); !started) return Propagate(std::move(started));
   session->confinement_ =

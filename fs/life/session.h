@@ -34,14 +34,14 @@ struct SessionEvents {
 
 class Session {
  public:
-  // Opens the pack, takes the cache's memory, and mounts. When it returns, the mount is in place and requests wait for
-  // Serve. From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP wait for Serve. One session a process.
+  // Takes the cache's memory for `pack`, whose volumes are open, and mounts. When it returns, the mount is in place and
+  // requests wait for Serve. From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP wait for Serve. One session a process.
   // Errors name what is in the way and the remedy; kInvalid: a size of the cache that this machine does not have.
   // `source`: what the mount is listed as, the pack or what it is an index of.
   // REQUIRES: all paths are absolute, `mount_point` from ResolveMountPoint; no other thread runs (afterwards some do,
   // all signals blocked).
   // `notice` is told, before this returns, what is no error and yet worth a sentence (mount_preflight.h).
-  static Result<std::unique_ptr<Session>> Mount(const std::string& pack_path, const std::string& source,
+  static Result<std::unique_ptr<Session>> Mount(std::unique_ptr<Pack> pack, const std::string& source,
                                                 const std::string& mount_point, const MountOptions& options,
                                                 const MountNotice& notice);
   Session(const Session&) = delete;

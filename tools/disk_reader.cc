@@ -20,15 +20,17 @@ Result<std::unique_ptr<DiskReader>> DiskReader::Open(const Pack& pack, unsigned 
   const uint32_t populated = (*arena)->PopulateAll();
   auto engine = OpenPackVolumes(pack, FileSourceOptions());
   if (!engine) return Propagate(std::move(engine));
-  return std::unique_ptr<DiskReader>(new DiskReader(*std::move(arena), populated, *std::move(engine)));
+  return std::unique_ptr<DiskReader>(new DiskReader(pack, *std::move(arena), populated, *std::move(engine)));
 }
 
-DiskReader::DiskReader(std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine)
-    : arena_(std::move(arena)), engine_(std::move(engine)) {
+DiskReader::DiskReader(const Pack& pack, std::unique_ptr<Arena> arena, uint32_t slots,
+                       std::unique_ptr<VolumeSource> engine)
+    : pack_(pack), arena_(std::move(arena)), engine_(std::move(engine)) {
   for (uint32_t slot = 0; slot < slots; ++slot) free_.push_back(slot);
 }
 
 Result<void> DiskReader::Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) {
+  if (auto had = pack_.CheckVolume(volume); !had) return had;
   const uint32_t slot = TakeSlot();
   auto read = ReadInto(slot, volume, offset, bytes);
   if (read) use(*read);

@@ -20,17 +20,19 @@ namespace quire {
 // Thread-safe. Memory: a page for each read at once.
 class DiskReader {
  public:
+  // `pack` must outlive it.
   static Result<std::unique_ptr<DiskReader>> Open(const Pack& pack, unsigned reads_at_once);
 
   // As ReadPackBytes. Waits for memory, and for the disk.
   Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use);
 
  private:
-  DiskReader(std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine);
+  DiskReader(const Pack& pack, std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine);
   Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes);
   uint32_t TakeSlot();
   void ReturnSlot(uint32_t slot);
 
+  const Pack& pack_;
   const std::unique_ptr<Arena> arena_;
   const std::unique_ptr<VolumeSource> engine_;
   Mutex mutex_;

@@ -185,7 +185,8 @@ int RunExport(const Arguments& arguments) {
                                   ? " in " + FormatAmount(counters.archives, "shard", "shards")
                                   : ""),
                    .total = counters.bytes});
-  const bool lacks_members = TellLeftOut(**pack, "quire export", progress);
+  const bool lacks_members =
+      TellLeftOut(**pack, "quire export", [&](const std::string& line) { progress.PrintLine(line); });
   return counters.faults == 0 && !lacks_members ? kExitOk : kExitFailed;
 }
 

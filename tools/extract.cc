@@ -132,7 +132,9 @@ int RunExtract(const Arguments& arguments) {
   progress.Finish({.what = "extracted",
                    .counts = FormatAmount(report.entries_done, "entry", "entries"),
                    .total = report.bytes_total});
-  const bool lacks_members = options.paths.empty() && TellLeftOut(**pack, "quire extract", progress);
+  const bool lacks_members =
+      options.paths.empty() &&
+      TellLeftOut(**pack, "quire extract", [&](const std::string& line) { progress.PrintLine(line); });
   return report.faults() == 0 && !was_refused && !lacks_members ? kExitOk : kExitFailed;
 }
 

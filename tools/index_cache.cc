@@ -205,7 +205,10 @@ Result<std::unique_ptr<Pack>> OpenIndexOf(const IndexRequest& request) {
   if (is_cached) {
     fs::create_directories(folder, error);
     if (error)
-      return SystemError(error.value(), "{}: the folder of indexes (--index names another place)", folder.native());
+      return SystemError(
+          error.value(),
+          "{}: the folder of indexes (-o index= of a mount, --index of other commands name another place)",
+          folder.native());
   }
   File lock;
   if (is_cached) {

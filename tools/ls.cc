@@ -10,6 +10,7 @@
 #include "tools/ls_forms.h"
 #include "tools/pack_entry.h"
 #include "tools/pack_source.h"
+#include "tools/standard_streams.h"
 
 namespace quire {
 namespace {
@@ -60,6 +61,7 @@ int RunLs(const Arguments& arguments) {
   if (!number) return Fail("ls", number.error());
   const auto entry = ReadEntry(index, *number);
   if (!entry) return Fail("ls", entry.error());
+  TellLeftOut(**pack, "quire ls", [](const std::string& line) { PrintToStderr(line + '\n'); });
   const Listed listed{.pack = **pack,
                       .entry = *entry,
                       .path = TrimSlashes(arguments.path),

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "format/file.h"
 #include "format/pack/pack.h"
 #include "fs/options/mount_options.h"
+#include "tools/archive_names.h"
 #include "tools/interrupt.h"
 #include "tools/mount_log.h"
 #include "tools/mounting.h"
@@ -66,6 +68,13 @@ Result<void> EnterNamespace(const std::string& name) {
   return {};
 }
 
+// Whether there is anything of that name or pattern, be it something that cannot be mounted.
+bool IsThere(const std::string& source) {
+  if (!IsArchivePattern(source)) return access(source.c_str(), F_OK) == 0 || errno != ENOENT;
+  const auto archives = ExpandArchives(source);
+  return archives ? std::ranges::any_of(*archives, IsThere) : archives.error().code != ErrorCode::kNotFound;
+}
+
 Result<void> Mount(const Arguments& arguments) {
   if (!arguments.mount_namespace.empty()) {
     if (auto entered = EnterNamespace(arguments.mount_namespace); !entered) return entered;
@@ -74,7 +83,7 @@ Result<void> Mount(const Arguments& arguments) {
   if (!options) return Propagate(std::move(options));
   LogToStderr(options->log_level);
   // mount(8) itself says nothing of a device that is not there; what its helpers say it passes on.
-  if (options->nofail && access(arguments.pack.c_str(), F_OK) != 0 && errno == ENOENT) return {};
+  if (options->nofail && !IsThere(arguments.pack)) return {};
   const auto plan = MakeMountPlan("mount.quire", arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   if (arguments.fake) {

@@ -276,7 +276,9 @@ int RunPack(const Arguments& arguments) {
   for (const std::string& unmatched : request.exclude.Unmatched()) progress.PrintLine("quire pack: " + unmatched);
   if (!arguments.progress.quiet)
     PrintSummary(*summary, arguments.dry_run ? "nothing written (dry run)" : arguments.output);
-  const bool lacks_members = parts.from != nullptr && TellLeftOut(*parts.from, "quire pack", progress);
+  const bool lacks_members =
+      parts.from != nullptr &&
+      TellLeftOut(*parts.from, "quire pack", [&](const std::string& line) { progress.PrintLine(line); });
   if (parts.notices.told() > 0)
     progress.PrintLine(fmt::format("quire pack: the pack is without {} of the archives",
                                    FormatAmount(parts.notices.told(), "thing", "things")));

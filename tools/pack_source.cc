@@ -80,9 +80,10 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
   return OpenIndexOf(request);
 }
 
-bool TellLeftOut(const Pack& pack, const std::string& command, Progress& progress) {
+bool TellLeftOut(const Pack& pack, const std::string& command,
+                 const std::function<void(const std::string& line)>& print) {
   const auto left_out = DescribeLeftOut(pack.superblock());
-  if (left_out) progress.PrintLine(fmt::format("{}: {}", command, *left_out));
+  if (left_out) print(fmt::format("{}: {}", command, *left_out));
   return left_out.has_value();
 }
 

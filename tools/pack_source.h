@@ -2,6 +2,7 @@
 // What commands that read a pack are given in its place: a pack, an index of archives, or archives.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,7 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
                                          const std::string& command, ProgressMode progress = ProgressMode::kAuto);
 
 // Whether members of archives are left out of their index, which is told: a copy of what it has is no copy of them.
-bool TellLeftOut(const Pack& pack, const std::string& command, Progress& progress);
+bool TellLeftOut(const Pack& pack, const std::string& command,
+                 const std::function<void(const std::string& line)>& print);
 
 }  // namespace quire

@@ -68,6 +68,14 @@ std::string EmptyArgument(const CommandWords& line) {
   return fmt::format("{} is empty", arguments[number].positional_name());
 }
 
+// What a shell makes of a pattern without quotes.
+bool AreShards(const std::vector<std::string>& words) {
+  const auto is_archive = [](std::string_view word) {
+    return word.ends_with(".tar") || word.ends_with(".zip") || word.ends_with(".beton");
+  };
+  return words.size() > 1 && is_archive(words[0]) && is_archive(words[1]);
+}
+
 }  // namespace
 
 std::optional<UsageFault> FindUsageFault(Command root, const std::vector<std::string>& words) {
@@ -98,7 +106,8 @@ UsageFault ExplainParseFault(Command root, const std::vector<std::string>& words
     fault.message += fmt::format("; usage: {}", UsageOf(command));
   else if (const size_t most = command.positionals().size();
            found.kind == ParseFault::Kind::kTooMany && line.positionals().size() > most)
-    fault.message = fmt::format("one argument too many: '{}'", line.positionals()[most]);
+    fault.message = fmt::format("one argument too many: '{}'{}", line.positionals()[most],
+                                AreShards(line.positionals()) ? "; a pattern of archives stands in quotes" : "");
   return fault;
 }
 

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <deque>
 #include <filesystem>
 #include <utility>
 
+#include "format/coding.h"
 #include "format/import/archive_kind.h"
 #include "format/import/beton_reader.h"
 #include "format/import/extent_cutter.h"
@@ -19,6 +21,7 @@
 #include "format/import/sample_groups.h"
 #include "format/import/tar_reader.h"
 #include "format/import/zip_reader.h"
+#include "format/import/zip_records.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
 #include "format/pack/volume_files.h"
@@ -104,6 +107,9 @@ class Indexer {
     for (const ArchiveToIndex& archive : options_.archives) {
       auto opened = OpenOne(archive.path);
       if (!opened) return Propagate(std::move(opened));
+      if (fs::equivalent(opened->real_path, options_.output, error))
+        return Invalid("{}: is one of the archives, which stay as they are: name another file for the index",
+                       options_.output);
       const std::string location = LocationOf(opened->real_path, folder);
       if (location.size() > kMaxPathBytes) return Unsupported("{}: its path is too long", archive.path);
       const auto offset = tables_.AddText(location);
@@ -120,14 +126,16 @@ class Indexer {
   Result<void> ReadArchive(uint64_t number) {
     auto read = ReadMembers(number);
     const MutexLock lock(mutex_);
-    if (read)
+    if (read) {
       ++turn_;
-    else
-      has_failed_ = true;
+    } else if (!failure_) {
+      failure_ = std::move(read).error();
+      failure_->message = fmt::format("{}: {}", options_.archives[number].path, failure_->message);
+    }
     turn_changed_.notify_all();
-    if (!read) read.error().message = fmt::format("{}: {}", options_.archives[number].path, read.error().message);
     ++options_.progress->archives_done;
-    return read;
+    // Of those that it ended too, each tells the same: it is not known whose error the caller gets.
+    return failure_ ? std::unexpected(*failure_) : Result<void>();
   }
 
   Result<void> ReadMembers(uint64_t number) {
@@ -167,8 +175,8 @@ class Indexer {
   // Whether it is the turn of archive `number`; waits until it is where it may not be put off.
   Result<bool> AwaitTurn(uint64_t number, bool may_wait) {
     MutexLock lock(mutex_);
-    if (!may_wait) turn_changed_.wait(lock, [&]() QUIRE_REQUIRES(mutex_) { return turn_ == number || has_failed_; });
-    if (has_failed_) return MakeError(ErrorCode::kInterrupted, "another archive could not be read");
+    if (!may_wait) turn_changed_.wait(lock, [&]() QUIRE_REQUIRES(mutex_) { return turn_ == number || failure_; });
+    if (failure_) return std::unexpected(*failure_);
     return turn_ == number;
   }
 
@@ -283,8 +291,8 @@ class Indexer {
 
   Mutex mutex_;
   ConditionVariable turn_changed_;
-  uint64_t turn_ QUIRE_GUARDED_BY(mutex_) = 0;  // of the first archive that was not read whole
-  bool has_failed_ QUIRE_GUARDED_BY(mutex_) = false;
+  uint64_t turn_ QUIRE_GUARDED_BY(mutex_) = 0;             // of the first archive that was not read whole
+  std::optional<Error> failure_ QUIRE_GUARDED_BY(mutex_);  // the first one, which ends all
 
   Mutex faults_mutex_;  // held while a fault is told
   uint64_t faults_ QUIRE_GUARDED_BY(faults_mutex_) = 0;
@@ -304,6 +312,10 @@ Result<std::unique_ptr<ArchiveReader>> OpenArchive(const File& file, uint64_t si
   if (beton || beton.error().code != ErrorCode::kCorrupt) return beton;
   auto zip = ZipReader::Open(file, size_bytes, std::move(on_fault));
   if (zip || zip.error().code != ErrorCode::kCorrupt) return zip;
+  std::array<std::byte, 4> signature = {};
+  if (const auto got = file.ReadUpTo(0, signature); !got) return std::unexpected(got.error());
+  if (LoadUint<4>(signature, 0) == kZipLocalSignature)
+    return Unsupported("this zip cannot be read: {}", zip.error().message);
   const auto kind = FindArchiveKind(file);
   if (!kind) return std::unexpected(kind.error());
   if (!kind->empty())

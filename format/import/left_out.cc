@@ -10,7 +10,7 @@ std::optional<std::string> DescribeLeftOut(const Superblock& superblock) {
   const std::string what = superblock.left_out == 1
                                ? "1 member of the archives is"
                                : fmt::format("{} members of the archives are", superblock.left_out);
-  return fmt::format("{} left out of this index: 'quire index' of them names which, and why", what);
+  return fmt::format("{} left out of this index: 'quire index ARCHIVE -o NAME.quire' names which, and why", what);
 }
 
 }  // namespace quire

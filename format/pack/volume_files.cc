@@ -53,6 +53,10 @@ Result<File> OpenInPlaces(const fs::path& path, const Places& places) {
   if (!LiesIn(path.lexically_normal().native(), places)) return NotPermitted(path.native());
   // Looked at before it is opened: to open a device may do something, and to open a FIFO waits.
   auto seen = File::Open(path, O_PATH);
+  if (!seen && seen.error().system_errno == ENOENT)
+    return std::unexpected(
+        Error{ErrorCode::kSystem, ENOENT,
+              fmt::format("'{}' is not there: move it back, or index it where it is now", path.native())});
   if (!seen) return seen;
   std::error_code error;
   const fs::path real = fs::read_symlink(ProcPath(seen->fd()), error);

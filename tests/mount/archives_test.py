@@ -228,6 +228,48 @@ def test_of_a_cut_archive_the_whole_members_are_served(scratch, quire):
     assert quire('cat', scratch / 'a.quire', 'first').out == '1' * 1000
 
 
+def test_an_index_never_replaces_one_of_its_archives(scratch, quire):
+    archives = [make_tar(scratch / f'{name}.tar', {name: b'x' * 100}) for name in 'ab']
+    os.link(archives[1], scratch / 'linked')
+    (scratch / 'symlink').symlink_to(archives[0])
+    before = [archive.read_bytes() for archive in archives]
+    for output in (*archives, scratch / 'linked', scratch / 'symlink'):
+        quire('index', '-f', scratch / '*.tar', '-o', output, status=2).says('is one of the archives')
+    assert [archive.read_bytes() for archive in archives] == before
+
+
+def test_of_shards_the_one_that_is_no_archive_is_named(scratch, quire):
+    for number in range(6):
+        make_tar(scratch / f'{number}.tar', {f'{number}': b'x' * 100})
+    (scratch / '6.tar').write_bytes(b'')
+    for _ in range(20):
+        told = quire('index', scratch / '*.tar', '-o', scratch / 'all.quire', status=1).err
+        assert '6.tar: this is no archive' in told, told
+
+
+def test_a_copy_of_an_archive_that_was_moved_names_it(scratch, quire):
+    archive = make_tar(scratch / 'a.tar', {'x': b'x' * 100})
+    quire('index', archive, '-o', scratch / 'a.quire')
+    archive.rename(scratch / 'b.tar')
+    told = f"'{archive}' is not there: move it back, or index it where it is now"
+    quire('extract', scratch / 'a.quire', '-C', scratch / 'extracted', status=1).says(told)
+    quire('cat', scratch / 'a.quire', 'x', status=1).says(told)
+    quire('verify', scratch / 'a.quire', status=1).says(told)
+
+
+def test_a_pattern_without_quotes_is_told_to_be_one(scratch, quire):
+    archives = [make_tar(scratch / f'{name}.tar', {name: b'x'}) for name in 'abc']
+    quire('mount', *archives, scratch, status=2).says('a pattern of archives stands in quotes')
+    quire('ls', *archives, status=2).says('a pattern of archives stands in quotes')
+
+
+def test_a_zip_that_is_cut_is_told_to_be_one(scratch, quire):
+    with zipfile.ZipFile(scratch / 'a.zip', 'w') as archive:
+        archive.writestr('x', random.Random(1).randbytes(10_000))
+    os.truncate(scratch / 'a.zip', 9_000)
+    quire('ls', scratch / 'a.zip', status=1).says('this zip cannot be read: .*it is cut; `zip -FF')
+
+
 def test_a_volume_that_is_gone_harms_its_own_samples_only(scratch, quire, mount):
     make_tar(scratch / 'a.tar', {'x': b'of a'})
     make_tar(scratch / 'b.tar', {'y': b'of b'})
@@ -284,7 +326,7 @@ def test_odd_members_have_their_place(scratch, quire):
     assert quire('cat', index, 'twice').out == 'second'
     assert quire('cat', index, 'link').out == 'first', 'a link names what stood before it'
     assert quire('cat', index, 'a/b/c').out == 'deep'
-    quire('verify', index)
+    quire('verify', index, status=1).says('no fault', '5 members of the archives are left out')
 
 
 def make_zip(path, tree):
@@ -345,3 +387,17 @@ def test_mount_8_takes_an_archive(scratch, mount):
     helper.symlink_to(harness.QUIRE)
     harness.run(helper, archive, folder, '-o', f'rw,index={pathlib.Path(scratch)}/index')
     assert (folder / 'x').read_bytes() == b'x'
+
+
+@pytest.mark.parametrize('pattern, is_there', [('s-{0..1}.tar', True), ('s-*.tar', True), ('t-{0..1}.tar', False), ('t-*.tar', False)],
+                         ids=['braces', 'star', 'braces of nothing', 'star of nothing'])
+def test_mount_8_with_nofail_mounts_the_archives_that_a_pattern_names(scratch, mount, pattern, is_there):
+    if not harness.is_root():
+        pytest.skip('only root mounts by mount(8)')
+    for number in range(2):
+        make_tar(scratch / f's-{number}.tar', {f'{number}': b'x'})
+    folder = mount.prepare(scratch / 'mnt')
+    helper = scratch / 'mount.quire'
+    helper.symlink_to(harness.QUIRE)
+    assert harness.run(helper, scratch / pattern, folder, '-o', 'nofail').said == ''
+    assert sorted(os.listdir(folder)) == (['0', '1'] if is_there else [])

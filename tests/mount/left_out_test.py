@@ -37,7 +37,7 @@ def test_a_mount_says_what_was_left_out_when_its_index_was_made(scratch, quire, 
     done = quire('mount', archive, folder, '-o', f'log_file={log}')
     mounted = mount.adopt(folder)
     assert (mounted / 'x').read_text() == 'x'
-    assert done.err.splitlines() == [f"quire mount: {told} of this index: 'quire index' of them names which, and why"]
+    assert done.err.splitlines() == [f"quire mount: {told} of this index: 'quire index ARCHIVE -o NAME.quire' names which, and why"]
     assert told in log.read_text()
     mounted.unmount()
     assert left_out(quire, archive) == fifos
@@ -48,12 +48,15 @@ def test_a_copy_of_a_cut_archive_is_told_to_be_none_whoever_made_the_index(scrat
     archive = make_tar(scratch / 'a.tar', 0, 'x', 'y')
     os.truncate(archive, 3 * 512)
     quire('ls', archive).says('the archive is cut')
-    told = "1 member of the archives is left out of this index: 'quire index' of them names which, and why"
+    told = "1 member of the archives is left out of this index: 'quire index ARCHIVE -o NAME.quire' names which, and why"
     quire('pack', '--from', archive, '-o', scratch / 'a.quire', status=1).says(f'quire pack: {told}')
     quire('extract', archive, '-C', scratch / 'a', status=1).says(f'quire extract: {told}')
     assert sorted(os.listdir(scratch / 'a')) == ['x']
     quire('export', archive, '-o', scratch / 'copy.tar', status=1).says(f'quire export: {told}')
-    quire('verify', archive).says(f'quire verify: {told}')
+    quire('verify', archive, status=1).says(f'quire verify: {told}')
+    verified = json.loads(quire('verify', '--json', archive, status=1).out)
+    assert (verified['ok'], verified['fault_count'], verified['lacks_members']) == (False, 0, True)
+    quire('ls', archive).says(f'quire ls: {told}')
     assert quire('extract', archive, 'x', '-C', scratch / 'x').said == ''
     # Of one that is compressed nobody made an index.
     (scratch / 'a.tar.gz').write_bytes(gzip.compress(archive.read_bytes()))

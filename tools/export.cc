@@ -185,6 +185,8 @@ int RunExport(const Arguments& arguments) {
                                   ? " in " + FormatAmount(counters.archives, "shard", "shards")
                                   : ""),
                    .total = counters.bytes});
+  if (const auto older = request->output.FindOlder(plan->archives); older && !arguments.progress.quiet)
+    progress.PrintLine(fmt::format("quire export: '{}' is there from before, and is none of these shards", *older));
   const bool lacks_members =
       TellLeftOut(**pack, "quire export", [&](const std::string& line) { progress.PrintLine(line); });
   return counters.faults == 0 && !lacks_members ? kExitOk : kExitFailed;

@@ -284,6 +284,9 @@ def test_output_is_whole_or_not_there(scratch, pack, export, quire):
     (scratch / 's-1.tar').write_text('mine')
     export(packed, scratch / 's-%d.tar', '--to', 'webdataset', '--shard-count', '1', status=1).says('s-1.tar', '--force')
     assert not (scratch / 's-0.tar').exists(), 'nothing was begun'
+    (scratch / 's-2.tar').write_text('older')
+    export(packed, scratch / 's-%d.tar', '--to', 'webdataset', '--shard-count', '1', '-f').says("s-2.tar' is there from before")
+    assert members_of(scratch / 's-1.tar') == ['b.x']
     export(packed, scratch / 'x.tar', '-f')
     assert members_of(scratch / 'x.tar') == ['.', './a.x', './b.x']
     for wrong, says in ((('--to', 'dir', '-o', 'x'), 'quire extract'), (('--to', 'zip', '-o', 'x'), 'tar or webdataset'),

@@ -54,6 +54,12 @@ Result<void> ArchiveOutput::CheckNames(uint32_t archives) const {
   return {};
 }
 
+std::optional<std::string> ArchiveOutput::FindOlder(uint32_t archives) const {
+  if (!is_file_ || !names_.has_number()) return std::nullopt;
+  std::string name = names_.Name(archives);
+  return access(name.c_str(), F_OK) == 0 ? std::optional(std::move(name)) : std::nullopt;
+}
+
 Result<void> ArchiveOutput::Begin(uint32_t number) {
   bytes_ = 0;
   if (!is_file_) return {};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -22,6 +23,7 @@ class ArchiveNames {
   explicit ArchiveNames(std::string name) : before_(std::move(name)), has_number_(false) {}
 
   [[nodiscard]] std::string Name(uint32_t archive) const;
+  [[nodiscard]] bool has_number() const { return has_number_; }
 
  private:
   ArchiveNames(std::string before, unsigned digits, std::string behind)
@@ -43,6 +45,10 @@ class ArchiveOutput {
   // An error where one of the first `archives` is there and is not to be replaced, so that this is told before the
   // work.
   [[nodiscard]] Result<void> CheckNames(uint32_t archives) const;
+
+  // The archive behind the first `archives` ones, which an export before made, where it is there: whoever reads all of
+  // that pattern reads it too.
+  [[nodiscard]] std::optional<std::string> FindOlder(uint32_t archives) const;
 
   // Begins archive `number`. Errors are those of OutputFile.
   Result<void> Begin(uint32_t number);

@@ -27,8 +27,10 @@ def run_program(name):
     return lambda data: subprocess.run([name, '-c', '-q'], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-COMPRESSIONS = {'gz': gzip.compress, 'bz2': bz2.compress, 'xz': lzma.compress, 'zst': run_program('zstd'), 'lz4': run_program('lz4'),
-                'lzma': lambda data: lzma.compress(data, lzma.FORMAT_ALONE)}
+# As fast as each can: most of what is compressed is random.
+COMPRESSIONS = {'gz': lambda data: gzip.compress(data, 1), 'bz2': lambda data: bz2.compress(data, 1),
+                'xz': lambda data: lzma.compress(data, preset=0), 'zst': run_program('zstd'), 'lz4': run_program('lz4'),
+                'lzma': lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=0)}
 # What bsdtar writes and libarchive reads; names of Unicode, and of cpio and ISO 9660 hard links as well.
 FORMATS = {'7zip': '7z', 'zip': 'zip', 'newc': 'cpio', 'odc': 'cpio', 'iso9660': 'iso', 'xar': 'xar'}
 

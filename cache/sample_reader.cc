@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
-#include "cache/volume/decoding_source.h"
+#include "cache/volume/pack_volumes.h"
 #include "format/rounding.h"
 
 namespace quire {

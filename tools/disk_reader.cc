@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cache/volume/decoding_source.h"
+#include "cache/volume/pack_volumes.h"
 #include "format/pack/geometry.h"
 #include "format/rounding.h"
 

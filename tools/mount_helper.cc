@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/remote/remote_object.h"
 #include "format/escaping.h"
 #include "format/file.h"
 #include "format/pack/pack.h"
@@ -70,6 +71,7 @@ Result<void> EnterNamespace(const std::string& name) {
 
 // Whether there is anything of that name or pattern, be it something that cannot be mounted.
 bool IsThere(const std::string& source) {
+  if (IsUrl(source)) return true;
   if (!IsArchivePattern(source)) return access(source.c_str(), F_OK) == 0 || errno != ENOENT;
   const auto archives = ExpandArchives(source);
   return archives ? std::ranges::any_of(*archives, IsThere) : archives.error().code != ErrorCode::kNotFound;

@@ -12,11 +12,15 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
+#include "cache/remote/remote_object.h"
 #include "format/file.h"
+#include "fs/guard/confinement.h"
 #include "fs/life/daemon.h"
 #include "fs/life/session.h"
 #include "fs/mounts/daemon_answer.h"
@@ -64,6 +68,7 @@ std::string FileBehindLoopDevice(const std::string& path) {
 
 // The pack, or the pattern of archives, as a daemon finds it that works elsewhere.
 Result<std::string> ResolveSource(const std::string& source) {
+  if (IsUrl(source)) return source;
   if (IsArchivePattern(source)) return std::filesystem::absolute(source).lexically_normal().native();
   const std::unique_ptr<char, decltype(&std::free)> path(realpath(source.c_str(), nullptr), &std::free);
   if (path == nullptr) return SystemError(errno, "pack '{}'", source);
@@ -76,6 +81,20 @@ MountNotice NoticesOf(const MountPlan& plan) {
   };
 }
 
+// By a thread that may do no more than read a pack from a server, and so may those that it leaves behind, which do.
+Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOptions& source) {
+  try {
+    return std::async(std::launch::async,
+                      [&] {
+                        ConfineThread({.remote = source.remote});
+                        return OpenSource(plan.source, source, plan.command);
+                      })
+        .get();
+  } catch (const std::system_error& error) {
+    return SystemError(error.code().value(), "cannot start a thread");
+  }
+}
+
 // The pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
 Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   const MountOptions& options = plan.options;
@@ -83,7 +102,8 @@ Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   source.volumes = options.volumes;
   source.beside = options.index == kIndexBeside;
   if (!source.beside && !options.index.empty()) source.index = std::filesystem::absolute(options.index);
-  auto pack = OpenSource(plan.source, source, plan.command);
+  source.remote = options.remote;
+  auto pack = IsUrl(plan.source) ? OpenConfined(plan, source) : OpenSource(plan.source, source, plan.command);
   if (pack && options.verify)
     if (auto verified = VerifyBeforeMount(**pack, NoticesOf(plan)); !verified) return Propagate(std::move(verified));
   return pack;
@@ -132,8 +152,10 @@ bool ReopenLog() {
 
 Result<MountPlan> MakeMountPlan(std::string command, const std::string& pack, const std::string& directory,
                                 MountOptions options) {
-  for (const std::string& path : {pack, directory})
+  for (const std::string& path : {pack, directory}) {
+    if (IsUrl(path)) continue;
     if (auto answers = CheckPathAnswers(path); !answers) return Propagate(std::move(answers));
+  }
   auto source = ResolveSource(pack);
   if (!source) return Propagate(std::move(source));
   auto mount_point = ResolveMountPoint(directory);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "cache/remote/remote_object.h"
 #include "format/unpack/archive_tree.h"
 #include "format/worker_pool.h"
 #include "format/write/directory_tree.h"
@@ -200,7 +201,12 @@ Result<void> OpenTree(const Arguments& arguments, TreeParts& parts, std::unique_
     tree = *std::move(directory);
     return {};
   }
-  if (const auto pack = Pack::Open(arguments.from); !pack && pack.error().code != ErrorCode::kUnsupported) {
+  const auto is_archive = [&] {
+    if (IsUrl(arguments.from)) return false;
+    const auto pack = Pack::Open(arguments.from);
+    return !pack && pack.error().code != ErrorCode::kUnsupported;
+  };
+  if (is_archive()) {
     auto archives = ExpandArchives(arguments.from);
     if (!archives) return Propagate(std::move(archives));
     const auto is_unpacked = ArchiveTree::IsNeededFor(*archives);

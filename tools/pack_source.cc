@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "cache/remote/remote_object.h"
 #include "format/file.h"
 #include "format/import/left_out.h"
 #include "tools/archive_names.h"
@@ -30,6 +31,14 @@ Result<bool> IsArchive(const std::string& path) {
   return has_member && *has_member;
 }
 
+Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOptions& options) {
+  auto object = OpenRemoteObject(url, options.remote);
+  if (!object) return Propagate(std::move(object));
+  auto pack = Pack::Open(*std::move(object), url);
+  if (pack) (*pack)->OpenVolumes(options.volumes);
+  return pack;
+}
+
 }  // namespace
 
 void AddSourceOptions(Command& command, SourceOptions& options) {
@@ -43,10 +52,20 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
       .Type("FILE")
       .Group(kGroup);
   command.AddFlag("--beside", options.beside, "The index lies beside the archive, as ARCHIVE.quire").Group(kGroup);
+  constexpr const char* kUrlGroup = "Packs by URL";
+  command.Add("--ca-file", options.remote.ca_file, "Certificates that are trusted in place of the system's")
+      .Type("FILE")
+      .Group(kUrlGroup);
+  command
+      .Add("--header-file", options.remote.header_file,
+           "Lines 'Name: value' that are sent along with each request; users and passwords stand in ~/.netrc")
+      .Type("FILE")
+      .Group(kUrlGroup);
 }
 
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
                                          const std::string& command, ProgressMode progress_mode) {
+  if (IsUrl(source)) return OpenUrl(source, options);
   const auto index_beside = [&](const std::string& archive) {
     return options.beside ? archive + ".quire" : options.index;
   };

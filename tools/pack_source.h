@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What commands that read a pack are given in its place: a pack, an index of archives, or archives.
+// What commands that read a pack are given: a pack, also by URL, an index of archives, or archives.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "cache/remote/remote_options.h"
 #include "format/pack/pack.h"
 #include "format/result.h"
 #include "tools/parser.h"
@@ -17,6 +18,7 @@ struct SourceOptions {
   VolumePlaces volumes;
   std::string index;    // where the index of archives lies; empty: in the user's cache
   bool beside = false;  // beside the first of the archives
+  RemoteOptions remote;
 };
 
 void AddSourceOptions(Command& command, SourceOptions& options);

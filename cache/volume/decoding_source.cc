@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <thread>
 
-#include "format/pack/geometry.h"
-
 namespace quire {
 namespace {
 
@@ -15,34 +13,14 @@ unsigned ChooseThreads() { return std::clamp(2 * std::thread::hardware_concurren
 
 }  // namespace
 
-Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const FileSourceOptions& options) {
-  auto files = OpenFileSource(pack.volume_fds(), options);
-  if (!files || !pack.has_decoded()) return files;
-  return DecodingSource::Create(pack, *std::move(files), options.nice);
-}
-
-Result<std::unique_ptr<VolumeSource>> DecodingSource::Create(const Pack& pack, std::unique_ptr<VolumeSource> files,
-                                                             int nice) {
-  std::unique_ptr<DecodingSource> source(new DecodingSource(pack, std::move(files)));
+Result<std::unique_ptr<VolumeSource>> DecodingSource::Create(const Pack& pack, int nice) {
+  std::unique_ptr<DecodingSource> source(new DecodingSource(pack));
   for (ReadThreads* const threads : {&source->threads_, &source->long_threads_})
     if (auto started = threads->Start(ChooseThreads(), nice); !started) return Propagate(std::move(started));
   return source;
 }
 
-void DecodingSource::Submit(VolumeRead* first) {
-  ReadQueue decoded;
-  ReadQueue others;
-  while (first != nullptr) {
-    VolumeRead& read = *std::exchange(first, first->next);
-    (pack_.IsDecoded(read.volume) ? decoded : others).Push(read);
-  }
-  if (!others.empty()) files_->Submit(others.TakeAll());
-  if (!decoded.empty()) threads_.Submit(decoded.TakeAll());
-}
-
-std::string DecodingSource::Describe() const {
-  return fmt::format("{}; {} threads decode", files_->Describe(), threads_.size());
-}
+std::string DecodingSource::Describe() const { return fmt::format("{} threads decode", threads_.size()); }
 
 std::optional<DecodingSource::MemberKey> DecodingSource::FindLong(const VolumeRead& read) const {
   const auto number = pack_.FindLongMember(read.volume, read.offset);

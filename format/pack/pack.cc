@@ -56,42 +56,48 @@ Result<File> OpenPackFile(const std::string& path) {
 // the same large file, which costs the maker of the pack nothing.
 constexpr uint64_t kMaxPages = uint64_t{1} << 30;
 
-Result<ChosenSuperblock> ReadSuperblockOnce(const File& file) {
-  std::array<std::byte, 2 * kSuperblockBytes> slots = {};
-  const auto got = file.ReadUpTo(0, slots);
-  if (!got) return std::unexpected(got.error());
-  return ChooseSuperblock(std::span(slots).first(*got));
-}
-
-// What came wrong may have been harmed on its way only, and would hide the newer generation.
-Result<ChosenSuperblock> ReadSuperblock(const File& file) {
-  auto chosen = ReadSuperblockOnce(file);
-  const bool is_wrong = chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt;
-  return is_wrong ? ReadSuperblockOnce(file) : chosen;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
-  const auto in_path = [&](Error error) {
-    error.message = fmt::format("{}: {}", path, error.message);
-    return std::unexpected(std::move(error));
-  };
   auto file = OpenPackFile(path);
   if (!file) return Propagate(std::move(file));
-  auto chosen = ReadSuperblock(*file);
-  if (!chosen) return in_path(chosen.error());
-  const Superblock& superblock = chosen->superblock;
   struct stat status{};
   if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
   // stat(2) knows no size of block devices.
   const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
-  const auto size = static_cast<uint64_t>(end);
-  if (size < superblock.pack_bytes)
+  const auto size_bytes = static_cast<uint64_t>(end);
+  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, *std::move(file), nullptr)), size_bytes);
+  if (pack && S_ISREG(status.st_mode)) (*pack)->trailing_bytes_ = size_bytes - (*pack)->superblock().pack_bytes;
+  return pack;
+}
+
+Result<std::unique_ptr<Pack>> Pack::Open(std::unique_ptr<PackBytes> bytes, const std::string& path) {
+  const uint64_t size_bytes = bytes->size_bytes();
+  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, File(), std::move(bytes))), size_bytes);
+  if (pack) (*pack)->trailing_bytes_ = size_bytes - (*pack)->superblock().pack_bytes;
+  return pack;
+}
+
+Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes) {
+  const auto in_path = [&](Error error) {
+    error.message = fmt::format("{}: {}", pack->path_, error.message);
+    return std::unexpected(std::move(error));
+  };
+  const auto choose = [&]() -> Result<ChosenSuperblock> {
+    std::array<std::byte, 2 * kSuperblockBytes> slots = {};
+    const auto got = pack->ReadHead(slots, size_bytes);
+    if (!got) return std::unexpected(got.error());
+    return ChooseSuperblock(std::span(slots).first(*got));
+  };
+  auto chosen = choose();
+  // What came wrong may have been harmed on its way only, and would hide the newer generation.
+  if (chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt) chosen = choose();
+  if (!chosen) return in_path(chosen.error());
+  const Superblock& superblock = chosen->superblock;
+  if (size_bytes < superblock.pack_bytes)
     return in_path(
         {ErrorCode::kCorrupt, 0,
-         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size, superblock.pack_bytes)});
-  std::unique_ptr<Pack> pack(new Pack(path, std::move(*file)));
+         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size_bytes, superblock.pack_bytes)});
   auto index = Index::Open(
       superblock, [raw = pack.get(), offset = superblock.index_offset](uint64_t at, std::span<std::byte> into) {
         return raw->ReadIndex(offset + at, into);
@@ -99,8 +105,14 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
   if (!index) return in_path(index.error());
   pack->index_ = std::move(*index);
   pack->slot_damage_ = std::move(chosen->damage);
-  if (S_ISREG(status.st_mode)) pack->trailing_bytes_ = size - superblock.pack_bytes;
   return pack;
+}
+
+Result<size_t> Pack::ReadHead(std::span<std::byte> into, uint64_t size_bytes) const {
+  if (bytes_ == nullptr) return file_.ReadUpTo(0, into);
+  into = into.first(std::min<uint64_t>(into.size(), size_bytes));
+  if (auto read = bytes_->Read(0, into); !read) return Propagate(std::move(read));
+  return into.size();
 }
 
 void Pack::OpenVolumes(const VolumePlaces& places) {
@@ -145,6 +157,7 @@ Result<void> Pack::CheckVolume(uint16_t volume) const {
 }
 
 Result<int> Pack::GetVolumeFd(uint16_t volume) const {
+  if (volume == 0 && bytes_ != nullptr) return Unsupported("{}: is no file", path_);
   if (volume == 0) return file_.fd();
   if (auto checked = CheckVolume(volume); !checked) return Propagate(std::move(checked));
   if (IsDecoded(volume)) return Unsupported("volume {} has no file: it is decoded", volume);
@@ -163,7 +176,7 @@ const std::string& Pack::VolumePath(uint16_t volume) const {
 }
 
 Result<void> Pack::ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const {
-  if (volume == 0) return file_.ReadExactly(offset, into);
+  if (volume == 0) return bytes_ == nullptr ? file_.ReadExactly(offset, into) : bytes_->Read(offset, into);
   if (auto checked = CheckVolume(volume); !checked) return checked;
   if (IsDecoded(volume)) return decoded_.at(volume)->Read(offset, into);
   return others_[volume - 1].file.ReadExactly(offset, into);

@@ -12,6 +12,7 @@
 #include "format/file.h"
 #include "format/pack/decoded_volume.h"
 #include "format/pack/index.h"
+#include "format/pack/pack_bytes.h"
 #include "format/pack/volume_files.h"
 #include "format/result.h"
 
@@ -23,6 +24,9 @@ class Pack {
   // Errors name `path`.
   static Result<std::unique_ptr<Pack>> Open(const std::string& path);
 
+  // The same of a pack that is no file of this machine. `path`: what it is called.
+  static Result<std::unique_ptr<Pack>> Open(std::unique_ptr<PackBytes> bytes, const std::string& path);
+
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const Index& index() const { return *index_; }
   [[nodiscard]] const Superblock& superblock() const { return index_->superblock(); }
@@ -30,8 +34,8 @@ class Pack {
   [[nodiscard]] const std::optional<std::string>& slot_damage() const { return slot_damage_; }
   // Bytes of the file behind the pack's end, which are no part of it. 0 of a block device, which is as large as it is.
   [[nodiscard]] uint64_t trailing_bytes() const { return trailing_bytes_; }
-  // The file as it was opened, for those who read volume 0 in their own way.
-  [[nodiscard]] const File& file() const { return file_; }
+  // What it was opened with, where it is no file.
+  [[nodiscard]] PackBytes* bytes() const { return bytes_.get(); }
 
   // Opens the other volumes, whose samples cannot be read before. GetVolumeFd tells what keeps one from being opened.
   // Blocks in I/O. REQUIRES: nobody else uses the pack yet.
@@ -78,10 +82,16 @@ class Pack {
   // As ReadRaw. Bytes that are cut off are not damaged: they could not be read, and may come back.
   Result<void> ReadIndex(uint64_t offset, std::span<std::byte> into) const;
 
-  Pack(std::string path, File file) : path_(std::move(path)), file_(std::move(file)) {}
+  Pack(std::string path, File file, std::unique_ptr<PackBytes> bytes)
+      : path_(std::move(path)), file_(std::move(file)), bytes_(std::move(bytes)) {}
+  // Opens the index. `size_bytes`: of what the pack lies in.
+  static Result<std::unique_ptr<Pack>> Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes);
+  // The first bytes of the pack, as many as there are.
+  Result<size_t> ReadHead(std::span<std::byte> into, uint64_t size_bytes) const;
 
   const std::string path_;
-  const File file_;
+  const File file_;  // open where there are no bytes_
+  const std::unique_ptr<PackBytes> bytes_;
   uint64_t trailing_bytes_ = 0;
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;

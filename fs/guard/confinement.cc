@@ -36,6 +36,11 @@ Confinement ConfineThread(const DaemonFiles& files) {
   if (!files.mount_point.empty()) filter.Allow(files.mount_point, PathUse::kReadWrite);
   if (!files.log_file.empty()) AllowLog(filter, files.log_file);
   if (!files.kernel_switch.empty()) filter.Allow(files.kernel_switch, PathUse::kReadWrite);
+  if (files.remote) {
+    filter.AllowConnections();
+    for (const std::string& file : {files.remote->ca_file, files.remote->header_file})
+      if (!file.empty()) filter.Allow(file, PathUse::kRead);
+  }
   Confinement confinement;
   confinement.privileges = KeepServingPrivileges();
   confinement.files = filter.Enforce();

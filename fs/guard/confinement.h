@@ -3,18 +3,21 @@
 // path_filter.h together, and, once all threads run, syscall_filter.h.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "cache/remote/remote_options.h"
 #include "format/pack/volume_files.h"
 
 namespace quire {
 
 // What the daemon opens while it serves, besides what all daemons do: /proc, its control groups, /dev/fuse.
 struct DaemonFiles {
-  VolumeFds volumes = {};          // of the pack
-  std::string mount_point = {};    // for `.quire/plan`; empty before the mount is there
-  std::string log_file = {};       // opened anew at SIGHUP, a link followed; empty where there is none
-  std::string kernel_switch = {};  // a file of /sys that is to be written to, or empty
+  VolumeFds volumes = {};                    // of the pack
+  std::string mount_point = {};              // for `.quire/plan`; empty before the mount is there
+  std::string log_file = {};                 // opened anew at SIGHUP, a link followed; empty where there is none
+  std::string kernel_switch = {};            // a file of /sys that is to be written to, or empty
+  std::optional<RemoteOptions> remote = {};  // of a pack that is read from a server
 };
 
 // What came of it, in words for the log.

@@ -26,6 +26,9 @@ class PathFilter {
   // Of a file, or of all in a folder. Where there is nothing of that name now, nothing is allowed.
   void Allow(const std::string& path, PathUse use);
 
+  // TCP connections to others, and the files by which their names and certificates are found.
+  void AllowConnections();
+
   // From now on this thread, and those that it starts, open nothing else and reach no network by TCP, for good. They
   // mount and unmount nothing either, and look into no other process: Landlock forbids that together. Returns what came
   // of it, in words for the log; nothing of it is an error. REQUIRES: no_new_privs, or CAP_SYS_ADMIN.
@@ -37,6 +40,7 @@ class PathFilter {
     PathUse use;
   };
   std::vector<Rule> rules_;
+  bool may_connect_ = false;
 };
 
 }  // namespace quire

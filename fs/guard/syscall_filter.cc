@@ -242,6 +242,16 @@ int AllowConditions(const Filter& filter) {
   return 0;
 }
 
+// What libcurl and the C library's resolver need: sockets of the internet, and the kernel's list of addresses, by which
+// getaddrinfo(3) sorts what it finds.
+int AllowConnecting(const Filter& filter) {
+  for (const uint64_t family : {AF_INET, AF_INET6, AF_NETLINK})
+    if (const int error = Allow(filter, "socket", std::array{Equals(0, family)}); error != 0) return error;
+  for (const char* const call : {"bind", "socketpair", "sendmmsg", "recvmmsg"})
+    if (const int error = Allow(filter, call, {}); error != 0) return error;
+  return Allow(filter, "ioctl", std::array{EqualsIn(1, kInt, FIONBIO)});
+}
+
 int Load(std::span<const char* const> calls, const std::function<int(const Filter&)>& add_others) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), &seccomp_release);
   if (filter == nullptr) return -ENOMEM;
@@ -256,11 +266,13 @@ int Load(std::span<const char* const> calls, const std::function<int(const Filte
 
 }  // namespace
 
-std::string FilterServingCalls([[maybe_unused]] bool makes_rings) {
+std::string FilterServingCalls([[maybe_unused]] bool makes_rings, [[maybe_unused]] bool connects) {
 #ifdef QUIRE_FILTERS_SYSTEM_CALLS
-  const auto add_others = [makes_rings](const Filter& filter) {
-    const int error = AllowConditions(filter);
-    return error == 0 && makes_rings ? Allow(filter, "io_uring_setup", {}) : error;
+  const auto add_others = [makes_rings, connects](const Filter& filter) {
+    int error = AllowConditions(filter);
+    if (error == 0 && makes_rings) error = Allow(filter, "io_uring_setup", {});
+    if (error == 0 && connects) error = AllowConnecting(filter);
+    return error;
   };
   if (const int error = Load(kServing, add_others); error != 0) return fmt::format("all ({})", ReasonOf(-error));
   return "those of serving and no others";

@@ -12,8 +12,9 @@ namespace quire {
 // libseccomp and by those with sanitizers, which need more. REQUIRES: no_new_privs, or CAP_SYS_ADMIN.
 
 // For a daemon once it serves: reading, answering and logging. `makes_rings`: libfuse will set up rings of io_uring,
-// whose operations no filter sees. Returns what came of it, in words for the log.
-std::string FilterServingCalls(bool makes_rings);
+// whose operations no filter sees. `connects`: the pack is read from a server. Returns what came of it, in words for
+// the log.
+std::string FilterServingCalls(bool makes_rings, bool connects = false);
 
 // For the process that unmounts (unmounter.h).
 void FilterUnmountingCalls();

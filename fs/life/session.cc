@@ -202,6 +202,7 @@ Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<Sa
       file_system_(*pack_, root, *samples_, feed_, options_, transport_) {}
 
 Session::~Session() {
+  samples_->Cancel();
   feed_.Stop();
   Stop();
 }
@@ -255,6 +256,7 @@ void Session::Stop() {
 void Session::StopBySignal(int signal, pthread_t loop_thread) {
   signal_ = signal;
   RunStep(kSignalSteps, [this] { Detach(); });
+  samples_->Cancel();                               // what a server keeps waiting is answered with an error
   RunStep(kSignalSteps, [this] { feed_.Stop(); });  // while requests are still answered
   EndLoop(loop_thread);
 }
@@ -343,7 +345,7 @@ Result<void> Session::Serve(SessionEvents events) {
     StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
-  spdlog::info("system calls: {}", FilterServingCalls(transport_.uring));
+  spdlog::info("system calls: {}", FilterServingCalls(transport_.uring, pack_->bytes() != nullptr));
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);
@@ -354,6 +356,7 @@ Result<void> Session::Serve(SessionEvents events) {
   fuse_loop_cfg_destroy(config);
   signals_->Ignore();
   idle_watch_.Stop();
+  samples_->Cancel();
   feed_.Stop();  // again, where nobody has: the mount is gone
   Stop();
   if (result < 0) {

@@ -151,6 +151,24 @@ Result<void> SetIndex(MountOptions& options, std::string_view name, std::string_
   return {};
 }
 
+template <std::string RemoteOptions::* kMember>
+Result<void> SetRemoteFile(MountOptions& options, std::string_view name, std::string_view value) {
+  if (!value.starts_with('/')) return Invalid("option '{}={}': give an absolute path", name, value);
+  options.remote.*kMember = value;
+  return {};
+}
+
+Result<void> SetRetry(MountOptions& options, std::string_view name, std::string_view value) {
+  if (value == "-1") {
+    options.remote.retry = std::chrono::seconds(-1);
+    return {};
+  }
+  const auto seconds = ParseNumber(value, 0, kMaxIdleS);
+  if (!seconds) return Invalid("option '{}={}': give seconds, or -1 for as long as it takes", name, value);
+  options.remote.retry = std::chrono::seconds(*seconds);
+  return {};
+}
+
 Result<void> SetLogFile(MountOptions& options, std::string_view name, std::string_view value) {
   if (value.empty()) return Invalid("option '{}=': give the path of a file", name);
   options.log_file = value;
@@ -240,6 +258,16 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "Where the index of archives lies that are mounted in place of a pack; 'beside' is beside the first of them, as "
       "ARCHIVE.quire. By default it lies in ~/.cache/quire."},
      SetIndex},
+    {{"ca_file", "PATH", kLife, "Of a pack by https: certificates that are trusted in place of the system's."},
+     SetRemoteFile<&RemoteOptions::ca_file>},
+    {{"header_file", "PATH", kLife,
+      "Of a pack by URL: a file with lines 'Name: value', sent along with each request, such as 'Authorization: Bearer "
+      "TOKEN'. Users and passwords are taken from ~/.netrc."},
+     SetRemoteFile<&RemoteOptions::header_file>},
+    {{"retry", "SECONDS", kLife,
+      "Of a pack by URL: how long a request that fails is repeated before whoever reads gets an error; by default 60. "
+      "-1: as long as it takes."},
+     SetRetry},
     {{"verify", "", kLife,
       "Read all samples and compare them with their sums before anything is mounted. What is damaged is named, and not "
       "mounted. An index of a tar needs sums for it, by 'quire index --sums'."},

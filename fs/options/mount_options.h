@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cache/cache_options.h"
+#include "cache/remote/remote_options.h"
 #include "format/pack/volume_files.h"
 #include "format/result.h"
 
@@ -54,6 +55,7 @@ struct MountOptions {
   AttributeOverrides overrides;
   VolumePlaces volumes;                  // that the pack's other volumes may lie in; absolute
   std::string index;                     // of archives: where it lies; empty: in the user's cache
+  RemoteOptions remote;                  // of a pack that is read by a URL
   bool verify = false;                   // all samples are compared with their sums before they are mounted
   std::string subdir;                    // of the pack, as the root of the mount; empty: the pack's root
   std::chrono::seconds idle_timeout{0};  // unmounts when nobody used the mount for so long; 0: never

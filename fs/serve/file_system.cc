@@ -205,7 +205,8 @@ MountReport FileSystem::MakeReport() const {
           .failed_requests = failed_requests(),
           .cache = samples_.GetStats(),
           .cache_lines = samples_.Describe(),
-          .feed = feed_.figures()};
+          .feed = feed_.figures(),
+          .remote = FiguresOf(pack_.bytes())};
 }
 
 // No sample knows any. The first thing of all, since CPython before 3.14 asks each file that it opens whether it is a

@@ -84,6 +84,11 @@ std::string FormatReport(const MountReport& report) {
       {"push", PushJson(report.feed)},
       {"plan", PlanJson(report.feed)},
   });
+  if (const auto& remote = report.remote)
+    document["remote"] = {{"requests", remote->requests},
+                          {"retries", remote->retries},
+                          {"bytes", remote->bytes},
+                          {"failures", remote->failures}};
   return FormatJson(document) + "\n";
 }
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/cache_stats.h"
+#include "cache/remote/remote_object.h"
 #include "fs/feed/feed_figures.h"
 
 namespace quire {
@@ -20,6 +22,7 @@ struct MountReport {
   CacheStats cache;
   std::vector<std::string> cache_lines;  // SampleReader::Describe
   FeedFigures feed;
+  std::optional<RemoteFigures> remote;  // of a pack that is read by URL
 };
 
 // A JSON object, indented, with a newline at its end.

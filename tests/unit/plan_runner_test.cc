@@ -41,7 +41,7 @@ bool Becomes(const auto& is_so) {
 class HeldEngine : public VolumeSource {
  public:
   explicit HeldEngine(const Pack& pack)
-      : engine_(ValueOrDie(OpenFileSource({pack.file().fd()}, {.io = IoKind::kThreads}))) {}
+      : engine_(ValueOrDie(OpenFileSource(pack.volume_fds(), {.io = IoKind::kThreads}))) {}
 
   void Submit(VolumeRead* first) override {
     {

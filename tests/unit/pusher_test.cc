@@ -125,7 +125,7 @@ class PusherTest : public testing::Test {
   KernelView view_{index().node_count(), index().extent_count()};
   RecordingStore store_{view_};
   std::unique_ptr<Arena> arena_ = ValueOrDie(Arena::Create(16, HugePages::kOff));
-  std::unique_ptr<VolumeSource> engine_ = ValueOrDie(OpenFileSource({pack_->file().fd()}, {.io = IoKind::kThreads}));
+  std::unique_ptr<VolumeSource> engine_ = ValueOrDie(OpenFileSource(pack_->volume_fds(), {.io = IoKind::kThreads}));
   std::unique_ptr<SampleReader> reader_ = OpenReader();
   Residency& residency_ = reader_->cache().residency();
   std::atomic<int> handed_on_ = 0;
@@ -278,7 +278,7 @@ TEST_F(PusherTest, NothingIsPushedAndNoControlLeftOutWhileTheBudgetSaysNo) {
 TEST_F(PusherTest, APageThatIsGoneIsLeftAlone) {
   TellAll();
   const auto arena = ValueOrDie(Arena::Create(16, HugePages::kOff));
-  const auto engine = ValueOrDie(OpenFileSource({pack().file().fd()}, {.io = IoKind::kThreads}));
+  const auto engine = ValueOrDie(OpenFileSource(pack().volume_fds(), {.io = IoKind::kThreads}));
   const auto other = std::make_unique<SampleReader>(pack(), *arena, *engine, kOptions);
   MakeResident(*other, 1);  // page 1 alone
   Pusher pusher(index(), other->cache(), view_, store_);

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/remote/http_object.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <random>
+#include <semaphore>
+#include <utility>
+
+#include "cache/background_thread.h"
+#include "format/escaping.h"
+#include "format/pack/geometry.h"
+#include "format/pack/superblock.h"
+
+// The macro of <curl/typecheck-gcc.h> knows no function pointers.
+#undef curl_multi_setopt
+
+namespace quire {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstPause(100);
+constexpr std::chrono::seconds kLongestPause(10);
+// Whoever opens waits: an address that nobody answers at is told of in seconds.
+constexpr std::chrono::seconds kRetryOpening(3);
+constexpr size_t kMostHeaders = 64;
+constexpr std::chrono::milliseconds kLongestWait(1000);  // of the thread, for what comes of itself
+
+// Twice as long after each failure, and not the same for all nodes that have met the same fault (full jitter, Brooker,
+// "Exponential Backoff And Jitter", 2015).
+std::chrono::milliseconds PauseAfter(unsigned failures) {
+  static thread_local std::minstd_rand random(std::random_device{}());
+  const auto most = std::min<std::chrono::milliseconds>(kFirstPause * (1U << std::min(failures, 10U)), kLongestPause);
+  return std::uniform_int_distribution<std::chrono::milliseconds::rep>(most.count() / 4, most.count())(random) *
+         std::chrono::milliseconds(1);
+}
+
+Result<void> CheckUrl(const std::string& url) {
+  if (!std::ranges::all_of(url, [](char byte) { return byte > ' ' && byte < 127; }))
+    return Invalid("'{}': a URL has no blanks and letters of ASCII only: write others as %XX", EscapeName(url));
+  const size_t host = url.find("://") + 3;
+  const std::string_view authority = std::string_view(url).substr(host, url.find_first_of("/?#", host) - host);
+  if (authority.empty()) return Invalid("'{}': a URL without a host", url);
+  // Everybody sees it: in the table of mounts, in lists of processes and in logs.
+  if (authority.contains('@')) return Invalid("a URL with a user or a password: put them into ~/.netrc");
+  return {};
+}
+
+// The lines of the file; none where there is none to read.
+Result<std::vector<std::string>> ReadHeaderFile(const std::string& path) {
+  std::vector<std::string> lines;
+  if (path.empty()) return lines;
+  std::ifstream file(path);
+  if (!file) return SystemError(errno, "headers '{}'", path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.starts_with('#')) continue;
+    const size_t colon = line.find(':');
+    const bool is_header =
+        colon != std::string::npos && colon > 0 && lines.size() < kMostHeaders &&
+        std::ranges::all_of(line, [](char byte) { return byte == '\t' || (byte >= ' ' && byte < 127); });
+    if (!is_header) return Invalid("headers '{}': line {} is no 'Name: value'", path, lines.size() + 1);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpObject>> HttpObject::Open(const std::string& url, const RemoteOptions& options) {
+  if (auto checked = CheckUrl(url); !checked) return Propagate(std::move(checked));
+  auto lines = ReadHeaderFile(options.header_file);
+  if (!lines) return Propagate(std::move(lines));
+  if (!options.ca_file.empty() && access(options.ca_file.c_str(), R_OK) != 0)
+    return SystemError(errno, "certificates '{}'", options.ca_file);
+  const auto curl = LoadCurl();
+  if (!curl) return std::unexpected(curl.error());
+  std::unique_ptr<HttpObject> object(
+      new HttpObject(**curl, url, {.ca_file = options.ca_file, .header_lines = *std::move(lines)}, options.retry));
+  if (auto asked = object->AskForState(); !asked) return Propagate(std::move(asked));
+  if (auto started = object->Start(); !started) return Propagate(std::move(started));
+  return object;
+}
+
+HttpObject::HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, std::chrono::seconds retry)
+    : curl_(curl), url_(std::move(url)), http_(std::move(http)), retry_(retry), multi_(curl.multi_init()) {}
+
+HttpObject::~HttpObject() {
+  thread_.request_stop();
+  Stop();
+  thread_ = {};
+  slots_.clear();
+  if (multi_ != nullptr) curl_.multi_cleanup(multi_);
+}
+
+// By the thread that opens, before that of the object is there.
+Result<void> HttpObject::AskForState() {
+  if (multi_ == nullptr) return SystemError(ENOMEM, "libcurl");
+  auto transfer = HttpTransfer::Create(curl_, url_, http_);
+  if (!transfer) return Propagate(std::move(transfer));
+  head_.resize(2 * kSuperblockBytes);
+  const RangeRequest request{.offset = 0, .bytes = head_.size()};
+  const auto begin = Clock::now();
+  for (unsigned failures = 0;; ++failures) {
+    if (auto prepared = (*transfer)->Prepare(request, head_); !prepared) return prepared;
+    curl_.multi_add_handle(multi_, (*transfer)->handle());
+    int running = 1;
+    CURLcode code = CURLE_OK;
+    while (running > 0) {
+      curl_.multi_perform(multi_, &running);
+      if (running > 0) curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(kLongestWait.count()), nullptr);
+    }
+    int left = 0;
+    if (const CURLMsg* const message = curl_.multi_info_read(multi_, &left)) code = message->data.result;
+    curl_.multi_remove_handle(multi_, (*transfer)->handle());
+    ++counters_.requests;
+    const HttpVerdict verdict = (*transfer)->Finish(code);
+    if (verdict.outcome == HttpOutcome::kGood) break;
+    const bool may_repeat = verdict.outcome == HttpOutcome::kTransient &&
+                            (retry_.count() < 0 || Clock::now() - begin < std::min(retry_, kRetryOpening));
+    if (!may_repeat) return SystemError(EIO, "{}: {}", url_, verdict.reason);
+    ++counters_.retries;
+    std::this_thread::sleep_for(PauseAfter(failures));
+  }
+  head_.resize((*transfer)->got_bytes());
+  counters_.bytes += head_.size();
+  state_ = *(*transfer)->answer().state();
+  return {};
+}
+
+Result<void> HttpObject::Start() {
+  slots_.resize(kDepth);
+  for (Slot& slot : slots_) {
+    auto transfer = HttpTransfer::Create(curl_, url_, http_);
+    if (!transfer) return Propagate(std::move(transfer));
+    slot.transfer = *std::move(transfer);
+  }
+  auto thread = StartBackgroundThread("quire-http", [this](const std::stop_token& stop) { Work(stop); });
+  if (!thread) return Propagate(std::move(thread));
+  thread_ = *std::move(thread);
+  return {};
+}
+
+void HttpObject::Stop() {
+  is_stopped_ = true;
+  if (multi_ != nullptr) curl_.multi_wakeup(multi_);
+}
+
+void HttpObject::Submit(VolumeRead* first) {
+  {
+    const MutexLock lock(mutex_);
+    while (first != nullptr) queue_.Push(*std::exchange(first, first->next));
+  }
+  curl_.multi_wakeup(multi_);
+}
+
+Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
+  struct BlockingRead : VolumeRead {
+    std::binary_semaphore is_done{0};
+    int64_t result = 0;
+  };
+  if (offset + into.size() <= head_.size()) {
+    std::ranges::copy(std::span(head_).subspan(offset, into.size()), into.begin());
+    return {};
+  }
+  while (!into.empty()) {
+    const auto part = into.first(std::min<uint64_t>(into.size(), kPageBytes));
+    BlockingRead read;
+    read.offset = offset;
+    read.into = part.data();
+    read.bytes = static_cast<uint32_t>(part.size());
+    read.done = [](VolumeRead& done, int64_t result) {
+      auto& own = static_cast<BlockingRead&>(done);
+      own.result = result;
+      own.is_done.release();
+    };
+    Submit(&read);
+    read.is_done.acquire();
+    if (read.result < 0) {
+      const MutexLock lock(mutex_);
+      return SystemError(static_cast<int>(-read.result), "{}: {}", url_, last_fault_);
+    }
+    if (std::cmp_less(read.result, part.size())) return SystemError(EIO, "{}: it ends at byte {}", url_, offset);
+    offset += part.size();
+    into = into.subspan(part.size());
+  }
+  return {};
+}
+
+void HttpObject::Work(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    TakeReads();
+    StartDue();
+    int running = 0;
+    curl_.multi_perform(multi_, &running);
+    // A slot that is free again takes the next read at once.
+    const bool has_finished = TakeFinished();
+    const auto most = has_finished ? std::chrono::milliseconds(0) : UntilNextTry();
+    curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(most.count()), nullptr);
+    if (is_stopped_) EndAll();
+  }
+}
+
+void HttpObject::TakeReads() {
+  for (Slot& slot : slots_) {
+    if (slot.read != nullptr) continue;
+    slot.read = PopRead();
+    if (slot.read == nullptr) return;
+    slot.failed_tries = 0;
+    slot.next_try = {};
+  }
+}
+
+VolumeRead* HttpObject::PopRead() {
+  const MutexLock lock(mutex_);
+  return queue_.Pop();
+}
+
+void HttpObject::EndAll() {
+  for (Slot& slot : slots_)
+    if (slot.read != nullptr) End(slot, -ECANCELED);
+  while (VolumeRead* const read = PopRead()) read->done(*read, -ECANCELED);
+}
+
+void HttpObject::StartDue() {
+  const auto now = Clock::now();
+  for (Slot& slot : slots_)
+    if (slot.read != nullptr && !slot.is_in_flight && slot.next_try <= now) Try(slot);
+}
+
+void HttpObject::Try(Slot& slot) {
+  VolumeRead& read = *slot.read;
+  if (read.offset >= state_.size_bytes) return End(slot, 0);
+  const uint64_t bytes = std::min<uint64_t>(read.bytes, state_.size_bytes - read.offset);
+  const auto prepared = slot.transfer->Prepare({.offset = read.offset, .bytes = bytes, .state = &state_},
+                                               {read.into, static_cast<size_t>(bytes)});
+  if (!prepared) return Settle(slot, {.outcome = HttpOutcome::kTransient, .reason = prepared.error().message});
+  slot.is_in_flight = curl_.multi_add_handle(multi_, slot.transfer->handle()) == CURLM_OK;
+  if (!slot.is_in_flight) return Settle(slot, {.outcome = HttpOutcome::kTransient, .reason = "libcurl has no memory"});
+  ++counters_.requests;
+}
+
+bool HttpObject::TakeFinished() {
+  bool has_finished = false;
+  int left = 0;
+  while (const CURLMsg* const message = curl_.multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    has_finished = true;
+    const CURLcode code = message->data.result;
+    const auto slot =
+        std::ranges::find(slots_, message->easy_handle, [](const Slot& own) { return own.transfer->handle(); });
+    curl_.multi_remove_handle(multi_, slot->transfer->handle());
+    slot->is_in_flight = false;
+    Settle(*slot, slot->transfer->Finish(code));
+  }
+  return has_finished;
+}
+
+void HttpObject::Settle(Slot& slot, const HttpVerdict& verdict) {
+  if (verdict.outcome == HttpOutcome::kGood) {
+    if (std::exchange(is_failing_, false)) spdlog::info("{}: can be read again", url_);
+    counters_.bytes += slot.transfer->got_bytes();
+    return End(slot, static_cast<int64_t>(slot.transfer->got_bytes()));
+  }
+  TellFault(verdict.reason);
+  const auto now = Clock::now();
+  if (slot.failed_tries++ == 0) slot.first_failure = now;
+  auto pause = PauseAfter(slot.failed_tries - 1);
+  if (const auto asked = slot.transfer->answer().retry_after())
+    pause = std::max<std::chrono::milliseconds>(pause, *asked);
+  const bool is_in_time = retry_.count() < 0 || now + pause - slot.first_failure <= retry_;
+  if (verdict.outcome != HttpOutcome::kTransient || !is_in_time) return End(slot, -EIO);
+  ++counters_.retries;
+  slot.next_try = now + pause;
+}
+
+void HttpObject::End(Slot& slot, int64_t result) {
+  if (std::exchange(slot.is_in_flight, false)) curl_.multi_remove_handle(multi_, slot.transfer->handle());
+  if (result < 0) ++counters_.failures;
+  VolumeRead& read = *std::exchange(slot.read, nullptr);
+  read.done(read, result);
+}
+
+std::chrono::milliseconds HttpObject::UntilNextTry() const {
+  auto until = kLongestWait;
+  const auto now = Clock::now();
+  for (const Slot& slot : slots_)
+    if (slot.read != nullptr && !slot.is_in_flight)
+      until = std::min(until, std::chrono::ceil<std::chrono::milliseconds>(slot.next_try - now));
+  return std::max(until, std::chrono::milliseconds(0));
+}
+
+// Once for an outage, whatever the number of reads that it meets.
+void HttpObject::TellFault(const std::string& reason) {
+  if (!std::exchange(is_failing_, true)) spdlog::warn("{}: {}", url_, reason);
+  const MutexLock lock(mutex_);
+  last_fault_ = reason;
+}
+
+RemoteFigures HttpObject::figures() const {
+  return {.requests = counters_.requests,
+          .retries = counters_.retries,
+          .bytes = counters_.bytes,
+          .failures = counters_.failures};
+}
+
+std::string HttpSource::Describe() const {
+  return fmt::format("ranges of {}, {} at once", object_.url(), HttpObject::kDepth);
+}
+
+}  // namespace quire

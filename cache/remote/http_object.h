@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// An object of a web server, read by ranges: many requests in flight, by one thread. All of them are of the state that
+// the object had when it was opened.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cache/remote/http_answer.h"
+#include "cache/remote/http_transfer.h"
+#include "cache/remote/remote_object.h"
+#include "cache/remote/remote_options.h"
+#include "cache/volume/volume_source.h"
+#include "format/mutex.h"
+#include "format/pack/pack_bytes.h"
+#include "format/result.h"
+
+namespace quire {
+
+class HttpObject final : public PackBytes {
+ public:
+  // In flight at once; further reads wait in order.
+  static constexpr unsigned kDepth = 16;
+
+  // Asks for the first bytes of `url`, once: an error of seconds at most, which names the URL. kInvalid for a URL that
+  // is none, or that holds a password, and for a file of headers that is none. The thread of the object may do what the
+  // thread that opens it may.
+  static Result<std::unique_ptr<HttpObject>> Open(const std::string& url, const RemoteOptions& options);
+  ~HttpObject() override;  // REQUIRES: no read is under way
+
+  [[nodiscard]] uint64_t size_bytes() const override { return state_.size_bytes; }
+  // Any thread but that of the object.
+  Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
+
+  // As VolumeSource::Submit. Reads that are transient faults are repeated as the options say; -EIO where that did not
+  // help, or cannot, or the object has changed; -ECANCELED after Stop.
+  void Submit(VolumeRead* first);
+  // Ends what is under way soon, and what comes later at once. Any thread.
+  void Stop();
+
+  [[nodiscard]] const std::string& url() const { return url_; }
+  // Any thread.
+  [[nodiscard]] RemoteFigures figures() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // A read that has a handle: in flight, or before its next try.
+  struct Slot {
+    std::unique_ptr<HttpTransfer> transfer;
+    VolumeRead* read = nullptr;  // null: free
+    bool is_in_flight = false;
+    unsigned failed_tries = 0;
+    Clock::time_point first_failure;
+    Clock::time_point next_try;
+  };
+
+  HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, std::chrono::seconds retry);
+  Result<void> Start();
+  Result<void> AskForState();
+
+  // By the object's thread alone.
+  void Work(const std::stop_token& stop);
+  void TakeReads();
+  void StartDue();
+  bool TakeFinished();  // whether any had
+  VolumeRead* PopRead();
+  void EndAll();  // what is under way and what waits
+  void Try(Slot& slot);
+  void Settle(Slot& slot, const HttpVerdict& verdict);
+  void End(Slot& slot, int64_t result);
+  [[nodiscard]] std::chrono::milliseconds UntilNextTry() const;
+  void TellFault(const std::string& reason);
+
+  const CurlLibrary& curl_;
+  const std::string url_;
+  const HttpOptions http_;
+  const std::chrono::seconds retry_;
+  ObjectState state_;
+  std::vector<std::byte> head_;  // the first bytes, which the opening brought
+  CURLM* multi_ = nullptr;
+  struct Counters {
+    std::atomic<uint64_t> requests = 0;
+    std::atomic<uint64_t> retries = 0;
+    std::atomic<uint64_t> bytes = 0;
+    std::atomic<uint64_t> failures = 0;
+  };
+  Counters counters_;
+  std::vector<Slot> slots_;  // of the thread
+
+  mutable Mutex mutex_;
+  ReadQueue queue_ QUIRE_GUARDED_BY(mutex_);
+  std::string last_fault_ QUIRE_GUARDED_BY(mutex_);
+  std::atomic<bool> is_stopped_ = false;
+  bool is_failing_ = false;  // of the thread: the last request failed, which the log knows
+
+  std::jthread thread_;  // last: it uses all above
+};
+
+// The pack's volume that is such an object. `object` must outlive it.
+class HttpSource final : public VolumeSource {
+ public:
+  explicit HttpSource(HttpObject& object) : object_(object) {}
+
+  void Submit(VolumeRead* first) override { object_.Submit(first); }
+  void Cancel() override { object_.Stop(); }
+  // Half a page. A round trip of 20 ms and 100 MB/s cost the same for 2 MB; what is smaller answers earlier.
+  [[nodiscard]] uint32_t request_bytes() const override { return 1 << 20; }
+  [[nodiscard]] uint32_t depth() const override { return HttpObject::kDepth; }
+  [[nodiscard]] uint32_t alignment_bytes() const override { return 1; }
+  [[nodiscard]] std::string Describe() const override;
+
+ private:
+  HttpObject& object_;
+};
+
+}  // namespace quire

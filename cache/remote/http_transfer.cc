@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/remote/http_transfer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+// The macro of <curl/typecheck-gcc.h> knows no function pointers.
+#undef curl_easy_setopt
+
+namespace quire {
+namespace {
+
+constexpr long kConnectSeconds = 10;
+// A connection that brings nothing for so long is given up, and another one tried.
+constexpr long kSilentSeconds = 15;
+constexpr long kMostRedirects = 5;
+constexpr long kBufferBytes = 256 << 10;  // what is read of a socket at once: libcurl's own 16 KiB are many calls
+
+// Whether another try may help where libcurl could not get an answer.
+bool MayPass(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_AGAIN:
+    case CURLE_OUT_OF_MEMORY:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpTransfer>> HttpTransfer::Create(const CurlLibrary& curl, std::string url,
+                                                           const HttpOptions& options) {
+  CURL* const easy = curl.easy_init();
+  if (easy == nullptr) return SystemError(ENOMEM, "libcurl");
+  std::unique_ptr<HttpTransfer> transfer(new HttpTransfer(curl, easy, std::move(url), options));
+  if (auto set = transfer->SetUp(); !set) return Propagate(std::move(set));
+  return transfer;
+}
+
+HttpTransfer::HttpTransfer(const CurlLibrary& curl, CURL* easy, std::string url, const HttpOptions& options)
+    : curl_(curl), easy_(easy), url_(std::move(url)), options_(options) {}
+
+HttpTransfer::~HttpTransfer() {
+  curl_.easy_cleanup(easy_);
+  curl_.slist_free_all(header_list_);
+}
+
+Result<void> HttpTransfer::Set(CURLoption option, auto value) {
+  const CURLcode code = curl_.easy_setopt(easy_, option, value);
+  if (code == CURLE_OUT_OF_MEMORY) return SystemError(ENOMEM, "libcurl");
+  if (code != CURLE_OK)
+    return Unsupported("libcurl, option {}: {}", static_cast<int>(option), curl_.easy_strerror(code));
+  return {};
+}
+
+Result<void> HttpTransfer::SetUp() {
+  Result<void> done;
+  const auto set = [&](CURLoption option, auto value) {
+    if (done) done = Set(option, value);
+  };
+  set(CURLOPT_URL, url_.c_str());
+  set(CURLOPT_HEADERFUNCTION, &TakeHeader);
+  set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  set(CURLOPT_WRITEFUNCTION, &TakeBody);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+  set(CURLOPT_USERAGENT, "quire/" QUIRE_VERSION);
+  set(CURLOPT_NOSIGNAL, 1L);  // this is a library of a program with threads
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  // An answer that came encrypted does not lead to one that does not.
+  set(CURLOPT_REDIR_PROTOCOLS_STR, url_.starts_with("https:") ? "https" : "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_MAXREDIRS, kMostRedirects);
+  set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
+  set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  set(CURLOPT_BUFFERSIZE, kBufferBytes);  // not while a handle has one
+  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
+  if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
+  return done;
+}
+
+Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::byte> into) {
+  request_ = request;
+  into_ = into;
+  got_bytes_ = 0;
+  answer_ = {};
+  verdict_.reset();
+  curl_.slist_free_all(header_list_);
+  header_list_ = nullptr;
+  std::vector<std::string> lines = options_.header_lines;
+  if (request.state != nullptr && request.state->has_strong_etag()) lines.push_back("If-Match: " + request.state->etag);
+  for (const std::string& line : lines) {
+    curl_slist* const longer = curl_.slist_append(header_list_, line.c_str());
+    if (longer == nullptr) return SystemError(ENOMEM, "libcurl");
+    header_list_ = longer;
+  }
+  const std::string range = fmt::format("{}-{}", request.offset, request.offset + request.bytes - 1);
+  if (auto set = Set(CURLOPT_HTTPHEADER, header_list_); !set) return set;
+  return Set(CURLOPT_RANGE, range.c_str());
+}
+
+size_t HttpTransfer::expected_bytes() const {
+  return static_cast<size_t>(answer_.range()->last + 1 - answer_.range()->first);
+}
+
+size_t HttpTransfer::TakeHeader(char* bytes, size_t one, size_t count, void* self) {
+  static_cast<HttpTransfer*>(self)->answer_.TakeLine({bytes, one * count});
+  return one * count;
+}
+
+// Less than what came ends the transfer with CURLE_WRITE_ERROR; verdict_ says why.
+size_t HttpTransfer::TakeBody(char* bytes, size_t one, size_t count, void* self) {
+  HttpTransfer& own = *static_cast<HttpTransfer*>(self);
+  const size_t came_bytes = one * count;
+  if (!own.verdict_) own.verdict_ = Judge(own.answer_, own.request_);
+  if (own.verdict_->outcome != HttpOutcome::kGood) return 0;
+  if (came_bytes > own.expected_bytes() - own.got_bytes_) {
+    own.verdict_ = {.outcome = HttpOutcome::kFinal, .reason = "the server sends more than it was asked for"};
+    return 0;
+  }
+  std::memcpy(own.into_.data() + own.got_bytes_, bytes, came_bytes);
+  own.got_bytes_ += came_bytes;
+  return came_bytes;
+}
+
+HttpVerdict HttpTransfer::Finish(CURLcode code) {
+  const bool is_refused = verdict_ && verdict_->outcome != HttpOutcome::kGood;
+  if (is_refused) return *verdict_;
+  if (code != CURLE_OK)
+    return {.outcome = MayPass(code) ? HttpOutcome::kTransient : HttpOutcome::kFinal,
+            .reason = curl_.easy_strerror(code)};
+  HttpVerdict verdict = verdict_ ? *verdict_ : Judge(answer_, request_);
+  if (verdict.outcome == HttpOutcome::kGood && got_bytes_ < expected_bytes())
+    return {.outcome = HttpOutcome::kTransient,
+            .reason = fmt::format("the server sent {} of {} bytes", got_bytes_, expected_bytes())};
+  return verdict;
+}
+
+}  // namespace quire

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request of a range by libcurl, and what came of it. Used by one thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cache/remote/curl_library.h"
+#include "cache/remote/http_answer.h"
+#include "format/result.h"
+
+namespace quire {
+
+// What all requests of an object have in common.
+struct HttpOptions {
+  std::string ca_file;                    // certificates that are trusted, in place of the system's
+  std::vector<std::string> header_lines;  // sent along: "Name: value"
+};
+
+class HttpTransfer {
+ public:
+  static Result<std::unique_ptr<HttpTransfer>> Create(const CurlLibrary& curl, std::string url,
+                                                      const HttpOptions& options);
+  HttpTransfer(const HttpTransfer&) = delete;
+  HttpTransfer& operator=(const HttpTransfer&) = delete;
+  ~HttpTransfer();  // REQUIRES: it is in no multi handle
+
+  // Makes the handle ready for a request; what comes goes into `into`, which has room for request.bytes.
+  // `request.state` and `into` must stay until Finish.
+  Result<void> Prepare(const RangeRequest& request, std::span<std::byte> into);
+  // What came of it, once libcurl has said `code` of the handle.
+  HttpVerdict Finish(CURLcode code);
+
+  [[nodiscard]] CURL* handle() const { return easy_; }
+  [[nodiscard]] const HttpAnswer& answer() const { return answer_; }
+  [[nodiscard]] size_t got_bytes() const { return got_bytes_; }
+
+ private:
+  HttpTransfer(const CurlLibrary& curl, CURL* easy, std::string url, const HttpOptions& options);
+  Result<void> Set(CURLoption option, auto value);
+  // What all requests have in common.
+  Result<void> SetUp();
+  static size_t TakeHeader(char* bytes, size_t one, size_t count, void* self);
+  static size_t TakeBody(char* bytes, size_t one, size_t count, void* self);
+  [[nodiscard]] size_t expected_bytes() const;
+
+  const CurlLibrary& curl_;
+  CURL* const easy_;
+  const std::string url_;
+  const HttpOptions& options_;
+  curl_slist* header_list_ = nullptr;
+
+  RangeRequest request_;
+  std::span<std::byte> into_;
+  size_t got_bytes_ = 0;
+  HttpAnswer answer_;
+  std::optional<HttpVerdict> verdict_;  // once the headers are judged
+};
+
+}  // namespace quire

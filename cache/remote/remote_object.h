@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packs that lie far away, for those who need not know by which protocol and library they are read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cache/remote/remote_options.h"
+#include "format/pack/pack_bytes.h"
+#include "format/result.h"
+
+namespace quire {
+
+// Whether `source` names something by a URL, not by a path.
+bool IsUrl(std::string_view source);
+
+// For Pack::Open. Errors as of HttpObject::Open.
+Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options);
+
+// How an object fared since it was opened.
+struct RemoteFigures {
+  uint64_t requests = 0;
+  uint64_t retries = 0;   // of those: again, for what a request before did not bring
+  uint64_t bytes = 0;     // that were of use
+  uint64_t failures = 0;  // reads that ended with an error
+};
+
+// Of bytes from OpenRemoteObject, or null. Any thread.
+std::optional<RemoteFigures> FiguresOf(const PackBytes* bytes);
+
+}  // namespace quire

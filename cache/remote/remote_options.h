@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// How objects far away are asked for, as plain values.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace quire {
+
+struct RemoteOptions {
+  std::string ca_file;             // certificates that are trusted, in place of the system's; empty: those
+  std::string header_file;         // lines "Name: value" that are sent along with each request; empty: none
+  std::chrono::seconds retry{60};  // how long a request that fails is repeated; below 0 for ever
+
+  bool operator==(const RemoteOptions&) const = default;
+};
+
+}  // namespace quire

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of a pack that is no file of this machine. The layer that fetches them implements it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "format/result.h"
+
+namespace quire {
+
+// Bytes of one state of one object: where that changes below it, reads are errors. Thread-safe.
+class PackBytes {
+ public:
+  PackBytes() = default;
+  PackBytes(const PackBytes&) = delete;
+  PackBytes& operator=(const PackBytes&) = delete;
+  virtual ~PackBytes() = default;
+
+  [[nodiscard]] virtual uint64_t size_bytes() const = 0;
+  // Fills `into` with the bytes at `offset`. Blocks. The error is kSystem: they could not be read. REQUIRES: they lie
+  // in the object.
+  virtual Result<void> Read(uint64_t offset, std::span<std::byte> into) = 0;
+};
+
+}  // namespace quire

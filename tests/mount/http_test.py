@@ -1,0 +1,238 @@
+#!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: a pack is read by URL as if it lay here; what a server does wrong passes, or is an error, and never a wrong byte."""
+import concurrent.futures
+import os
+import random
+import shutil
+import time
+
+import harness
+import pytest
+from random_tree import RandomTree
+from web import Misbehaving, Nginx
+
+SAMPLES = 60
+
+
+@pytest.fixture(name='served')
+def make_served(scratch, pack):
+    """A folder with a pack in it, `tree.quire`, of the folder `tree`."""
+    tree = scratch / 'tree'
+    tree.mkdir()
+    contents = random.Random(1)
+    for number in range(SAMPLES):
+        (tree / f'{number:03}').write_bytes(contents.randbytes(100_000))
+    folder = scratch / 'served'
+    folder.mkdir()
+    pack(tree, folder / 'tree.quire')
+    return folder
+
+
+@pytest.fixture(name='bad')
+def make_bad(at_end, served):
+    return Misbehaving(at_end, served / 'tree.quire')
+
+
+def tree_of(folder):
+    return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
+
+
+def read_all(mounted, tree):
+    """The names of samples that cannot be read; all others are right."""
+    failed = set()
+    for name in sorted(os.listdir(tree)):
+        try:
+            data = (mounted / name).read_bytes()
+        except OSError:
+            failed.add(name)
+        else:
+            assert data == (tree / name).read_bytes(), name
+    return failed
+
+
+def test_commands_read_a_pack_by_url(scratch, at_end, quire, pack):
+    tree = RandomTree(random.Random(2), scratch / 'tree', 150)
+    assert tree.files
+    (scratch / 'served').mkdir()
+    local = scratch / 'served/tree.quire'
+    pack(scratch / 'tree', local)
+    url = Nginx(at_end, scratch, scratch / 'served').url + '/tree.quire'
+    for command in (('ls', '-lR'), ('export',)):
+        assert quire(command[0], url, *command[1:]).stdout == quire(command[0], local, *command[1:]).stdout
+    quire('verify', url).says('no fault')
+    quire('diff', url, scratch / 'tree')
+    quire('extract', url, '-C', scratch / 'extracted')
+    harness.assert_same_tree(scratch / 'tree', scratch / 'extracted')
+    quire('pack', '--from', url, '-o', scratch / 'again.quire')
+    assert (scratch / 'again.quire').read_bytes() == local.read_bytes()
+    quire('info', url).says(url)
+
+
+def test_a_mount_by_url_equals_the_tree(scratch, at_end, mount, pack):
+    tree = RandomTree(random.Random(3), scratch / 'tree', 150)
+    assert tree.files
+    (scratch / 'served').mkdir()
+    pack(scratch / 'tree', scratch / 'served/tree.quire')
+    # By a name, which is looked up again by the daemon when it has given up what it does not need.
+    url = Nginx(at_end, scratch, scratch / 'served').url.replace('127.0.0.1', 'localhost') + '/tree.quire'
+    log = scratch / 'log'
+    mounted = mount(url, f'log_file={log}')
+    harness.assert_same_tree(scratch / 'tree', mounted.folder)
+    assert url in harness.run('findmnt', '-n', '-o', 'SOURCE', mounted.folder).out
+    if not harness.is_sanitized('asan', 'tsan'):
+        assert 'files: those of serving and no others' in log.read_text()
+        assert 'system calls: those of serving and no others' in log.read_text()
+
+
+@pytest.mark.parametrize('fault', ['cut', 'short', '500', '502', '503', '504', '408', 'patience', 'no http', 'wrong bytes'])
+def test_what_passes_is_repeated(scratch, bad, mount, fault):
+    mounted = mount(bad.url)
+    bad.faults = [(fault, 1)]
+    assert read_all(mounted, scratch / 'tree') == set()
+    assert bad.done == [fault]
+    remote = mounted.stats()['remote']
+    assert remote['bytes'] > 0
+    # What is no HTTP is final for the client, and the cache asks once more for what it wants; so it does for wrong bytes.
+    assert (remote['retries'], remote['failures']) == {'no http': (0, 1), 'wrong bytes': (0, 0)}.get(fault, (1, 0))
+
+
+@pytest.mark.parametrize('fault', ['whole', '404', '403', '401', '416', 'other range', 'no range', 'other size', 'other tag', 'gzip', 'long'])
+def test_what_does_not_pass_is_an_error(scratch, bad, mount, fault):
+    mounted = mount(bad.url, 'push=off', 'retry=5')
+    bad.faults = [(fault, 1000)]
+    began = time.monotonic()
+    assert len(read_all(mounted, scratch / 'tree')) == SAMPLES
+    assert time.monotonic() - began < 60
+    bad.faults = []
+    assert read_all(mounted, scratch / 'tree') == set(), 'the server serves again'
+
+
+@pytest.mark.parametrize('fault, told', [('whole', 'does not serve ranges'), ('404', 'no such object'), ('403', 'does not permit'),
+                                         ('401', r'~/\.netrc'), ('gzip', "encoded as 'gzip'"), ('no range', 'Content-Range'),
+                                         ('500', 'has a fault'), ('no http', 'http')])
+def test_a_server_that_cannot_serve_is_told_at_once(scratch, bad, quire, fault, told):
+    bad.faults = [(fault, 1000)]
+    began = time.monotonic()
+    quire('ls', bad.url, status=1).says(told)
+    folder = scratch / 'mnt'
+    folder.mkdir()
+    quire('mount', bad.url, folder, status=1).says(told)
+    assert time.monotonic() - began < 30
+    assert not harness.is_mounted(folder)
+
+
+def test_a_url_that_nobody_answers_at_is_told_at_once(scratch, quire):
+    began = time.monotonic()
+    for url in ('http://127.0.0.1:1/x.quire', 'http://no-such-host.invalid/x.quire'):
+        quire('ls', url, status=1).says(url)
+    assert time.monotonic() - began < 30
+    for url in ('http://user:secret@127.0.0.1/x.quire', 'http:///x.quire', 'http://127.0.0.1/a b'):
+        done = quire('ls', url, status=None)
+        assert done.returncode in (1, 2)
+        assert 'secret' not in done.said.replace(url, '')
+
+
+def test_an_object_that_changes_is_an_error_and_never_mixed(scratch, at_end, mount, pack, served):
+    server = Nginx(at_end, scratch, served)
+    mounted = mount(server.url + '/tree.quire', 'push=off')
+    assert (mounted / '000').read_bytes() == (scratch / 'tree/000').read_bytes()
+    shutil.copytree(scratch / 'tree', scratch / 'other')
+    for path in (scratch / 'other').iterdir():
+        path.write_bytes(path.read_bytes()[::-1])
+    pack(scratch / 'other', served / 'other.quire')
+    os.replace(served / 'other.quire', served / 'tree.quire')
+    assert read_all(mounted, scratch / 'tree'), 'what was not in memory cannot be had any more'
+
+
+def test_an_outage_is_waited_out(scratch, at_end, mount, served):
+    server = Nginx(at_end, scratch, served)
+    mounted = mount(server.url + '/tree.quire', 'push=off')
+    server.stop()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        failed = pool.submit(read_all, mounted, scratch / 'tree')
+        time.sleep(2)
+        server.start()
+        assert failed.result() == set()
+
+
+def test_an_outage_longer_than_retry_is_an_error(scratch, at_end, mount, served):
+    server = Nginx(at_end, scratch, served)
+    mounted = mount(server.url + '/tree.quire', 'push=off', 'retry=0')
+    server.stop()
+    assert len(read_all(mounted, scratch / 'tree')) == SAMPLES
+    server.start()
+    assert read_all(mounted, scratch / 'tree') == set()
+
+
+def test_unmounting_waits_for_no_server(scratch, bad, mount):
+    mounted = mount(bad.url, 'push=off')
+    bad.faults = [('silence', 1000)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        reading = pool.submit(read_all, mounted, scratch / 'tree')
+        harness.until(10, lambda: bad.faults[0][1] < 1000, 'the server is asked')
+        daemon = mounted.daemon()
+        began = time.monotonic()
+        os.kill(daemon, 15)
+        harness.until(10, lambda: not harness.is_mounted(mounted.folder), 'the mount is gone')
+        harness.until(10, lambda: not os.path.exists(f'/proc/{daemon}'), 'the daemon is gone')
+        assert time.monotonic() - began < 10
+        assert reading.result()
+
+
+def make_authority(folder):
+    """A key and a certificate of 127.0.0.1, signed by an authority of the test's own: (authority, certificate, key)."""
+    def openssl(*arguments):
+        harness.run('openssl', *arguments, cwd=folder)
+    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test')
+    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key.pem', '-out', 'request.pem', '-subj', '/CN=127.0.0.1')
+    (folder / 'names').write_text('subjectAltName=IP:127.0.0.1\n')
+    openssl('x509', '-req', '-in', 'request.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile',
+            'names', '-out', 'cert.pem')
+    return folder / 'ca.pem', folder / 'cert.pem', folder / 'key.pem'
+
+
+def test_certificates_are_checked(scratch, at_end, quire, mount, served):
+    authority, *tls = make_authority(scratch)
+    url = Nginx(at_end, scratch, served, tls=tls).url + '/tree.quire'
+    quire('ls', url, status=1).says('certificate')
+    quire('verify', '--ca-file', authority, url).says('no fault')
+    mounted = mount(url, f'ca_file={authority}')
+    assert read_all(mounted, scratch / 'tree') == set()
+
+
+def test_passwords_come_from_netrc_and_headers_from_a_file(scratch, at_end, quire, mount, monkeypatch, served, bad):
+    (scratch / 'passwords').write_text('me:' + harness.run('openssl', 'passwd', '-apr1', 'secret').out)
+    server = Nginx(at_end, scratch, served, settings=f'auth_basic "x"; auth_basic_user_file {scratch}/passwords;')
+    url = server.url + '/tree.quire'
+    monkeypatch.setenv('HOME', str(scratch))
+    quire('ls', url, status=1).says(r'~/\.netrc')
+    (scratch / '.netrc').write_text('machine 127.0.0.1 login me password secret\n')
+    quire('verify', url).says('no fault')
+    mounted = mount(url)
+    assert read_all(mounted, scratch / 'tree') == set()
+    (scratch / 'headers').write_text('# of the test\nX-Token: abc\n')
+    quire('ls', '--header-file', scratch / 'headers', bad.url)
+    assert read_all(mount(bad.url, f'header_file={scratch}/headers', folder=scratch / 'with-headers'), scratch / 'tree') == set()
+    assert all(headers['X-Token'] == 'abc' for _, headers in bad.seen)
+    (scratch / 'headers').write_text('no header\n')
+    quire('ls', '--header-file', scratch / 'headers', bad.url, status=2).says('line 1 is no')
+
+
+def test_secrets_stay_with_their_host(scratch, at_end, quire, monkeypatch, served, bad):
+    monkeypatch.setenv('HOME', str(scratch))
+    (scratch / '.netrc').write_text('machine 127.0.0.1 login me password secret\n')
+    (scratch / 'headers').write_text('Authorization: Bearer secret\nCookie: secret\n')
+    elsewhere = bad.url.replace('127.0.0.1', 'localhost')
+    server = Nginx(at_end, scratch, served, settings=f'location / {{ return 302 {elsewhere}; }}')
+    for options in ((), ('--header-file', scratch / 'headers')):
+        quire('verify', *options, server.url + '/tree.quire').says('no fault')
+    assert bad.seen
+    assert not any('secret' in str(headers) or 'Authorization' in headers for _, headers in bad.seen)
+
+
+def test_what_came_encrypted_does_not_lead_to_what_does_not(scratch, at_end, quire, served, bad):
+    authority, *tls = make_authority(scratch)
+    server = Nginx(at_end, scratch, served, tls=tls, settings=f'location / {{ return 302 {bad.url}; }}')
+    quire('ls', '--ca-file', authority, server.url + '/tree.quire', status=1).says('[Pp]rotocol')
+    assert not bad.seen

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Web servers of a test's own, on loopback: nginx, and one that misbehaves as it is told."""
+import contextlib
+import http.server
+import os
+import re
+import shutil
+import socket
+import threading
+
+import harness
+import pytest
+
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Nginx:
+    """Serves a folder; `settings` are further lines of its server block. Ends with the test."""
+
+    def __init__(self, at_end, scratch, folder, settings='', tls=None):
+        if not shutil.which('nginx', path='/usr/sbin:/usr/bin'):
+            pytest.skip('there is no nginx')
+        self.port = free_port()
+        self.own = scratch / f'nginx-{self.port}'
+        self.own.mkdir()
+        self.log = self.own / 'access.log'
+        listen = f'127.0.0.1:{self.port}' + (' ssl http2' if tls else '')
+        keys = f'ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};' if tls else ''
+        temporary = ' '.join(f'{name}_temp_path {self.own}/{name};' for name in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+        (self.own / 'nginx.conf').write_text(
+            f'{"user root;" if harness.is_root() else ""} daemon off; pid {self.own}/pid; error_log {self.own}/error.log;\n'
+            f'events {{ }}\n'
+            f'http {{ {temporary} access_log {self.log};\n'
+            f'  server {{ listen {listen}; {keys} root {folder}; {settings} }} }}\n')
+        self.process = None
+        self.url = f'{"https" if tls else "http"}://127.0.0.1:{self.port}'
+        self.at_end = at_end
+        self.start()
+
+    def start(self):
+        self.process = harness.start(self.at_end, '/usr/sbin/nginx', '-c', self.own / 'nginx.conf', '-e', self.own / 'error.log')
+        harness.until(10, self.answers, 'nginx answers')
+
+    def answers(self):
+        with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), timeout=1):
+            return True
+        return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Misbehaving:
+    """Serves one file by ranges. `faults` is a list of (name, count): so many of the next answers have that fault."""
+
+    def __init__(self, at_end, path):
+        self.path = path
+        self.faults = []
+        self.seen = []  # what was asked for: (range, headers)
+        self.done = []  # the faults of answers so far
+        self.let_go = threading.Event()
+        outer = self
+        self.lock = threading.Lock()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):  # pylint: disable=invalid-name  # http.server's name
+                outer.answer(self)
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f'http://127.0.0.1:{self.server.server_port}/{os.path.basename(path)}'
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        at_end.callback(lambda: (self.let_go.set(), self.server.shutdown(), thread.join(), self.server.server_close()))
+
+    def take_fault(self):
+        with self.lock:
+            while self.faults and self.faults[0][1] == 0:
+                self.faults.pop(0)
+            if not self.faults:
+                return ''
+            name, count = self.faults[0]
+            self.faults[0] = (name, count - 1)
+            self.done.append(name)
+            return name
+
+    def answer(self, request):
+        data = self.path.read_bytes()
+        first, last = map(int, re.fullmatch(r'bytes=(\d+)-(\d+)', request.headers['Range']).groups())
+        last = min(last, len(data) - 1)
+        self.seen.append(((first, last), dict(request.headers)))
+        body = data[first:last + 1]
+        fault = self.take_fault()
+        status, headers = 206, {'Content-Range': f'bytes {first}-{last}/{len(data)}', 'ETag': '"one"'}
+        length = len(body)
+        if fault.isdigit():
+            status, headers, body, length = int(fault), {}, b'no', 2
+        elif fault == 'patience':
+            status, headers, body, length = 429, {'Retry-After': '1'}, b'no', 2
+        elif fault == 'silence':
+            self.let_go.wait()
+            request.close_connection = True
+            return
+        elif fault == 'cut':
+            body = body[:len(body) // 2]
+            request.close_connection = True
+        elif fault == 'short':
+            body = body[:len(body) // 2]
+            length = len(body)
+        elif fault == 'long':
+            body += b'x' * 1000
+            length = len(body)
+        elif fault == 'whole':
+            status, headers, body, length = 200, {'ETag': '"one"'}, data, len(data)
+        elif fault == 'other range':
+            headers['Content-Range'] = f'bytes {first + 1}-{last + 1}/{len(data) + 1}'
+        elif fault == 'no range':
+            del headers['Content-Range']
+        elif fault == 'other size':
+            headers['Content-Range'] = f'bytes {first}-{last}/{len(data) + 1}'
+        elif fault == 'other tag':
+            headers['ETag'] = '"two"'
+        elif fault == 'gzip':
+            headers['Content-Encoding'] = 'gzip'
+        elif fault == 'wrong bytes':
+            body = bytes(byte ^ 1 for byte in body)
+        elif fault == 'no http':
+            request.wfile.write(b'\0' * 100)
+            request.close_connection = True
+            return
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.send_header('Content-Length', str(length))
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            request.wfile.write(body)

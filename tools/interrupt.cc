@@ -53,6 +53,8 @@ const std::atomic<bool>* CatchInterrupts() {
   return &interrupted;
 }
 
+const std::atomic<bool>* InterruptFlag() { return &interrupted; }
+
 void HandleInterruptsInAThread() {
   sigset_t signals;
   sigemptyset(&signals);

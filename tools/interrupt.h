@@ -16,6 +16,9 @@ void ReportInterrupts(std::string_view command);
 // one ends the process at once.
 const std::atomic<bool>* CatchInterrupts();
 
+// The flag that CatchInterrupts sets; without a call of it it stays as it is.
+const std::atomic<bool>* InterruptFlag();
+
 // For commands whose main thread reads from a disk: a read that hangs would keep a handler from running, and the
 // process from ending. From now on the handlers run in a thread that waits for nothing. REQUIRES: no child is made from
 // now on.

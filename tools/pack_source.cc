@@ -11,6 +11,7 @@
 #include "format/import/left_out.h"
 #include "tools/archive_names.h"
 #include "tools/index_cache.h"
+#include "tools/interrupt.h"
 
 namespace quire {
 namespace {
@@ -32,10 +33,14 @@ Result<bool> IsArchive(const std::string& path) {
 }
 
 Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOptions& options) {
-  auto object = OpenRemoteObject(url, options.remote);
+  RemoteOptions remote = options.remote;
+  remote.interrupted = InterruptFlag();
+  auto object = OpenRemoteObject(url, remote);
   if (!object) return Propagate(std::move(object));
   auto pack = Pack::Open(*std::move(object), url);
-  if (pack) (*pack)->OpenVolumes(options.volumes);
+  if (pack && (*pack)->index().volume_count() > 1)
+    return Unsupported("{}: is an index of archives, which must lie where the archives can be opened: copy it there",
+                       url);
   return pack;
 }
 

@@ -93,6 +93,7 @@ HttpVerdict JudgeStatus(int status, const RangeRequest& request) {
 
 void HttpAnswer::TakeLine(std::string_view line) {
   line = Trim(line);
+  if (line.empty()) is_complete_ = true;
   if (line.starts_with("HTTP/")) {
     *this = {};
     const size_t blank = line.find(' ');
@@ -121,6 +122,7 @@ std::optional<ObjectState> HttpAnswer::state() const {
 }
 
 HttpVerdict Judge(const HttpAnswer& answer, const RangeRequest& request) {
+  if (!answer.is_complete()) return Transient("the connection ended within the headers of the answer");
   if (auto verdict = JudgeStatus(answer.status(), request); verdict.outcome != HttpOutcome::kGood) return verdict;
   if (!answer.encoding().empty() && answer.encoding() != "identity")
     return Final(fmt::format("what comes is encoded as '{}', by a proxy perhaps", EscapeName(answer.encoding())));

@@ -35,6 +35,8 @@ class HttpAnswer {
   void TakeLine(std::string_view line);
 
   [[nodiscard]] int status() const { return status_; }
+  // Whether the empty line came that ends the headers.
+  [[nodiscard]] bool is_complete() const { return is_complete_; }
   // The state that it states; only where it has a range, which has the size.
   [[nodiscard]] std::optional<ObjectState> state() const;
   // How long to wait before another try, where it says so in seconds.
@@ -50,6 +52,7 @@ class HttpAnswer {
 
  private:
   int status_ = 0;
+  bool is_complete_ = false;
   std::optional<Range> range_;
   std::string etag_;
   std::string last_modified_;
@@ -69,7 +72,7 @@ struct HttpVerdict {
   std::string reason;  // why not, for people; empty of kGood
 };
 
-// What the headers of `answer` mean for `request`, before a byte of the body is used.
+// What the headers of `answer` mean for `request`, before a byte of the body is used. One that is good has a range.
 HttpVerdict Judge(const HttpAnswer& answer, const RangeRequest& request);
 
 }  // namespace quire

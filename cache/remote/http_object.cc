@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/remote/http_object.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <random>
 #include <semaphore>
+#include <span>
+#include <sstream>
 #include <utility>
 
 #include "cache/background_thread.h"
 #include "format/escaping.h"
+#include "format/file.h"
 #include "format/pack/geometry.h"
 #include "format/pack/superblock.h"
 
@@ -26,8 +30,11 @@ constexpr std::chrono::milliseconds kFirstPause(100);
 constexpr std::chrono::seconds kLongestPause(10);
 // Whoever opens waits: an address that nobody answers at is told of in seconds.
 constexpr std::chrono::seconds kRetryOpening(3);
-constexpr size_t kMostHeaders = 64;
+constexpr std::chrono::seconds kLongestOpening(20);
+constexpr off_t kMostHeaderBytes = 64 << 10;
 constexpr std::chrono::milliseconds kLongestWait(1000);  // of the thread, for what comes of itself
+constexpr std::chrono::milliseconds kLookForInterrupts(200);
+constexpr std::chrono::seconds kMostPatience(60);  // that a server may ask for
 
 // Twice as long after each failure, and not the same for all nodes that have met the same fault (full jitter, Brooker,
 // "Exponential Backoff And Jitter", 2015).
@@ -49,19 +56,40 @@ Result<void> CheckUrl(const std::string& url) {
   return {};
 }
 
-// The lines of the file; none where there is none to read.
+// RFC 9110, 5.6.2.
+bool IsToken(std::string_view text) {
+  static constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::ranges::all_of(text, [](char byte) {
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           kOther.contains(byte);
+  });
+}
+
+bool IsHeader(std::string_view line) {
+  const size_t colon = line.find(": ");  // with the blank: what stands in /etc/passwd is no header
+  return colon != std::string_view::npos && IsToken(line.substr(0, colon)) &&
+         std::ranges::all_of(line, [](char byte) { return byte == '\t' || (byte >= ' ' && byte < 127); });
+}
+
+// The lines of the file; none where none is named. A file of something else is not sent to anybody.
 Result<std::vector<std::string>> ReadHeaderFile(const std::string& path) {
   std::vector<std::string> lines;
   if (path.empty()) return lines;
-  std::ifstream file(path);
-  if (!file) return SystemError(errno, "headers '{}'", path);
-  for (std::string line; std::getline(file, line);) {
+  const auto file = File::Open(path, O_RDONLY | O_NONBLOCK);
+  if (!file) return SystemError(file.error().system_errno, "headers '{}'", path);
+  struct stat status = {};
+  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "headers '{}'", path);
+  if (!S_ISREG(status.st_mode) || status.st_size > kMostHeaderBytes)
+    return Invalid("headers '{}': give a file of at most {} bytes", path, kMostHeaderBytes);
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  if (auto read = file->ReadExactly(0, std::as_writable_bytes(std::span(text))); !read)
+    return Propagate(std::move(read));
+  std::istringstream stream(std::move(text));
+  size_t number = 0;
+  for (std::string line; std::getline(stream, line);) {
+    ++number;
     if (line.empty() || line.starts_with('#')) continue;
-    const size_t colon = line.find(':');
-    const bool is_header =
-        colon != std::string::npos && colon > 0 && lines.size() < kMostHeaders &&
-        std::ranges::all_of(line, [](char byte) { return byte == '\t' || (byte >= ' ' && byte < 127); });
-    if (!is_header) return Invalid("headers '{}': line {} is no 'Name: value'", path, lines.size() + 1);
+    if (!IsHeader(line)) return Invalid("headers '{}': line {} is no 'Name: value'", path, number);
     lines.push_back(std::move(line));
   }
   return lines;
@@ -78,14 +106,19 @@ Result<std::unique_ptr<HttpObject>> HttpObject::Open(const std::string& url, con
   const auto curl = LoadCurl();
   if (!curl) return std::unexpected(curl.error());
   std::unique_ptr<HttpObject> object(
-      new HttpObject(**curl, url, {.ca_file = options.ca_file, .header_lines = *std::move(lines)}, options.retry));
+      new HttpObject(**curl, url, {.ca_file = options.ca_file, .header_lines = *std::move(lines)}, options));
   if (auto asked = object->AskForState(); !asked) return Propagate(std::move(asked));
   if (auto started = object->Start(); !started) return Propagate(std::move(started));
   return object;
 }
 
-HttpObject::HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, std::chrono::seconds retry)
-    : curl_(curl), url_(std::move(url)), http_(std::move(http)), retry_(retry), multi_(curl.multi_init()) {}
+HttpObject::HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, const RemoteOptions& options)
+    : curl_(curl),
+      url_(std::move(url)),
+      http_(std::move(http)),
+      retry_(options.retry),
+      interrupted_(options.interrupted),
+      multi_(curl.multi_init()) {}
 
 HttpObject::~HttpObject() {
   thread_.request_stop();
@@ -105,29 +138,40 @@ Result<void> HttpObject::AskForState() {
   const auto begin = Clock::now();
   for (unsigned failures = 0;; ++failures) {
     if (auto prepared = (*transfer)->Prepare(request, head_); !prepared) return prepared;
-    curl_.multi_add_handle(multi_, (*transfer)->handle());
-    int running = 1;
-    CURLcode code = CURLE_OK;
-    while (running > 0) {
-      curl_.multi_perform(multi_, &running);
-      if (running > 0) curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(kLongestWait.count()), nullptr);
-    }
-    int left = 0;
-    if (const CURLMsg* const message = curl_.multi_info_read(multi_, &left)) code = message->data.result;
-    curl_.multi_remove_handle(multi_, (*transfer)->handle());
     ++counters_.requests;
-    const HttpVerdict verdict = (*transfer)->Finish(code);
+    const HttpVerdict verdict = Perform(**transfer, begin + kLongestOpening);
+    if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
     if (verdict.outcome == HttpOutcome::kGood) break;
-    const bool may_repeat = verdict.outcome == HttpOutcome::kTransient &&
-                            (retry_.count() < 0 || Clock::now() - begin < std::min(retry_, kRetryOpening));
-    if (!may_repeat) return SystemError(EIO, "{}: {}", url_, verdict.reason);
+    const auto most = retry_.count() < 0 ? kRetryOpening : std::min(retry_, kRetryOpening);
+    if (verdict.outcome != HttpOutcome::kTransient || Clock::now() - begin >= most)
+      return SystemError(EIO, "{}: {}", url_, verdict.reason);
     ++counters_.retries;
-    std::this_thread::sleep_for(PauseAfter(failures));
+    std::this_thread::sleep_for(std::min(PauseAfter(failures), kLongestWait));
   }
   head_.resize((*transfer)->got_bytes());
   counters_.bytes += head_.size();
   state_ = *(*transfer)->answer().state();
   return {};
+}
+
+HttpVerdict HttpObject::Perform(HttpTransfer& transfer, Clock::time_point until) {
+  curl_.multi_add_handle(multi_, transfer.handle());
+  int running = 1;
+  while (running > 0 && Clock::now() < until && !IsInterrupted()) {
+    curl_.multi_perform(multi_, &running);
+    if (running > 0) curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(LongestWait().count()), nullptr);
+  }
+  int left = 0;
+  const CURLMsg* const message = curl_.multi_info_read(multi_, &left);
+  const CURLcode code = message != nullptr ? message->data.result : CURLE_OPERATION_TIMEDOUT;
+  curl_.multi_remove_handle(multi_, transfer.handle());
+  return transfer.Finish(code);
+}
+
+bool HttpObject::IsInterrupted() const { return interrupted_ != nullptr && *interrupted_; }
+
+std::chrono::milliseconds HttpObject::LongestWait() const {
+  return interrupted_ == nullptr ? kLongestWait : kLookForInterrupts;
 }
 
 Result<void> HttpObject::Start() {
@@ -199,7 +243,7 @@ void HttpObject::Work(const std::stop_token& stop) {
     const bool has_finished = TakeFinished();
     const auto most = has_finished ? std::chrono::milliseconds(0) : UntilNextTry();
     curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(most.count()), nullptr);
-    if (is_stopped_) EndAll();
+    if (is_stopped_ || IsInterrupted()) EndAll();
   }
 }
 
@@ -261,17 +305,19 @@ bool HttpObject::TakeFinished() {
 void HttpObject::Settle(Slot& slot, const HttpVerdict& verdict) {
   if (verdict.outcome == HttpOutcome::kGood) {
     if (std::exchange(is_failing_, false)) spdlog::info("{}: can be read again", url_);
+    has_failed_ = false;
     counters_.bytes += slot.transfer->got_bytes();
     return End(slot, static_cast<int64_t>(slot.transfer->got_bytes()));
   }
-  TellFault(verdict.reason);
   const auto now = Clock::now();
   if (slot.failed_tries++ == 0) slot.first_failure = now;
   auto pause = PauseAfter(slot.failed_tries - 1);
   if (const auto asked = slot.transfer->answer().retry_after())
-    pause = std::max<std::chrono::milliseconds>(pause, *asked);
+    pause = std::max<std::chrono::milliseconds>(pause, std::min(*asked, kMostPatience));
   const bool is_in_time = retry_.count() < 0 || now + pause - slot.first_failure <= retry_;
-  if (verdict.outcome != HttpOutcome::kTransient || !is_in_time) return End(slot, -EIO);
+  const bool is_final = verdict.outcome != HttpOutcome::kTransient || !is_in_time;
+  TellFault(verdict.reason, is_final);
+  if (is_final) return End(slot, -EIO);
   ++counters_.retries;
   slot.next_try = now + pause;
 }
@@ -284,7 +330,7 @@ void HttpObject::End(Slot& slot, int64_t result) {
 }
 
 std::chrono::milliseconds HttpObject::UntilNextTry() const {
-  auto until = kLongestWait;
+  auto until = LongestWait();
   const auto now = Clock::now();
   for (const Slot& slot : slots_)
     if (slot.read != nullptr && !slot.is_in_flight)
@@ -292,9 +338,12 @@ std::chrono::milliseconds HttpObject::UntilNextTry() const {
   return std::max(until, std::chrono::milliseconds(0));
 }
 
-// Once for an outage, whatever the number of reads that it meets.
-void HttpObject::TellFault(const std::string& reason) {
-  if (!std::exchange(is_failing_, true)) spdlog::warn("{}: {}", url_, reason);
+// Once for an outage, whatever the number of reads that it meets, and once more when it has become an error for one.
+void HttpObject::TellFault(const std::string& reason, bool is_final) {
+  if (is_final && !std::exchange(has_failed_, true))
+    spdlog::error("{}: {}", url_, reason);
+  else if (!std::exchange(is_failing_, true))
+    spdlog::warn("{}: {}", url_, reason);
   const MutexLock lock(mutex_);
   last_fault_ = reason;
 }

@@ -59,9 +59,13 @@ class HttpObject final : public PackBytes {
     Clock::time_point next_try;
   };
 
-  HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, std::chrono::seconds retry);
+  HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, const RemoteOptions& options);
   Result<void> Start();
   Result<void> AskForState();
+  // Waits for the end of a request, but no longer than `until`.
+  HttpVerdict Perform(HttpTransfer& transfer, Clock::time_point until);
+  [[nodiscard]] bool IsInterrupted() const;
+  [[nodiscard]] std::chrono::milliseconds LongestWait() const;
 
   // By the object's thread alone.
   void Work(const std::stop_token& stop);
@@ -74,12 +78,13 @@ class HttpObject final : public PackBytes {
   void Settle(Slot& slot, const HttpVerdict& verdict);
   void End(Slot& slot, int64_t result);
   [[nodiscard]] std::chrono::milliseconds UntilNextTry() const;
-  void TellFault(const std::string& reason);
+  void TellFault(const std::string& reason, bool is_final);
 
   const CurlLibrary& curl_;
   const std::string url_;
   const HttpOptions http_;
   const std::chrono::seconds retry_;
+  const std::atomic<bool>* const interrupted_;
   ObjectState state_;
   std::vector<std::byte> head_;  // the first bytes, which the opening brought
   CURLM* multi_ = nullptr;
@@ -97,6 +102,7 @@ class HttpObject final : public PackBytes {
   std::string last_fault_ QUIRE_GUARDED_BY(mutex_);
   std::atomic<bool> is_stopped_ = false;
   bool is_failing_ = false;  // of the thread: the last request failed, which the log knows
+  bool has_failed_ = false;  // and a read ended with an error, which it knows too
 
   std::jthread thread_;  // last: it uses all above
 };

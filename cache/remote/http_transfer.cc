@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cache/remote/remote_object.h"
+
 // The macro of <curl/typecheck-gcc.h> knows no function pointers.
 #undef curl_easy_setopt
 
@@ -12,7 +14,8 @@ namespace quire {
 namespace {
 
 constexpr long kConnectSeconds = 10;
-// A connection that brings nothing for so long is given up, and another one tried.
+// A connection that brings less than that for so long is given up, and another one tried.
+constexpr long kLeastBytesPerSecond = 1000;
 constexpr long kSilentSeconds = 15;
 constexpr long kMostRedirects = 5;
 constexpr long kBufferBytes = 256 << 10;  // what is read of a socket at once: libcurl's own 16 KiB are many calls
@@ -80,14 +83,17 @@ Result<void> HttpTransfer::SetUp() {
   set(CURLOPT_NOSIGNAL, 1L);  // this is a library of a program with threads
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   // An answer that came encrypted does not lead to one that does not.
-  set(CURLOPT_REDIR_PROTOCOLS_STR, url_.starts_with("https:") ? "https" : "http,https");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, IsEncrypted(url_) ? "https" : "http,https");
   set(CURLOPT_FOLLOWLOCATION, 1L);
   set(CURLOPT_MAXREDIRS, kMostRedirects);
   set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
   set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   set(CURLOPT_BUFFERSIZE, kBufferBytes);  // not while a handle has one
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
   set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
+  // Who asks for the address of a host may wait for minutes, and cannot be stopped: it is left behind. A libcurl that
+  // is older than its headers here does not know the option.
+  if (done) curl_.easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
   if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   return done;
 }
@@ -96,6 +102,7 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   request_ = request;
   into_ = into;
   got_bytes_ = 0;
+  expected_bytes_ = 0;
   answer_ = {};
   verdict_.reset();
   curl_.slist_free_all(header_list_);
@@ -112,22 +119,27 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   return Set(CURLOPT_RANGE, range.c_str());
 }
 
-size_t HttpTransfer::expected_bytes() const {
-  return static_cast<size_t>(answer_.range()->last + 1 - answer_.range()->first);
+// What follows the body in place of headers (trailers; RFC 9110, 6.5) changes nothing that was judged.
+size_t HttpTransfer::TakeHeader(char* bytes, size_t one, size_t count, void* self) {
+  HttpTransfer& own = *static_cast<HttpTransfer*>(self);
+  if (!own.verdict_) own.answer_.TakeLine({bytes, one * count});
+  return one * count;
 }
 
-size_t HttpTransfer::TakeHeader(char* bytes, size_t one, size_t count, void* self) {
-  static_cast<HttpTransfer*>(self)->answer_.TakeLine({bytes, one * count});
-  return one * count;
+const HttpVerdict& HttpTransfer::JudgeOnce() {
+  if (verdict_) return *verdict_;
+  verdict_ = Judge(answer_, request_);
+  if (verdict_->outcome == HttpOutcome::kGood)
+    expected_bytes_ = static_cast<size_t>(answer_.range()->last + 1 - answer_.range()->first);
+  return *verdict_;
 }
 
 // Less than what came ends the transfer with CURLE_WRITE_ERROR; verdict_ says why.
 size_t HttpTransfer::TakeBody(char* bytes, size_t one, size_t count, void* self) {
   HttpTransfer& own = *static_cast<HttpTransfer*>(self);
   const size_t came_bytes = one * count;
-  if (!own.verdict_) own.verdict_ = Judge(own.answer_, own.request_);
-  if (own.verdict_->outcome != HttpOutcome::kGood) return 0;
-  if (came_bytes > own.expected_bytes() - own.got_bytes_) {
+  if (own.JudgeOnce().outcome != HttpOutcome::kGood) return 0;
+  if (came_bytes > own.expected_bytes_ - own.got_bytes_) {
     own.verdict_ = {.outcome = HttpOutcome::kFinal, .reason = "the server sends more than it was asked for"};
     return 0;
   }
@@ -142,10 +154,10 @@ HttpVerdict HttpTransfer::Finish(CURLcode code) {
   if (code != CURLE_OK)
     return {.outcome = MayPass(code) ? HttpOutcome::kTransient : HttpOutcome::kFinal,
             .reason = curl_.easy_strerror(code)};
-  HttpVerdict verdict = verdict_ ? *verdict_ : Judge(answer_, request_);
-  if (verdict.outcome == HttpOutcome::kGood && got_bytes_ < expected_bytes())
+  HttpVerdict verdict = JudgeOnce();
+  if (verdict.outcome == HttpOutcome::kGood && got_bytes_ < expected_bytes_)
     return {.outcome = HttpOutcome::kTransient,
-            .reason = fmt::format("the server sent {} of {} bytes", got_bytes_, expected_bytes())};
+            .reason = fmt::format("the server sent {} of {} bytes", got_bytes_, expected_bytes_)};
   return verdict;
 }
 

@@ -46,7 +46,8 @@ class HttpTransfer {
   Result<void> SetUp();
   static size_t TakeHeader(char* bytes, size_t one, size_t count, void* self);
   static size_t TakeBody(char* bytes, size_t one, size_t count, void* self);
-  [[nodiscard]] size_t expected_bytes() const;
+  // Before the first byte of the body is used, and of no later one.
+  const HttpVerdict& JudgeOnce();
 
   const CurlLibrary& curl_;
   CURL* const easy_;
@@ -57,6 +58,7 @@ class HttpTransfer {
   RangeRequest request_;
   std::span<std::byte> into_;
   size_t got_bytes_ = 0;
+  size_t expected_bytes_ = 0;  // of an answer that is good
   HttpAnswer answer_;
   std::optional<HttpVerdict> verdict_;  // once the headers are judged
 };

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/remote/remote_object.h"
 
+#include <algorithm>
+
 #include "cache/remote/http_object.h"
 
 namespace quire {
 
-bool IsUrl(std::string_view source) { return source.starts_with("http://") || source.starts_with("https://"); }
+namespace {
+
+// Letters of either case (RFC 3986, 3.1).
+bool HasScheme(std::string_view url, std::string_view scheme) {
+  return url.size() >= scheme.size() && std::ranges::equal(url.substr(0, scheme.size()), scheme, [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
+         });
+}
+
+}  // namespace
+
+bool IsUrl(std::string_view source) { return HasScheme(source, "http://") || IsEncrypted(source); }
+
+bool IsEncrypted(std::string_view url) { return HasScheme(url, "https://"); }
 
 Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options) {
   return HttpObject::Open(url, options);

@@ -16,6 +16,8 @@ namespace quire {
 
 // Whether `source` names something by a URL, not by a path.
 bool IsUrl(std::string_view source);
+// Whether what it names is read encrypted.
+bool IsEncrypted(std::string_view url);
 
 // For Pack::Open. Errors as of HttpObject::Open.
 Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options);

@@ -2,6 +2,7 @@
 // How objects far away are asked for, as plain values.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
@@ -11,6 +12,8 @@ struct RemoteOptions {
   std::string ca_file;             // certificates that are trusted, in place of the system's; empty: those
   std::string header_file;         // lines "Name: value" that are sent along with each request; empty: none
   std::chrono::seconds retry{60};  // how long a request that fails is repeated; below 0 for ever
+
+  const std::atomic<bool>* interrupted = nullptr;  // once it is set, what waits for a server ends with an error
 
   bool operator==(const RemoteOptions&) const = default;
 };

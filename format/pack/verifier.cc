@@ -135,6 +135,7 @@ class Verifier {
                             [&](std::span<const std::byte> bytes) { CheckSum(number, extent, bytes); });
       if (!own) AddBad(number, extent, own.error().message);
     });
+    if (!CheckInterrupted()) return;  // perhaps that is why
     Report(Fault::Kind::kPage, fmt::format("{}: {}", NameOf(page), read.error().message));
   }
 

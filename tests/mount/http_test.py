@@ -85,7 +85,7 @@ def test_a_mount_by_url_equals_the_tree(scratch, at_end, mount, pack):
         assert 'system calls: those of serving and no others' in log.read_text()
 
 
-@pytest.mark.parametrize('fault', ['cut', 'short', '500', '502', '503', '504', '408', 'patience', 'no http', 'wrong bytes'])
+@pytest.mark.parametrize('fault', ['cut', 'short', '500', '502', '503', '504', '408', 'patience', 'no http', 'wrong bytes', 'cut headers'])
 def test_what_passes_is_repeated(scratch, bad, mount, fault):
     mounted = mount(bad.url)
     bad.faults = [(fault, 1)]
@@ -131,6 +131,43 @@ def test_a_url_that_nobody_answers_at_is_told_at_once(scratch, quire):
         done = quire('ls', url, status=None)
         assert done.returncode in (1, 2)
         assert 'secret' not in done.said.replace(url, '')
+
+
+@pytest.mark.parametrize('fault', ['trailer status', 'trailer range', 'trailer no range', 'trailer tag'])
+def test_what_follows_a_body_changes_nothing(scratch, bad, quire, mount, fault):
+    bad.faults = [(fault, 1000)]
+    quire('verify', bad.url).says('no fault')
+    assert read_all(mount(bad.url), scratch / 'tree') == set()
+
+
+@pytest.mark.parametrize('fault', ['drip', 'silence', '503'])
+def test_commands_end_by_a_signal_whatever_the_server_does(scratch, at_end, bad, fault):
+    for command in (('verify', bad.url), ('extract', bad.url, '-C', scratch / 'x'), ('pack', '--from', bad.url, '-o', scratch / 'x.quire'),
+                    ('export', bad.url, '-o', scratch / 'x.tar'), ('ls', bad.url)):
+        for served_before in (0, 4):
+            bad.faults, bad.done = [('', served_before), (fault, 1000)], []
+            process = harness.start(at_end, harness.QUIRE, *command)
+            harness.until(20, lambda: fault in bad.done or process.poll() is not None, 'the server is asked')
+            process.send_signal(2)
+            process.wait(5)
+        assert not (scratch / 'x.quire').exists() and not (scratch / 'x.tar').exists()
+
+
+def test_patience_that_is_asked_for_has_an_end(scratch, bad, mount):
+    mounted = mount(bad.url, 'push=off', 'retry=5')
+    bad.faults = [('long patience', 1000)]
+    began = time.monotonic()
+    with pytest.raises(OSError):
+        (mounted / '000').read_bytes()
+    assert time.monotonic() - began < 30
+
+
+def test_an_index_of_archives_is_none_to_read_by_url(scratch, at_end, quire, served):
+    harness.run('tar', '-C', scratch / 'tree', '-cf', served / 'a.tar', '.')
+    quire('index', served / 'a.tar', '-o', served / 'a.quire')
+    server = Nginx(at_end, scratch, served)
+    for command in (('ls', server.url + '/a.quire'), ('mount', server.url + '/a.quire', scratch)):
+        quire(*command, status=1).says('is an index of archives')
 
 
 def test_an_object_that_changes_is_an_error_and_never_mixed(scratch, at_end, mount, pack, served):
@@ -215,8 +252,12 @@ def test_passwords_come_from_netrc_and_headers_from_a_file(scratch, at_end, quir
     quire('ls', '--header-file', scratch / 'headers', bad.url)
     assert read_all(mount(bad.url, f'header_file={scratch}/headers', folder=scratch / 'with-headers'), scratch / 'tree') == set()
     assert all(headers['X-Token'] == 'abc' for _, headers in bad.seen)
-    (scratch / 'headers').write_text('no header\n')
-    quire('ls', '--header-file', scratch / 'headers', bad.url, status=2).says('line 1 is no')
+    for wrong in ('no header\n', 'Authorization : secret\n', 'X: \x01\n', ': x\n'):
+        (scratch / 'headers').write_text(wrong)
+        quire('ls', '--header-file', scratch / 'headers', bad.url, status=2).says('line 1 is no')
+    for wrong in ('/dev/zero', '/etc/passwd', scratch):
+        done = quire('ls', '--header-file', wrong, bad.url, status=None)
+        assert done.returncode in (1, 2)
 
 
 def test_secrets_stay_with_their_host(scratch, at_end, quire, monkeypatch, served, bad):

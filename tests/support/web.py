@@ -90,7 +90,8 @@ class Misbehaving:
                 return ''
             name, count = self.faults[0]
             self.faults[0] = (name, count - 1)
-            self.done.append(name)
+            if name:
+                self.done.append(name)
             return name
 
     def answer(self, request):
@@ -110,6 +111,27 @@ class Misbehaving:
             self.let_go.wait()
             request.close_connection = True
             return
+        elif fault == 'drip':
+            request.wfile.write(b'HTTP/1.1 206 Partial\r\n')
+            while not self.let_go.wait(0.2):
+                with contextlib.suppress(OSError):
+                    request.wfile.write(b'X')
+            request.close_connection = True
+            return
+        elif fault == 'cut headers':
+            request.wfile.write(b'HTTP/1.1 206 Partial\r\nETag: "one"\r\n')
+            request.close_connection = True
+            return
+        elif fault.startswith('trailer'):
+            trailers = {'trailer status': b'HTTP/1.1 206: x', 'trailer range': b'Content-Range: bytes 0-1/2', 'trailer no range':
+                        b'Content-Range: x', 'trailer tag': b'ETag: "two"'}
+            head = f'HTTP/1.1 206 Partial\r\nContent-Range: bytes {first}-{last}/{len(data)}\r\nETag: "one"\r\n'
+            with contextlib.suppress(OSError):
+                request.wfile.write(head.encode() + b'Transfer-Encoding: chunked\r\n\r\n' + f'{len(body):x}\r\n'.encode() + body +
+                                    b'\r\n0\r\n' + trailers[fault] + b'\r\n\r\n')
+            return
+        elif fault == 'long patience':
+            status, headers, body, length = 503, {'Retry-After': '4294967295'}, b'no', 2
         elif fault == 'cut':
             body = body[:len(body) // 2]
             request.close_connection = True

@@ -15,6 +15,7 @@ constexpr const char* kGoodRange = "Content-Range: bytes 100-199/1000";
 HttpAnswer Answer(std::initializer_list<std::string_view> lines) {
   HttpAnswer answer;
   for (const std::string_view line : lines) answer.TakeLine(std::string(line) + "\r\n");
+  answer.TakeLine("\r\n");
   return answer;
 }
 
@@ -100,6 +101,18 @@ TEST(HttpAnswerTest, TellsHowLongToWait) {
     EXPECT_FALSE(Answer({"HTTP/1.1 429", std::string("Retry-After: ") + value}).retry_after()) << value;
 }
 
+// A server that ends within them would serve the next time.
+TEST_F(JudgeTest, HeadersThatEndEarlySayNothing) {
+  HttpAnswer answer;
+  for (const std::string_view line : {"HTTP/1.1 206 P\r\n", "ETag: \"two\"\r\n", "Content-Ra"}) {
+    EXPECT_EQ(Judge(answer, request_).outcome, HttpOutcome::kTransient) << line;
+    answer.TakeLine(line);
+  }
+  EXPECT_EQ(Judge(answer, request_).outcome, HttpOutcome::kTransient);
+  answer.TakeLine("\r\n");
+  EXPECT_EQ(Judge(answer, request_).outcome, HttpOutcome::kFinal);
+}
+
 TEST(HttpAnswerTest, OddLinesDoNoHarm) {
   HttpAnswer answer;
   for (const std::string_view line : {"", ":", "\r\n", "no colon", "HTTP/", "HTTP/1.1", "HTTP/1.1 ", ": value"})
@@ -108,7 +121,7 @@ TEST(HttpAnswerTest, OddLinesDoNoHarm) {
   answer.TakeLine(std::string_view("ETag\0: \"x\"", 10));
   EXPECT_EQ(answer.status(), 0);
   EXPECT_FALSE(answer.state());
-  EXPECT_EQ(Judge(answer, {.offset = 0, .bytes = 1}).outcome, HttpOutcome::kFinal);
+  EXPECT_NE(Judge(answer, {.offset = 0, .bytes = 1}).outcome, HttpOutcome::kGood);
 }
 
 }  // namespace

@@ -31,10 +31,11 @@ constexpr std::chrono::seconds kLongestPause(10);
 // Whoever opens waits: an address that nobody answers at is told of in seconds.
 constexpr std::chrono::seconds kRetryOpening(3);
 constexpr std::chrono::seconds kLongestOpening(20);
+constexpr std::chrono::hours kLongestAlone(1);  // of what is repeated until it comes
 constexpr off_t kMostHeaderBytes = 64 << 10;
 constexpr std::chrono::milliseconds kLongestWait(1000);  // of the thread, for what comes of itself
-constexpr std::chrono::milliseconds kLookForInterrupts(200);
-constexpr std::chrono::seconds kMostPatience(60);  // that a server may ask for
+constexpr std::chrono::milliseconds kLookAgain(200);     // whether the work was interrupted
+constexpr std::chrono::seconds kMostPatience(60);        // that a server may ask for
 
 // Twice as long after each failure, and not the same for all nodes that have met the same fault (full jitter, Brooker,
 // "Exponential Backoff And Jitter", 2015).
@@ -130,51 +131,59 @@ HttpObject::~HttpObject() {
 
 // By the thread that opens, before that of the object is there.
 Result<void> HttpObject::AskForState() {
-  if (multi_ == nullptr) return SystemError(ENOMEM, "libcurl");
   auto transfer = HttpTransfer::Create(curl_, url_, http_);
   if (!transfer) return Propagate(std::move(transfer));
   head_.resize(2 * kSuperblockBytes);
-  const RangeRequest request{.offset = 0, .bytes = head_.size()};
-  const auto begin = Clock::now();
-  for (unsigned failures = 0;; ++failures) {
-    if (auto prepared = (*transfer)->Prepare(request, head_); !prepared) return prepared;
-    ++counters_.requests;
-    const HttpVerdict verdict = Perform(**transfer, begin + kLongestOpening);
-    if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
-    if (verdict.outcome == HttpOutcome::kGood) break;
-    const auto most = retry_.count() < 0 ? kRetryOpening : std::min(retry_, kRetryOpening);
-    if (verdict.outcome != HttpOutcome::kTransient || Clock::now() - begin >= most)
-      return SystemError(EIO, "{}: {}", url_, verdict.reason);
-    ++counters_.retries;
-    std::this_thread::sleep_for(std::min(PauseAfter(failures), kLongestWait));
-  }
+  const auto retry = retry_.count() < 0 ? kRetryOpening : std::min(retry_, kRetryOpening);
+  if (auto read = Fetch(**transfer, {.offset = 0, .bytes = head_.size()}, head_, retry, kLongestOpening); !read)
+    return read;
   head_.resize((*transfer)->got_bytes());
-  counters_.bytes += head_.size();
   state_ = *(*transfer)->answer().state();
   return {};
 }
 
-HttpVerdict HttpObject::Perform(HttpTransfer& transfer, Clock::time_point until) {
-  curl_.multi_add_handle(multi_, transfer.handle());
+Result<void> HttpObject::Fetch(HttpTransfer& transfer, const RangeRequest& request, std::span<std::byte> into,
+                               std::chrono::seconds retry, std::chrono::seconds longest) {
+  const std::unique_ptr<CURLM, decltype(curl_.multi_cleanup)> multi(curl_.multi_init(), curl_.multi_cleanup);
+  if (multi == nullptr) return SystemError(ENOMEM, "libcurl");
+  const auto begin = Clock::now();
+  for (unsigned failures = 0;; ++failures) {
+    if (auto prepared = transfer.Prepare(request, into); !prepared) return prepared;
+    ++counters_.requests;
+    const HttpVerdict verdict = Perform(multi.get(), transfer, begin + longest);
+    if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
+    if (verdict.outcome == HttpOutcome::kGood) break;
+    const bool is_over = is_stopped_ || (retry.count() >= 0 && Clock::now() - begin >= retry);
+    if (verdict.outcome != HttpOutcome::kTransient || is_over) return SystemError(EIO, "{}: {}", url_, verdict.reason);
+    ++counters_.retries;
+    std::this_thread::sleep_for(std::min(PauseAfter(failures), kLongestWait));
+  }
+  counters_.bytes += transfer.got_bytes();
+  return {};
+}
+
+HttpVerdict HttpObject::Perform(CURLM* multi, HttpTransfer& transfer, Clock::time_point until) const {
+  curl_.multi_add_handle(multi, transfer.handle());
   int running = 1;
-  while (running > 0 && Clock::now() < until && !IsInterrupted()) {
-    curl_.multi_perform(multi_, &running);
-    if (running > 0) curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(LongestWait().count()), nullptr);
+  while (running > 0 && Clock::now() < until && !is_stopped_ && !IsInterrupted()) {
+    curl_.multi_perform(multi, &running);
+    if (running > 0) curl_.multi_poll(multi, nullptr, 0, static_cast<int>(kLookAgain.count()), nullptr);
   }
   int left = 0;
-  const CURLMsg* const message = curl_.multi_info_read(multi_, &left);
+  const CURLMsg* const message = curl_.multi_info_read(multi, &left);
   const CURLcode code = message != nullptr ? message->data.result : CURLE_OPERATION_TIMEDOUT;
-  curl_.multi_remove_handle(multi_, transfer.handle());
+  curl_.multi_remove_handle(multi, transfer.handle());
   return transfer.Finish(code);
 }
 
 bool HttpObject::IsInterrupted() const { return interrupted_ != nullptr && *interrupted_; }
 
 std::chrono::milliseconds HttpObject::LongestWait() const {
-  return interrupted_ == nullptr ? kLongestWait : kLookForInterrupts;
+  return interrupted_ == nullptr ? kLongestWait : kLookAgain;
 }
 
 Result<void> HttpObject::Start() {
+  if (multi_ == nullptr) return SystemError(ENOMEM, "libcurl");
   slots_.resize(kDepth);
   for (Slot& slot : slots_) {
     auto transfer = HttpTransfer::Create(curl_, url_, http_);
@@ -209,6 +218,7 @@ Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
     std::ranges::copy(std::span(head_).subspan(offset, into.size()), into.begin());
     return {};
   }
+  if (std::this_thread::get_id() == thread_.get_id()) return ReadAlone(offset, into);
   while (!into.empty()) {
     const auto part = into.first(std::min<uint64_t>(into.size(), kPageBytes));
     BlockingRead read;
@@ -231,6 +241,15 @@ Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
     into = into.subspan(part.size());
   }
   return {};
+}
+
+// Whoever is told that a read has ended may look something up in the index, by this thread, which cannot wait for
+// itself: it asks by a connection that is made for that.
+Result<void> HttpObject::ReadAlone(uint64_t offset, std::span<std::byte> into) {
+  auto transfer = HttpTransfer::Create(curl_, url_, http_);
+  if (!transfer) return Propagate(std::move(transfer));
+  const RangeRequest request{.offset = offset, .bytes = into.size(), .state = &state_};
+  return Fetch(**transfer, request, into, retry_, kLongestAlone);
 }
 
 void HttpObject::Work(const std::stop_token& stop) {

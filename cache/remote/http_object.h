@@ -33,7 +33,7 @@ class HttpObject final : public PackBytes {
   ~HttpObject() override;  // REQUIRES: no read is under way
 
   [[nodiscard]] uint64_t size_bytes() const override { return state_.size_bytes; }
-  // Any thread but that of the object.
+  // Any thread, that of the object included, which calls what is told of the end of reads.
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
 
   // As VolumeSource::Submit. Reads that are transient faults are repeated as the options say; -EIO where that did not
@@ -62,8 +62,11 @@ class HttpObject final : public PackBytes {
   HttpObject(const CurlLibrary& curl, std::string url, HttpOptions http, const RemoteOptions& options);
   Result<void> Start();
   Result<void> AskForState();
-  // Waits for the end of a request, but no longer than `until`.
-  HttpVerdict Perform(HttpTransfer& transfer, Clock::time_point until);
+  // Waits for the answer to a request, which is repeated for `retry`, below 0 for ever, but no longer than `longest`.
+  Result<void> Fetch(HttpTransfer& transfer, const RangeRequest& request, std::span<std::byte> into,
+                     std::chrono::seconds retry, std::chrono::seconds longest);
+  HttpVerdict Perform(CURLM* multi, HttpTransfer& transfer, Clock::time_point until) const;
+  Result<void> ReadAlone(uint64_t offset, std::span<std::byte> into);
   [[nodiscard]] bool IsInterrupted() const;
   [[nodiscard]] std::chrono::milliseconds LongestWait() const;
 

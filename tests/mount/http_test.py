@@ -133,6 +133,26 @@ def test_a_url_that_nobody_answers_at_is_told_at_once(scratch, quire):
         assert 'secret' not in done.said.replace(url, '')
 
 
+def test_a_file_of_many_pieces_is_right(scratch, at_end, mount, pack, served):
+    """20,000 pieces, whose records lie in many blocks of the index, and each of which is read alone."""
+    rng = random.Random(7)
+    tree = scratch / 'pieces'
+    tree.mkdir()
+    with open(tree / 'file', 'wb') as file:
+        for piece in range(20_000):
+            file.seek(piece * 8192)
+            file.write(rng.randbytes(4096))
+        file.truncate(20_000 * 8192)
+        os.fsync(file.fileno())
+    pack(tree, served / 'tree.quire', '-f')
+    url = Nginx(at_end, scratch, served).url + '/tree.quire'
+    mounted = mount(url, 'admit=extent', 'push=off', 'direct_io', 'readahead=off')
+    with open(tree / 'file', 'rb') as wanted, open(mounted / 'file', 'rb', buffering=0) as got:
+        for _ in range(40):
+            data = got.read(1 << 20)
+            assert data and data == wanted.read(len(data))
+
+
 @pytest.mark.parametrize('fault', ['trailer status', 'trailer range', 'trailer no range', 'trailer tag'])
 def test_what_follows_a_body_changes_nothing(scratch, bad, quire, mount, fault):
     bad.faults = [(fault, 1000)]

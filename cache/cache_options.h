@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "cache/tier/tier_options.h"
+
 namespace quire {
 
 // Where the arena's memory comes from. kAuto tries them in this order; a choice that cannot be had is an error, but for
@@ -35,6 +37,7 @@ struct CacheOptions {
   AdmissionMode admission = AdmissionMode::kAuto;
   IoKind io = IoKind::kAuto;
   bool readahead = true;
+  TierOptions tier = {};
   // Who reads, and so not said by users of the cache alone.
   PushMode push = PushMode::kOff;
   bool readers_keep = true;  // a page that was read whole is of no more use: the kernel has it, or the tool is done

@@ -327,7 +327,8 @@ std::optional<uint32_t> PageCache::AdmittedSlot(const ExtentRead& read, bool in_
                                 .is_handed_on = slots_.presence(read.page) == SlotTable::Presence::kHandedOn,
                                 .is_stream = residency_.IsStream(),
                                 .may_fill = free && residency_.MayFill(),
-                                .is_spread = residency_.IsSpread()};
+                                .is_spread = residency_.IsSpread(),
+                                .is_kept_below = keeper_ != nullptr && keeper_->Wants(data)};
   residency_.Missed(read.page, Admission::RentOf(miss, meter_.costs()));
   const Admit admit = admission_.Decide(miss, misses_.load(std::memory_order_relaxed), meter_.costs());
   if (!place) return std::nullopt;
@@ -433,7 +434,8 @@ void PageCache::StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillK
   const uint64_t now = misses_.load(std::memory_order_relaxed);
   const bool is_readahead = kind == FillKind::kReadahead;
   sums_.Entered(slot);
-  const UnitSet given = std::exchange(given_[page], {});
+  UnitSet given = std::exchange(given_[page], {});
+  if (keeper_ != nullptr && keeper_->Wants(data)) given = {};  // all of it is of use to others
   const uint32_t left_out_bytes = fills_.Begin(slot, kind, data, given, arena_.base_of(slot), NowNs());
   slots_.Enter(slot, page, static_cast<uint32_t>(data.end - data.begin) - left_out_bytes, now, is_readahead);
   if (is_readahead) counters_.Add(Counter::kPrefetchedPages);
@@ -514,8 +516,14 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   if (!is_complete) counters_.Add(Counter::kReadErrors);
   const bool is_last = fills_.Came(request, is_complete);
   const bool is_published = is_last && fill.failed.empty();
+  const VolumeSet::Page data = fill.page;
+  std::optional<ExtentPin> kept;
   if (is_last) {
     meter_.Completed(fill.read_bytes, NowNs());
+    if (is_published && keeper_ != nullptr) {
+      slots_.PinMore(slot);
+      kept = ExtentPin(this, slot, arena_.slot(slot));
+    }
     EndFill(slot, answers);
   } else {
     ExtentReadQueue retried;
@@ -525,6 +533,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
   if (is_published && page_listener_) page_listener_(page, kind == FillKind::kReadahead);  // behind those who wait
+  if (is_last && keeper_ != nullptr) keeper_->FillEnded(data, std::move(kept));
   EndRead();
 }
 
@@ -639,6 +648,7 @@ void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
   meter_.Completed(static_cast<uint64_t>(result), now_ns);
+  entry.is_fresh = true;
   to_submit_.Push(entry);
   Answers none;
   SubmitAndAnswer(lock, none);

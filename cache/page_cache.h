@@ -22,6 +22,7 @@
 #include "cache/page/extent_read.h"
 #include "cache/page/extent_slabs.h"
 #include "cache/page/page_fills.h"
+#include "cache/page/page_keeper.h"
 #include "cache/page/slot_supply.h"
 #include "cache/page/slot_table.h"
 #include "cache/page/sum_check.h"
@@ -81,6 +82,9 @@ class PageCache {
   void SetPageListener(std::function<void(uint64_t page, bool in_run)> listener) {
     page_listener_ = std::move(listener);
   }
+
+  // Who keeps pages below; it must outlive all reads. REQUIRES: set before the first read.
+  void SetKeeper(PageKeeper* keeper) { keeper_ = keeper; }
 
   // Begins to fill a page that nobody asked for, behind all that somebody did. kNoSlot: not now.
   enum class SweepOutcome : uint8_t { kBegun, kNotNeeded, kNoSlot };
@@ -193,6 +197,7 @@ class PageCache {
   CacheCounters counters_;
   SumCheck sums_;
   std::function<void(uint64_t page, bool in_run)> page_listener_;
+  PageKeeper* keeper_ = nullptr;
   Residency residency_;
 
   std::atomic<uint64_t> misses_ = 0;              // the cache's clock; written under the lock

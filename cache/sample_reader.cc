@@ -9,11 +9,15 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
+#include "cache/tier/pack_tier.h"
 #include "cache/volume/pack_volumes.h"
 #include "format/rounding.h"
 
 namespace quire {
 namespace {
+
+// Of the arena's slots, those that may wait for being written to a tier.
+constexpr size_t kShareThatIsKept = 2;
 
 // What holes point to. A block of the kernel's smallest readahead window; a larger hole points to it repeatedly.
 constexpr std::array<std::byte, 128 << 10> kZeros = {};
@@ -50,10 +54,20 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   if (!arena) return Propagate(std::move(arena));
   auto source = OpenPackVolumes(pack, {.io = options.io, .nice = kFillNice});
   if (!source) return Propagate(std::move(source));
+  std::unique_ptr<TierKeeper> keeper;
+  if (!options.tier.directory.empty()) {
+    auto volumes = OpenTierVolumes(pack, options.tier);
+    if (!volumes) return Propagate(std::move(volumes));
+    const size_t most_waiting = (*arena)->slot_count() / kShareThatIsKept;
+    keeper = std::make_unique<TierKeeper>(*volumes, most_waiting);
+    if (auto started = keeper->Start(); !started) return Propagate(std::move(started));
+    source = TierSource::Create(*std::move(source), *std::move(volumes), kFillNice);
+    if (!source) return Propagate(std::move(source));
+  }
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));
   std::unique_ptr<SampleReader> reader(
-      new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source), options));
+      new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source), std::move(keeper), options));
   if (auto started = reader->watch_.Start(); !started) return Propagate(std::move(started));
   return reader;
 }
@@ -66,7 +80,8 @@ SampleReader::SampleReader(const Pack& pack, Arena& arena, VolumeSource& source,
       cache_(std::make_unique<PageCache>(pack, arena, source, options, std::move(environment))) {}
 
 SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
-                           std::unique_ptr<VolumeSource> source, const CacheOptions& options)
+                           std::unique_ptr<VolumeSource> source, std::unique_ptr<TierKeeper> keeper,
+                           const CacheOptions& options)
     : pack_(pack),
       own_gauge_(std::move(gauge)),
       own_arena_(std::move(arena)),
@@ -77,9 +92,18 @@ SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge,
           pack, arena_, source_, options,
           Residency::Environment{
               .available_bytes = [gauge = own_gauge_.get()] { return gauge->ReadAvailable(); },
-              .is_under_pressure = [gauge = own_gauge_.get()] { return gauge->IsUnderPressure(); }})) {}
+              .is_under_pressure = [gauge = own_gauge_.get()] { return gauge->IsUnderPressure(); }})),
+      keeper_(std::move(keeper)) {
+  cache_->SetKeeper(keeper_.get());
+}
 
-SampleReader::~SampleReader() = default;
+// What is read still tells the keeper when it ends.
+SampleReader::~SampleReader() { cache_->Drain(); }
+
+std::optional<TierFigures> SampleReader::tier_figures() const {
+  if (keeper_ == nullptr) return std::nullopt;
+  return keeper_->figures();
+}
 
 bool SampleReader::TryRead(const Node& node, uint64_t offset, uint64_t bytes, SampleBytes& result) {
   result.count_ = 0;

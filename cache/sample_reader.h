@@ -17,6 +17,7 @@
 #include "cache/memory/memory_gauge.h"
 #include "cache/memory_watch.h"
 #include "cache/page_cache.h"
+#include "cache/tier/tier_keeper.h"
 #include "cache/volume/volume_source.h"
 #include "format/pack/pack.h"
 #include "format/result.h"
@@ -97,11 +98,14 @@ class SampleReader {
   // Lines for the log: the arena, the engine, policy and admission, as got.
   [[nodiscard]] std::vector<std::string> Describe() const;
 
+  // Nothing where there is no tier.
+  [[nodiscard]] std::optional<TierFigures> tier_figures() const;
+
   [[nodiscard]] PageCache& cache() { return *cache_; }
 
  private:
   SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
-               std::unique_ptr<VolumeSource> source, const CacheOptions& options);
+               std::unique_ptr<VolumeSource> source, std::unique_ptr<TierKeeper> keeper, const CacheOptions& options);
   // Adds the slice at `offset`; its bytes, or nothing where it is not in memory.
   std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
   // Goes on with the bytes at read.at until it must wait or is done.
@@ -117,6 +121,7 @@ class SampleReader {
   Arena& arena_;
   VolumeSource& source_;
   const std::unique_ptr<PageCache> cache_;
+  const std::unique_ptr<TierKeeper> keeper_;  // null without a tier; it pins pages of the cache
   MemoryWatch watch_{*cache_};  // last: it uses the cache
 };
 

@@ -86,7 +86,7 @@ Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOp
   try {
     return std::async(std::launch::async,
                       [&] {
-                        ConfineThread({.remote = source.remote});
+                        ConfineThread({.remote = source.remote, .tier = source.tier.directory});
                         return OpenSource(plan.source, source, plan.command);
                       })
         .get();
@@ -103,6 +103,7 @@ Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   source.beside = options.index == kIndexBeside;
   if (!source.beside && !options.index.empty()) source.index = std::filesystem::absolute(options.index);
   source.remote = options.remote;
+  source.tier = options.cache.tier;
   auto pack = IsUrl(plan.source) ? OpenConfined(plan, source) : OpenSource(plan.source, source, plan.command);
   if (pack && options.verify)
     if (auto verified = VerifyBeforeMount(**pack, NoticesOf(plan)); !verified) return Propagate(std::move(verified));

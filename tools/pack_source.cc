@@ -35,7 +35,7 @@ Result<bool> IsArchive(const std::string& path) {
 Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOptions& options) {
   RemoteOptions remote = options.remote;
   remote.interrupted = InterruptFlag();
-  auto object = OpenRemoteObject(url, remote);
+  auto object = OpenRemoteObject(url, remote, options.tier);
   if (!object) return Propagate(std::move(object));
   auto pack = Pack::Open(*std::move(object), url);
   if (pack && (*pack)->index().volume_count() > 1)

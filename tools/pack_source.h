@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cache/remote/remote_options.h"
+#include "cache/tier/tier_options.h"
 #include "format/pack/pack.h"
 #include "format/result.h"
 #include "tools/parser.h"
@@ -19,6 +20,7 @@ struct SourceOptions {
   std::string index;    // where the index of archives lies; empty: in the user's cache
   bool beside = false;  // beside the first of the archives
   RemoteOptions remote;
+  TierOptions tier;  // of a URL
 };
 
 void AddSourceOptions(Command& command, SourceOptions& options);

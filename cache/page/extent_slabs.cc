@@ -51,6 +51,7 @@ ExtentSlabs::Entry* ExtentSlabs::Allocate(ExtentNumber number, const Extent& ext
   entry->given_bytes = 0;
   entry->is_filled = false;
   entry->was_wrong = false;
+  entry->is_fresh = false;
   entry->next_in_bucket = Bucket(number);
   Bucket(number) = entry;
   entry->next_in_slab = slab.entries;

@@ -34,6 +34,7 @@ PageFills::PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_sub
       request.cache = cache;
       request.slot = slot;
       request.done = done;
+      request.is_of_fill = true;
     }
   }
 }

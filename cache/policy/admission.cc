@@ -40,6 +40,7 @@ Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) 
   assert(miss.page < pages_);
   if (mode_ == AdmissionMode::kExtent || (!miss.has_free_slot && !miss.has_victim)) return Admit::kExtent;
   if (mode_ == AdmissionMode::kPage) return Admit::kPage;
+  if (miss.is_kept_below) return Admit::kPage;
   if (miss.is_handed_on) return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
   if (miss.in_run) return Admit::kPage;
   if (miss.is_stream) {

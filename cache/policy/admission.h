@@ -37,12 +37,15 @@ class Admission {
     bool is_stream = false;
     bool may_fill = false;
     bool is_spread = false;
+    bool is_kept_below = false;  // a tier would keep the page, and has it not yet
   };
   // What the bypass of a miss costs, as a share of the price of its page: at most 1.
   [[nodiscard]] static double RentOf(const Miss& miss, const CostModel& costs);
 
   // Decides about the miss number `now` (they count up from 1), and remembers what a bypass was charged. kPage only
   // where there is a free slot or a victim. REQUIRES: miss.page < pages.
+  //   kept below            kPage: it comes from far away once, for all who use the tier; an extent would come each
+  //                         time.
   //   handed on             rent or buy, below: what is missing of a page that the kernel was given is a sample or two.
   //   sequential run        kPage: all of the page will be read, and as one read it never costs more than as many.
   //   a stream              kPage while there is a free slot and the bet may be made, if all of the volume is being

@@ -367,6 +367,12 @@ void HttpObject::TellFault(const std::string& reason, bool is_final) {
   last_fault_ = reason;
 }
 
+std::optional<std::string> HttpObject::Identity() const {
+  if (state_.etag.empty() && state_.last_modified.empty()) return std::nullopt;
+  return fmt::format("url {} {} {} {}", state_.has_strong_etag() ? shown_url() : url_, state_.size_bytes, state_.etag,
+                     state_.last_modified);
+}
+
 RemoteFigures HttpObject::figures() const {
   return {.requests = counters_.requests,
           .retries = counters_.retries,

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,6 +44,11 @@ class HttpObject final : public PackBytes {
   void Stop();
 
   [[nodiscard]] const std::string& url() const { return url_; }
+  // Without the query, in which secrets may stand.
+  [[nodiscard]] std::string shown_url() const { return url_.substr(0, url_.find('?')); }
+  // A text that is another one for another object and for another state of it; nothing where the server does not tell
+  // states apart. A strong ETag tells an object whatever the query, which may hold a signature that is new each time.
+  [[nodiscard]] std::optional<std::string> Identity() const;
   // Any thread.
   [[nodiscard]] RemoteFigures figures() const;
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "cache/remote/http_object.h"
+#include "cache/tier/pack_tier.h"
+#include "cache/tier/tiered_bytes.h"
 
 namespace quire {
 
@@ -22,12 +24,15 @@ bool IsUrl(std::string_view source) { return HasScheme(source, "http://") || IsE
 
 bool IsEncrypted(std::string_view url) { return HasScheme(url, "https://"); }
 
-Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options) {
-  return HttpObject::Open(url, options);
+Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options,
+                                                    const TierOptions& tier) {
+  auto object = HttpObject::Open(url, options);
+  if (!object || tier.directory.empty()) return object;
+  return OpenTieredBytes(*std::move(object), tier);
 }
 
 std::optional<RemoteFigures> FiguresOf(const PackBytes* bytes) {
-  const auto* const object = dynamic_cast<const HttpObject*>(bytes);
+  const auto* const object = dynamic_cast<const HttpObject*>(OriginOf(bytes));
   return object == nullptr ? std::nullopt : std::optional(object->figures());
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cache/remote/remote_options.h"
+#include "cache/tier/tier_options.h"
 #include "format/pack/pack_bytes.h"
 #include "format/result.h"
 
@@ -19,8 +20,9 @@ bool IsUrl(std::string_view source);
 // Whether what it names is read encrypted.
 bool IsEncrypted(std::string_view url);
 
-// For Pack::Open. Errors as of HttpObject::Open.
-Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options);
+// For Pack::Open, through a tier where one is named. Errors as of HttpObject::Open and OpenTieredBytes.
+Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options,
+                                                    const TierOptions& tier = {});
 
 // How an object fared since it was opened.
 struct RemoteFigures {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cache/remote/http_object.h"
+#include "cache/tier/tiered_bytes.h"
 #include "cache/volume/decoding_source.h"
 
 namespace quire {
@@ -24,7 +25,7 @@ Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const Fi
   }
   if (pack.bytes() != nullptr) {
     // What a pack is opened with beside files is such an object.
-    sources.push_back(std::make_unique<HttpSource>(dynamic_cast<HttpObject&>(*pack.bytes())));
+    sources.push_back(std::make_unique<HttpSource>(dynamic_cast<HttpObject&>(*OriginOf(pack.bytes()))));
     by_volume.front() = sources.back().get();
   }
   if (pack.has_decoded()) {

@@ -33,6 +33,8 @@ struct VolumeRead {
   std::byte* into = nullptr;  // aligned likewise
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
   uint16_t volume = 0;        // which of the volumes of the source
+  bool is_of_fill = false;    // all of its page is being read
+  bool is_fresh = false;      // what came before was wrong: not from what a tier keeps
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
@@ -43,7 +45,8 @@ struct VolumeRead {
   // The source owns these while the read is in flight.
   VolumeRead* next = nullptr;
   uint32_t got_bytes = 0;
-  uint8_t failed_tries = 0;  // one after the other
+  uint8_t failed_tries = 0;     // one after the other
+  uint64_t waits_since_ns = 0;  // for another process that fetches the page; 0: it does not
 };
 
 using ReadQueue = LinkedQueue<VolumeRead>;

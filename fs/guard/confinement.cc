@@ -36,6 +36,7 @@ Confinement ConfineThread(const DaemonFiles& files) {
   if (!files.mount_point.empty()) filter.Allow(files.mount_point, PathUse::kReadWrite);
   if (!files.log_file.empty()) AllowLog(filter, files.log_file);
   if (!files.kernel_switch.empty()) filter.Allow(files.kernel_switch, PathUse::kReadWrite);
+  if (!files.tier.empty()) filter.Allow(files.tier, PathUse::kOwn);
   if (files.remote) {
     filter.AllowConnections();
     for (const std::string& file : {files.remote->ca_file, files.remote->header_file})

@@ -18,6 +18,7 @@ struct DaemonFiles {
   std::string log_file = {};                 // opened anew at SIGHUP, a link followed; empty where there is none
   std::string kernel_switch = {};            // a file of /sys that is to be written to, or empty
   std::optional<RemoteOptions> remote = {};  // of a pack that is read from a server
+  std::string tier = {};                     // the tier's directory; empty where there is none
 };
 
 // What came of it, in words for the log.

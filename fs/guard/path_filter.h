@@ -16,6 +16,7 @@ enum class PathUse : uint8_t {
   kReadWrite,  // files that are there
   kDevice,     // likewise, with calls of its driver
   kAppend,     // files that are there, and new ones
+  kOwn,        // all that is done with files and folders below a folder
 };
 
 class PathFilter {

@@ -252,6 +252,13 @@ int AllowConnecting(const Filter& filter) {
   return Allow(filter, "ioctl", std::array{EqualsIn(1, kInt, FIONBIO)});
 }
 
+// A tier's volumes are removed when nothing of them is left.
+int AllowKeeping(const Filter& filter) {
+  for (const char* const call : {"unlink", "unlinkat", "rmdir"})
+    if (const int error = Allow(filter, call, {}); error != 0) return error;
+  return 0;
+}
+
 int Load(std::span<const char* const> calls, const std::function<int(const Filter&)>& add_others) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), &seccomp_release);
   if (filter == nullptr) return -ENOMEM;
@@ -266,12 +273,13 @@ int Load(std::span<const char* const> calls, const std::function<int(const Filte
 
 }  // namespace
 
-std::string FilterServingCalls([[maybe_unused]] bool makes_rings, [[maybe_unused]] bool connects) {
+std::string FilterServingCalls([[maybe_unused]] const ServingNeeds& needs) {
 #ifdef QUIRE_FILTERS_SYSTEM_CALLS
-  const auto add_others = [makes_rings, connects](const Filter& filter) {
+  const auto add_others = [&needs](const Filter& filter) {
     int error = AllowConditions(filter);
-    if (error == 0 && makes_rings) error = Allow(filter, "io_uring_setup", {});
-    if (error == 0 && connects) error = AllowConnecting(filter);
+    if (error == 0 && needs.makes_rings) error = Allow(filter, "io_uring_setup", {});
+    if (error == 0 && needs.connects) error = AllowConnecting(filter);
+    if (error == 0 && needs.keeps_tier) error = AllowKeeping(filter);
     return error;
   };
   if (const int error = Load(kServing, add_others); error != 0) return fmt::format("all ({})", ReasonOf(-error));

@@ -11,10 +11,13 @@ namespace quire {
 // older, so that the C library falls back on others. Nothing of it is an error. Nothing is refused by builds without
 // libseccomp and by those with sanitizers, which need more. REQUIRES: no_new_privs, or CAP_SYS_ADMIN.
 
-// For a daemon once it serves: reading, answering and logging. `makes_rings`: libfuse will set up rings of io_uring,
-// whose operations no filter sees. `connects`: the pack is read from a server. Returns what came of it, in words for
-// the log.
-std::string FilterServingCalls(bool makes_rings, bool connects = false);
+struct ServingNeeds {
+  bool makes_rings = false;  // libfuse will set up rings of io_uring, whose operations no filter sees
+  bool connects = false;     // the pack is read from a server
+  bool keeps_tier = false;   // files are made and removed in a tier
+};
+// For a daemon once it serves: reading, answering and logging. Returns what came of it, in words for the log.
+std::string FilterServingCalls(const ServingNeeds& needs = {});
 
 // For the process that unmounts (unmounter.h).
 void FilterUnmountingCalls();

@@ -120,7 +120,7 @@ Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheO
   try {
     return std::async(std::launch::async,
                       [&]() -> Result<std::unique_ptr<SampleReader>> {
-                        ConfineThread({.volumes = pack.volume_fds()});
+                        ConfineThread({.volumes = pack.volume_fds(), .tier = options.tier.directory});
                         return SampleReader::Open(pack, options);
                       })
         .get();
@@ -185,7 +185,8 @@ Result<std::unique_ptr<Session>> Session::Mount(std::unique_ptr<Pack> pack, cons
       ConfineThread({.volumes = session->pack_->volume_fds(),
                      .mount_point = mount_point,
                      .log_file = options.log_file,
-                     .kernel_switch = options.read_ahead_kb ? ReadAheadFile(session->device_) : std::string()});
+                     .kernel_switch = options.read_ahead_kb ? ReadAheadFile(session->device_) : std::string(),
+                     .tier = options.cache.tier.directory});
   return session;
 }
 
@@ -345,7 +346,9 @@ Result<void> Session::Serve(SessionEvents events) {
     StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
-  spdlog::info("system calls: {}", FilterServingCalls(transport_.uring, pack_->bytes() != nullptr));
+  spdlog::info("system calls: {}", FilterServingCalls({.makes_rings = transport_.uring,
+                                                           .connects = pack_->bytes() != nullptr,
+                                                           .keeps_tier = !options_.cache.tier.directory.empty()}));
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

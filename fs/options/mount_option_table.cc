@@ -158,6 +158,19 @@ Result<void> SetRemoteFile(MountOptions& options, std::string_view name, std::st
   return {};
 }
 
+Result<void> SetTier(MountOptions& options, std::string_view name, std::string_view value) {
+  if (!value.starts_with('/')) return Invalid("option '{}={}': give an absolute path", name, value);
+  options.cache.tier.directory = value;
+  return {};
+}
+
+Result<void> SetTierSize(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto bytes = ParseByteSize(value);
+  if (!bytes || *bytes == 0) return Invalid("option '{}={}': give bytes, or a size such as 500G", name, value);
+  options.cache.tier.most_bytes = bytes;
+  return {};
+}
+
 Result<void> SetRetry(MountOptions& options, std::string_view name, std::string_view value) {
   if (value == "-1") {
     options.remote.retry = std::chrono::seconds(-1);
@@ -294,6 +307,14 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"policy", "auto|lru|fifo|pin", kMemory, "Which page makes room."}, SetPolicy},
     {{"io", "auto|uring|threads", kMemory, "How the pack is read: io_uring with O_DIRECT, or a pool of threads."},
      SetChoice<kIoNames, &CacheOptions::io>},
+    {{"tier", "PATH", kMemory,
+      "A directory on a disk of this machine that keeps what was read of packs far away, for all mounts that name it: "
+      "of a pack by URL, or on a slow shared file system."},
+     SetTier},
+    {{"tier_size", "SIZE", kMemory,
+      "What all of the tier may take, such as 500G; by default half of what its disk has free. What was not used for "
+      "longest goes first."},
+     SetTierSize},
     {{"readahead", "on|off", kMemory, "Read the pages to come of a sequential run ahead."},
      SetChoice<kSwitch, &CacheOptions::readahead>},
 

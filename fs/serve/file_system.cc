@@ -206,7 +206,8 @@ MountReport FileSystem::MakeReport() const {
           .cache = samples_.GetStats(),
           .cache_lines = samples_.Describe(),
           .feed = feed_.figures(),
-          .remote = FiguresOf(pack_.bytes())};
+          .remote = FiguresOf(pack_.bytes()),
+          .tier = samples_.tier_figures()};
 }
 
 // No sample knows any. The first thing of all, since CPython before 3.14 asks each file that it opens whether it is a

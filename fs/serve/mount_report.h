@@ -9,6 +9,7 @@
 
 #include "cache/cache_stats.h"
 #include "cache/remote/remote_object.h"
+#include "cache/tier/tier_volume.h"
 #include "fs/feed/feed_figures.h"
 
 namespace quire {
@@ -23,6 +24,7 @@ struct MountReport {
   std::vector<std::string> cache_lines;  // SampleReader::Describe
   FeedFigures feed;
   std::optional<RemoteFigures> remote;  // of a pack that is read by URL
+  std::optional<TierFigures> tier;      // where there is one
 };
 
 // A JSON object, indented, with a newline at its end.

@@ -51,7 +51,7 @@ class ConfinedDaemon : public testing::Test {
     if (child == 0) {
       const auto confinement = ConfineThread({.volumes = {pack_.fd()}, .log_file = folder_ + "/logs/log"});
       if (!confinement.files.contains("no others")) _exit(kNoLandlock);
-      if (!FilterServingCalls(false).ends_with("no others")) _exit(kNoFilter);
+      if (!FilterServingCalls().ends_with("no others")) _exit(kNoFilter);
       _exit(body());
     }
     int status = 0;

@@ -28,7 +28,7 @@ int BehindTheFilter(const std::function<int()>& body) {
   const pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    const bool is_filtered = FilterServingCalls(false).ends_with("no others");
+    const bool is_filtered = FilterServingCalls().ends_with("no others");
     _exit(is_filtered ? body() : 255);
   }
   int status = 0;
@@ -100,7 +100,7 @@ TEST(SyscallFilter, ItReachesThreadsThatRunAlready) {
       is_filtered.wait(false);
       error = ErrnoOf(socket(AF_INET, SOCK_STREAM, 0));
     });
-    FilterServingCalls(false);
+    FilterServingCalls();
     is_filtered = true;
     is_filtered.notify_one();
     early.join();

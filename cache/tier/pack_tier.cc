@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/pack_tier.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "cache/remote/http_object.h"
+#include "cache/tier/tiered_bytes.h"
+#include "format/file.h"
+
+namespace quire {
+namespace {
+
+Result<TierKey> KeyOfFile(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink(ProcPath(fd), error);
+  if (error) return SystemError(error.value(), "the file whose pages a tier is to keep");
+  const std::string identity =
+      fmt::format("file {} {} {} {}.{:09}", path.native(), status.st_size, status.st_ino, status.st_mtim.tv_sec,
+                  status.st_mtim.tv_nsec);
+  return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
+  const auto& http = dynamic_cast<const HttpObject&>(*object);
+  const auto identity = http.Identity();
+  if (!identity)
+    return Unsupported("{}: the server tells neither an ETag nor a Last-Modified, without which a tier cannot keep it",
+                       http.shown_url());
+  auto tier = Tier::Open(options);
+  if (!tier) return Propagate(std::move(tier));
+  auto volume = TierVolume::Open(*std::move(tier), TierKey::Of(*identity, object->size_bytes(), http.shown_url()));
+  if (!volume) return Propagate(std::move(volume));
+  return std::make_unique<TieredBytes>(std::move(object), *std::move(volume));
+}
+
+Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options) {
+  const VolumeFds fds = pack.volume_fds();
+  TierVolumes volumes(fds.size());
+  if (const auto* const tiered = dynamic_cast<const TieredBytes*>(pack.bytes())) {
+    volumes.front() = tiered->volume();
+    return volumes;
+  }
+  auto tier = Tier::Open(options);
+  if (!tier) return Propagate(std::move(tier));
+  for (size_t number = 0; number < fds.size(); ++number) {
+    if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
+    const auto key = KeyOfFile(fds[number]);
+    if (!key) return std::unexpected(key.error());
+    auto volume = TierVolume::Open(*tier, *key);
+    if (!volume) return Propagate(std::move(volume));
+    volumes[number] = *std::move(volume);
+  }
+  return volumes;
+}
+
+}  // namespace quire

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/tier.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "format/checksum.h"
+#include "format/rounding.h"
+
+namespace quire {
+namespace {
+
+constexpr const char* kFileName = "/quire-tier";
+constexpr std::array<char, 8> kMagic = {'Q', 'U', 'I', 'R', 'E', 'T', 'I', 'R'};
+constexpr uint32_t kVersion = 1;
+constexpr uint64_t kLedgerBytes = 4096;  // what the file takes
+// Somebody who holds the lock for longer is stopped, or waits for a disk that does not answer: readers ask the origin.
+constexpr std::chrono::milliseconds kPatience(200);
+constexpr std::chrono::seconds kLongPatience(20);  // of those who work for nobody that waits
+// Pages go in batches, since all records are looked at for each: a sixteenth of a small tier, 64 MiB of a large one.
+constexpr uint64_t kBatchShare = 16;
+constexpr uint64_t kMostBatchBytes = 64 << 20;
+constexpr size_t kRecordsAtATime = 1024;
+constexpr uint64_t kQuietMs = 60'000;
+constexpr uint64_t kPauseMs = 5'000;
+
+// Tells one start of the machine from another: what was in memory at its end may never have reached the disk.
+const std::array<char, 40>& BootId() {
+  static const std::array<char, 40> kId = [] {
+    std::array<char, 40> id = {};
+    std::string text;
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), text);
+    std::ranges::copy(text.substr(0, id.size() - 1), id.begin());
+    return id;
+  }();
+  return kId;
+}
+
+bool IsFolderName(std::string_view name) {
+  return name.size() == 32 &&
+         std::ranges::all_of(name, [](char digit) { return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f'); });
+}
+
+// Names of what is in a folder; none where it cannot be read.
+std::vector<std::string> NamesIn(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+    names.push_back(entry->path().filename().native());
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+struct Tier::Ledger {
+  std::array<char, 8> magic = kMagic;
+  uint32_t version = kVersion;
+  uint32_t is_changing = 0;
+  uint64_t taken_bytes = 0;
+  std::array<char, 40> boot_id = {};
+};
+
+// Holds the lock while it lives, if it is held at all.
+class Tier::Locked {
+ public:
+  Locked(Tier& tier, std::chrono::milliseconds patience) : tier_(tier), is_held_(tier.locks_.Lock(patience)) {}
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  ~Locked() {
+    if (is_held_) tier_.locks_.Unlock();
+  }
+  explicit operator bool() const { return is_held_; }
+
+ private:
+  Tier& tier_;
+  const bool is_held_;
+};
+
+// --- Opening
+
+Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, bool may_make) {
+  if (may_make && mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, "tier '{}'", directory);
+  struct stat status = {};
+  if (stat(directory.c_str(), &status) != 0) return SystemError(errno, "tier '{}'", directory);
+  if (!S_ISDIR(status.st_mode)) return SystemError(ENOTDIR, "tier '{}'", directory);
+  if ((status.st_mode & S_IWOTH) != 0)
+    return Invalid("tier '{}': everybody may write to it, and what is read of it is what they wrote: chmod o-w",
+                   directory);
+  const bool is_shared = (status.st_mode & S_IWGRP) != 0;
+  if (!is_shared && status.st_uid != geteuid() && geteuid() != 0)
+    return Invalid("tier '{}': it is another user's, and not shared with a group (chmod g+rwxs)", directory);
+  const std::string path = directory + kFileName;
+  const bool is_there = access(path.c_str(), F_OK) == 0;
+  if (!is_there && !may_make) return Invalid("'{}' is no tier: it has no file 'quire-tier'", directory);
+  if (!is_there)
+    for (const std::string& name : NamesIn(directory))
+      if (name != "lost+found" && name != "volumes")
+        return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory, name);
+  auto file = File::Open(path, O_RDWR | O_NOFOLLOW | (may_make ? O_CREAT : 0), 0600);
+  if (!file) return Propagate(std::move(file));
+  if (!is_there && fchmod(file->fd(), is_shared ? 0660 : 0600) != 0) return SystemError(errno, "tier '{}'", path);
+  std::shared_ptr<Tier> tier(new Tier(directory, *std::move(file), is_shared));
+  // Nothing lies so far behind. Who has no holes says so all the same.
+  if (fallocate(tier->locks_.file().fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 4096) != 0)
+    return Unsupported("tier '{}': its file system cannot give back parts of a file ({}): ext4, XFS, btrfs and tmpfs can",
+                       directory, ReasonOf(errno));
+  if (auto entered = tier->locks_.Enter(); !entered) return Propagate(std::move(entered));
+  const std::string volumes = tier->VolumesFolder();
+  if (mkdir(volumes.c_str(), 0700) == 0 && chmod(volumes.c_str(), is_shared ? 02770 : 0700) != 0)
+    return SystemError(errno, "tier '{}'", volumes);
+  const Locked lock(*tier, kLongPatience);
+  if (!lock)
+    return SystemError(EBUSY, "tier '{}': a process that is stopped, or waits for the disk, holds its lock", directory);
+  // It may be another's, or older, or cut off: then it is begun anew, by counting.
+  if (auto counted = tier->CountAnew(); !counted) return Propagate(std::move(counted));
+  return tier;
+}
+
+Result<std::shared_ptr<Tier>> Tier::Open(const TierOptions& options) {
+  auto tier = OpenDirectory(options.directory, true);
+  if (!tier) return tier;
+  if (options.most_bytes) {
+    (*tier)->most_bytes_ = *options.most_bytes;
+    return tier;
+  }
+  struct statvfs space = {};
+  if (statvfs(options.directory.c_str(), &space) != 0) return SystemError(errno, "tier '{}'", options.directory);
+  const auto taken = (*tier)->taken_bytes();
+  if (!taken) return std::unexpected(taken.error());
+  (*tier)->most_bytes_ = (uint64_t{space.f_bavail} * space.f_frsize + *taken) / 2;
+  return tier;
+}
+
+Result<std::shared_ptr<Tier>> Tier::OpenToTidy(const std::string& directory) {
+  auto tier = OpenDirectory(directory, false);
+  if (tier) (*tier)->most_bytes_ = std::numeric_limits<uint64_t>::max();
+  return tier;
+}
+
+std::vector<std::string> Tier::FolderNames() const {
+  auto names = NamesIn(VolumesFolder());
+  std::erase_if(names, [](const std::string& name) { return !IsFolderName(name); });
+  return names;
+}
+
+Result<TierMap> Tier::OpenVolume(const TierKey& key) {
+  const Locked lock(*this, kLongPatience);
+  if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
+  const std::string path = PathOf(key.FolderName());
+  auto map = TierMap::Open(path);
+  if (map && map->Use()) return map;
+  const uint64_t bytes = TierMap::EmptyBytes(key.volume_bytes);
+  if (auto room = MakeRoom(bytes, nullptr, 0); !room) return Propagate(std::move(room));
+  const auto made = Change(static_cast<int64_t>(bytes), [&]() -> Result<void> {
+    map = TierMap::Create(path, key, is_shared_);
+    if (!map) return std::unexpected(map.error());
+    return {};
+  });
+  if (!made) return std::unexpected(made.error());
+  if (!map->Use()) return SystemError(EBUSY, "tier '{}'", path);
+  return map;
+}
+
+// --- What is taken
+
+Result<uint64_t> Tier::ReadTaken() const {
+  Ledger ledger;
+  if (auto read = locks_.file().ReadExactly(0, std::as_writable_bytes(std::span(&ledger, 1))); !read)
+    return Propagate(std::move(read));
+  if (ledger.magic != kMagic || ledger.version != kVersion || ledger.is_changing != 0)
+    return Corrupt("'{}': what it tells is not complete", directory_ + kFileName);
+  return ledger.taken_bytes;
+}
+
+Result<uint64_t> Tier::taken_bytes() const { return ReadTaken(); }
+
+Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>& change) {
+  auto taken = ReadTaken();
+  if (!taken) taken = CountAnew();
+  if (!taken) return Propagate(std::move(taken));
+  Ledger ledger{.is_changing = 1, .taken_bytes = *taken, .boot_id = BootId()};
+  const auto write = [&] { return locks_.file().WriteAll(0, std::as_bytes(std::span(&ledger, 1))); };
+  if (auto written = write(); !written) return written;
+  if (auto changed = change(); !changed) return changed;  // and counted by the next one
+  ledger.is_changing = 0;
+  ledger.taken_bytes += static_cast<uint64_t>(by_bytes);
+  return write();
+}
+
+Result<uint64_t> Tier::CountAnew() {
+  Ledger ledger;
+  const auto read = locks_.file().ReadUpTo(0, std::as_writable_bytes(std::span(&ledger, 1)));
+  const bool is_other_boot = !read || *read != sizeof(ledger) || ledger.boot_id != BootId();
+  uint64_t taken = kLedgerBytes;
+  for (const std::string& name : NamesIn(VolumesFolder())) {
+    if (!IsFolderName(name)) {
+      TierMap::Remove(PathOf(name));  // one that was being made
+      continue;
+    }
+    const auto bytes = CountVolume(name, is_other_boot);
+    if (!bytes) return bytes;
+    taken += *bytes;
+  }
+  ledger = {.taken_bytes = taken, .boot_id = BootId()};
+  if (auto written = locks_.file().WriteAll(0, std::as_bytes(std::span(&ledger, 1))); !written)
+    return Propagate(std::move(written));
+  return taken;
+}
+
+Result<uint64_t> Tier::CountVolume(const std::string& folder, bool is_other_boot) {
+  const auto map = TierMap::Open(PathOf(folder));
+  if (!map) {
+    if (map.error().code != ErrorCode::kCorrupt) return std::unexpected(map.error());
+    TierMap::Remove(PathOf(folder));
+    return 0;
+  }
+  uint64_t bytes = map->own_bytes();
+  std::vector<TierPage> records(kRecordsAtATime);
+  for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
+    const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
+    if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return Propagate(std::move(read));
+    for (size_t i = 0; i < count; ++i) {
+      TierPage& record = records[i];
+      const bool is_dead = !record.writing.empty() && !locks_.IsThere(record.owner);
+      if (is_dead)
+        if (auto released = ReleaseDead(*map, first + i, record); !released) return Propagate(std::move(released));
+      // The map may be older on the disk than the data is.
+      UnitSet unknown(0, UnitSet::kUnits);
+      unknown -= record.present;
+      unknown -= record.writing;
+      if (is_other_boot)
+        if (auto punched = map->Punch(first + i, unknown); !punched) return Propagate(std::move(punched));
+      bytes += record.bytes();
+    }
+  }
+  return bytes;
+}
+
+Result<void> Tier::ReleaseDead(const TierMap& map, uint64_t page, TierPage& record) {
+  UnitSet lost = record.writing;
+  lost -= record.present;
+  if (auto punched = map.Punch(page, lost); !punched) return punched;
+  record.writing = {};
+  record.owner = 0;
+  return map.WritePage(page, record);
+}
+
+// --- Claims
+
+bool Tier::IsClaimedByOthers(const TierPage& record) const {
+  return !record.writing.empty() && record.owner != locks_.own_number() && locks_.IsThere(record.owner);
+}
+
+Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units, UnitSet& claimed) {
+  if (TierNowMs() < paused_until_ms_) return ClaimOutcome::kNotNow;
+  const Locked lock(*this, kPatience);
+  if (!lock) {
+    Tell(Error{ErrorCode::kSystem, EBUSY, "a process that is stopped, or waits for the disk, holds its lock"});
+    return ClaimOutcome::kNotNow;
+  }
+  ClaimOutcome outcome = ClaimOutcome::kNotNow;
+  const auto claim = [&]() -> Result<void> {
+    auto record = map.ReadPage(page);
+    if (!record) return Propagate(std::move(record));
+    if (!record->writing.empty()) {
+      outcome = ClaimOutcome::kOthers;
+      if (locks_.IsThere(record->owner)) return {};
+      const uint64_t lost_bytes = uint64_t{record->writing.count()} * UnitSet::kUnitBytes;
+      auto released = Change(-static_cast<int64_t>(lost_bytes), [&] { return ReleaseDead(map, page, *record); });
+      if (!released) return released;
+    }
+    claimed = units;
+    claimed -= record->present;
+    outcome = ClaimOutcome::kThere;
+    if (claimed.empty()) return {};
+    const uint64_t bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes;
+    outcome = ClaimOutcome::kNoRoom;
+    if (auto room = MakeRoom(bytes, &map, page); !room) return {};
+    record->writing = claimed;
+    record->owner = locks_.own_number();
+    record->used_at_ms = TierNowMs();
+    outcome = ClaimOutcome::kNotNow;
+    auto changed = Change(static_cast<int64_t>(bytes), [&] { return map.WritePage(page, *record); });
+    if (changed) outcome = ClaimOutcome::kClaimed;
+    return changed;
+  };
+  if (const auto done = claim(); !done) Tell(done.error());
+  return outcome;
+}
+
+Result<void> Tier::Commit(const TierMap& map, uint64_t page, UnitSet written, const TierSums& sums) {
+  const Locked lock(*this, kLongPatience);
+  if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
+  auto record = map.ReadPage(page);
+  if (!record) return Propagate(std::move(record));
+  UnitSet not_written = record->writing;
+  not_written -= written;
+  const int64_t given_back = int64_t{not_written.count()} * UnitSet::kUnitBytes;
+  return Change(-given_back, [&]() -> Result<void> {
+    if (auto punched = map.Punch(page, not_written); !punched) return punched;
+    for (UnitSet left = written; !left.empty();) {
+      const UnitSet run(left.first(), left.first_run());
+      const auto of_run = std::span(sums).subspan(run.first(), run.count());
+      if (auto put = map.WriteSums(page, run.first(), of_run); !put) return put;
+      left -= run;
+    }
+    record->present |= written;
+    record->writing = {};
+    record->owner = 0;
+    return map.WritePage(page, *record);
+  });
+}
+
+void Tier::Release(const TierMap& map, uint64_t page) {
+  if (const auto released = Commit(map, page, {}, {}); !released) Tell(released.error());
+}
+
+void Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
+  const Locked lock(*this, kPatience);
+  if (!lock) return;
+  const auto drop = [&]() -> Result<void> {
+    auto record = map.ReadPage(page);
+    if (!record) return Propagate(std::move(record));
+    const UnitSet dropped = units & record->present;
+    if (dropped.empty()) return {};
+    return Change(-int64_t{dropped.count()} * UnitSet::kUnitBytes, [&]() -> Result<void> {
+      record->present -= dropped;
+      if (auto written = map.WritePage(page, *record); !written) return written;
+      return map.Punch(page, dropped);
+    });
+  };
+  if (const auto dropped = drop(); !dropped) Tell(dropped.error());
+}
+
+// --- Room
+
+Result<void> Tier::MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page) {
+  auto taken = ReadTaken();
+  if (!taken) taken = CountAnew();
+  if (!taken) return Propagate(std::move(taken));
+  if (*taken + bytes <= most_bytes_) return {};
+  const uint64_t missing = *taken + bytes - most_bytes_;
+  const uint64_t batch = std::min(most_bytes_ / kBatchShare, kMostBatchBytes);
+  if (auto evicted = Evict(std::max(missing, batch), 0, keep, keep_page); !evicted) return evicted;
+  taken = ReadTaken();
+  if (!taken) return Propagate(std::move(taken));
+  if (*taken + bytes > most_bytes_)
+    return SystemError(ENOSPC, "tier '{}': {} bytes are more than tier_size leaves", directory_, bytes);
+  return {};
+}
+
+Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
+  struct Candidate {
+    uint64_t used_at_ms;
+    size_t map;
+    uint64_t page;
+    uint64_t bytes;
+  };
+  std::vector<TierMap> maps;
+  std::vector<Candidate> candidates;
+  std::vector<TierPage> records(kRecordsAtATime);
+  for (const std::string& name : FolderNames()) {
+    auto map = TierMap::Open(PathOf(name));
+    if (!map) continue;
+    const size_t before = candidates.size();
+    const bool is_kept_one = keep != nullptr && keep->key().words == map->key().words;
+    bool has_claims = is_kept_one;
+    for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
+      const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
+      if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return read;
+      for (size_t i = 0; i < count; ++i) {
+        const TierPage& record = records[i];
+        has_claims |= !record.writing.empty();
+        if (record.present.empty() || !record.writing.empty() || (is_kept_one && first + i == keep_page)) continue;
+        candidates.push_back({record.used_at_ms, maps.size(), first + i, record.bytes()});
+      }
+    }
+    // Nothing in it, and nobody uses it.
+    const auto own_bytes = static_cast<int64_t>(map->own_bytes());
+    if (candidates.size() == before && !has_claims && TierMap::Remove(PathOf(name))) {
+      if (auto changed = Change(-own_bytes, [] { return Result<void>(); }); !changed) return changed;
+      at_least_bytes -= std::min(at_least_bytes, static_cast<uint64_t>(own_bytes));
+      continue;
+    }
+    maps.push_back(*std::move(map));
+  }
+  std::ranges::sort(candidates, {}, &Candidate::used_at_ms);
+  uint64_t freed = 0;
+  for (const Candidate& candidate : candidates) {
+    if (freed >= at_least_bytes && candidate.used_at_ms >= not_since_ms) break;
+    const TierMap& map = maps[candidate.map];
+    auto changed = Change(-static_cast<int64_t>(candidate.bytes), [&]() -> Result<void> {
+      auto record = map.ReadPage(candidate.page);
+      if (!record) return Propagate(std::move(record));
+      const UnitSet units = std::exchange(record->present, {});
+      if (auto written = map.WritePage(candidate.page, *record); !written) return written;
+      return map.Punch(candidate.page, units);
+    });
+    if (!changed) return changed;
+    freed += candidate.bytes;
+  }
+  return {};
+}
+
+// --- The tier as a whole
+
+Result<std::vector<Tier::VolumeFigures>> Tier::List() {
+  std::vector<VolumeFigures> volumes;
+  std::vector<TierPage> records(kRecordsAtATime);
+  for (const std::string& name : FolderNames()) {
+    const auto map = TierMap::Open(PathOf(name));
+    if (!map) continue;  // taken away just now
+    VolumeFigures figures{.folder = name,
+                          .source = map->key().source,
+                          .volume_bytes = map->key().volume_bytes,
+                          .own_bytes = map->own_bytes(),
+                          .created_at_ms = map->created_at_ms(),
+                          .is_used = map->IsUsed()};
+    for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
+      const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
+      if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return Propagate(std::move(read));
+      for (size_t i = 0; i < count; ++i) {
+        figures.present_bytes += uint64_t{records[i].present.count()} * UnitSet::kUnitBytes;
+        figures.used_at_ms = std::max(figures.used_at_ms, records[i].used_at_ms);
+      }
+    }
+    volumes.push_back(std::move(figures));
+  }
+  return volumes;
+}
+
+Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::function<void(uint64_t bytes)>& on_progress) {
+  const auto map = TierMap::Open(PathOf(folder));
+  if (!map) return std::unexpected(map.error());
+  Checked checked;
+  for (uint64_t page = 0; page < map->page_count(); ++page) {
+    const auto record = map->ReadPage(page);
+    if (!record) return std::unexpected(record.error());
+    const UnitSet wrong = map->FindWrong(page, record->present);
+    const uint64_t wrong_bytes = uint64_t{wrong.count()} * UnitSet::kUnitBytes;
+    if (!wrong.empty()) Drop(*map, page, wrong);
+    checked.dropped_bytes += wrong_bytes;
+    checked.right_bytes += uint64_t{record->present.count()} * UnitSet::kUnitBytes - wrong_bytes;
+    on_progress(uint64_t{record->present.count()} * UnitSet::kUnitBytes);
+  }
+  return checked;
+}
+
+Result<uint64_t> Tier::Prune(uint64_t most_bytes, uint64_t not_since_ms) {
+  const Locked lock(*this, kLongPatience);
+  if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
+  auto taken = CountAnew();
+  if (!taken) return taken;
+  const uint64_t surplus = *taken > most_bytes ? *taken - most_bytes : 0;
+  if (auto evicted = Evict(surplus, not_since_ms, nullptr, 0); !evicted) return Propagate(std::move(evicted));
+  // Volumes of which nothing is left.
+  if (auto evicted = Evict(0, 0, nullptr, 0); !evicted) return Propagate(std::move(evicted));
+  return CountAnew();
+}
+
+Result<bool> Tier::Remove(const std::string& folder) {
+  if (!IsFolderName(folder)) return Invalid("'{}' is no volume of a tier", folder);
+  const Locked lock(*this, kLongPatience);
+  if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
+  const bool is_removed = TierMap::Remove(PathOf(folder));
+  if (auto counted = CountAnew(); !counted) return Propagate(std::move(counted));
+  return is_removed;
+}
+
+void Tier::Tell(const Error& error) {
+  faults_.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t now = TierNowMs();
+  paused_until_ms_ = now + kPauseMs;
+  uint64_t quiet_until = quiet_until_ms_.load(std::memory_order_relaxed);
+  if (now < quiet_until) return;
+  if (quiet_until_ms_.compare_exchange_strong(quiet_until, now + kQuietMs))
+    spdlog::warn("tier '{}': {}; what it cannot give is read from where it came", directory_, error.message);
+}
+
+}  // namespace quire

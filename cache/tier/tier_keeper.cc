@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/tier_keeper.h"
+
+#include <utility>
+
+#include "cache/background_thread.h"
+#include "cache/page_cache.h"
+
+namespace quire {
+namespace {
+
+// One computes sums while the other's page is written.
+constexpr unsigned kThreads = 2;
+
+}  // namespace
+
+TierKeeper::~TierKeeper() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();
+  const MutexLock lock(mutex_);
+  for (const Job& job : jobs_) job.volume->GiveUp(job.page);
+}
+
+Result<void> TierKeeper::Start() {
+  while (threads_.size() < kThreads) {
+    auto thread = StartBackgroundThread("quire-keep", [this](const std::stop_token& stop) { Work(stop); });
+    if (!thread) return Propagate(std::move(thread));
+    threads_.push_back(*std::move(thread));
+  }
+  return {};
+}
+
+bool TierKeeper::Wants(const VolumeSet::Page& page) const {
+  const auto& volume = volumes_[page.volume];
+  return volume != nullptr && !volume->IsKnown(page.number);
+}
+
+void TierKeeper::FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) {
+  TierVolume* const volume = volumes_[page.volume].get();
+  if (volume == nullptr || !volume->HasClaim(page.number)) return;
+  Job job{.volume = volume, .page = page.number, .pin = {}};
+  {
+    const MutexLock lock(mutex_);
+    if (pin && jobs_.size() < most_waiting_) job.pin = *std::move(pin);
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_one();
+}
+
+void TierKeeper::Work(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (changed_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return !jobs_.empty(); })) {
+    if (stop.stop_requested()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    const auto bytes = job.pin.bytes();
+    if (bytes.empty())
+      job.volume->GiveUp(job.page);
+    else
+      job.volume->Keep(job.page, bytes);
+    job.pin = {};
+    lock.lock();
+  }
+}
+
+TierFigures TierKeeper::figures() const {
+  TierFigures figures;
+  for (const auto& volume : volumes_)
+    if (volume != nullptr) volume->AddTo(figures);
+  return figures;
+}
+
+}  // namespace quire

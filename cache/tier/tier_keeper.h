@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes pages that came from far away into the tier, from the arena's memory, behind those who read them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cache/page/page_keeper.h"
+#include "cache/tier/tier_source.h"
+#include "format/mutex.h"
+#include "format/result.h"
+
+namespace quire {
+
+class TierKeeper final : public PageKeeper {
+ public:
+  // At most `most_waiting` pages are pinned; what comes beyond is not kept, and fetched again when it is needed.
+  TierKeeper(TierVolumes volumes, size_t most_waiting) : volumes_(std::move(volumes)), most_waiting_(most_waiting) {}
+  ~TierKeeper() override;
+
+  Result<void> Start();
+
+  [[nodiscard]] bool Wants(const VolumeSet::Page& page) const override;
+  void FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) override;
+
+  [[nodiscard]] TierFigures figures() const;
+
+ private:
+  struct Job {
+    TierVolume* volume = nullptr;
+    uint64_t page = 0;
+    ExtentPin pin;  // none: to be given up
+  };
+  void Work(const std::stop_token& stop);
+
+  const TierVolumes volumes_;
+  const size_t most_waiting_;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  std::deque<Job> jobs_ QUIRE_GUARDED_BY(mutex_);
+  std::vector<std::jthread> threads_;  // last: they use all above
+};
+
+}  // namespace quire

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tier holds of one volume: a folder with two files.
+//
+//   map    a header of 4096 bytes, a record of 64 bytes for each page of 2 MiB, and for each page the XXH3-64 of each of
+//          its 128 units of 16 KiB
+//   data   the units at the offsets that they have in the volume, and holes between
+//
+// Integers are those of this machine: a tier never leaves it. Nothing is synced. After a loss of power a unit whose
+// bytes were lost has another sum, and is not there; what stands in the map is believed no further than that.
+// Not thread-safe: the tier's lock guards what is written; records and sums may be read without it, since what is read
+// half old and half new gives a wrong sum.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "cache/page/unit_set.h"
+#include "format/file.h"
+#include "format/pack/geometry.h"
+#include "format/result.h"
+#include "format/rounding.h"
+
+namespace quire {
+
+// Which volume it is, in which state: two different ones have different keys.
+struct TierKey {
+  std::array<uint64_t, 2> words = {};
+  uint64_t volume_bytes = 0;
+  std::string source;  // for people: a path, or a URL without what may be secret
+
+  // Of a volume that is told by all of `identity`, which is kept nowhere.
+  static TierKey Of(std::string_view identity, uint64_t volume_bytes, std::string source);
+  // The name of its folder: 32 hexadecimal digits.
+  [[nodiscard]] std::string FolderName() const;
+};
+
+struct TierPage {
+  UnitSet present;
+  UnitSet writing;          // has room, and is being fetched by `owner`
+  uint64_t used_at_ms = 0;  // of the clock of the day
+  uint32_t owner = 0;       // a number of TierLocks
+  std::array<uint32_t, 5> zero = {};
+
+  [[nodiscard]] uint64_t bytes() const { return uint64_t{present.count() + writing.count()} * UnitSet::kUnitBytes; }
+};
+static_assert(sizeof(TierPage) == 64 && std::is_trivially_copyable_v<TierPage>);
+
+// Memory for direct reads and writes. Throws std::bad_alloc.
+struct FreeAligned {
+  void operator()(std::byte* memory) const { std::free(memory); }
+};
+using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
+AlignedBytes MakeAligned(size_t bytes);
+
+using TierSums = std::array<uint64_t, UnitSet::kUnits>;
+
+class TierMap {
+ public:
+  // Of the folder at `path`. kCorrupt where it holds no map that this program understands.
+  static Result<TierMap> Open(const std::string& path);
+  // Makes the folder and both files; the folder's name is the last thing that appears. `is_shared`: with the group.
+  static Result<TierMap> Create(const std::string& path, const TierKey& key, bool is_shared);
+  // What the two files of a volume of so many bytes take without any page.
+  static uint64_t EmptyBytes(uint64_t volume_bytes);
+
+  // As long as this lives the volume is in use, and its folder stays. False where it is being removed.
+  [[nodiscard]] bool Use() const;
+  // Whether another description of the map is in use.
+  [[nodiscard]] bool IsUsed() const;
+  // Removes the folder, which is held by nobody; false where somebody uses it, or it cannot be removed.
+  static bool Remove(const std::string& path);
+
+  [[nodiscard]] const TierKey& key() const { return key_; }
+  [[nodiscard]] uint64_t page_count() const { return CeilDiv(key_.volume_bytes, kPageBytes); }
+  // Without its pages.
+  [[nodiscard]] uint64_t own_bytes() const { return EmptyBytes(key_.volume_bytes); }
+  [[nodiscard]] const File& data() const { return data_; }
+  [[nodiscard]] uint64_t created_at_ms() const { return created_at_ms_; }
+
+  // REQUIRES, of these: page < page_count().
+  [[nodiscard]] Result<TierPage> ReadPage(uint64_t page) const;
+  Result<void> WritePage(uint64_t page, const TierPage& record) const;
+  // Its time alone, without the lock.
+  void Touch(uint64_t page, uint64_t now_ms) const;
+  // Those from `first` on, up to into.size().
+  Result<void> ReadPages(uint64_t first, std::span<TierPage> into) const;
+  [[nodiscard]] Result<void> ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const;
+  Result<void> WriteSums(uint64_t page, unsigned first_unit, std::span<const uint64_t> sums) const;
+
+  // Reads `run`, units of a page one behind the other, into memory that is aligned for direct reads and has room for all
+  // of them. Returns those that are not what their sums say.
+  [[nodiscard]] Result<UnitSet> Read(uint64_t page, UnitSet run, std::byte* into) const;
+  // Writes them likewise, as whole units, and puts their sums into `sums`.
+  Result<void> Write(uint64_t page, UnitSet run, const std::byte* from, TierSums& sums) const;
+  // Which of `units` are not what their sums say, or cannot be read.
+  [[nodiscard]] UnitSet FindWrong(uint64_t page, UnitSet units) const;
+  // Of a unit: fewer than kUnitBytes at the end of the volume.
+  [[nodiscard]] size_t BytesOf(uint64_t page, unsigned unit) const;
+
+  // The bytes of units of a page are given back to the file system.
+  Result<void> Punch(uint64_t page, UnitSet units) const;
+
+ private:
+  TierMap(File map, File data, TierKey key, uint64_t created_at_ms)
+      : map_(std::move(map)), data_(std::move(data)), key_(std::move(key)), created_at_ms_(created_at_ms) {}
+
+  File map_;
+  File data_;
+  TierKey key_;
+  uint64_t created_at_ms_;
+};
+
+// Milliseconds of the clock of the day: what is used by several boots is told by no other.
+uint64_t TierNowMs();
+
+}  // namespace quire

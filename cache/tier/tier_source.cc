@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/tier_source.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "format/pack/geometry.h"
+
+namespace quire {
+namespace {
+
+// As many as keep a disk busy, each of which also compares what it reads with its sums.
+constexpr unsigned kThreads = 16;
+// For a page that another process fetches: some round trips, and no longer than a reader bears.
+constexpr std::chrono::seconds kLongestWait(2);
+constexpr std::chrono::milliseconds kBetweenLooks(2);
+
+uint64_t NowNs() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VolumeSource>> TierSource::Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
+                                                         int nice) {
+  std::unique_ptr<TierSource> source(new TierSource(std::move(origin), std::move(volumes)));
+  if (auto started = source->threads_.Start(kThreads, nice); !started) return Propagate(std::move(started));
+  auto looking = source->looking_again_.Start(
+      "quire-tier", [self = source.get()](const std::stop_token& stop) { self->LookAgain(stop); });
+  if (!looking) return Propagate(std::move(looking));
+  return source;
+}
+
+TierSource::TierSource(std::unique_ptr<VolumeSource> origin, TierVolumes volumes)
+    : origin_(std::move(origin)), volumes_(std::move(volumes)) {}
+
+void TierSource::Submit(VolumeRead* first) {
+  ReadQueue of_others;
+  ReadQueue own;
+  while (first != nullptr) {
+    VolumeRead& read = *std::exchange(first, first->next);
+    read.waits_since_ns = 0;
+    (volumes_[read.volume] == nullptr ? of_others : own).Push(read);
+  }
+  if (!of_others.empty()) origin_->Submit(of_others.TakeAll());
+  if (!own.empty()) threads_.Submit(own.TakeAll());
+}
+
+void TierSource::Cancel() {
+  is_cancelled_ = true;
+  origin_->Cancel();
+  looking_again_.Wake();
+}
+
+void TierSource::Serve(VolumeRead& read) {
+  TierVolume& volume = *volumes_[read.volume];
+  if (read.is_fresh) {
+    volume.Drop(read.offset, read.bytes);
+  } else {
+    const auto answer = [&] {
+      if (!volume.Read(read.offset, read.into, read.bytes)) return false;
+      const auto left = static_cast<int64_t>(volume.size_bytes() - read.offset);
+      read.done(read, std::min<int64_t>(read.bytes, left));
+      return true;
+    };
+    if (answer()) return;
+    if (read.is_of_fill) {
+      const auto claim = volume.ClaimPage(read.offset / kPageBytes);
+      if (claim == Tier::ClaimOutcome::kThere && answer()) return;
+      if (claim == Tier::ClaimOutcome::kOthers && Waits(read, volume)) return;
+    }
+  }
+  read.next = nullptr;
+  origin_->Submit(&read);
+}
+
+bool TierSource::Waits(VolumeRead& read, TierVolume& volume) {
+  const uint64_t now_ns = NowNs();
+  if (read.waits_since_ns == 0) {
+    read.waits_since_ns = now_ns;
+    volume.CountWait();
+  }
+  if (is_cancelled_ || now_ns - read.waits_since_ns > static_cast<uint64_t>(std::chrono::nanoseconds(kLongestWait).count()))
+    return false;
+  {
+    const MutexLock lock(mutex_);
+    waiting_.Push(read);
+  }
+  looking_again_.Wake();
+  return true;
+}
+
+void TierSource::LookAgain(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    VolumeRead* reads = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      reads = waiting_.TakeAll();
+    }
+    if (reads == nullptr) {
+      looking_again_.Sleep(stop);
+      continue;
+    }
+    looking_again_.ForgetWakes();
+    looking_again_.Pause(stop, kBetweenLooks);
+    threads_.Submit(reads);
+  }
+}
+
+std::string TierSource::Describe() const { return "a tier before " + origin_->Describe(); }
+
+}  // namespace quire

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Volumes that are far away, through a tier: what is there is read from there, all else from the origin.
+//
+// A page that is to be read as a whole is claimed first, so that of all daemons of the node one fetches it, and the
+// others wait for it a little. It is kept when it is whole, by tier_keeper.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/background_thread.h"
+#include "cache/page/unit_set.h"
+#include "cache/tier/tier_volume.h"
+#include "cache/volume/read_threads.h"
+#include "cache/volume/volume_source.h"
+#include "format/mutex.h"
+#include "format/result.h"
+
+namespace quire {
+
+// By volume; null where nothing is kept of it.
+using TierVolumes = std::vector<std::shared_ptr<TierVolume>>;
+
+class TierSource final : public VolumeSource {
+ public:
+  // `nice`: of the threads, below 0 where this process may.
+  static Result<std::unique_ptr<VolumeSource>> Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
+                                                      int nice);
+
+  void Submit(VolumeRead* first) override;
+  void Cancel() override;
+  // Whole units: what is read is what is kept and compared with sums. Memory for reads is aligned to no more than 4096.
+  [[nodiscard]] uint32_t alignment_bytes() const override { return UnitSet::kUnitBytes; }
+  [[nodiscard]] uint32_t request_bytes() const override { return origin_->request_bytes(); }
+  [[nodiscard]] uint32_t depth() const override { return origin_->depth(); }
+  [[nodiscard]] std::string Describe() const override;
+
+  [[nodiscard]] const TierVolumes& volumes() const { return volumes_; }
+
+ private:
+  TierSource(std::unique_ptr<VolumeSource> origin, TierVolumes volumes);
+
+  void Serve(VolumeRead& read);
+  // Whether the read is to wait for the process that fetches its page.
+  bool Waits(VolumeRead& read, TierVolume& volume);
+  void LookAgain(const std::stop_token& stop);
+
+  const std::unique_ptr<VolumeSource> origin_;
+  const TierVolumes volumes_;
+  std::atomic<bool> is_cancelled_ = false;
+  Mutex mutex_;
+  ReadQueue waiting_ QUIRE_GUARDED_BY(mutex_);
+  // Last: they use all above.
+  ReadThreads threads_{[this](VolumeRead& read) { Serve(read); }};
+  BackgroundThread looking_again_;
+};
+
+}  // namespace quire

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/tier_volume.h"
+
+#include <cassert>
+#include <utility>
+
+#include "format/rounding.h"
+
+namespace quire {
+namespace {
+
+// The order of pages by their last use need not be finer, and a page is read in several pieces.
+constexpr uint64_t kTouchAfterMs = 500;
+
+UnitSet UnitsOf(uint64_t offset, uint64_t bytes) { return UnitSet::Touching(offset % kPageBytes, bytes); }
+
+}  // namespace
+
+Result<std::shared_ptr<TierVolume>> TierVolume::Open(std::shared_ptr<Tier> tier, const TierKey& key) {
+  auto map = tier->OpenVolume(key);
+  if (!map) return Propagate(std::move(map));
+  return std::shared_ptr<TierVolume>(new TierVolume(std::move(tier), *std::move(map)));
+}
+
+UnitSet TierVolume::AllOf(uint64_t page) const {
+  const uint64_t bytes = std::min<uint64_t>(kPageBytes, size_bytes() - page * kPageBytes);
+  return UnitsOf(0, bytes);
+}
+
+bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
+  assert(offset % UnitSet::kUnitBytes == 0 && bytes > 0 && offset % kPageBytes + bytes <= kPageBytes);
+  if (offset >= size_bytes()) return false;
+  const uint64_t page = offset / kPageBytes;
+  const UnitSet wanted = UnitsOf(offset, std::min<uint64_t>(bytes, size_bytes() - offset));
+  const auto record = map_.ReadPage(page);
+  if (!record || (wanted & record->present) != wanted) return false;
+  const auto wrong = map_.Read(page, wanted, into);
+  if (!wrong) tier_->Tell(wrong.error());
+  const UnitSet dropped = wrong ? *wrong : wanted;
+  if (!dropped.empty()) {
+    wrong_bytes_ += uint64_t{dropped.count()} * UnitSet::kUnitBytes;
+    known_[page].store(false, std::memory_order_relaxed);
+    tier_->Drop(map_, page, dropped);
+    return false;
+  }
+  const uint64_t now_ms = TierNowMs();
+  if (now_ms > record->used_at_ms + kTouchAfterMs) map_.Touch(page, now_ms);
+  known_[page].store(record->present == AllOf(page), std::memory_order_relaxed);
+  ++reads_;
+  read_bytes_ += bytes;
+  return true;
+}
+
+Tier::ClaimOutcome TierVolume::ClaimPage(uint64_t page) {
+  if (HasClaim(page)) return Tier::ClaimOutcome::kClaimed;
+  const auto record = map_.ReadPage(page);
+  if (!record) return Tier::ClaimOutcome::kNotNow;
+  if (tier_->IsClaimedByOthers(*record)) return Tier::ClaimOutcome::kOthers;
+  const MutexLock lock(mutex_);
+  if (claims_.contains(page)) return Tier::ClaimOutcome::kClaimed;
+  UnitSet claimed;
+  const auto outcome = tier_->Claim(map_, page, AllOf(page), claimed);
+  if (outcome == Tier::ClaimOutcome::kClaimed) claims_.emplace(page, claimed);
+  return outcome;
+}
+
+bool TierVolume::HasClaim(uint64_t page) const {
+  const MutexLock lock(mutex_);
+  return claims_.contains(page);
+}
+
+Result<void> TierVolume::Write(uint64_t page, UnitSet units, const std::byte* page_begin) {
+  TierSums sums;
+  for (UnitSet left = units; !left.empty();) {
+    const UnitSet run(left.first(), left.first_run());
+    if (auto put = map_.Write(page, run, page_begin + size_t{run.first()} * UnitSet::kUnitBytes, sums); !put)
+      return put;
+    left -= run;
+  }
+  return tier_->Commit(map_, page, units, sums);
+}
+
+void TierVolume::Keep(uint64_t page, std::span<const std::byte> bytes) {
+  UnitSet claimed;
+  {
+    const MutexLock lock(mutex_);
+    const auto claim = claims_.find(page);
+    if (claim == claims_.end()) return;
+    claimed = claim->second;
+  }
+  const auto written = Write(page, claimed, bytes.data());
+  if (written) {
+    kept_bytes_ += uint64_t{claimed.count()} * UnitSet::kUnitBytes;
+    known_[page].store(true, std::memory_order_relaxed);
+    const MutexLock lock(mutex_);
+    claims_.erase(page);
+    return;
+  }
+  tier_->Tell(written.error());
+  GiveUp(page);
+}
+
+void TierVolume::GiveUp(uint64_t page) {
+  {
+    const MutexLock lock(mutex_);
+    if (claims_.erase(page) == 0) return;
+  }
+  tier_->Release(map_, page);
+}
+
+void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes) {
+  const uint64_t page = offset / kPageBytes;
+  const UnitSet units = UnitsOf(offset, bytes);
+  UnitSet claimed;
+  if (tier_->Claim(map_, page, units, claimed) != Tier::ClaimOutcome::kClaimed) return;
+  const auto written = Write(page, claimed, from - offset % kPageBytes);
+  if (written) {
+    kept_bytes_ += uint64_t{claimed.count()} * UnitSet::kUnitBytes;
+    return;
+  }
+  tier_->Tell(written.error());
+  tier_->Release(map_, page);
+}
+
+void TierVolume::Drop(uint64_t offset, uint64_t bytes) {
+  const uint64_t page = offset / kPageBytes;
+  known_[page].store(false, std::memory_order_relaxed);
+  tier_->Drop(map_, page, UnitsOf(offset, bytes));
+}
+
+void TierVolume::AddTo(TierFigures& figures) const {
+  figures.taken_bytes = tier_->taken_bytes().value_or(0);
+  figures.most_bytes = tier_->most_bytes();
+  figures.faults = tier_->faults();
+  figures.reads += reads_;
+  figures.read_bytes += read_bytes_;
+  figures.kept_bytes += kept_bytes_;
+  figures.wrong_bytes += wrong_bytes_;
+  figures.waits += waits_;
+}
+
+}  // namespace quire

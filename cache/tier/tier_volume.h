@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A volume of which a tier keeps what is read: what this process reads of it, brings, and has promised to bring.
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "cache/tier/tier.h"
+#include "cache/tier/tier_map.h"
+#include "format/mutex.h"
+#include "format/result.h"
+#include "format/zeroed_array.h"
+
+namespace quire {
+
+// Of all volumes of a mount, since it was made.
+struct TierFigures {
+  uint64_t taken_bytes = 0;  // of all that use the tier
+  uint64_t most_bytes = 0;
+  uint64_t reads = 0;        // that were answered by it
+  uint64_t read_bytes = 0;
+  uint64_t kept_bytes = 0;   // that were brought to it
+  uint64_t wrong_bytes = 0;  // that were not what had been brought
+  uint64_t waits = 0;        // for what another process fetches
+  uint64_t faults = 0;       // of its disk
+};
+
+class TierVolume {
+ public:
+  static Result<std::shared_ptr<TierVolume>> Open(std::shared_ptr<Tier> tier, const TierKey& key);
+
+  [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
+
+  // Reads whole units, or those to the end of the volume, of one page: false where not all of them are there. What is
+  // there and wrong is dropped. `into`: aligned as for direct reads, with room for whole units.
+  bool Read(uint64_t offset, std::byte* into, size_t bytes);
+
+  // All of a page is going to be read by this process, which calls Keep or GiveUp in the end. kThere: go on, nothing
+  // is to be kept. kClaimed also where this process has the claim already.
+  Tier::ClaimOutcome ClaimPage(uint64_t page);
+  [[nodiscard]] bool HasClaim(uint64_t page) const;
+  // Writes what was claimed of the page, whose bytes are all here.
+  void Keep(uint64_t page, std::span<const std::byte> bytes);
+  void GiveUp(uint64_t page);
+  // Keeps whole units, one behind the other, if nobody has a claim of their page. `from` as `into` above.
+  void KeepUnits(uint64_t offset, const std::byte* from, size_t bytes);
+
+  // Units in which some of these bytes lie are not what they should be.
+  void Drop(uint64_t offset, uint64_t bytes);
+  // Whether the page is known to be there; one that others brought is not known before it is read.
+  [[nodiscard]] bool IsKnown(uint64_t page) const { return known_[page].load(std::memory_order_relaxed); }
+
+  void CountWait() { waits_.fetch_add(1, std::memory_order_relaxed); }
+  void AddTo(TierFigures& figures) const;
+
+ private:
+  TierVolume(std::shared_ptr<Tier> tier, TierMap map)
+      : tier_(std::move(tier)), map_(std::move(map)), known_(map_.page_count()) {}
+  [[nodiscard]] UnitSet AllOf(uint64_t page) const;
+  Result<void> Write(uint64_t page, UnitSet units, const std::byte* page_begin);
+
+  const std::shared_ptr<Tier> tier_;
+  const TierMap map_;
+  ZeroedArray<std::atomic<bool>> known_;  // by page
+  mutable Mutex mutex_;
+  std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage
+
+  std::atomic<uint64_t> reads_ = 0;
+  std::atomic<uint64_t> read_bytes_ = 0;
+  std::atomic<uint64_t> kept_bytes_ = 0;
+  std::atomic<uint64_t> wrong_bytes_ = 0;
+  std::atomic<uint64_t> waits_ = 0;
+};
+
+}  // namespace quire

@@ -122,7 +122,7 @@ class SampleReader {
   VolumeSource& source_;
   const std::unique_ptr<PageCache> cache_;
   const std::unique_ptr<TierKeeper> keeper_;  // null without a tier; it pins pages of the cache
-  MemoryWatch watch_{*cache_};  // last: it uses the cache
+  MemoryWatch watch_{*cache_};                // last: it uses the cache
 };
 
 }  // namespace quire

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "cache/remote/remote_object.h"
+#include "cache/tier/tier.h"
 #include "format/file.h"
 #include "fs/guard/confinement.h"
 #include "fs/life/daemon.h"
@@ -104,6 +105,9 @@ Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   if (!source.beside && !options.index.empty()) source.index = std::filesystem::absolute(options.index);
   source.remote = options.remote;
   source.tier = options.cache.tier;
+  // Confined threads make nothing beside it.
+  if (!source.tier.directory.empty())
+    if (auto made = Tier::MakeDirectory(source.tier.directory); !made) return Propagate(std::move(made));
   auto pack = IsUrl(plan.source) ? OpenConfined(plan, source) : OpenSource(plan.source, source, plan.command);
   if (pack && options.verify)
     if (auto verified = VerifyBeforeMount(**pack, NoticesOf(plan)); !verified) return Propagate(std::move(verified));

@@ -128,8 +128,10 @@ void Command::SetBody(Body& run, const Body& body) {
 const std::string& Command::name() const { return app_->get_name(); }
 
 std::string Command::full_name() const {
-  const CLI::App* const parent = app_->get_parent();
-  return parent == nullptr ? name() : parent->get_name() + " " + name();
+  std::string full = name();
+  for (const CLI::App* app = app_->get_parent(); app != nullptr; app = app->get_parent())
+    full = app->get_name() + ' ' + full;
+  return full;
 }
 
 std::string Command::description() const { return app_->get_description(); }
@@ -192,8 +194,10 @@ std::expected<bool, ParseFault> Program::Parse(std::vector<std::string> words) {
 }
 
 Command Program::chosen() const {
-  const auto chosen = app_->get_subcommands();
-  return chosen.empty() ? root() : Command(chosen.front());
+  CLI::App* chosen = app_.get();
+  for (auto deeper = chosen->get_subcommands(); !deeper.empty(); deeper = chosen->get_subcommands())
+    chosen = deeper.front();
+  return Command(chosen);
 }
 
 }  // namespace quire

@@ -93,7 +93,7 @@ class Command {
   void SetBody(Body& run, const Body& body);
 
   [[nodiscard]] const std::string& name() const;
-  [[nodiscard]] std::string full_name() const;  // "quire ls"
+  [[nodiscard]] std::string full_name() const;  // "quire tier ls"
   [[nodiscard]] std::string description() const;
   [[nodiscard]] std::string footer() const;
   [[nodiscard]] std::vector<std::string> groups() const;  // the headings of its options
@@ -129,7 +129,7 @@ class Program {
   // Sets all variables and the body from the words behind the program's name. The value is false where -h or -V was
   // among them, which is answered on standard output then: nothing is left to do.
   [[nodiscard]] std::expected<bool, ParseFault> Parse(std::vector<std::string> words);
-  // The subcommand that Parse met, else the root.
+  // The subcommand that Parse met, or one of that, else the root.
   [[nodiscard]] Command chosen() const;
 
  private:

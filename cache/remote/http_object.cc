@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/checksum.h"
 #include "format/escaping.h"
 #include "format/file.h"
 #include "format/pack/geometry.h"
@@ -369,8 +370,8 @@ void HttpObject::TellFault(const std::string& reason, bool is_final) {
 
 std::optional<std::string> HttpObject::Identity() const {
   if (state_.etag.empty() && state_.last_modified.empty()) return std::nullopt;
-  return fmt::format("url {} {} {} {}", state_.has_strong_etag() ? shown_url() : url_, state_.size_bytes, state_.etag,
-                     state_.last_modified);
+  return fmt::format("url {} {} {} {} {:016x}", state_.has_strong_etag() ? shown_url() : url_, state_.size_bytes,
+                     state_.etag, state_.last_modified, Xxh3(head_));
 }
 
 RemoteFigures HttpObject::figures() const {

@@ -15,15 +15,15 @@
 namespace quire {
 namespace {
 
-Result<TierKey> KeyOfFile(int fd) {
+// `root_sum`: of a pack, which is another one for other contents whatever its time says; 0 of an archive.
+Result<TierKey> KeyOfFile(int fd, uint64_t root_sum) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
   std::error_code error;
   const auto path = std::filesystem::read_symlink(ProcPath(fd), error);
   if (error) return SystemError(error.value(), "the file whose pages a tier is to keep");
-  const std::string identity =
-      fmt::format("file {} {} {} {}.{:09}", path.native(), status.st_size, status.st_ino, status.st_mtim.tv_sec,
-                  status.st_mtim.tv_nsec);
+  const std::string identity = fmt::format("file {} {} {} {}.{:09} {:016x}", path.native(), status.st_size,
+                                           status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, root_sum);
   return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native());
 }
 
@@ -53,7 +53,7 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   if (!tier) return Propagate(std::move(tier));
   for (size_t number = 0; number < fds.size(); ++number) {
     if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
-    const auto key = KeyOfFile(fds[number]);
+    const auto key = KeyOfFile(fds[number], number == 0 ? pack.superblock().root_sum : 0);
     if (!key) return std::unexpected(key.error());
     auto volume = TierVolume::Open(*tier, *key);
     if (!volume) return Propagate(std::move(volume));

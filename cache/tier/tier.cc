@@ -49,8 +49,9 @@ const std::array<char, 40>& BootId() {
 }
 
 bool IsFolderName(std::string_view name) {
-  return name.size() == 32 &&
-         std::ranges::all_of(name, [](char digit) { return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f'); });
+  return name.size() == 32 && std::ranges::all_of(name, [](char digit) {
+           return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+         });
 }
 
 // Names of what is in a folder; none where it cannot be read.
@@ -91,8 +92,12 @@ class Tier::Locked {
 
 // --- Opening
 
+Result<void> Tier::MakeDirectory(const std::string& directory) {
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, "tier '{}'", directory);
+  return {};
+}
+
 Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, bool may_make) {
-  if (may_make && mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, "tier '{}'", directory);
   struct stat status = {};
   if (stat(directory.c_str(), &status) != 0) return SystemError(errno, "tier '{}'", directory);
   if (!S_ISDIR(status.st_mode)) return SystemError(ENOTDIR, "tier '{}'", directory);
@@ -109,17 +114,18 @@ Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, 
     for (const std::string& name : NamesIn(directory))
       if (name != "lost+found" && name != "volumes")
         return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory, name);
-  auto file = File::Open(path, O_RDWR | O_NOFOLLOW | (may_make ? O_CREAT : 0), 0600);
+  const OwnModes modes;
+  auto file = File::Open(path, O_RDWR | O_NOFOLLOW | (may_make ? O_CREAT : 0), is_shared ? 0660 : 0600);
   if (!file) return Propagate(std::move(file));
-  if (!is_there && fchmod(file->fd(), is_shared ? 0660 : 0600) != 0) return SystemError(errno, "tier '{}'", path);
   std::shared_ptr<Tier> tier(new Tier(directory, *std::move(file), is_shared));
   // Nothing lies so far behind. Who has no holes says so all the same.
   if (fallocate(tier->locks_.file().fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 4096) != 0)
-    return Unsupported("tier '{}': its file system cannot give back parts of a file ({}): ext4, XFS, btrfs and tmpfs can",
-                       directory, ReasonOf(errno));
+    return Unsupported(
+        "tier '{}': its file system cannot give back parts of a file ({}): ext4, XFS, btrfs and tmpfs can", directory,
+        ReasonOf(errno));
   if (auto entered = tier->locks_.Enter(); !entered) return Propagate(std::move(entered));
   const std::string volumes = tier->VolumesFolder();
-  if (mkdir(volumes.c_str(), 0700) == 0 && chmod(volumes.c_str(), is_shared ? 02770 : 0700) != 0)
+  if (mkdir(volumes.c_str(), is_shared ? 0770 : 0700) != 0 && errno != EEXIST)
     return SystemError(errno, "tier '{}'", volumes);
   const Locked lock(*tier, kLongPatience);
   if (!lock)
@@ -162,6 +168,7 @@ Result<TierMap> Tier::OpenVolume(const TierKey& key) {
   const std::string path = PathOf(key.FolderName());
   auto map = TierMap::Open(path);
   if (map && map->Use()) return map;
+  if (!map) TierMap::Remove(path);
   const uint64_t bytes = TierMap::EmptyBytes(key.volume_bytes);
   if (auto room = MakeRoom(bytes, nullptr, 0); !room) return Propagate(std::move(room));
   const auto made = Change(static_cast<int64_t>(bytes), [&]() -> Result<void> {
@@ -223,7 +230,8 @@ Result<uint64_t> Tier::CountAnew() {
 Result<uint64_t> Tier::CountVolume(const std::string& folder, bool is_other_boot) {
   const auto map = TierMap::Open(PathOf(folder));
   if (!map) {
-    if (map.error().code != ErrorCode::kCorrupt) return std::unexpected(map.error());
+    // Whose map or data cannot be opened is of no use to anybody, but where another user's are closed to this one.
+    if (map.error().system_errno == EACCES) return std::unexpected(map.error());
     TierMap::Remove(PathOf(folder));
     return 0;
   }
@@ -442,7 +450,7 @@ Result<std::vector<Tier::VolumeFigures>> Tier::List() {
   return volumes;
 }
 
-Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::function<void(uint64_t bytes)>& on_progress) {
+Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::function<bool(uint64_t bytes)>& on_progress) {
   const auto map = TierMap::Open(PathOf(folder));
   if (!map) return std::unexpected(map.error());
   Checked checked;
@@ -454,7 +462,7 @@ Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::functio
     if (!wrong.empty()) Drop(*map, page, wrong);
     checked.dropped_bytes += wrong_bytes;
     checked.right_bytes += uint64_t{record->present.count()} * UnitSet::kUnitBytes - wrong_bytes;
-    on_progress(uint64_t{record->present.count()} * UnitSet::kUnitBytes);
+    if (!on_progress(uint64_t{record->present.count()} * UnitSet::kUnitBytes)) break;
   }
   return checked;
 }

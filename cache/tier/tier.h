@@ -6,8 +6,8 @@
 //   DIR/volumes/KEY/    tier_map.h
 //
 // All changes are made with the tier's lock held, for some ten microseconds each. Room is taken before a page is
-// fetched (Claim), and a page that is being fetched is claimed by one process at a time, so the others need not fetch it
-// too. What a process had claimed when it ended is given back by the next one that comes across it.
+// fetched (Claim), and a page that is being fetched is claimed by one process at a time, so the others need not fetch
+// it too. What a process had claimed when it ended is given back by the next one that comes across it.
 #pragma once
 
 #include <atomic>
@@ -29,8 +29,10 @@ namespace quire {
 
 class Tier {
  public:
-  // Makes the directory where there is none. Errors: kInvalid for one that others may write to or that holds other
-  // things, kUnsupported where its file system has no holes, kSystem.
+  // Where there is none yet; the folder in which it lies must be there.
+  static Result<void> MakeDirectory(const std::string& directory);
+  // Of a directory that is there; an empty one becomes a tier. Errors: kInvalid for one that others may write to or
+  // that holds other things, kUnsupported where its file system has no holes, kSystem.
   static Result<std::shared_ptr<Tier>> Open(const TierOptions& options);
   // One that is there, to look at it and to remove from it.
   static Result<std::shared_ptr<Tier>> OpenToTidy(const std::string& directory);
@@ -42,10 +44,10 @@ class Tier {
 
   enum class ClaimOutcome : uint8_t {
     kClaimed,
-    kThere,     // all of it is there by now
-    kOthers,    // another process, or another thread of this one, fetches the page
-    kNoRoom,    // of what is there, nothing can go
-    kNotNow,    // the tier cannot be changed
+    kThere,   // all of it is there by now
+    kOthers,  // another process, or another thread of this one, fetches the page
+    kNoRoom,  // of what is there, nothing can go
+    kNotNow,  // the tier cannot be changed
   };
   // Takes room for those of `units` that are not there, and promises to bring them: Commit or Release comes later.
   // `claimed`: what it was taken for.
@@ -72,12 +74,13 @@ class Tier {
     bool is_used = false;     // by a process, now
   };
   Result<std::vector<VolumeFigures>> List();
-  // Compares what is there of a volume with its sums and drops what differs. Bytes compared, bytes dropped.
+  // Compares what is there of a volume with its sums and drops what differs. `on_progress` hears of each page, and says
+  // whether to go on.
   struct Checked {
     uint64_t right_bytes = 0;
     uint64_t dropped_bytes = 0;
   };
-  Result<Checked> Verify(const std::string& folder, const std::function<void(uint64_t bytes)>& on_progress);
+  Result<Checked> Verify(const std::string& folder, const std::function<bool(uint64_t bytes)>& on_progress);
   // Gives back pages that were not used since `not_since_ms`, and then the least recently used ones until at most
   // `most_bytes` are taken; and whatever dead processes left. Returns the bytes that are taken then.
   Result<uint64_t> Prune(uint64_t most_bytes, uint64_t not_since_ms);

@@ -2,6 +2,7 @@
 #include "cache/tier/tier_map.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ constexpr uint64_t kHeaderBytes = 4096;
 constexpr std::array<char, 8> kMagic = {'Q', 'U', 'I', 'R', 'E', 'T', 'M', '1'};
 constexpr size_t kMostSourceBytes = 3072;
 constexpr size_t kDirectAlignment = 4096;  // the most that a file system asks for
-constexpr uint64_t kUseByte = 0;  // of the map, that who uses the volume locks
+constexpr uint64_t kUseByte = 0;           // of the map, that who uses the volume locks
 // More than any file system has: a map that tells more is none.
 constexpr uint64_t kMostVolumeBytes = uint64_t{1} << 50;
 
@@ -111,17 +112,24 @@ Result<TierMap> TierMap::Open(const std::string& path) {
   return TierMap(*std::move(map), *std::move(data), std::move(key), header.created_at_ms);
 }
 
+OwnModes::OwnModes() {
+  unshare(CLONE_FS);
+  before_ = umask(0);
+}
+
+OwnModes::~OwnModes() { umask(before_); }
+
 // In a folder of another name, which is removed by whoever finds it there later.
 Result<TierMap> TierMap::Create(const std::string& path, const TierKey& key, bool is_shared) {
   const std::string unfinished = path + ".new";
   Remove(unfinished);
-  const unsigned folder_mode = is_shared ? 02770 : 0700;
+  const OwnModes modes;
   const unsigned file_mode = is_shared ? 0660 : 0600;
-  if (mkdir(unfinished.c_str(), 0700) != 0) return SystemError(errno, "tier '{}'", unfinished);
+  if (mkdir(unfinished.c_str(), is_shared ? 0770 : 0700) != 0) return SystemError(errno, "tier '{}'", unfinished);
   const auto make = [&]() -> Result<void> {
-    auto map = OpenIn(unfinished, "map", O_CREAT | O_EXCL, 0600);
+    auto map = OpenIn(unfinished, "map", O_CREAT | O_EXCL, file_mode);
     if (!map) return Propagate(std::move(map));
-    auto data = OpenData(unfinished, O_CREAT | O_EXCL, 0600);
+    auto data = OpenData(unfinished, O_CREAT | O_EXCL, file_mode);
     if (!data) return Propagate(std::move(data));
     Header header{.key = key.words,
                   .volume_bytes = key.volume_bytes,
@@ -135,13 +143,9 @@ Result<TierMap> TierMap::Create(const std::string& path, const TierKey& key, boo
       return SystemError(error, "tier '{}'", unfinished);
     const auto data_bytes = static_cast<off_t>(AlignUp(key.volume_bytes, UnitSet::kUnitBytes));
     if (ftruncate(data->fd(), data_bytes) != 0) return SystemError(errno, "tier '{}'", unfinished);
-    // What umask(2) took away.
-    if (fchmod(map->fd(), file_mode) != 0 || fchmod(data->fd(), file_mode) != 0)
-      return SystemError(errno, "tier '{}'", unfinished);
     return map->WriteAll(0, std::as_bytes(std::span(&header, 1)));
   };
   auto made = make();
-  if (made && chmod(unfinished.c_str(), folder_mode) != 0) made = SystemError(errno, "tier '{}'", unfinished);
   if (made && rename(unfinished.c_str(), path.c_str()) != 0) made = SystemError(errno, "tier '{}'", path);
   if (!made) {
     Remove(unfinished);

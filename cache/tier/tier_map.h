@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a tier holds of one volume: a folder with two files.
 //
-//   map    a header of 4096 bytes, a record of 64 bytes for each page of 2 MiB, and for each page the XXH3-64 of each of
+//   map    a header of 4096 bytes, a record of 64 bytes for each page of 2 MiB, and for each page the XXH3-64 of each
+//   of
 //          its 128 units of 16 KiB
 //   data   the units at the offsets that they have in the volume, and holes between
 //
@@ -94,8 +95,8 @@ class TierMap {
   [[nodiscard]] Result<void> ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const;
   Result<void> WriteSums(uint64_t page, unsigned first_unit, std::span<const uint64_t> sums) const;
 
-  // Reads `run`, units of a page one behind the other, into memory that is aligned for direct reads and has room for all
-  // of them. Returns those that are not what their sums say.
+  // Reads `run`, units of a page one behind the other, into memory that is aligned for direct reads and has room for
+  // all of them. Returns those that are not what their sums say.
   [[nodiscard]] Result<UnitSet> Read(uint64_t page, UnitSet run, std::byte* into) const;
   // Writes them likewise, as whole units, and puts their sums into `sums`.
   Result<void> Write(uint64_t page, UnitSet run, const std::byte* from, TierSums& sums) const;
@@ -115,6 +116,20 @@ class TierMap {
   File data_;
   TierKey key_;
   uint64_t created_at_ms_;
+};
+
+// While it lives, what this thread makes has the modes that it asks for, whatever umask(2) says; other threads have a
+// mask of their own from then on. To set modes afterwards would take the set-group-ID bit away, by which all that is
+// made in a group's folder is the group's.
+class OwnModes {
+ public:
+  OwnModes();
+  OwnModes(const OwnModes&) = delete;
+  OwnModes& operator=(const OwnModes&) = delete;
+  ~OwnModes();
+
+ private:
+  unsigned before_ = 0;
 };
 
 // Milliseconds of the clock of the day: what is used by several boots is told by no other.

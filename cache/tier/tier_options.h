@@ -9,8 +9,8 @@
 namespace quire {
 
 struct TierOptions {
-  std::string directory = {};                // empty: no tier
-  std::optional<uint64_t> most_bytes = {};   // empty: half of what its file system has free beside what the tier holds
+  std::string directory = {};               // empty: no tier
+  std::optional<uint64_t> most_bytes = {};  // empty: half of what its file system has free beside what the tier holds
 
   bool operator==(const TierOptions&) const = default;
 };

@@ -83,7 +83,8 @@ bool TierSource::Waits(VolumeRead& read, TierVolume& volume) {
     read.waits_since_ns = now_ns;
     volume.CountWait();
   }
-  if (is_cancelled_ || now_ns - read.waits_since_ns > static_cast<uint64_t>(std::chrono::nanoseconds(kLongestWait).count()))
+  if (is_cancelled_ ||
+      now_ns - read.waits_since_ns > static_cast<uint64_t>(std::chrono::nanoseconds(kLongestWait).count()))
     return false;
   {
     const MutexLock lock(mutex_);

@@ -23,7 +23,7 @@ namespace quire {
 struct TierFigures {
   uint64_t taken_bytes = 0;  // of all that use the tier
   uint64_t most_bytes = 0;
-  uint64_t reads = 0;        // that were answered by it
+  uint64_t reads = 0;  // that were answered by it
   uint64_t read_bytes = 0;
   uint64_t kept_bytes = 0;   // that were brought to it
   uint64_t wrong_bytes = 0;  // that were not what had been brought

@@ -347,8 +347,8 @@ Result<void> Session::Serve(SessionEvents events) {
   });
   if (!listening) return listening;
   spdlog::info("system calls: {}", FilterServingCalls({.makes_rings = transport_.uring,
-                                                           .connects = pack_->bytes() != nullptr,
-                                                           .keeps_tier = !options_.cache.tier.directory.empty()}));
+                                                       .connects = pack_->bytes() != nullptr,
+                                                       .keeps_tier = !options_.cache.tier.directory.empty()}));
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

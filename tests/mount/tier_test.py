@@ -1,0 +1,367 @@
+#!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: a tier keeps what was read of packs far away, for all mounts that name it; it is never larger than it may be, and whatever
+happens to it or to its users, nobody reads a wrong byte."""
+import concurrent.futures
+import fcntl
+import json
+import os
+import random
+import shutil
+import struct
+import time
+
+import harness
+import pytest
+from web import Misbehaving, Nginx
+
+SAMPLES = 120
+SAMPLE_BYTES = 100_000
+PAGE = 2 << 20
+UNIT = 16 << 10
+RECORD = 64  # of a page in the map, which begins with two sets of 128 bits: what is there, and what is being written
+HEADER = 4096
+
+
+@pytest.fixture(name='served')
+def make_served(scratch, pack):
+    """A folder with the pack `tree.quire` of the folder `tree`."""
+    tree = scratch / 'tree'
+    tree.mkdir()
+    contents = random.Random(1)
+    for number in range(SAMPLES):
+        (tree / f'{number:03}').write_bytes(contents.randbytes(SAMPLE_BYTES))
+    folder = scratch / 'served'
+    folder.mkdir()
+    pack(tree, folder / 'tree.quire')
+    return folder
+
+
+@pytest.fixture(name='origin')
+def make_origin(at_end, served):
+    return Misbehaving(at_end, served / 'tree.quire')
+
+
+def assert_all_right(mounted, tree, seed=0):
+    names = sorted(os.listdir(tree))
+    random.Random(seed).shuffle(names)
+    for name in names:
+        assert (mounted / name).read_bytes() == (tree / name).read_bytes(), name
+
+
+def await_kept(mounted, count=1):
+    """What was read is written behind those who read it."""
+    harness.until(20, lambda: mounted.stats()['tier']['kept_bytes'] >= count, lambda: f'kept: {mounted.stats()["tier"]}')
+
+
+def await_all_kept(mounted, pack):
+    await_kept(mounted, pack.stat().st_size - (1 << 20))
+
+
+def taken_of(tier):
+    """What its files take of the disk; folders are the file system's own."""
+    return sum(path.lstat().st_blocks * 512 for path in tier.rglob('*') if path.is_file())
+
+
+def told_by(quire, tier):
+    return json.loads(quire('tier', 'ls', tier, '--json').out)
+
+
+def test_a_second_mount_reads_what_the_first_one_read(scratch, origin, mount, quire):
+    tier = scratch / 'tier'
+    first = mount(origin.url, f'tier={tier}')
+    assert_all_right(first, scratch / 'tree')
+    await_all_kept(first, origin.path)
+    first.unmount()
+    listed = told_by(quire, tier)
+    assert [volume['source'] for volume in listed['volumes']] == [origin.url]
+    assert not listed['volumes'][0]['is_used']
+    assert taken_of(tier) <= listed['taken_bytes']
+    del origin.seen[:]
+    second = mount(origin.url, f'tier={tier}')
+    assert_all_right(second, scratch / 'tree', seed=1)
+    # The state of the object is asked for, which brings its first bytes; all else is there, the index as well.
+    assert len(origin.seen) == 1, origin.seen
+    assert second.stats()['tier']['read_bytes'] >= SAMPLES * SAMPLE_BYTES
+    assert told_by(quire, tier)['volumes'][0]['is_used']
+    quire('tier', 'rm', tier, origin.url, status=1).says('is mounted')
+
+
+def test_files_on_slow_disks_are_kept_too(scratch, served, mount):
+    tier = scratch / 'tier'
+    for _ in range(2):
+        mounted = mount(served / 'tree.quire', f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree')
+        await_kept(mounted, 0)
+        stats = mounted.stats()['tier']
+        mounted.unmount()
+    assert stats['read_bytes'] >= SAMPLES * SAMPLE_BYTES
+    assert stats['kept_bytes'] == 0
+    # Another state of the file is another volume.
+    os.utime(served / 'tree.quire', (1, 1))
+    mounted = mount(served / 'tree.quire', f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    assert mounted.stats()['tier']['read_bytes'] < SAMPLES * SAMPLE_BYTES
+
+
+def test_an_archive_without_sums_is_kept_with_the_tiers_own(scratch, served, mount):
+    tier, archive = scratch / 'tier', served / 'tree.tar'
+    harness.run('tar', '-C', scratch / 'tree', '-cf', archive, '.')
+    mounted = mount(archive, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    await_all_kept(mounted, archive)
+    mounted.unmount()
+    damage(tier, random.Random(3))
+    mounted = mount(archive, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    assert mounted.stats()['tier']['wrong_bytes'] > 0
+
+
+def damage(tier, contents):
+    """Some bytes in each page of each volume, and whole units as a crash leaves them."""
+    for data in tier.glob('volumes/*/data'):
+        with open(data, 'r+b') as file:
+            for page in range(data.stat().st_size // PAGE + 1):
+                at = page * PAGE + contents.randrange(PAGE)
+                if at < data.stat().st_size:
+                    os.pwrite(file.fileno(), contents.randbytes(7), at)
+                unit = page * PAGE + contents.randrange(PAGE // UNIT) * UNIT
+                if unit + UNIT <= data.stat().st_size:
+                    os.pwrite(file.fileno(), bytes(UNIT), unit)
+
+
+def test_what_is_damaged_is_fetched_again(scratch, origin, mount, quire):
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    await_all_kept(mounted, origin.path)
+    mounted.unmount()
+    damage(tier, random.Random(1))
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    assert mounted.stats()['tier']['wrong_bytes'] > 0
+    await_kept(mounted)
+    mounted.unmount()
+    damage(tier, random.Random(2))
+    quire('tier', 'verify', tier, status=1).says('were not what had been kept')
+    quire('tier', 'verify', tier).says('0 B were dropped')
+
+
+def test_wrong_bytes_of_the_origin_do_not_stay(scratch, origin, mount):
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}', 'push=off')
+    origin.faults = [('wrong bytes', 3)]
+    assert_all_right(mounted, scratch / 'tree')
+    await_kept(mounted)
+    mounted.unmount()
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+
+
+def test_a_map_that_is_damaged_is_no_map(scratch, origin, mount, quire):
+    tier = scratch / 'tier'
+    contents = random.Random(5)
+    for spoil in ('truncate', 'header', 'records', 'link', 'no data', 'ledger'):
+        mounted = mount(origin.url, f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree')
+        mounted.unmount()
+        folder = next(tier.glob('volumes/*'))
+        if spoil == 'truncate':
+            os.truncate(folder / 'map', 5000)
+        elif spoil == 'header':
+            harness.flip(folder / 'map', 30)
+        elif spoil == 'records':
+            with open(folder / 'map', 'r+b') as file:
+                for page in range(6):
+                    os.pwrite(file.fileno(), contents.randbytes(RECORD), HEADER + page * RECORD)
+        elif spoil == 'link':
+            (folder / 'data').unlink()
+            (folder / 'data').symlink_to('/etc/passwd')
+        elif spoil == 'no data':
+            os.truncate(folder / 'data', 0)
+        else:
+            (tier / 'quire-tier').write_bytes(contents.randbytes(4096))
+        before = open('/etc/passwd', 'rb').read()
+        mounted = mount(origin.url, f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree')
+        mounted.unmount()
+        assert open('/etc/passwd', 'rb').read() == before
+        quire('tier', 'prune', tier, '--size', '0')
+        assert told_by(quire, tier)['volumes'] == [], spoil
+
+
+def test_it_is_never_larger_than_it_may_be(scratch, served, mount, pack, quire):
+    tier, limit = scratch / 'tier', 8 << 20
+    other = scratch / 'other'
+    shutil.copytree(scratch / 'tree', other)
+    pack(other, served / 'other.quire')
+    largest = 0
+    for number, name in enumerate(('tree', 'other', 'tree')):
+        mounted = mount(served / f'{name}.quire', f'tier={tier}', f'tier_size={limit}', 'direct_io')
+        for epoch in range(2):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                reading = pool.submit(assert_all_right, mounted, scratch / name, number * 2 + epoch)
+                while not reading.done():
+                    largest = max(largest, taken_of(tier))
+                    time.sleep(0.005)
+                reading.result()
+        assert mounted.stats()['tier']['most_bytes'] == limit
+        mounted.unmount()
+    assert limit / 2 < largest <= limit
+    assert told_by(quire, tier)['taken_bytes'] <= limit
+    quire('tier', 'prune', tier, '--size', '3M')
+    assert taken_of(tier) <= 3 << 20
+    quire('tier', 'rm', tier, '--all')
+    assert told_by(quire, tier)['volumes'] == []
+
+
+def test_four_mounts_fetch_each_page_once(scratch, origin, mount):
+    tier, size = scratch / 'tier', origin.path.stat().st_size
+    mounts = [mount(origin.url, f'tier={tier}', folder=scratch / f'mnt{number}') for number in range(4)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(assert_all_right, mounted, scratch / 'tree', number) for number, mounted in enumerate(mounts)]:
+            done.result()
+    opening = 4 * 8192
+    fetched = sum(last + 1 - first for (first, last), _ in origin.seen) - opening
+    told = [mounted.stats()['tier'] for mounted in mounts]
+    assert fetched <= size * 1.02, (fetched / size, told)
+
+
+def test_readers_do_not_wait_for_who_holds_the_lock(scratch, origin, mount):
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}', 'push=off')
+    with open(tier / 'quire-tier', 'r+b') as file:
+        lock = struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+        fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK
+        assert_all_right(mounted, scratch / 'tree')
+        assert mounted.stats()['tier']['faults'] > 0
+
+
+def test_a_full_disk_is_a_line_in_the_log(scratch, origin, mount):
+    if not harness.is_root():
+        pytest.skip('mounting a small disk needs root')
+    disk = scratch / 'disk'
+    disk.mkdir()
+    harness.run('mount', '-t', 'tmpfs', '-o', 'size=5M', 'tmpfs', disk)
+    try:
+        log = scratch / 'log'
+        mounted = mount(origin.url, f'tier={disk}/tier,tier_size=1G', f'log_file={log}')
+        assert_all_right(mounted, scratch / 'tree')
+        harness.until(10, lambda: 'No space left' in log.read_text(), 'the log tells of the disk')
+        assert mounted.stats()['tier']['faults'] > 0
+        mounted.unmount()
+        mounted = mount(origin.url, f'tier={disk}/tier,tier_size=1G', f'log_file={log}')
+        assert_all_right(mounted, scratch / 'tree')
+        mounted.unmount()
+    finally:
+        harness.run('umount', disk)
+
+
+def test_what_killed_daemons_leave_is_given_back(scratch, origin, mount, quire):
+    tier, limit = scratch / 'tier', 6 << 20
+    chance = random.Random(7)
+    for round_number in range(25):
+        folders = [scratch / f'mnt{number}' for number in range(2)]
+        mounts = [mount(origin.url, f'tier={tier}', f'tier_size={limit}', 'direct_io', folder=folder) for folder in folders]
+        victim = mounts[0].daemon()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            def read(mounted):
+                for name in chance.sample(sorted(os.listdir(scratch / 'tree')), SAMPLES):
+                    try:
+                        data = (mounted / name).read_bytes()
+                    except OSError:
+                        return  # killed
+                    assert data == (scratch / 'tree' / name).read_bytes(), name
+            readings = [pool.submit(read, mounted) for mounted in mounts]
+            time.sleep(chance.random() * 0.2)
+            os.kill(victim, 9)
+            for reading in readings:
+                reading.result()
+        assert taken_of(tier) <= limit, round_number
+        for mounted in mounts:
+            harness.take_down(mounted.folder)
+        harness.until(10, lambda: not harness.find_processes(f'quire mount .*{scratch}/mnt'), 'the daemons end')
+    quire('tier', 'verify', tier)
+    quire('tier', 'prune', tier)
+    assert taken_of(tier) <= told_by(quire, tier)['taken_bytes']
+    for record in records_of(tier):
+        assert record[16:32] == bytes(16), 'units that a dead process has claimed'
+    quire('tier', 'prune', tier, '--size', '0')
+    assert taken_of(tier) <= HEADER
+
+
+def records_of(tier):
+    for volume in tier.glob('volumes/*/map'):
+        data = volume.read_bytes()
+        pages = struct.unpack_from('<Q', data, 32)[0] // PAGE + 1
+        for page in range(pages):
+            yield data[HEADER + page * RECORD:HEADER + (page + 1) * RECORD]
+
+
+def test_data_that_outlived_its_map_is_given_back_after_a_crash(scratch, origin, mount, quire):
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    await_all_kept(mounted, origin.path)
+    mounted.unmount()
+    # As after a loss of power that the map's last records did not survive.
+    with open(next(tier.glob('volumes/*/map')), 'r+b') as file:
+        for page in range(5):
+            os.pwrite(file.fileno(), bytes(RECORD), HEADER + page * RECORD)
+    with open(tier / 'quire-tier', 'r+b') as file:
+        os.pwrite(file.fileno(), b'another boot', 24)
+    quire('tier', 'prune', tier)
+    assert taken_of(tier) <= told_by(quire, tier)['taken_bytes'] < 5 << 20
+
+
+def test_an_object_that_changes_is_another_volume(scratch, at_end, served, mount, pack, quire):
+    tier = scratch / 'tier'
+    url = Nginx(at_end, scratch, served).url + '/tree.quire'
+    mounted = mount(url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    mounted.unmount()
+    for name in os.listdir(scratch / 'tree'):
+        (scratch / 'tree' / name).write_bytes(os.urandom(SAMPLE_BYTES))
+    pack(scratch / 'tree', served / 'new.quire')
+    # nginx makes its tags of size and time: these are the same.
+    os.utime(served / 'new.quire', ns=2 * ((served / 'tree.quire').stat().st_mtime_ns,))
+    assert (served / 'new.quire').stat().st_size == (served / 'tree.quire').stat().st_size
+    os.replace(served / 'new.quire', served / 'tree.quire')
+    mounted = mount(url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    assert len(told_by(quire, tier)['volumes']) == 2
+
+
+@pytest.mark.parametrize('make, told', [
+    (lambda folder: folder.mkdir() or folder.chmod(0o777), 'everybody may write'),
+    (lambda folder: folder.mkdir() or (folder / 'photo').touch(), 'holds other things'),
+    (lambda folder: folder.write_text(''), 'Not a directory'),
+    (lambda folder: folder.symlink_to('/nowhere/at/all'), 'No such file'),
+])
+def test_what_is_no_tier_is_refused(scratch, served, quire, make, told):
+    make(scratch / 'tier')
+    (scratch / 'mnt').mkdir()
+    quire('mount', served / 'tree.quire', scratch / 'mnt', '-o', f'tier={scratch}/tier', status=None).says(told)
+    assert not harness.is_mounted(scratch / 'mnt')
+    quire('tier', 'ls', scratch / 'mnt', status=2).says('is no tier')
+
+
+def test_a_tier_is_its_users_or_its_groups(scratch, served, mount, quire, ordinary_user):
+    tier = scratch / 'tier'
+    mount(served / 'tree.quire', f'tier={tier}').unmount()
+    look = (harness.QUIRE, 'tier', 'ls', tier)
+    if harness.is_root():
+        scratch.chmod(0o755)
+        ordinary_user.run(ordinary_user.quire, *look[1:], status=2).says('another user')
+        shutil.rmtree(tier)
+        tier.mkdir()
+        harness.run('chgrp', ordinary_user.name, tier)
+        tier.chmod(0o2770)
+        mounted = mount(served / 'tree.quire', f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree')
+        await_kept(mounted)
+        ordinary_user.run(ordinary_user.quire, *look[1:]).says('tree.quire')
+        ordinary_user.run(ordinary_user.quire, 'tier', 'verify', tier).says('0 B were dropped')
+        mounted.unmount()
+        ordinary_user.run(ordinary_user.quire, 'tier', 'rm', tier, '--all')
+    assert taken_of(tier) <= HEADER or not harness.is_root()

@@ -82,6 +82,13 @@ void PageCache::Drain() {
 }
 
 void PageCache::SetFuture(std::span<const uint64_t> pages) {
+  if (keeper_ != nullptr) {
+    std::vector<VolumeSet::Page> places;
+    places.reserve(pages.size());
+    for (const uint64_t page : pages) places.push_back(volumes_.At(page));
+    keeper_->SetFuture(std::move(places));
+    if (fits()) return;
+  }
   // A new policy, since a long future takes its time, and reads go on meanwhile.
   auto policy = MakeEvictionPolicy(options_.policy);
   policy->SetFuture(pages);

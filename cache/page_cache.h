@@ -108,6 +108,8 @@ class PageCache {
     return residency_.IsStream() ||
            (admission_.fits() && residency_.SlotLimit(arena_.populated()) >= arena_.slot_count());
   }
+  // Whether it is of use to know which pages will be read.
+  [[nodiscard]] bool wants_future() const { return keeper_ != nullptr || !fits(); }
   // Gives memory back: of half of the slots that stayed free since the last call, and of those above the limit that
   // residency sets by now; of all that nobody pins where the cache is idle. About once a second, by one thread.
   void Trim(bool is_idle);
@@ -121,7 +123,7 @@ class PageCache {
   // meanwhile, and no thread is in Get, TryPin or a pin's destructor.
   void Drain();
 
-  // The pages that will be read, for policies that know the future; eviction_policy.h.
+  // The pages that will be read, for policies that know the future (eviction_policy.h) and for the keeper.
   void SetFuture(std::span<const uint64_t> pages);
 
   [[nodiscard]] CacheStats GetStats() const;

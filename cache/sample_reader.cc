@@ -54,20 +54,28 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   if (!arena) return Propagate(std::move(arena));
   auto source = OpenPackVolumes(pack, {.io = options.io, .nice = kFillNice});
   if (!source) return Propagate(std::move(source));
+  std::unique_ptr<TierFetcher> fetcher;
   std::unique_ptr<TierKeeper> keeper;
   if (!options.tier.directory.empty()) {
     auto volumes = OpenTierVolumes(pack, options.tier);
     if (!volumes) return Propagate(std::move(volumes));
     const size_t most_waiting = (*arena)->slot_count() / kShareThatIsKept;
-    keeper = std::make_unique<TierKeeper>(*volumes, most_waiting);
+    auto tiered = TierSource::Create(*std::move(source), *volumes, kFillNice);
+    if (!tiered) return Propagate(std::move(tiered));
+    if (options.tier.prefetch != TierPrefetch::kOff) {
+      fetcher = std::make_unique<TierFetcher>(
+          **tiered, TierFetcher::Options{.bytes_per_s = options.tier.prefetch_bytes_per_s,
+                                         .fetches_all = options.tier.prefetch == TierPrefetch::kAll});
+      if (auto started = fetcher->Start(); !started) return Propagate(std::move(started));
+    }
+    keeper = std::make_unique<TierKeeper>(*std::move(volumes), most_waiting, fetcher.get());
     if (auto started = keeper->Start(); !started) return Propagate(std::move(started));
-    source = TierSource::Create(*std::move(source), *std::move(volumes), kFillNice);
-    if (!source) return Propagate(std::move(source));
+    source = *std::move(tiered);
   }
   auto gauge = MemoryGauge::Create();
   if (!gauge) return Propagate(std::move(gauge));
-  std::unique_ptr<SampleReader> reader(
-      new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source), std::move(keeper), options));
+  std::unique_ptr<SampleReader> reader(new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source),
+                                                        std::move(fetcher), std::move(keeper), options));
   if (auto started = reader->watch_.Start(); !started) return Propagate(std::move(started));
   return reader;
 }
@@ -80,8 +88,8 @@ SampleReader::SampleReader(const Pack& pack, Arena& arena, VolumeSource& source,
       cache_(std::make_unique<PageCache>(pack, arena, source, options, std::move(environment))) {}
 
 SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
-                           std::unique_ptr<VolumeSource> source, std::unique_ptr<TierKeeper> keeper,
-                           const CacheOptions& options)
+                           std::unique_ptr<VolumeSource> source, std::unique_ptr<TierFetcher> fetcher,
+                           std::unique_ptr<TierKeeper> keeper, const CacheOptions& options)
     : pack_(pack),
       own_gauge_(std::move(gauge)),
       own_arena_(std::move(arena)),
@@ -93,6 +101,7 @@ SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge,
           Residency::Environment{
               .available_bytes = [gauge = own_gauge_.get()] { return gauge->ReadAvailable(); },
               .is_under_pressure = [gauge = own_gauge_.get()] { return gauge->IsUnderPressure(); }})),
+      fetcher_(std::move(fetcher)),
       keeper_(std::move(keeper)) {
   cache_->SetKeeper(keeper_.get());
 }

@@ -105,7 +105,8 @@ class SampleReader {
 
  private:
   SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,
-               std::unique_ptr<VolumeSource> source, std::unique_ptr<TierKeeper> keeper, const CacheOptions& options);
+               std::unique_ptr<VolumeSource> source, std::unique_ptr<TierFetcher> fetcher,
+               std::unique_ptr<TierKeeper> keeper, const CacheOptions& options);
   // Adds the slice at `offset`; its bytes, or nothing where it is not in memory.
   std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
   // Goes on with the bytes at read.at until it must wait or is done.
@@ -121,8 +122,9 @@ class SampleReader {
   Arena& arena_;
   VolumeSource& source_;
   const std::unique_ptr<PageCache> cache_;
-  const std::unique_ptr<TierKeeper> keeper_;  // null without a tier; it pins pages of the cache
-  MemoryWatch watch_{*cache_};                // last: it uses the cache
+  const std::unique_ptr<TierFetcher> fetcher_;  // null where nothing is fetched before it is asked for
+  const std::unique_ptr<TierKeeper> keeper_;    // null without a tier; it pins pages of the cache
+  MemoryWatch watch_{*cache_};                  // last: it uses the cache
 };
 
 }  // namespace quire

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "cache/page/extent_read.h"
 #include "cache/volume/volume_set.h"
@@ -19,6 +20,8 @@ class PageKeeper {
 
   // Whether a page would be kept that is not yet, so that all of it is worth reading. Any thread; no I/O, no lock.
   [[nodiscard]] virtual bool Wants(const VolumeSet::Page& page) const = 0;
+  // The pages that will be read, in this order; replaces what was told before.
+  virtual void SetFuture(std::vector<VolumeSet::Page> pages) = 0;
   // A fill of the page has ended: all of it is in the slot that is pinned; without a pin it could not be had. Any
   // thread, no lock of the cache held; does not wait for I/O.
   virtual void FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) = 0;

@@ -68,6 +68,7 @@ TierFigures TierKeeper::figures() const {
   TierFigures figures;
   for (const auto& volume : volumes_)
     if (volume != nullptr) volume->AddTo(figures);
+  if (fetcher_ != nullptr) figures.fetched_bytes = fetcher_->fetched_bytes();
   return figures;
 }
 

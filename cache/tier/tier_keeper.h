@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cache/page/page_keeper.h"
+#include "cache/tier/tier_fetcher.h"
 #include "cache/tier/tier_source.h"
 #include "format/mutex.h"
 #include "format/result.h"
@@ -19,12 +20,17 @@ namespace quire {
 class TierKeeper final : public PageKeeper {
  public:
   // At most `most_waiting` pages are pinned; what comes beyond is not kept, and fetched again when it is needed.
-  TierKeeper(TierVolumes volumes, size_t most_waiting) : volumes_(std::move(volumes)), most_waiting_(most_waiting) {}
+  // `fetcher`, which may be null and must outlive the keeper, is told of the future.
+  TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fetcher)
+      : volumes_(std::move(volumes)), most_waiting_(most_waiting), fetcher_(fetcher) {}
   ~TierKeeper() override;
 
   Result<void> Start();
 
   [[nodiscard]] bool Wants(const VolumeSet::Page& page) const override;
+  void SetFuture(std::vector<VolumeSet::Page> pages) override {
+    if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
+  }
   void FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) override;
 
   [[nodiscard]] TierFigures figures() const;
@@ -39,6 +45,7 @@ class TierKeeper final : public PageKeeper {
 
   const TierVolumes volumes_;
   const size_t most_waiting_;
+  TierFetcher* const fetcher_;
   Mutex mutex_;
   ConditionVariable changed_;
   std::deque<Job> jobs_ QUIRE_GUARDED_BY(mutex_);

@@ -24,8 +24,8 @@ uint64_t NowNs() {
 
 }  // namespace
 
-Result<std::unique_ptr<VolumeSource>> TierSource::Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
-                                                         int nice) {
+Result<std::unique_ptr<TierSource>> TierSource::Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
+                                                       int nice) {
   std::unique_ptr<TierSource> source(new TierSource(std::move(origin), std::move(volumes)));
   if (auto started = source->threads_.Start(kThreads, nice); !started) return Propagate(std::move(started));
   auto looking = source->looking_again_.Start(
@@ -73,8 +73,31 @@ void TierSource::Serve(VolumeRead& read) {
       if (claim == Tier::ClaimOutcome::kOthers && Waits(read, volume)) return;
     }
   }
+  ReadFromOrigin(read);
+}
+
+void TierSource::ReadFromOrigin(VolumeRead& read) {
   read.next = nullptr;
+  read.above = this;
+  read.done_above = std::exchange(read.done, OriginDone);
+  ++origin_reads_;
   origin_->Submit(&read);
+}
+
+void TierSource::OriginDone(VolumeRead& read, int64_t result) {
+  --static_cast<TierSource*>(read.above)->origin_reads_;
+  read.done = read.done_above;
+  read.done(read, result);
+}
+
+TierVolume::Fetched TierSource::FetchPage(uint16_t volume, uint64_t page, std::byte* buffer) {
+  return volumes_[volume]->Fetch(page, buffer, [&](uint64_t offset, std::byte* into, uint32_t bytes) -> Result<void> {
+    const auto read = ReadAndWait(*origin_, into, volume, offset, bytes);
+    if (!read) return std::unexpected(read.error());
+    if (offset + *read < std::min(offset + bytes, volumes_[volume]->size_bytes()))
+      return SystemError(EIO, "it ends at byte {}", offset + *read);
+    return {};
+  });
 }
 
 bool TierSource::Waits(VolumeRead& read, TierVolume& volume) {

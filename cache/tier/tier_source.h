@@ -5,6 +5,7 @@
 // others wait for it a little. It is kept when it is whole, by tier_keeper.h.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -27,8 +28,8 @@ using TierVolumes = std::vector<std::shared_ptr<TierVolume>>;
 class TierSource final : public VolumeSource {
  public:
   // `nice`: of the threads, below 0 where this process may.
-  static Result<std::unique_ptr<VolumeSource>> Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
-                                                      int nice);
+  static Result<std::unique_ptr<TierSource>> Create(std::unique_ptr<VolumeSource> origin, TierVolumes volumes,
+                                                    int nice);
 
   void Submit(VolumeRead* first) override;
   void Cancel() override;
@@ -39,6 +40,11 @@ class TierSource final : public VolumeSource {
   [[nodiscard]] std::string Describe() const override;
 
   [[nodiscard]] const TierVolumes& volumes() const { return volumes_; }
+  // Reads for those who wait above that are under way at the origin.
+  [[nodiscard]] uint64_t origin_reads() const { return origin_reads_.load(std::memory_order_relaxed); }
+  // Brings what is missing of a page to the tier if there is room that nothing has to leave. Blocks. `buffer`: a page,
+  // aligned for direct reads. Any thread but the source's.
+  TierVolume::Fetched FetchPage(uint16_t volume, uint64_t page, std::byte* buffer);
 
  private:
   TierSource(std::unique_ptr<VolumeSource> origin, TierVolumes volumes);
@@ -46,11 +52,14 @@ class TierSource final : public VolumeSource {
   void Serve(VolumeRead& read);
   // Whether the read is to wait for the process that fetches its page.
   bool Waits(VolumeRead& read, TierVolume& volume);
+  void ReadFromOrigin(VolumeRead& read);
+  static void OriginDone(VolumeRead& read, int64_t result);
   void LookAgain(const std::stop_token& stop);
 
   const std::unique_ptr<VolumeSource> origin_;
   const TierVolumes volumes_;
   std::atomic<bool> is_cancelled_ = false;
+  std::atomic<uint64_t> origin_reads_ = 0;
   Mutex mutex_;
   ReadQueue waiting_ QUIRE_GUARDED_BY(mutex_);
   // Last: they use all above.

@@ -122,6 +122,43 @@ void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes)
   tier_->Release(map_, page);
 }
 
+TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read) {
+  const UnitSet all = AllOf(page);
+  const auto record = map_.ReadPage(page);
+  if (!record) return {.is_failed = true};
+  if (record->present == all) {
+    known_[page].store(true, std::memory_order_relaxed);
+    return {};
+  }
+  const auto taken = tier_->taken_bytes();
+  if (!taken || *taken + kPageBytes > tier_->most_bytes()) return {.has_no_room = true};
+  UnitSet claimed;
+  const auto outcome = tier_->Claim(map_, page, all, claimed);
+  if (outcome == Tier::ClaimOutcome::kNoRoom) return {.has_no_room = true};
+  if (outcome == Tier::ClaimOutcome::kNotNow) return {.is_failed = true};
+  if (outcome != Tier::ClaimOutcome::kClaimed) return {};
+  const auto bring = [&]() -> Result<void> {
+    for (UnitSet left = claimed; !left.empty();) {
+      const UnitSet run(left.first(), left.first_run());
+      const uint64_t begin = uint64_t{run.first()} * UnitSet::kUnitBytes;
+      auto brought = read(page * kPageBytes + begin, buffer + begin, run.count() * UnitSet::kUnitBytes);
+      if (!brought) return brought;
+      left -= run;
+    }
+    auto written = Write(page, claimed, buffer);
+    if (!written) tier_->Tell(written.error());
+    return written;
+  };
+  if (!bring()) {
+    tier_->Release(map_, page);
+    return {.is_failed = true};
+  }
+  const uint64_t bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes;
+  kept_bytes_ += bytes;
+  known_[page].store(true, std::memory_order_relaxed);
+  return {.bytes = bytes};
+}
+
 void TierVolume::Drop(uint64_t offset, uint64_t bytes) {
   const uint64_t page = offset / kPageBytes;
   known_[page].store(false, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,10 +26,11 @@ struct TierFigures {
   uint64_t most_bytes = 0;
   uint64_t reads = 0;  // that were answered by it
   uint64_t read_bytes = 0;
-  uint64_t kept_bytes = 0;   // that were brought to it
-  uint64_t wrong_bytes = 0;  // that were not what had been brought
-  uint64_t waits = 0;        // for what another process fetches
-  uint64_t faults = 0;       // of its disk
+  uint64_t kept_bytes = 0;     // that were brought to it
+  uint64_t fetched_bytes = 0;  // of these: before anybody asked
+  uint64_t wrong_bytes = 0;    // that were not what had been brought
+  uint64_t waits = 0;          // for what another process fetches
+  uint64_t faults = 0;         // of its disk
 };
 
 class TierVolume {
@@ -50,6 +52,16 @@ class TierVolume {
   void GiveUp(uint64_t page);
   // Keeps whole units, one behind the other, if nobody has a claim of their page. `from` as `into` above.
   void KeepUnits(uint64_t offset, const std::byte* from, size_t bytes);
+
+  // Brings what is missing of a page, if there is room that nothing has to leave, and nobody else does. `buffer`: a
+  // page. `read` brings whole units.
+  struct Fetched {
+    uint64_t bytes = 0;
+    bool is_failed = false;  // it could not be read, or not be kept
+    bool has_no_room = false;
+  };
+  using ReadUnits = std::function<Result<void>(uint64_t offset, std::byte* into, uint32_t bytes)>;
+  Fetched Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read);
 
   // Units in which some of these bytes lie are not what they should be.
   void Drop(uint64_t offset, uint64_t bytes);

@@ -38,15 +38,18 @@ struct PageRead {
 
 Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
                               uint32_t bytes) {
+  return ReadAndWait(source, arena.slot(slot).first(bytes).data(), volume, offset, bytes);
+}
+
+Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t volume, uint64_t offset, uint32_t bytes) {
   const uint32_t part_bytes = source.request_bytes();
   PageRead page;
   page.parts = std::vector<PageRead::Part>(CeilDiv(bytes, part_bytes));
-  const auto memory = arena.slot(slot).first(bytes);
   for (uint32_t at = 0; at < bytes; at += part_bytes) {
     PageRead::Part& part = page.parts[at / part_bytes];
     part.volume = volume;
     part.offset = offset + at;
-    part.into = memory.data() + at;
+    part.into = into + at;
     part.bytes = std::min(part_bytes, bytes - at);
     part.done = PageRead::PartDone;
     part.page = &page;

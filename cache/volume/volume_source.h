@@ -27,6 +27,8 @@
 
 namespace quire {
 
+class VolumeSource;
+
 // One read of volume bytes into memory. The caller owns it and keeps it in place until `done` was called.
 struct VolumeRead {
   uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
@@ -47,6 +49,9 @@ struct VolumeRead {
   uint32_t got_bytes = 0;
   uint8_t failed_tries = 0;     // one after the other
   uint64_t waits_since_ns = 0;  // for another process that fetches the page; 0: it does not
+  // Of a source that reads by another one: whom it tells, and itself.
+  void (*done_above)(VolumeRead& read, int64_t result) = nullptr;
+  VolumeSource* above = nullptr;
 };
 
 using ReadQueue = LinkedQueue<VolumeRead>;
@@ -80,9 +85,11 @@ class VolumeSource {
   [[nodiscard]] virtual std::string Describe() const = 0;
 };
 
-// Reads `bytes` at `offset` of a volume into the start of `slot` and waits: for tools that read in order. Any thread
+// Reads `bytes` at `offset` of a volume into memory and waits: for those who read in order. Any thread
 // that is not the source's. Returns the bytes read, fewer only at the end of the volume. Alignment as of VolumeRead.
 // Cut into parts of request_bytes(), which are in flight together.
+Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t volume, uint64_t offset, uint32_t bytes);
+// The same into the start of `slot`.
 Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
                               uint32_t bytes);
 

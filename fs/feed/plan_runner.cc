@@ -233,9 +233,9 @@ void PlanRunner::Keep(Planned& planned, Result<SampleBytes> result) {
   changed_.notify_one();
 }
 
-// Where every page has a slot, nothing needs to be chosen.
+// Where every page has a slot, nothing needs to be chosen, but what comes from far away may be fetched ahead.
 void PlanRunner::TellFuture(const std::stop_token& stop) {
-  if (samples_.cache().fits()) return;
+  if (!samples_.cache().wants_future()) return;
   ZeroedArray<uint64_t> pages(kToldPlaces);
   size_t count = 0;
   uint64_t place = plan_.stretch().readers;

@@ -224,6 +224,17 @@ Result<void> SetChoice(MountOptions& options, std::string_view name, std::string
     return Choose<kNames>(options.cache.*kMember, name, value);
 }
 
+Result<void> SetPrefetch(MountOptions& options, std::string_view name, std::string_view value) {
+  return Choose<kTierPrefetchNames>(options.cache.tier.prefetch, name, value);
+}
+
+Result<void> SetLimit(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto bytes = ParseByteSize(value);
+  if (!bytes || *bytes == 0) return Invalid("option '{}={}': give bytes a second, such as 50M", name, value);
+  options.cache.tier.prefetch_bytes_per_s = *bytes;
+  return {};
+}
+
 Result<void> SetPolicy(MountOptions& options, std::string_view name, std::string_view value) {
   if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
     return Invalid("option '{}={}': it needs to be told the order of all reads, and no option does; give {}", name,
@@ -315,6 +326,11 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "What all of the tier may take, such as 500G; by default half of what its disk has free. What was not used for "
       "longest goes first."},
      SetTierSize},
+    {{"prefetch", "off|epoch|all", kMemory,
+      "What is brought to the tier before it is asked for, with what readers leave of the network: what plans tell, "
+      "which is the default, or all."},
+     SetPrefetch},
+    {{"limit", "SIZE", kMemory, "Of that, no more than so many bytes a second, such as 50M."}, SetLimit},
     {{"readahead", "on|off", kMemory, "Read the pages to come of a sequential run ahead."},
      SetChoice<kSwitch, &CacheOptions::readahead>},
 

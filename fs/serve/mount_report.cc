@@ -90,14 +90,10 @@ std::string FormatReport(const MountReport& report) {
                           {"bytes", remote->bytes},
                           {"failures", remote->failures}};
   if (const auto& tier = report.tier)
-    document["tier"] = {{"taken_bytes", tier->taken_bytes},
-                        {"most_bytes", tier->most_bytes},
-                        {"reads", tier->reads},
-                        {"read_bytes", tier->read_bytes},
-                        {"kept_bytes", tier->kept_bytes},
-                        {"wrong_bytes", tier->wrong_bytes},
-                        {"waits", tier->waits},
-                        {"faults", tier->faults}};
+    document["tier"] = {
+        {"taken_bytes", tier->taken_bytes}, {"most_bytes", tier->most_bytes}, {"reads", tier->reads},
+        {"read_bytes", tier->read_bytes},   {"kept_bytes", tier->kept_bytes}, {"fetched_bytes", tier->fetched_bytes},
+        {"wrong_bytes", tier->wrong_bytes}, {"waits", tier->waits},           {"faults", tier->faults}};
   return FormatJson(document) + "\n";
 }
 

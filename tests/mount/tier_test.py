@@ -227,6 +227,47 @@ def test_four_mounts_fetch_each_page_once(scratch, origin, mount):
     assert fetched <= size * 1.02, (fetched / size, told)
 
 
+def test_all_of_a_pack_is_brought_before_it_is_asked_for(scratch, origin, mount):
+    tier, size = scratch / 'tier', origin.path.stat().st_size
+    mounted = mount(origin.url, f'tier={tier}', 'prefetch=all')
+    await_all_kept(mounted, origin.path)
+    stats = mounted.stats()
+    assert stats['counters']['volume_reads'] == 0
+    assert stats['tier']['fetched_bytes'] >= size - (1 << 20)
+    asked = len(origin.seen)
+    assert_all_right(mounted, scratch / 'tree')
+    assert len(origin.seen) == asked
+    assert mounted.stats()['tier']['read_bytes'] >= SAMPLES * SAMPLE_BYTES
+
+
+def test_what_is_brought_makes_nothing_go(scratch, origin, mount):
+    tier, limit = scratch / 'tier', 6 << 20
+    mounted = mount(origin.url, f'tier={tier}', f'tier_size={limit}', 'prefetch=all')
+    await_kept(mounted, 2 << 20)
+    harness.until(20, lambda: mounted.stats()['tier']['taken_bytes'] > limit - 2 * PAGE, 'the tier is full')
+    assert_all_right(mounted, scratch / 'tree')
+    assert taken_of(tier) <= limit
+
+
+def test_a_plan_is_fetched_ahead_and_nothing_else(scratch, origin, mount):
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}', 'push=off', 'readahead=off')
+    names = sorted(os.listdir(scratch / 'tree'))[:60]  # pages 0 to 2
+    (mounted / '.quire/plan').write_text(''.join(f'{name}\n' for name in names))
+    harness.until(20, lambda: mounted.stats()['tier']['fetched_bytes'] + mounted.stats()['tier']['kept_bytes'] >= 2 * PAGE,
+                  lambda: f'fetched: {mounted.stats()["tier"]}')
+    time.sleep(0.5)
+    assert mounted.stats()['tier']['kept_bytes'] <= 4 * PAGE
+    assert_all_right(mounted, scratch / 'tree')
+
+
+def test_no_more_than_the_limit_is_fetched(scratch, origin, mount):
+    mounted = mount(origin.url, f'tier={scratch}/tier', 'prefetch=all', 'limit=1M')
+    time.sleep(2)
+    # Four pages are begun at once by as many threads; a page is two seconds.
+    assert mounted.stats()['tier']['fetched_bytes'] <= 3 * PAGE
+
+
 def test_readers_do_not_wait_for_who_holds_the_lock(scratch, origin, mount):
     tier = scratch / 'tier'
     mounted = mount(origin.url, f'tier={tier}', 'push=off')

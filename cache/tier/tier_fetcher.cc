@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/tier/tier_fetcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/background_thread.h"
+#include "format/rounding.h"
+
+namespace quire {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks(5);   // for a place beside those who read
+constexpr std::chrono::milliseconds kAfterFault(1000);  // the origin has its own patience; this is for the tier
+
+}  // namespace
+
+TierFetcher::TierFetcher(TierSource& source, const Options& options) : source_(source), options_(options) {}
+
+TierFetcher::~TierFetcher() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+}
+
+Result<void> TierFetcher::Start() {
+  while (threads_.size() < options_.threads) {
+    auto thread = StartBackgroundThread("quire-fetch", [this, number = static_cast<unsigned>(threads_.size())](
+                                                           const std::stop_token& stop) { Work(stop, number); });
+    if (!thread) return Propagate(std::move(thread));
+    threads_.push_back(*std::move(thread));
+  }
+  return {};
+}
+
+void TierFetcher::SetFuture(std::vector<VolumeSet::Page> pages) {
+  {
+    const MutexLock lock(mutex_);
+    future_.clear();
+    for (const VolumeSet::Page& page : pages) future_.push_back({.volume = page.volume, .page = page.number});
+  }
+  changed_.notify_all();
+}
+
+void TierFetcher::Wait(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested()) {
+    const bool is_done =
+        future_.empty() && busy_ == 0 && (!options_.fetches_all || next_.volume >= source_.volumes().size());
+    if (is_done || is_full_) return;
+    changed_.wait_for(lock, stop, std::chrono::milliseconds(200), [] { return false; });
+  }
+}
+
+std::optional<TierFetcher::Place> TierFetcher::TakeNext() {
+  if (!future_.empty()) {
+    const Place place = future_.front();
+    future_.pop_front();
+    return place;
+  }
+  while (options_.fetches_all && next_.volume < source_.volumes().size()) {
+    const auto& volume = source_.volumes()[next_.volume];
+    if (volume != nullptr && next_.page * kPageBytes < volume->size_bytes()) {
+      const Place place = next_;
+      ++next_.page;
+      return place;
+    }
+    next_ = {.volume = static_cast<uint16_t>(next_.volume + 1), .page = 0};
+  }
+  return std::nullopt;
+}
+
+bool TierFetcher::MayFetch(unsigned number) const {
+  if (!options_.stays_behind) return true;
+  const uint64_t requests_a_page = CeilDiv(kPageBytes, source_.request_bytes());
+  return source_.origin_reads() + (number + 1) * requests_a_page <= source_.depth() ||
+         (number == 0 && source_.origin_reads() == 0);
+}
+
+std::chrono::nanoseconds TierFetcher::TakeShare(uint64_t bytes) {
+  if (options_.bytes_per_s == 0) return {};
+  const MutexLock lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  const auto begin = std::max(next_share_, now);
+  next_share_ = begin + std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_s);
+  return begin - now;
+}
+
+void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
+  const auto buffer = MakeAligned(kPageBytes);
+  MutexLock lock(mutex_);
+  const auto pause = [&](std::chrono::nanoseconds time)
+                         QUIRE_REQUIRES(mutex_) { changed_.wait_for(lock, stop, time, [] { return false; }); };
+  while (!stop.stop_requested()) {
+    if (!MayFetch(number)) {
+      pause(kBetweenLooks);
+      continue;
+    }
+    const auto place = TakeNext();
+    if (!place) {
+      changed_.notify_all();
+      changed_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return !future_.empty(); });
+      continue;
+    }
+    const auto& volume = source_.volumes()[place->volume];
+    if (volume == nullptr || volume->IsKnown(place->page)) {
+      ++pages_done_;
+      continue;
+    }
+    ++busy_;
+    lock.unlock();
+    const auto wait = TakeShare(kPageBytes);
+    lock.lock();
+    if (wait.count() > 0) pause(wait);
+    lock.unlock();
+    const auto fetched =
+        stop.stop_requested() ? TierVolume::Fetched{} : source_.FetchPage(place->volume, place->page, buffer.get());
+    fetched_bytes_ += fetched.bytes;
+    ++pages_done_;
+    if (fetched.is_failed) ++pages_failed_;
+    if (fetched.has_no_room) is_full_ = true;
+    lock.lock();
+    --busy_;
+    changed_.notify_all();
+    if (fetched.is_failed || fetched.has_no_room) pause(kAfterFault);
+  }
+}
+
+}  // namespace quire

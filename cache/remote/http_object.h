@@ -48,7 +48,8 @@ class HttpObject final : public PackBytes {
   [[nodiscard]] std::string shown_url() const { return url_.substr(0, url_.find('?')); }
   // A text that is another one for another object and for another state of it; nothing where the server does not tell
   // states apart. The first bytes are a part of it, since many servers make their tags of the size and of the second of
-  // the last change: a pack has other first bytes for other contents. A strong ETag tells an object whatever the query, which may hold a signature that is new each time.
+  // the last change: a pack has other first bytes for other contents. A strong ETag tells an object whatever the query,
+  // which may hold a signature that is new each time.
   [[nodiscard]] std::optional<std::string> Identity() const;
   // Any thread.
   [[nodiscard]] RemoteFigures figures() const;

@@ -119,7 +119,7 @@ TEST(MountOptions, EveryDescribedChoiceIsTakenAndNoOther) {
     for (const std::string& choice : choices) EXPECT_TRUE(refusal.contains(choice)) << option.name << ": " << choice;
     EXPECT_EQ(std::ranges::count(refusal, ',') + 2, std::ssize(choices)) << refusal;
   }
-  EXPECT_EQ(options_with_choices, 10U);
+  EXPECT_EQ(options_with_choices, 11U);
 }
 
 TEST(MountOptions, GroupsAreTogetherAndNoNameIsThereTwice) {

@@ -28,6 +28,7 @@ void AddExportCommand(Command program, Body& run);
 void AddDiffCommand(Command program, Body& run);
 void AddInfoCommand(Command program, Body& run);
 void AddVerifyCommand(Command program, Body& run);
+void AddFetchCommand(Command program, Body& run);
 void AddTierCommand(Command program, Body& run);
 
 // For --help. The words behind 'bench' belong to another program, which RunBenchCommand becomes: `words` begin with

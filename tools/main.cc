@@ -57,6 +57,7 @@ int Run(int argc, char** argv) {
   quire::AddDiffCommand(root, run);
   quire::AddInfoCommand(root, run);
   quire::AddVerifyCommand(root, run);
+  quire::AddFetchCommand(root, run);
   quire::AddTierCommand(root, run);
   quire::AddBenchCommand(root);
   root.SetFooter(quire::WrapText(

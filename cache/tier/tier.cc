@@ -183,16 +183,28 @@ Result<TierMap> Tier::OpenVolume(const TierKey& key) {
 
 // --- What is taken
 
-Result<uint64_t> Tier::ReadTaken() const {
+Result<Tier::Ledger> Tier::ReadLedger() const {
   Ledger ledger;
   if (auto read = locks_.file().ReadExactly(0, std::as_writable_bytes(std::span(&ledger, 1))); !read)
     return Propagate(std::move(read));
-  if (ledger.magic != kMagic || ledger.version != kVersion || ledger.is_changing != 0)
-    return Corrupt("'{}': what it tells is not complete", directory_ + kFileName);
-  return ledger.taken_bytes;
+  if (ledger.magic != kMagic || ledger.version != kVersion)
+    return Corrupt("'{}' is no ledger of a tier", directory_ + kFileName);
+  return ledger;
 }
 
-Result<uint64_t> Tier::taken_bytes() const { return ReadTaken(); }
+Result<uint64_t> Tier::ReadTaken() const {
+  const auto ledger = ReadLedger();
+  if (!ledger) return std::unexpected(ledger.error());
+  if (ledger->is_changing != 0) return Corrupt("'{}': a change of it was not completed", directory_ + kFileName);
+  return ledger->taken_bytes;
+}
+
+// Somebody may be changing it at this moment.
+Result<uint64_t> Tier::taken_bytes() const {
+  const auto ledger = ReadLedger();
+  if (!ledger) return std::unexpected(ledger.error());
+  return ledger->taken_bytes;
+}
 
 Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>& change) {
   auto taken = ReadTaken();

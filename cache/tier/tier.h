@@ -89,6 +89,7 @@ class Tier {
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] uint64_t most_bytes() const { return most_bytes_; }
+  // Without the lock, as it was before the change that is under way, if any.
   [[nodiscard]] Result<uint64_t> taken_bytes() const;
 
   // Says in the log what is wrong with the tier, now and then, and leaves it alone for a while: nothing is claimed.
@@ -107,6 +108,7 @@ class Tier {
   [[nodiscard]] std::string VolumesFolder() const { return directory_ + "/volumes"; }
   [[nodiscard]] std::vector<std::string> FolderNames() const;
 
+  [[nodiscard]] Result<Ledger> ReadLedger() const;
   // All of these with the lock held.
   Result<uint64_t> ReadTaken() const;
   // Changes records, between two writes of the ledger: who finds it half done counts all of it anew.

@@ -40,14 +40,15 @@ void TierFetcher::SetFuture(std::vector<VolumeSet::Page> pages) {
   changed_.notify_all();
 }
 
-void TierFetcher::Wait(const std::stop_token& stop) {
-  MutexLock lock(mutex_);
-  while (!stop.stop_requested()) {
-    const bool is_done =
-        future_.empty() && busy_ == 0 && (!options_.fetches_all || next_.volume >= source_.volumes().size());
-    if (is_done || is_full_) return;
-    changed_.wait_for(lock, stop, std::chrono::milliseconds(200), [] { return false; });
-  }
+bool TierFetcher::IsDone() const {
+  const MutexLock lock(mutex_);
+  const bool has_looked_at_all = !options_.fetches_all || next_.volume >= source_.volumes().size();
+  return is_full_ || (future_.empty() && busy_ == 0 && has_looked_at_all);
+}
+
+std::optional<Error> TierFetcher::error() const {
+  const MutexLock lock(mutex_);
+  return error_;
 }
 
 std::optional<TierFetcher::Place> TierFetcher::TakeNext() {
@@ -96,7 +97,6 @@ void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
     }
     const auto place = TakeNext();
     if (!place) {
-      changed_.notify_all();
       changed_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return !future_.empty(); });
       continue;
     }
@@ -115,12 +115,12 @@ void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
         stop.stop_requested() ? TierVolume::Fetched{} : source_.FetchPage(place->volume, place->page, buffer.get());
     fetched_bytes_ += fetched.bytes;
     ++pages_done_;
-    if (fetched.is_failed) ++pages_failed_;
+    if (fetched.error) ++pages_failed_;
     if (fetched.has_no_room) is_full_ = true;
     lock.lock();
     --busy_;
-    changed_.notify_all();
-    if (fetched.is_failed || fetched.has_no_room) pause(kAfterFault);
+    if (fetched.error && !error_) error_ = fetched.error;
+    if (fetched.error || fetched.has_no_room) pause(kAfterFault);
   }
 }
 

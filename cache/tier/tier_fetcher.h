@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -36,13 +37,15 @@ class TierFetcher {
   Result<void> Start();
   // Replaces what is left of the future before.
   void SetFuture(std::vector<VolumeSet::Page> pages);
-  // Waits until there is nothing left to fetch, or `stop`. Any thread.
-  void Wait(const std::stop_token& stop);
+  // Whether nothing is left to fetch, or nothing more can be.
+  [[nodiscard]] bool IsDone() const;
 
   [[nodiscard]] uint64_t fetched_bytes() const { return fetched_bytes_.load(std::memory_order_relaxed); }
   // Pages that were looked at, and that could not be had.
   [[nodiscard]] uint64_t pages_done() const { return pages_done_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t pages_failed() const { return pages_failed_.load(std::memory_order_relaxed); }
+  // The first one that could not be had.
+  [[nodiscard]] std::optional<Error> error() const;
   [[nodiscard]] bool is_full() const { return is_full_.load(std::memory_order_relaxed); }
 
  private:
@@ -59,8 +62,9 @@ class TierFetcher {
 
   TierSource& source_;
   const Options options_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   ConditionVariable changed_;
+  std::optional<Error> error_ QUIRE_GUARDED_BY(mutex_);
   std::deque<Place> future_ QUIRE_GUARDED_BY(mutex_);
   Place next_ QUIRE_GUARDED_BY(mutex_);  // of all, where all are fetched
   unsigned busy_ QUIRE_GUARDED_BY(mutex_) = 0;

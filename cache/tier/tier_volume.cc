@@ -125,17 +125,19 @@ void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes)
 TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read) {
   const UnitSet all = AllOf(page);
   const auto record = map_.ReadPage(page);
-  if (!record) return {.is_failed = true};
+  if (!record) return {.error = record.error()};
   if (record->present == all) {
     known_[page].store(true, std::memory_order_relaxed);
     return {};
   }
   const auto taken = tier_->taken_bytes();
-  if (!taken || *taken + kPageBytes > tier_->most_bytes()) return {.has_no_room = true};
+  if (!taken) return {.error = taken.error()};
+  if (*taken + kPageBytes > tier_->most_bytes()) return {.has_no_room = true};
   UnitSet claimed;
   const auto outcome = tier_->Claim(map_, page, all, claimed);
   if (outcome == Tier::ClaimOutcome::kNoRoom) return {.has_no_room = true};
-  if (outcome == Tier::ClaimOutcome::kNotNow) return {.is_failed = true};
+  if (outcome == Tier::ClaimOutcome::kNotNow)
+    return {.error = Error{ErrorCode::kSystem, EBUSY, "the tier cannot be written to now; the log says why"}};
   if (outcome != Tier::ClaimOutcome::kClaimed) return {};
   const auto bring = [&]() -> Result<void> {
     for (UnitSet left = claimed; !left.empty();) {
@@ -149,9 +151,9 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
     if (!written) tier_->Tell(written.error());
     return written;
   };
-  if (!bring()) {
+  if (const auto brought = bring(); !brought) {
     tier_->Release(map_, page);
-    return {.is_failed = true};
+    return {.error = brought.error()};
   }
   const uint64_t bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes;
   kept_bytes_ += bytes;

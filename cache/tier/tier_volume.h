@@ -57,7 +57,7 @@ class TierVolume {
   // page. `read` brings whole units.
   struct Fetched {
     uint64_t bytes = 0;
-    bool is_failed = false;  // it could not be read, or not be kept
+    std::optional<Error> error = {};  // it could not be read, or not be kept
     bool has_no_room = false;
   };
   using ReadUnits = std::function<Result<void>(uint64_t offset, std::byte* into, uint32_t bytes)>;

@@ -268,6 +268,41 @@ def test_no_more_than_the_limit_is_fetched(scratch, origin, mount):
     assert mounted.stats()['tier']['fetched_bytes'] <= 3 * PAGE
 
 
+def test_fetch_brings_all_of_a_pack(scratch, origin, mount, quire):
+    tier, size = scratch / 'tier', origin.path.stat().st_size
+    quire('fetch', origin.url, '--tier', tier, '--tier-size', '4M', status=1).says('is full')
+    assert taken_of(tier) <= 4 << 20
+    fetched = json.loads(quire('fetch', origin.url, '--tier', tier, '--json').out)['fetched_bytes']
+    assert 0 < fetched < size, 'what is there is not fetched again'
+    assert json.loads(quire('fetch', origin.url, '--tier', tier, '--json').out)['fetched_bytes'] == 0
+    quire('tier', 'verify', tier).says('0 B were dropped')
+    del origin.seen[:]
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    assert len(origin.seen) == 1
+    for wrong in (('--tier-size', 'x'), ('--limit', '0'), ('--jobs', '65')):
+        quire('fetch', origin.url, '--tier', tier, *wrong, status=2)
+
+
+def test_fetch_goes_on_where_it_was_killed(scratch, at_end, origin, quire):
+    tier, size = scratch / 'tier', origin.path.stat().st_size
+    for seconds in (0.05, 0.1, 0.2, 0.4):
+        fetching = harness.start(at_end, harness.QUIRE, 'fetch', origin.url, '--tier', tier, '--jobs', '2', '--limit', '20M')
+        time.sleep(seconds)
+        fetching.kill()
+        fetching.wait()
+    brought = sum(volume['present_bytes'] for volume in told_by(quire, tier)['volumes'])
+    assert json.loads(quire('fetch', origin.url, '--tier', tier, '--json').out)['fetched_bytes'] >= size - brought - UNIT
+    assert sum(volume['present_bytes'] for volume in told_by(quire, tier)['volumes']) >= size
+    quire('tier', 'verify', tier)
+
+
+def test_fetch_tells_what_cannot_be_read(scratch, origin, quire):
+    origin.faults = [('', 8), ('404', 1000)]
+    quire('fetch', origin.url, '--tier', scratch / 'tier', status=1).says('what was fetched before is kept')
+    quire('fetch', f'{origin.url}x', '--tier', scratch / 'tier', status=1).says('no such object')
+
+
 def test_readers_do_not_wait_for_who_holds_the_lock(scratch, origin, mount):
     tier = scratch / 'tier'
     mounted = mount(origin.url, f'tier={tier}', 'push=off')

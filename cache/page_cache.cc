@@ -524,12 +524,15 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   const bool is_last = fills_.Came(request, is_complete);
   const bool is_published = is_last && fill.failed.empty();
   const VolumeSet::Page data = fill.page;
+  UnitSet kept_units;
   std::optional<ExtentPin> kept;
   if (is_last) {
     meter_.Completed(fill.read_bytes, NowNs());
     if (is_published && keeper_ != nullptr) {
       slots_.PinMore(slot);
       kept = ExtentPin(this, slot, arena_.slot(slot));
+      kept_units = UnitSet::Touching(data.begin % kPageBytes, data.end - data.begin);
+      kept_units -= fill.left_out;
     }
     EndFill(slot, answers);
   } else {
@@ -540,7 +543,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   StartPrefetches();
   SubmitAndAnswer(lock, answers);
   if (is_published && page_listener_) page_listener_(page, kind == FillKind::kReadahead);  // behind those who wait
-  if (is_last && keeper_ != nullptr) keeper_->FillEnded(data, std::move(kept));
+  if (is_last && keeper_ != nullptr) keeper_->FillEnded(data, kept_units, std::move(kept));
   EndRead();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/page/extent_read.h"
+#include "cache/page/unit_set.h"
 #include "cache/volume/volume_set.h"
 
 namespace quire {
@@ -22,9 +23,9 @@ class PageKeeper {
   [[nodiscard]] virtual bool Wants(const VolumeSet::Page& page) const = 0;
   // The pages that will be read, in this order; replaces what was told before.
   virtual void SetFuture(std::vector<VolumeSet::Page> pages) = 0;
-  // A fill of the page has ended: all of it is in the slot that is pinned; without a pin it could not be had. Any
-  // thread, no lock of the cache held; does not wait for I/O.
-  virtual void FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) = 0;
+  // A fill of the page has ended: `units` of it are in the slot that is pinned, and what else lies there is anything;
+  // without a pin the page could not be had. Any thread, no lock of the cache held; does not wait for I/O.
+  virtual void FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) = 0;
 };
 
 }  // namespace quire

@@ -131,7 +131,7 @@ Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, 
   if (!lock)
     return SystemError(EBUSY, "tier '{}': a process that is stopped, or waits for the disk, holds its lock", directory);
   // It may be another's, or older, or cut off: then it is begun anew, by counting.
-  if (auto counted = tier->CountAnew(); !counted) return Propagate(std::move(counted));
+  if (auto counted = tier->CountAnew(/*is_opening=*/true); !counted) return Propagate(std::move(counted));
   return tier;
 }
 
@@ -219,7 +219,7 @@ Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>&
   return write();
 }
 
-Result<uint64_t> Tier::CountAnew() {
+Result<uint64_t> Tier::CountAnew(bool is_opening) {
   Ledger ledger;
   const auto read = locks_.file().ReadUpTo(0, std::as_writable_bytes(std::span(&ledger, 1)));
   const bool is_other_boot = !read || *read != sizeof(ledger) || ledger.boot_id != BootId();
@@ -229,7 +229,7 @@ Result<uint64_t> Tier::CountAnew() {
       TierMap::Remove(PathOf(name));  // one that was being made
       continue;
     }
-    const auto bytes = CountVolume(name, is_other_boot);
+    const auto bytes = CountVolume(name, {.is_opening = is_opening, .is_other_boot = is_other_boot});
     if (!bytes) return bytes;
     taken += *bytes;
   }
@@ -239,7 +239,7 @@ Result<uint64_t> Tier::CountAnew() {
   return taken;
 }
 
-Result<uint64_t> Tier::CountVolume(const std::string& folder, bool is_other_boot) {
+Result<uint64_t> Tier::CountVolume(const std::string& folder, const CountingWhen& when) {
   const auto map = TierMap::Open(PathOf(folder));
   if (!map) {
     // Whose map or data cannot be opened is of no use to anybody, but where another user's are closed to this one.
@@ -254,14 +254,15 @@ Result<uint64_t> Tier::CountVolume(const std::string& folder, bool is_other_boot
     if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return Propagate(std::move(read));
     for (size_t i = 0; i < count; ++i) {
       TierPage& record = records[i];
-      const bool is_dead = !record.writing.empty() && !locks_.IsThere(record.owner);
-      if (is_dead)
+      // What has this process's number before it has claimed anything is of one before, that had the number.
+      const bool is_of_before = when.is_opening && record.owner == locks_.own_number();
+      if (!record.writing.empty() && (is_of_before || !locks_.IsThere(record.owner)))
         if (auto released = ReleaseDead(*map, first + i, record); !released) return Propagate(std::move(released));
       // The map may be older on the disk than the data is.
       UnitSet unknown(0, UnitSet::kUnits);
       unknown -= record.present;
       unknown -= record.writing;
-      if (is_other_boot)
+      if (when.is_other_boot)
         if (auto punched = map->Punch(first + i, unknown); !punched) return Propagate(std::move(punched));
       bytes += record.bytes();
     }
@@ -348,21 +349,25 @@ void Tier::Release(const TierMap& map, uint64_t page) {
   if (const auto released = Commit(map, page, {}, {}); !released) Tell(released.error());
 }
 
-void Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
+uint64_t Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
   const Locked lock(*this, kPatience);
-  if (!lock) return;
+  if (!lock) return 0;
+  uint64_t bytes = 0;
   const auto drop = [&]() -> Result<void> {
     auto record = map.ReadPage(page);
     if (!record) return Propagate(std::move(record));
     const UnitSet dropped = units & record->present;
     if (dropped.empty()) return {};
-    return Change(-int64_t{dropped.count()} * UnitSet::kUnitBytes, [&]() -> Result<void> {
+    bytes = uint64_t{dropped.count()} * UnitSet::kUnitBytes;
+    return Change(-static_cast<int64_t>(bytes), [&]() -> Result<void> {
+      // In this order: who is killed in between leaves a record that tells too much, and not bytes that none tells.
+      if (auto punched = map.Punch(page, dropped); !punched) return punched;
       record->present -= dropped;
-      if (auto written = map.WritePage(page, *record); !written) return written;
-      return map.Punch(page, dropped);
+      return map.WritePage(page, *record);
     });
   };
   if (const auto dropped = drop(); !dropped) Tell(dropped.error());
+  return bytes;
 }
 
 // --- Room
@@ -425,9 +430,10 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
     auto changed = Change(-static_cast<int64_t>(candidate.bytes), [&]() -> Result<void> {
       auto record = map.ReadPage(candidate.page);
       if (!record) return Propagate(std::move(record));
-      const UnitSet units = std::exchange(record->present, {});
-      if (auto written = map.WritePage(candidate.page, *record); !written) return written;
-      return map.Punch(candidate.page, units);
+      // In this order, as in Drop.
+      if (auto punched = map.Punch(candidate.page, record->present); !punched) return punched;
+      record->present = {};
+      return map.WritePage(candidate.page, *record);
     });
     if (!changed) return changed;
     freed += candidate.bytes;
@@ -470,10 +476,8 @@ Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::functio
     const auto record = map->ReadPage(page);
     if (!record) return std::unexpected(record.error());
     const UnitSet wrong = map->FindWrong(page, record->present);
-    const uint64_t wrong_bytes = uint64_t{wrong.count()} * UnitSet::kUnitBytes;
-    if (!wrong.empty()) Drop(*map, page, wrong);
-    checked.dropped_bytes += wrong_bytes;
-    checked.right_bytes += uint64_t{record->present.count()} * UnitSet::kUnitBytes - wrong_bytes;
+    checked.right_bytes += uint64_t{record->present.count() - wrong.count()} * UnitSet::kUnitBytes;
+    if (!wrong.empty()) checked.dropped_bytes += Drop(*map, page, wrong);
     if (!on_progress(uint64_t{record->present.count()} * UnitSet::kUnitBytes)) break;
   }
   return checked;

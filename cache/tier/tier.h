@@ -58,8 +58,8 @@ class Tier {
   // REQUIRES, of both: the page is claimed by this process.
   Result<void> Commit(const TierMap& map, uint64_t page, UnitSet written, const TierSums& sums);
   void Release(const TierMap& map, uint64_t page);
-  // Units that cannot be read, or are not what they were.
-  void Drop(const TierMap& map, uint64_t page, UnitSet units);
+  // Units that cannot be read, or are not what they were. The bytes that go: none of what somebody else has made go.
+  uint64_t Drop(const TierMap& map, uint64_t page, UnitSet units);
 
   // --- For those who look at a tier as a whole.
 
@@ -113,8 +113,12 @@ class Tier {
   Result<uint64_t> ReadTaken() const;
   // Changes records, between two writes of the ledger: who finds it half done counts all of it anew.
   Result<void> Change(int64_t by_bytes, const std::function<Result<void>()>& change);
-  Result<uint64_t> CountAnew();
-  Result<uint64_t> CountVolume(const std::string& folder, bool is_other_boot);
+  Result<uint64_t> CountAnew(bool is_opening = false);
+  struct CountingWhen {
+    bool is_opening = false;     // before this process has claimed anything
+    bool is_other_boot = false;  // than that of the last change
+  };
+  Result<uint64_t> CountVolume(const std::string& folder, const CountingWhen& when);
   Result<void> ReleaseDead(const TierMap& map, uint64_t page, TierPage& record);
   // The least recently used pages go, until `bytes` more may be taken. `keep`: not this one.
   Result<void> MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page);

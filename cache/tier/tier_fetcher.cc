@@ -2,6 +2,7 @@
 #include "cache/tier/tier_fetcher.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "cache/background_thread.h"
@@ -10,7 +11,8 @@
 namespace quire {
 namespace {
 
-constexpr std::chrono::milliseconds kBetweenLooks(5);   // for a place beside those who read
+constexpr std::chrono::milliseconds kBetweenLooks(5);  // for a place beside those who read
+constexpr std::chrono::seconds kLongestForOthers(30);
 constexpr std::chrono::milliseconds kAfterFault(1000);  // the origin has its own patience; this is for the tier
 
 }  // namespace
@@ -69,6 +71,16 @@ std::optional<TierFetcher::Place> TierFetcher::TakeNext() {
   return std::nullopt;
 }
 
+// What others bring is looked for again, behind all else: they may end before they have brought it.
+void TierFetcher::PutBack(Place place) {
+  const auto now = std::chrono::steady_clock::now();
+  if (place.is_of_others_since == std::chrono::steady_clock::time_point()) place.is_of_others_since = now;
+  if (now - place.is_of_others_since < kLongestForOthers)
+    future_.push_back(place);
+  else if (!error_)
+    error_ = Error{ErrorCode::kSystem, EBUSY, "another process has begun to fetch a page, and does not end"};
+}
+
 bool TierFetcher::MayFetch(unsigned number) const {
   if (!options_.stays_behind) return true;
   const uint64_t requests_a_page = CeilDiv(kPageBytes, source_.request_bytes());
@@ -114,11 +126,15 @@ void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
     const auto fetched =
         stop.stop_requested() ? TierVolume::Fetched{} : source_.FetchPage(place->volume, place->page, buffer.get());
     fetched_bytes_ += fetched.bytes;
-    ++pages_done_;
+    if (!fetched.is_of_others) ++pages_done_;
     if (fetched.error) ++pages_failed_;
     if (fetched.has_no_room) is_full_ = true;
     lock.lock();
     --busy_;
+    if (fetched.is_of_others) {
+      PutBack(*place);
+      pause(kBetweenLooks);
+    }
     if (fetched.error && !error_) error_ = fetched.error;
     if (fetched.error || fetched.has_no_room) pause(kAfterFault);
   }

@@ -52,7 +52,9 @@ class TierFetcher {
   struct Place {
     uint16_t volume = 0;
     uint64_t page = 0;
+    std::chrono::steady_clock::time_point is_of_others_since = {};
   };
+  void PutBack(Place place) QUIRE_REQUIRES(mutex_);
   void Work(const std::stop_token& stop, unsigned number);
   std::optional<Place> TakeNext() QUIRE_REQUIRES(mutex_);
   // Whether thread `number` may fetch now, beside those who read.

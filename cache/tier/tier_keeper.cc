@@ -35,10 +35,10 @@ bool TierKeeper::Wants(const VolumeSet::Page& page) const {
   return volume != nullptr && !volume->IsKnown(page.number);
 }
 
-void TierKeeper::FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) {
+void TierKeeper::FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) {
   TierVolume* const volume = volumes_[page.volume].get();
   if (volume == nullptr || !volume->HasClaim(page.number)) return;
-  Job job{.volume = volume, .page = page.number, .pin = {}};
+  Job job{.volume = volume, .page = page.number, .units = units, .pin = {}};
   {
     const MutexLock lock(mutex_);
     if (pin && jobs_.size() < most_waiting_) job.pin = *std::move(pin);
@@ -58,7 +58,7 @@ void TierKeeper::Work(const std::stop_token& stop) {
     if (bytes.empty())
       job.volume->GiveUp(job.page);
     else
-      job.volume->Keep(job.page, bytes);
+      job.volume->Keep(job.page, job.units, bytes);
     job.pin = {};
     lock.lock();
   }

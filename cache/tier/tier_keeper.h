@@ -31,7 +31,7 @@ class TierKeeper final : public PageKeeper {
   void SetFuture(std::vector<VolumeSet::Page> pages) override {
     if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
   }
-  void FillEnded(const VolumeSet::Page& page, std::optional<ExtentPin> pin) override;
+  void FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) override;
 
   [[nodiscard]] TierFigures figures() const;
 
@@ -39,6 +39,7 @@ class TierKeeper final : public PageKeeper {
   struct Job {
     TierVolume* volume = nullptr;
     uint64_t page = 0;
+    UnitSet units;
     ExtentPin pin;  // none: to be given up
   };
   void Work(const std::stop_token& stop);

@@ -38,9 +38,8 @@ bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
   if (!wrong) tier_->Tell(wrong.error());
   const UnitSet dropped = wrong ? *wrong : wanted;
   if (!dropped.empty()) {
-    wrong_bytes_ += uint64_t{dropped.count()} * UnitSet::kUnitBytes;
     known_[page].store(false, std::memory_order_relaxed);
-    tier_->Drop(map_, page, dropped);
+    wrong_bytes_ += tier_->Drop(map_, page, dropped);
     return false;
   }
   const uint64_t now_ms = TierNowMs();
@@ -80,18 +79,18 @@ Result<void> TierVolume::Write(uint64_t page, UnitSet units, const std::byte* pa
   return tier_->Commit(map_, page, units, sums);
 }
 
-void TierVolume::Keep(uint64_t page, std::span<const std::byte> bytes) {
+void TierVolume::Keep(uint64_t page, const UnitSet& units, std::span<const std::byte> bytes) {
   UnitSet claimed;
   {
     const MutexLock lock(mutex_);
     const auto claim = claims_.find(page);
     if (claim == claims_.end()) return;
-    claimed = claim->second;
+    claimed = claim->second & units;
   }
   const auto written = Write(page, claimed, bytes.data());
   if (written) {
     kept_bytes_ += uint64_t{claimed.count()} * UnitSet::kUnitBytes;
-    known_[page].store(true, std::memory_order_relaxed);
+    known_[page].store((units & AllOf(page)) == AllOf(page), std::memory_order_relaxed);
     const MutexLock lock(mutex_);
     claims_.erase(page);
     return;
@@ -138,7 +137,7 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
   if (outcome == Tier::ClaimOutcome::kNoRoom) return {.has_no_room = true};
   if (outcome == Tier::ClaimOutcome::kNotNow)
     return {.error = Error{ErrorCode::kSystem, EBUSY, "the tier cannot be written to now; the log says why"}};
-  if (outcome != Tier::ClaimOutcome::kClaimed) return {};
+  if (outcome != Tier::ClaimOutcome::kClaimed) return {.is_of_others = outcome == Tier::ClaimOutcome::kOthers};
   const auto bring = [&]() -> Result<void> {
     for (UnitSet left = claimed; !left.empty();) {
       const UnitSet run(left.first(), left.first_run());

@@ -47,8 +47,8 @@ class TierVolume {
   // is to be kept. kClaimed also where this process has the claim already.
   Tier::ClaimOutcome ClaimPage(uint64_t page);
   [[nodiscard]] bool HasClaim(uint64_t page) const;
-  // Writes what was claimed of the page, whose bytes are all here.
-  void Keep(uint64_t page, std::span<const std::byte> bytes);
+  // Writes what was claimed of the page, as far as it is here: `units` of the page's `bytes`. Gives up the rest.
+  void Keep(uint64_t page, const UnitSet& units, std::span<const std::byte> bytes);
   void GiveUp(uint64_t page);
   // Keeps whole units, one behind the other, if nobody has a claim of their page. `from` as `into` above.
   void KeepUnits(uint64_t offset, const std::byte* from, size_t bytes);
@@ -59,6 +59,7 @@ class TierVolume {
     uint64_t bytes = 0;
     std::optional<Error> error = {};  // it could not be read, or not be kept
     bool has_no_room = false;
+    bool is_of_others = false;  // somebody else is bringing it
   };
   using ReadUnits = std::function<Result<void>(uint64_t offset, std::byte* into, uint32_t bytes)>;
   Fetched Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read);

@@ -33,9 +33,8 @@ class PageFills {
 
   struct Request : VolumeRead {
     PageCache* cache = nullptr;
-    uint32_t slot = 0;  // into which it reads
-    UnitSet units;      // of the page, that it reads
-    bool is_urgent = false;
+    uint32_t slot = 0;          // into which it reads
+    UnitSet units;              // of the page, that it reads
     uint32_t needed_bytes = 0;  // of the page's data; what is read beyond is the rest of a disk block
   };
 

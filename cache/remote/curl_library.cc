@@ -6,6 +6,7 @@
 #include <array>
 
 // The macros of <curl/typecheck-gcc.h> stand for functions of these names.
+#undef curl_easy_getinfo
 #undef curl_easy_setopt
 #undef curl_multi_setopt
 
@@ -36,6 +37,7 @@ Result<CurlLibrary> Load() {
   find(curl.easy_init, "curl_easy_init");
   find(curl.easy_cleanup, "curl_easy_cleanup");
   find(curl.easy_setopt, "curl_easy_setopt");
+  find(curl.easy_getinfo, "curl_easy_getinfo");
   find(curl.easy_strerror, "curl_easy_strerror");
   find(curl.slist_append, "curl_slist_append");
   find(curl.slist_free_all, "curl_slist_free_all");

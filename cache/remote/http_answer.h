@@ -26,6 +26,7 @@ struct RangeRequest {
   uint64_t offset = 0;
   uint64_t bytes = 0;
   const ObjectState* state = nullptr;
+  bool is_fresh = false;  // from the origin, not from what a proxy keeps
 };
 
 // Status and headers of the last answer of a request, redirects left behind.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <random>
 #include <semaphore>
@@ -34,9 +35,12 @@ constexpr std::chrono::seconds kRetryOpening(3);
 constexpr std::chrono::seconds kLongestOpening(20);
 constexpr std::chrono::hours kLongestAlone(1);  // of what is repeated until it comes
 constexpr off_t kMostHeaderBytes = 64 << 10;
-constexpr std::chrono::milliseconds kLongestWait(1000);  // of the thread, for what comes of itself
-constexpr std::chrono::milliseconds kLookAgain(200);     // whether the work was interrupted
-constexpr std::chrono::seconds kMostPatience(60);        // that a server may ask for
+constexpr std::chrono::milliseconds kLongestSleep(1000);           // between tries of what is waited for
+constexpr std::chrono::milliseconds kLookAgain(200);               // whether the work was interrupted
+constexpr std::chrono::milliseconds kIdle(std::chrono::hours(1));  // libcurl has timers of its own
+// The widest window, and some for readers whose requests are repeated while all of those are.
+constexpr size_t kSlots = RequestWindow::kMost + RequestWindow::kMost / 4;
+constexpr std::chrono::seconds kMostPatience(60);  // that a server may ask for
 
 // Twice as long after each failure, and not the same for all nodes that have met the same fault (full jitter, Brooker,
 // "Exponential Backoff And Jitter", 2015).
@@ -46,6 +50,9 @@ std::chrono::milliseconds PauseAfter(unsigned failures) {
   return std::uniform_int_distribution<std::chrono::milliseconds::rep>(most.count() / 4, most.count())(random) *
          std::chrono::milliseconds(1);
 }
+
+// The server can serve, but not so many at once (RFC 6585, 4; RFC 9110, 15.6.4).
+bool IsRefusal(int status) { return status == 429 || status == 503; }
 
 Result<void> CheckUrl(const std::string& url) {
   if (!std::ranges::all_of(url, [](char byte) { return byte > ' ' && byte < 127; }))
@@ -140,6 +147,7 @@ Result<void> HttpObject::AskForState() {
     return read;
   head_.resize((*transfer)->got_bytes());
   state_ = *(*transfer)->answer().state();
+  first_latency_ = (*transfer)->latency();
   return {};
 }
 
@@ -157,7 +165,7 @@ Result<void> HttpObject::Fetch(HttpTransfer& transfer, const RangeRequest& reque
     const bool is_over = is_stopped_ || (retry.count() >= 0 && Clock::now() - begin >= retry);
     if (verdict.outcome != HttpOutcome::kTransient || is_over) return SystemError(EIO, "{}: {}", url_, verdict.reason);
     ++counters_.retries;
-    std::this_thread::sleep_for(std::min(PauseAfter(failures), kLongestWait));
+    std::this_thread::sleep_for(std::min(PauseAfter(failures), kLongestSleep));
   }
   counters_.bytes += transfer.got_bytes();
   return {};
@@ -179,18 +187,9 @@ HttpVerdict HttpObject::Perform(CURLM* multi, HttpTransfer& transfer, Clock::tim
 
 bool HttpObject::IsInterrupted() const { return interrupted_ != nullptr && *interrupted_; }
 
-std::chrono::milliseconds HttpObject::LongestWait() const {
-  return interrupted_ == nullptr ? kLongestWait : kLookAgain;
-}
-
 Result<void> HttpObject::Start() {
   if (multi_ == nullptr) return SystemError(ENOMEM, "libcurl");
-  slots_.resize(kDepth);
-  for (Slot& slot : slots_) {
-    auto transfer = HttpTransfer::Create(curl_, url_, http_);
-    if (!transfer) return Propagate(std::move(transfer));
-    slot.transfer = *std::move(transfer);
-  }
+  slots_.resize(kSlots);
   auto thread = StartBackgroundThread("quire-http", [this](const std::stop_token& stop) { Work(stop); });
   if (!thread) return Propagate(std::move(thread));
   thread_ = *std::move(thread);
@@ -205,7 +204,10 @@ void HttpObject::Stop() {
 void HttpObject::Submit(VolumeRead* first) {
   {
     const MutexLock lock(mutex_);
-    while (first != nullptr) queue_.Push(*std::exchange(first, first->next));
+    while (first != nullptr) {
+      VolumeRead& read = *std::exchange(first, first->next);
+      (read.is_urgent ? urgent_ : background_).Push(read);
+    }
   }
   curl_.multi_wakeup(multi_);
 }
@@ -255,55 +257,119 @@ Result<void> HttpObject::ReadAlone(uint64_t offset, std::span<std::byte> into) {
 
 void HttpObject::Work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    TakeReads();
-    StartDue();
+    StartReads();
+    const auto next_late = Hedge();
     int running = 0;
     curl_.multi_perform(multi_, &running);
     // A slot that is free again takes the next read at once.
     const bool has_finished = TakeFinished();
-    const auto most = has_finished ? std::chrono::milliseconds(0) : UntilNextTry();
+    const auto most = has_finished ? std::chrono::milliseconds(0) : UntilNextTry(next_late);
     curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(most.count()), nullptr);
     if (is_stopped_ || IsInterrupted()) EndAll();
   }
 }
 
-void HttpObject::TakeReads() {
+void HttpObject::StartReads() {
+  const auto now = Clock::now();
+  Start(/*is_urgent=*/true, now);
+  Start(/*is_urgent=*/false, now);
+}
+
+// First what failed, since it has waited longest.
+void HttpObject::Start(bool is_urgent, Clock::time_point now) {
+  const auto has_room = [&] { return in_flight_ < (is_urgent ? window_.size() : window_.background()); };
+  size_t taken = 0;
   for (Slot& slot : slots_) {
+    taken += slot.read != nullptr ? 1 : 0;
+    const bool is_due = slot.read != nullptr && !slot.first.is_under_way && slot.next_try <= now;
+    if (is_due && slot.read->is_urgent == is_urgent && has_room()) Try(slot);
+  }
+  const size_t most = is_urgent ? kSlots : RequestWindow::kMost;
+  for (Slot& slot : slots_) {
+    if (taken >= most || !has_room()) return;
     if (slot.read != nullptr) continue;
-    slot.read = PopRead();
+    slot.read = PopRead(is_urgent);
     if (slot.read == nullptr) return;
+    ++taken;
     slot.failed_tries = 0;
     slot.next_try = {};
+    Try(slot);
   }
 }
 
-VolumeRead* HttpObject::PopRead() {
+VolumeRead* HttpObject::PopRead(bool is_urgent) {
   const MutexLock lock(mutex_);
-  return queue_.Pop();
+  return is_urgent ? urgent_.Pop() : background_.Pop();
 }
 
 void HttpObject::EndAll() {
   for (Slot& slot : slots_)
     if (slot.read != nullptr) End(slot, -ECANCELED);
-  while (VolumeRead* const read = PopRead()) read->done(*read, -ECANCELED);
-}
-
-void HttpObject::StartDue() {
-  const auto now = Clock::now();
-  for (Slot& slot : slots_)
-    if (slot.read != nullptr && !slot.is_in_flight && slot.next_try <= now) Try(slot);
+  for (const bool is_urgent : {true, false})
+    while (VolumeRead* const read = PopRead(is_urgent)) read->done(*read, -ECANCELED);
 }
 
 void HttpObject::Try(Slot& slot) {
+  if (slot.read->offset >= state_.size_bytes) return End(slot, 0);
+  slot.began = Clock::now();
+  const auto sent = Send(slot, slot.first);
+  if (!sent) Failed(slot, nullptr, {.outcome = HttpOutcome::kTransient, .reason = sent.error().message});
+}
+
+Result<void> HttpObject::Send(Slot& slot, Flight& flight) {
   VolumeRead& read = *slot.read;
-  if (read.offset >= state_.size_bytes) return End(slot, 0);
+  if (flight.transfer == nullptr) {
+    auto transfer = HttpTransfer::Create(curl_, url_, http_);
+    if (!transfer) return Propagate(std::move(transfer));
+    flight.transfer = *std::move(transfer);
+  }
   const uint64_t bytes = std::min<uint64_t>(read.bytes, state_.size_bytes - read.offset);
-  const auto prepared = slot.transfer->Prepare({.offset = read.offset, .bytes = bytes, .state = &state_},
-                                               {read.into, static_cast<size_t>(bytes)});
-  if (!prepared) return Settle(slot, {.outcome = HttpOutcome::kTransient, .reason = prepared.error().message});
-  slot.is_in_flight = curl_.multi_add_handle(multi_, slot.transfer->handle()) == CURLM_OK;
-  if (!slot.is_in_flight) return Settle(slot, {.outcome = HttpOutcome::kTransient, .reason = "libcurl has no memory"});
+  const RangeRequest request{.offset = read.offset, .bytes = bytes, .state = &state_, .is_fresh = read.is_fresh};
+  const std::span into(read.into, static_cast<size_t>(bytes));
+  auto prepared =
+      &flight == &slot.second ? flight.transfer->PrepareApart(request, into) : flight.transfer->Prepare(request, into);
+  if (!prepared) return prepared;
+  if (curl_.multi_add_handle(multi_, flight.transfer->handle()) != CURLM_OK) return SystemError(ENOMEM, "libcurl");
+  flight.is_under_way = true;
+  counters_.in_flight = ++in_flight_;
   ++counters_.requests;
+  return {};
+}
+
+void HttpObject::Leave(Flight& flight) {
+  if (!std::exchange(flight.is_under_way, false)) return;
+  curl_.multi_remove_handle(multi_, flight.transfer->handle());
+  counters_.in_flight = --in_flight_;
+}
+
+// Both requests write to the same place: by one thread, and bytes of the same state. What is not used is taken from
+// libcurl before its reader is told.
+std::optional<HttpObject::Clock::time_point> HttpObject::Hedge() {
+  const auto now = Clock::now();
+  std::optional<Clock::time_point> next_late;
+  Slot* latest = nullptr;
+  size_t late = 0;
+  size_t waiting = 0;
+  for (Slot& slot : slots_) {
+    if (!slot.first.is_under_way) continue;
+    ++waiting;
+    const auto late_after = times_.LateAfter(slot.read->bytes);
+    if (!late_after) continue;
+    if (slot.began + *late_after > now) {
+      next_late = std::min(next_late.value_or(Clock::time_point::max()), slot.began + *late_after);
+      continue;
+    }
+    ++late;
+    // Of what is half there the rest comes sooner than all of it once more.
+    if (slot.second.is_under_way || 2 * slot.first.transfer->got_bytes() > slot.read->bytes) continue;
+    if (latest == nullptr || slot.began < latest->began) latest = &slot;
+  }
+  if (latest == nullptr || !AnswerTimes::IsTail(late, waiting)) return next_late;
+  // Where it cannot be sent, the first one still is.
+  if (!Send(*latest, latest->second)) return next_late;
+  times_.Hedged();
+  ++counters_.hedged;
+  return now;  // another one may be as late
 }
 
 bool HttpObject::TakeFinished() {
@@ -313,26 +379,51 @@ bool HttpObject::TakeFinished() {
     if (message->msg != CURLMSG_DONE) continue;
     has_finished = true;
     const CURLcode code = message->data.result;
+    const CURL* const handle = message->easy_handle;
+    const auto is_of = [handle](const Flight& flight) {
+      return flight.is_under_way && flight.transfer->handle() == handle;
+    };
     const auto slot =
-        std::ranges::find(slots_, message->easy_handle, [](const Slot& own) { return own.transfer->handle(); });
-    curl_.multi_remove_handle(multi_, slot->transfer->handle());
-    slot->is_in_flight = false;
-    Settle(*slot, slot->transfer->Finish(code));
+        std::ranges::find_if(slots_, [&](const Slot& own) { return is_of(own.first) || is_of(own.second); });
+    const bool is_first = is_of(slot->first);
+    Flight& ended = is_first ? slot->first : slot->second;
+    Flight& other = is_first ? slot->second : slot->first;
+    const bool is_full = in_flight_ >= window_.background();
+    Leave(ended);
+    const HttpVerdict verdict = ended.transfer->Finish(code);
+    if (verdict.outcome == HttpOutcome::kGood) {
+      window_.Came(ended.transfer->got_bytes(), is_full, Clock::now());
+      Leave(other);
+      Came(*slot, *ended.transfer);
+      continue;
+    }
+    if (IsRefusal(ended.transfer->answer().status())) window_.Refused(slot->began, Clock::now());
+    if (!other.is_under_way) {
+      Failed(*slot, ended.transfer.get(), verdict);
+    } else if (is_first) {
+      std::swap(slot->first, slot->second);  // which is left alone
+    }
   }
+  counters_.window = window_.size();
   return has_finished;
 }
 
-void HttpObject::Settle(Slot& slot, const HttpVerdict& verdict) {
-  if (verdict.outcome == HttpOutcome::kGood) {
-    if (std::exchange(is_failing_, false)) spdlog::info("{}: can be read again", url_);
-    has_failed_ = false;
-    counters_.bytes += slot.transfer->got_bytes();
-    return End(slot, static_cast<int64_t>(slot.transfer->got_bytes()));
-  }
+void HttpObject::Came(Slot& slot, const HttpTransfer& transfer) {
+  if (std::exchange(is_failing_, false)) spdlog::info("{}: can be read again", url_);
+  has_failed_ = false;
+  counters_.bytes += transfer.got_bytes();
+  times_.Took(slot.read->bytes, std::chrono::duration_cast<AnswerTimes::Duration>(Clock::now() - slot.began));
+  counters_.latency_p50 = times_.Quantile(0.5);
+  counters_.latency_p99 = times_.Quantile(0.99);
+  End(slot, static_cast<int64_t>(transfer.got_bytes()));
+}
+
+// `transfer`: what failed; null where not even a request could be made.
+void HttpObject::Failed(Slot& slot, const HttpTransfer* transfer, const HttpVerdict& verdict) {
   const auto now = Clock::now();
   if (slot.failed_tries++ == 0) slot.first_failure = now;
   auto pause = PauseAfter(slot.failed_tries - 1);
-  if (const auto asked = slot.transfer->answer().retry_after())
+  if (const auto asked = transfer == nullptr ? std::nullopt : transfer->answer().retry_after())
     pause = std::max<std::chrono::milliseconds>(pause, std::min(*asked, kMostPatience));
   const bool is_in_time = retry_.count() < 0 || now + pause - slot.first_failure <= retry_;
   const bool is_final = verdict.outcome != HttpOutcome::kTransient || !is_in_time;
@@ -343,18 +434,27 @@ void HttpObject::Settle(Slot& slot, const HttpVerdict& verdict) {
 }
 
 void HttpObject::End(Slot& slot, int64_t result) {
-  if (std::exchange(slot.is_in_flight, false)) curl_.multi_remove_handle(multi_, slot.transfer->handle());
+  Leave(slot.first);
+  Leave(slot.second);
   if (result < 0) ++counters_.failures;
   VolumeRead& read = *std::exchange(slot.read, nullptr);
   read.done(read, result);
 }
 
-std::chrono::milliseconds HttpObject::UntilNextTry() const {
-  auto until = LongestWait();
+// Who has nothing under way is woken by what is submitted, and by nothing else.
+std::chrono::milliseconds HttpObject::UntilNextTry(std::optional<Clock::time_point> next_late) const {
+  std::chrono::milliseconds until = kIdle;
   const auto now = Clock::now();
-  for (const Slot& slot : slots_)
-    if (slot.read != nullptr && !slot.is_in_flight)
-      until = std::min(until, std::chrono::ceil<std::chrono::milliseconds>(slot.next_try - now));
+  const auto not_beyond = [&](Clock::time_point time) {
+    until = std::min(until, std::chrono::ceil<std::chrono::milliseconds>(time - now));
+  };
+  if (next_late) not_beyond(*next_late);
+  for (const Slot& slot : slots_) {
+    if (slot.read == nullptr) continue;
+    if (interrupted_ != nullptr) until = std::min(until, kLookAgain);
+    // One that is due, and finds no room, is started when another one ends.
+    if (!slot.first.is_under_way && (slot.next_try > now || in_flight_ == 0)) not_beyond(slot.next_try);
+  }
   return std::max(until, std::chrono::milliseconds(0));
 }
 
@@ -378,11 +478,23 @@ RemoteFigures HttpObject::figures() const {
   return {.requests = counters_.requests,
           .retries = counters_.retries,
           .bytes = counters_.bytes,
-          .failures = counters_.failures};
+          .failures = counters_.failures,
+          .hedged = counters_.hedged,
+          .window = counters_.window,
+          .in_flight = counters_.in_flight,
+          .latency_p50 = counters_.latency_p50,
+          .latency_p99 = counters_.latency_p99};
+}
+
+uint32_t HttpSource::request_bytes() const {
+  constexpr double kBytesPerUs = 3000;
+  const double in_flight_bytes = kBytesPerUs * static_cast<double>(object_.first_latency().count());
+  const auto bytes = static_cast<uint64_t>(in_flight_bytes / RequestWindow::kMost);
+  return static_cast<uint32_t>(std::bit_ceil(std::clamp<uint64_t>(bytes, 256 << 10, kPageBytes)));
 }
 
 std::string HttpSource::Describe() const {
-  return fmt::format("ranges of {}, {} at once", object_.url(), HttpObject::kDepth);
+  return fmt::format("ranges of {}, {} KiB each, up to {} at once", object_.url(), request_bytes() >> 10, depth());
 }
 
 }  // namespace quire

@@ -11,10 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include "cache/remote/answer_times.h"
 #include "cache/remote/http_answer.h"
 #include "cache/remote/http_transfer.h"
 #include "cache/remote/remote_object.h"
 #include "cache/remote/remote_options.h"
+#include "cache/remote/request_window.h"
 #include "cache/volume/volume_source.h"
 #include "format/mutex.h"
 #include "format/pack/pack_bytes.h"
@@ -24,9 +26,6 @@ namespace quire {
 
 class HttpObject final : public PackBytes {
  public:
-  // In flight at once; further reads wait in order.
-  static constexpr unsigned kDepth = 16;
-
   // Asks for the first bytes of `url`, once: an error of seconds at most, which names the URL. kInvalid for a URL that
   // is none, or that holds a password, and for a file of headers that is none. The thread of the object may do what the
   // thread that opens it may.
@@ -37,13 +36,16 @@ class HttpObject final : public PackBytes {
   // Any thread, that of the object included, which calls what is told of the end of reads.
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
 
-  // As VolumeSource::Submit. Reads that are transient faults are repeated as the options say; -EIO where that did not
-  // help, or cannot, or the object has changed; -ECANCELED after Stop.
+  // As VolumeSource::Submit. Urgent reads go first, and have a share of what may be in flight for themselves. A request
+  // that is late is sent a second time; what comes first is used. Reads that are transient faults are repeated as the
+  // options say; -EIO where that did not help, or cannot, or the object has changed; -ECANCELED after Stop.
   void Submit(VolumeRead* first);
   // Ends what is under way soon, and what comes later at once. Any thread.
   void Stop();
 
   [[nodiscard]] const std::string& url() const { return url_; }
+  // How long the server took for the first byte that was asked of it.
+  [[nodiscard]] std::chrono::microseconds first_latency() const { return first_latency_; }
   // Without the query, in which secrets may stand.
   [[nodiscard]] std::string shown_url() const { return url_.substr(0, url_.find('?')); }
   // A text that is another one for another object and for another state of it; nothing where the server does not tell
@@ -57,12 +59,18 @@ class HttpObject final : public PackBytes {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A read that has a handle: in flight, or before its next try.
-  struct Slot {
+  // A request, and its handle, which is made when the slot is used first.
+  struct Flight {
     std::unique_ptr<HttpTransfer> transfer;
+    bool is_under_way = false;
+  };
+  // A read that has been taken up: in flight, or before its next try.
+  struct Slot {
+    Flight first;
+    Flight second;               // beside it, when it is late
     VolumeRead* read = nullptr;  // null: free
-    bool is_in_flight = false;
     unsigned failed_tries = 0;
+    Clock::time_point began;  // of the request
     Clock::time_point first_failure;
     Clock::time_point next_try;
   };
@@ -76,19 +84,24 @@ class HttpObject final : public PackBytes {
   HttpVerdict Perform(CURLM* multi, HttpTransfer& transfer, Clock::time_point until) const;
   Result<void> ReadAlone(uint64_t offset, std::span<std::byte> into);
   [[nodiscard]] bool IsInterrupted() const;
-  [[nodiscard]] std::chrono::milliseconds LongestWait() const;
 
   // By the object's thread alone.
   void Work(const std::stop_token& stop);
-  void TakeReads();
-  void StartDue();
+  // Those that are due, urgent ones first, as far as the window has room.
+  void StartReads();
+  void Start(bool is_urgent, Clock::time_point now);
+  // Sends what is late a second time, and says when the next one will be late.
+  std::optional<Clock::time_point> Hedge();
   bool TakeFinished();  // whether any had
-  VolumeRead* PopRead();
+  VolumeRead* PopRead(bool is_urgent);
   void EndAll();  // what is under way and what waits
   void Try(Slot& slot);
-  void Settle(Slot& slot, const HttpVerdict& verdict);
+  [[nodiscard]] Result<void> Send(Slot& slot, Flight& flight);
+  void Leave(Flight& flight);  // takes it from libcurl
+  void Came(Slot& slot, const HttpTransfer& transfer);
+  void Failed(Slot& slot, const HttpTransfer* transfer, const HttpVerdict& verdict);
   void End(Slot& slot, int64_t result);
-  [[nodiscard]] std::chrono::milliseconds UntilNextTry() const;
+  [[nodiscard]] std::chrono::milliseconds UntilNextTry(std::optional<Clock::time_point> next_late) const;
   void TellFault(const std::string& reason, bool is_final);
 
   const CurlLibrary& curl_;
@@ -104,12 +117,23 @@ class HttpObject final : public PackBytes {
     std::atomic<uint64_t> retries = 0;
     std::atomic<uint64_t> bytes = 0;
     std::atomic<uint64_t> failures = 0;
+    std::atomic<uint64_t> hedged = 0;
+    std::atomic<unsigned> window = RequestWindow::kFirst;
+    std::atomic<unsigned> in_flight = 0;
+    std::atomic<AnswerTimes::Duration> latency_p50{};
+    std::atomic<AnswerTimes::Duration> latency_p99{};
   };
   Counters counters_;
-  std::vector<Slot> slots_;  // of the thread
+  std::chrono::microseconds first_latency_{0};
+  // Of the thread.
+  std::vector<Slot> slots_;
+  RequestWindow window_;
+  AnswerTimes times_;
+  unsigned in_flight_ = 0;  // requests
 
   mutable Mutex mutex_;
-  ReadQueue queue_ QUIRE_GUARDED_BY(mutex_);
+  ReadQueue urgent_ QUIRE_GUARDED_BY(mutex_);
+  ReadQueue background_ QUIRE_GUARDED_BY(mutex_);
   std::string last_fault_ QUIRE_GUARDED_BY(mutex_);
   std::atomic<bool> is_stopped_ = false;
   bool is_failing_ = false;  // of the thread: the last request failed, which the log knows
@@ -125,9 +149,11 @@ class HttpSource final : public VolumeSource {
 
   void Submit(VolumeRead* first) override { object_.Submit(first); }
   void Cancel() override { object_.Stop(); }
-  // Half a page. A round trip of 20 ms and 100 MB/s cost the same for 2 MB; what is smaller answers earlier.
-  [[nodiscard]] uint32_t request_bytes() const override { return 1 << 20; }
-  [[nodiscard]] uint32_t depth() const override { return HttpObject::kDepth; }
+  // The smallest with which the widest window brings 3 GB/s at the latency of the server: C = N*U + R, where R is a
+  // latency that all requests in flight share. 256 KiB up to 5 ms, a page beyond 45 ms. What is smaller answers
+  // earlier; what is less than 256 KiB costs libcurl and the server more than the network.
+  [[nodiscard]] uint32_t request_bytes() const override;
+  [[nodiscard]] uint32_t depth() const override { return RequestWindow::kMost; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return 1; }
   [[nodiscard]] std::string Describe() const override;
 

@@ -8,6 +8,7 @@
 #include "cache/remote/remote_object.h"
 
 // The macro of <curl/typecheck-gcc.h> knows no function pointers.
+#undef curl_easy_getinfo
 #undef curl_easy_setopt
 
 namespace quire {
@@ -109,6 +110,8 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   header_list_ = nullptr;
   std::vector<std::string> lines = options_.header_lines;
   if (request.state != nullptr && request.state->has_strong_etag()) lines.push_back("If-Match: " + request.state->etag);
+  // RFC 9111, 5.2.1.4. What a proxy keeps may be what is wrong.
+  if (request.is_fresh) lines.emplace_back("Cache-Control: no-cache");
   for (const std::string& line : lines) {
     curl_slist* const longer = curl_.slist_append(header_list_, line.c_str());
     if (longer == nullptr) return SystemError(ENOMEM, "libcurl");
@@ -116,7 +119,21 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   }
   const std::string range = fmt::format("{}-{}", request.offset, request.offset + request.bytes - 1);
   if (auto set = Set(CURLOPT_HTTPHEADER, header_list_); !set) return set;
+  if (auto set = Set(CURLOPT_FRESH_CONNECT, 0L); !set) return set;
   return Set(CURLOPT_RANGE, range.c_str());
+}
+
+Result<void> HttpTransfer::PrepareApart(const RangeRequest& request, std::span<std::byte> into) {
+  if (auto prepared = Prepare(request, into); !prepared) return prepared;
+  return Set(CURLOPT_FRESH_CONNECT, 1L);
+}
+
+std::chrono::microseconds HttpTransfer::latency() const {
+  curl_off_t sent_us = 0;
+  curl_off_t answered_us = 0;
+  curl_.easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+  curl_.easy_getinfo(easy_, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
+  return std::chrono::microseconds(std::max<curl_off_t>(answered_us - sent_us, 0));
 }
 
 // What follows the body in place of headers (trailers; RFC 9110, 6.5) changes nothing that was judged.

@@ -2,6 +2,7 @@
 // One request of a range by libcurl, and what came of it. Used by one thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -32,12 +33,17 @@ class HttpTransfer {
   // Makes the handle ready for a request; what comes goes into `into`, which has room for request.bytes.
   // `request.state` and `into` must stay until Finish.
   Result<void> Prepare(const RangeRequest& request, std::span<std::byte> into);
+  // As Prepare, by a connection of its own, even where others could be shared (HTTP/2): for a request whose first one
+  // may be late because of its connection.
+  Result<void> PrepareApart(const RangeRequest& request, std::span<std::byte> into);
   // What came of it, once libcurl has said `code` of the handle.
   HttpVerdict Finish(CURLcode code);
 
   [[nodiscard]] CURL* handle() const { return easy_; }
   [[nodiscard]] const HttpAnswer& answer() const { return answer_; }
   [[nodiscard]] size_t got_bytes() const { return got_bytes_; }
+  // From the request, sent by a connection that was there, to the first byte of the answer. After Finish.
+  [[nodiscard]] std::chrono::microseconds latency() const;
 
  private:
   HttpTransfer(const CurlLibrary& curl, CURL* easy, std::string url, const HttpOptions& options);

@@ -2,6 +2,7 @@
 // Packs that lie far away, for those who need not know by which protocol and library they are read.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,12 @@ struct RemoteFigures {
   uint64_t retries = 0;   // of those: again, for what a request before did not bring
   uint64_t bytes = 0;     // that were of use
   uint64_t failures = 0;  // reads that ended with an error
+  uint64_t hedged = 0;    // of the requests: second ones, beside one that was late
+  unsigned window = 0;    // requests that may be in flight at once
+  unsigned in_flight = 0;
+  // Of answers of late, from the request to the last byte; 0 before the first one.
+  std::chrono::microseconds latency_p50{0};
+  std::chrono::microseconds latency_p99{0};
 };
 
 // Of bytes from OpenRemoteObject, or null. Any thread.

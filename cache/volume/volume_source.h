@@ -36,7 +36,8 @@ struct VolumeRead {
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
   uint16_t volume = 0;        // which of the volumes of the source
   bool is_of_fill = false;    // all of its page is being read
-  bool is_fresh = false;      // what came before was wrong: not from what a tier keeps
+  bool is_urgent = true;      // a reader waits for it: it comes before those that nobody waits for
+  bool is_fresh = false;      // what came before was wrong: not from what a tier or a proxy keeps
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the
@@ -66,7 +67,7 @@ class VolumeSource {
 
   // Starts all reads of the list that begins at `first` and is linked by `next`. Any thread; never waits for I/O, never
   // fails (errors come through `done`), never calls `done` itself, allocates nothing. Any number may be in flight:
-  // what exceeds the source's depth queues in order.
+  // what exceeds the source's depth queues in order; a source may begin with what is urgent.
   virtual void Submit(VolumeRead* first) = 0;
 
   // Nobody waits any more for what is under way, and nothing new comes: reads that may take more than a second end,

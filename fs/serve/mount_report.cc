@@ -88,7 +88,12 @@ std::string FormatReport(const MountReport& report) {
     document["remote"] = {{"requests", remote->requests},
                           {"retries", remote->retries},
                           {"bytes", remote->bytes},
-                          {"failures", remote->failures}};
+                          {"failures", remote->failures},
+                          {"hedged", remote->hedged},
+                          {"window", remote->window},
+                          {"in_flight", remote->in_flight},
+                          {"latency_p50_us", remote->latency_p50.count()},
+                          {"latency_p99_us", remote->latency_p99.count()}};
   if (const auto& tier = report.tier)
     document["tier"] = {
         {"taken_bytes", tier->taken_bytes}, {"most_bytes", tier->most_bytes}, {"reads", tier->reads},

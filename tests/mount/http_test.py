@@ -3,7 +3,9 @@
 """Goal: a pack is read by URL as if it lay here; what a server does wrong passes, or is an error, and never a wrong byte."""
 import concurrent.futures
 import os
+import pathlib
 import random
+import re
 import shutil
 import time
 
@@ -93,8 +95,32 @@ def test_what_passes_is_repeated(scratch, bad, mount, fault):
     assert bad.done == [fault]
     remote = mounted.stats()['remote']
     assert remote['bytes'] > 0
+    assert remote['in_flight'] == 0 and 1 <= remote['window'] <= 64
+    assert 0 < remote['latency_p50_us'] <= remote['latency_p99_us']
     # What is no HTTP is final for the client, and the cache asks once more for what it wants; so it does for wrong bytes.
     assert (remote['retries'], remote['failures']) == {'no http': (0, 1), 'wrong bytes': (0, 0)}.get(fault, (1, 0))
+
+
+def test_what_a_proxy_keeps_wrong_is_read_from_the_origin(scratch, bad, mount):
+    mounted = mount(bad.url, 'push=off')
+    bad.faults = [('kept wrong', 100_000)]  # to whoever does not ask for what the origin has
+    assert read_all(mounted, scratch / 'tree') == set()
+    assert any('Cache-Control' in headers for _, headers in bad.seen)
+
+
+def test_an_idle_mount_sleeps(scratch, at_end, mount, served):
+    mounted = mount(Nginx(at_end, scratch, served).url + '/tree.quire', 'push=off')
+    (mounted / '000').read_bytes()
+    threads = f'/proc/{mounted.daemon()}/task'
+    thread = next(name for name in os.listdir(threads) if pathlib.Path(threads, name, 'comm').read_text() == 'quire-http\n')
+
+    def switches():
+        return int(re.search(r'^voluntary_ctxt_switches:\s+(\d+)', pathlib.Path(threads, thread, 'status').read_text(), re.M)[1])
+
+    time.sleep(1)  # what the read began is over
+    before = switches()
+    time.sleep(3)
+    assert switches() - before < 5
 
 
 @pytest.mark.parametrize('fault', ['whole', '404', '403', '401', '416', 'other range', 'no range', 'other size', 'other tag', 'gzip', 'long'])

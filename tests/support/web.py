@@ -153,7 +153,7 @@ class Misbehaving:
             headers['ETag'] = '"two"'
         elif fault == 'gzip':
             headers['Content-Encoding'] = 'gzip'
-        elif fault == 'wrong bytes':
+        elif fault == 'wrong bytes' or (fault == 'kept wrong' and request.headers['Cache-Control'] != 'no-cache'):
             body = bytes(byte ^ 1 for byte in body)
         elif fault == 'no http':
             request.wfile.write(b'\0' * 100)

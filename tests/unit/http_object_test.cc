@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: an object is read in any number of ranges at once, also by who is told that a read has ended; and stopping ends
-// whatever waits.
+// Goal: an object is read in any number of ranges at once, also by who is told that a read has ended; what a reader
+// waits for goes first; one request that is late is sent twice, and many are not; and stopping ends whatever waits.
 // Method: a server of the test's own on loopback, which answers requests for ranges, or keeps them waiting.
 #include "cache/remote/http_object.h"
 
@@ -10,7 +10,10 @@
 
 #include <atomic>
 #include <charconv>
+#include <cstring>
+#include <functional>
 #include <future>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -44,9 +47,20 @@ class RangeServer {
   [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}/object", port_); }
   // Requests get no answer from now on, until Resume.
   void Hold() { is_held_ = true; }
+  // The next request gets none until then, by whichever connection it comes.
+  void HoldNext() {
+    is_one_held_ = true;
+    holds_next_ = true;
+  }
+  // Where the requests that came so far begin, in order.
+  [[nodiscard]] std::vector<size_t> seen() const {
+    const std::scoped_lock lock(mutex_);
+    return seen_;
+  }
   void Resume() {
-    is_held_ = false;
+    is_held_ = is_one_held_ = false;
     is_held_.notify_all();
+    is_one_held_.notify_all();
   }
 
  private:
@@ -68,12 +82,17 @@ class RangeServer {
       request.append(piece.data(), static_cast<size_t>(got));
       if (!request.ends_with("\r\n\r\n")) continue;
       is_held_.wait(true);
+      if (holds_next_.exchange(false)) is_one_held_.wait(true);
       const char* const first_digit = request.data() + request.find("bytes=") + 6;
       size_t first = 0;
       size_t last = 0;
       const auto dash = std::from_chars(first_digit, request.data() + request.size(), first).ptr;
       std::from_chars(dash + 1, request.data() + request.size(), last);
       last = std::min(last, content_.size() - 1);
+      {
+        const std::scoped_lock lock(mutex_);
+        seen_.push_back(first);
+      }
       const std::string answer =
           fmt::format("HTTP/1.1 206 P\r\nContent-Range: bytes {}-{}/{}\r\nContent-Length: {}\r\nETag: \"x\"\r\n\r\n{}",
                       first, last, content_.size(), last + 1 - first, content_.substr(first, last + 1 - first));
@@ -86,6 +105,10 @@ class RangeServer {
   const File listener_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   uint16_t port_ = 0;
   std::atomic<bool> is_held_ = false;
+  std::atomic<bool> is_one_held_ = false;
+  std::atomic<bool> holds_next_ = false;
+  mutable std::mutex mutex_;
+  std::vector<size_t> seen_;
   std::vector<std::unique_ptr<File>> connections_;
   std::vector<std::jthread> threads_;
   std::jthread acceptor_;
@@ -145,6 +168,54 @@ TEST_F(HttpObjectTest, ManyReadsAreUnderWayAtOnce) {
   for (const auto& read : reads) object_->Submit(read.get());
   all.get_future().get();
   EXPECT_EQ(right, kReads);
+}
+
+TEST_F(HttpObjectTest, WhatAReaderWaitsForGoesFirst) {
+  constexpr size_t kReads = 100;
+  constexpr size_t kUrgent = 200'000;
+  server_.Hold();
+  std::vector<std::unique_ptr<ToldRead>> reads;
+  std::atomic<size_t> ended = 0;
+  std::promise<void> all;
+  for (size_t i = 0; i <= kReads; ++i) {
+    reads.push_back(std::make_unique<ToldRead>([&](int64_t) {
+      if (++ended == kReads + 1) all.set_value();
+    }));
+    reads[i]->offset = i == kReads ? kUrgent : i * 1000;
+    reads[i]->is_urgent = i == kReads;
+    object_->Submit(reads[i].get());
+  }
+  server_.Resume();
+  all.get_future().get();
+  const auto seen = server_.seen();
+  EXPECT_LE(std::ranges::find(seen, kUrgent) - seen.begin(), RequestWindow::kFirst);
+}
+
+TEST_F(HttpObjectTest, WhatIsLateIsAskedForASecondTime) {
+  for (size_t i = 0; i < 100; ++i) Read(10'000 + i * 1000, 1000);
+  server_.HoldNext();
+  EXPECT_TRUE(Read(200'000, 1000) == content_.substr(200'000, 1000));
+  EXPECT_EQ(object_->figures().hedged, 1U);
+  EXPECT_EQ(object_->figures().retries, 0U);
+  EXPECT_EQ(object_->figures().in_flight, 0U) << "what came too late was left";
+  server_.Resume();
+  EXPECT_TRUE(Read(210'000, 1000) == content_.substr(210'000, 1000));
+}
+
+TEST_F(HttpObjectTest, WhatIsSlowForAllIsAskedForOnce) {
+  for (size_t i = 0; i < 200; ++i) Read(10'000 + i * 1000, 1000);
+  server_.Hold();
+  std::vector<std::unique_ptr<ToldRead>> reads;
+  std::vector<std::promise<void>> ends(12);
+  for (auto& end : ends) {
+    reads.push_back(std::make_unique<ToldRead>([&end](int64_t) { end.set_value(); }));
+    reads.back()->offset = 200'000;
+    object_->Submit(reads.back().get());
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // so late that each would be asked for again
+  server_.Resume();
+  for (auto& end : ends) end.get_future().get();
+  EXPECT_EQ(object_->figures().hedged, 0U);
 }
 
 TEST_F(HttpObjectTest, StoppingEndsWhatWaits) {

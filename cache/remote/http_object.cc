@@ -246,6 +246,26 @@ Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
   return {};
 }
 
+std::shared_ptr<PendingRead> HttpObject::StartRead(uint64_t offset, uint64_t bytes) {
+  struct BackgroundRead : VolumeRead {
+    std::shared_ptr<PendingRead> pending;
+  };
+  const bool is_own_thread = std::this_thread::get_id() == thread_.get_id();
+  if (is_own_thread || offset + bytes <= head_.size()) return nullptr;
+  auto pending = std::make_shared<PendingRead>(bytes, thread_.get_id());
+  auto read = std::make_unique<BackgroundRead>();
+  read->offset = offset;
+  read->into = pending->into().data();
+  read->bytes = static_cast<uint32_t>(bytes);
+  read->pending = pending;
+  read->done = [](VolumeRead& done, int64_t result) {
+    const std::unique_ptr<BackgroundRead> own(static_cast<BackgroundRead*>(&done));
+    own->pending->End(std::cmp_equal(result, own->bytes));
+  };
+  Submit(read.release());
+  return pending;
+}
+
 // Whoever is told that a read has ended may look something up in the index, by this thread, which cannot wait for
 // itself: it asks by a connection that is made for that.
 Result<void> HttpObject::ReadAlone(uint64_t offset, std::span<std::byte> into) {
@@ -267,6 +287,7 @@ void HttpObject::Work(const std::stop_token& stop) {
     curl_.multi_poll(multi_, nullptr, 0, static_cast<int>(most.count()), nullptr);
     if (is_stopped_ || IsInterrupted()) EndAll();
   }
+  EndAll();  // what nobody waits for any more
 }
 
 void HttpObject::StartReads() {

@@ -30,11 +30,14 @@ class HttpObject final : public PackBytes {
   // is none, or that holds a password, and for a file of headers that is none. The thread of the object may do what the
   // thread that opens it may.
   static Result<std::unique_ptr<HttpObject>> Open(const std::string& url, const RemoteOptions& options);
-  ~HttpObject() override;  // REQUIRES: no read is under way
+  // Reads that StartRead began end with an error. REQUIRES: no other is under way.
+  ~HttpObject() override;
 
   [[nodiscard]] uint64_t size_bytes() const override { return state_.size_bytes; }
   // Any thread, that of the object included, which calls what is told of the end of reads.
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
+
+  std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
 
   // As VolumeSource::Submit. Urgent reads go first, and have a share of what may be in flight for themselves. A request
   // that is late is sent a second time; what comes first is used. Reads that are transient faults are repeated as the

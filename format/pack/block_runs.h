@@ -21,18 +21,30 @@ class BlockRuns {
   // search are neighbours, and so are the two blocks that hold halves of a name.
   static constexpr uint64_t kProofBlocks = 2;
 
+  // Blocks that are asked for ahead of need in one run, where they lie far away: 4 MiB, which is 80 MB/s at round trips
+  // of 50 ms.
+  static constexpr uint64_t kMaxAheadBlocks = 4 * kMaxBlocks;
+
   explicit BlockRuns(uint64_t block_count) : block_count_(block_count) {}
 
   // How many blocks to read from `block` on, none of which is loaded. More than one only where `block` goes on a run,
   // and never more than were read of that run before: one that ends after N blocks has read 2 N at most.
-  // One where another thread has loaded it since the caller looked. REQUIRES: block < the count.
-  uint64_t Extend(uint64_t block, const std::function<bool(uint64_t)>& is_loaded);
+  // One where another thread has loaded it since the caller looked. `coming`: the number of blocks from `block` on that
+  // a read ahead brings, which is the answer unless it is 0. REQUIRES: block < the count.
+  uint64_t Extend(uint64_t block, const std::function<bool(uint64_t)>& is_loaded, uint64_t coming = 0);
+
+  // Begins to read blocks [begin, end) in pieces of `piece`, or fewer of them, and returns where it stopped.
+  using BeginAhead = std::function<uint64_t(uint64_t begin, uint64_t end, uint64_t piece)>;
+  // Where `next` is the block behind those of a run that Extend told: asks for what comes after, as far ahead as half
+  // of what was read of it. With that a run that ends after N blocks has read 3 N at most.
+  void ExtendAhead(uint64_t next, const std::function<bool(uint64_t)>& is_loaded, const BeginAhead& begin_ahead);
 
  private:
   // [begin, next) was read last, and perhaps is being read; `read_blocks` counts all of the run.
   struct Run {
     uint64_t begin = 0;
     uint64_t next = 0;
+    uint64_t ahead_end = 0;  // [next, ahead_end) was asked for ahead of need
     uint64_t read_blocks = 0;
     uint64_t used_at = 0;
   };

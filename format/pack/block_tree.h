@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The index as blocks of 64 KiB that are loaded, and checked against a tree of sums, at first touch. Where touches go
-// through blocks in order, the blocks behind are read along. Address space is reserved for all of it, memory is used
-// for what was loaded: opening costs O(1) whatever the size, damage stays in its block, and a truncated file is an
-// error value instead of SIGBUS (nothing is mmapped).
+// through blocks in order, the blocks behind are read along, and ahead where a read costs a round trip. Address space
+// is reserved for all of it, memory is used for what was loaded: opening costs O(1) whatever the size, damage stays in
+// its block, and a truncated file is an error value instead of SIGBUS (nothing is mmapped).
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "format/mutex.h"
+#include "format/pack/block_flights.h"
 #include "format/pack/block_runs.h"
 #include "format/pack/geometry.h"
 #include "format/result.h"
@@ -39,8 +40,14 @@ class BlockTree {
   // Reads exactly `into.size()` bytes at `offset` of the index, or says why not. Called from any thread.
   using ReadAt = std::function<Result<void>(uint64_t offset, std::span<std::byte> into)>;
 
-  // Reserves address space; reads nothing. REQUIRES: body_bytes > 0.
-  static Result<std::unique_ptr<BlockTree>> Create(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at);
+  // Begins such a read, and waits for nothing; null where it has to be waited for. Called from any thread, with a lock
+  // held.
+  using StartAt = std::function<std::shared_ptr<PendingRead>(uint64_t offset, uint64_t bytes)>;
+
+  // Reserves address space; reads nothing. With `start_at`, which bytes far away have, reads are begun ahead of need,
+  // and threads that need the same block wait for one read of it. REQUIRES: body_bytes > 0.
+  static Result<std::unique_ptr<BlockTree>> Create(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at,
+                                                   StartAt start_at = nullptr);
   BlockTree(const BlockTree&) = delete;
   BlockTree& operator=(const BlockTree&) = delete;
   ~BlockTree();
@@ -66,13 +73,30 @@ class BlockTree {
  private:
   static constexpr uint64_t kBlockSize = kBlockBytes;
 
-  BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, std::byte* base);
+  BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, StartAt start_at, std::byte* base);
   [[nodiscard]] bool IsLoaded(size_t level, uint64_t block) const {
     return (loaded_[level][block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
   }
   Result<void> Load(size_t level, uint64_t block) const;
-  // How many blocks to read from `block` on. REQUIRES: it was not loaded a moment ago.
-  uint64_t BlocksToRead(size_t level, uint64_t block) const;
+  // What to do about a block: wait for `flight`, or where that has no read, read `count` blocks from it on.
+  struct Approach {
+    uint64_t count = 0;  // 0: another thread has loaded it
+    BlockFlight flight;
+  };
+  // REQUIRES: the block was not loaded a moment ago.
+  Approach Choose(size_t level, uint64_t block) const;
+  Result<void> LoadFrom(const BlockFlight& flight, uint64_t block) const;
+  Result<void> LoadBlocks(size_t level, uint64_t block, uint64_t count) const;
+  // For a block that came wrong, or did not come.
+  Result<void> LoadAlone(size_t level, uint64_t block) const;
+  // The place of blocks [begin, end) in the index, of which the last one may be short.
+  struct Place {
+    uint64_t offset;
+    uint64_t bytes;
+  };
+  [[nodiscard]] Place PlaceOf(size_t level, uint64_t begin, uint64_t end) const;
+  // Of blocks from `block` on, those that match their sums.
+  void PublishIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const;
   // Copies `bytes` of the block into place unless they do not match its sum, which false means.
   bool PublishIfIntact(size_t level, uint64_t block, std::span<const std::byte> bytes) const;
   Result<uint64_t> ExpectedSum(size_t level, uint64_t block) const;
@@ -85,8 +109,9 @@ class BlockTree {
   std::byte* const base_;                                           // reserved: geometry_.total_bytes
   mutable std::vector<std::vector<std::atomic<uint64_t>>> loaded_;  // a bit for each block of each level
   mutable Mutex publish_;  // held to copy a verified block into place; never across I/O, nor with the one below
-  mutable Mutex choose_;   // held to choose what to read
-  mutable BlockRuns runs_ QUIRE_GUARDED_BY(choose_);  // of the body
+  mutable Mutex choose_;   // held to choose what to read, and to begin a read
+  mutable BlockFlights flights_ QUIRE_GUARDED_BY(choose_);  // none without a start_at
+  mutable BlockRuns runs_ QUIRE_GUARDED_BY(choose_);        // of the body
   mutable std::atomic<uint64_t> loaded_bytes_ = 0;
 };
 

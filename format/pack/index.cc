@@ -43,8 +43,9 @@ std::optional<std::string_view> FaultOfName(std::string_view name) {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at) {
-  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at));
+Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at,
+                                           BlockTree::StartAt start_at) {
+  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at), std::move(start_at));
   if (!blocks) return Propagate(std::move(blocks));
   return std::unique_ptr<Index>(new Index(superblock, std::move(*blocks)));
 }

@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
+#include "format/pack/pending_read.h"
 #include "format/result.h"
 
 namespace quire {
@@ -22,6 +24,10 @@ class PackBytes {
   // Fills `into` with the bytes at `offset`. Blocks. The error is kSystem: they could not be read. REQUIRES: they lie
   // in the object.
   virtual Result<void> Read(uint64_t offset, std::span<std::byte> into) = 0;
+  // Begins to read `bytes` bytes at `offset` and waits for nothing. Null where Read alone brings them, which costs no
+  // round trip then, or where the calling thread is the one that would bring them. REQUIRES: as of Read, and bytes is
+  // at most kPageBytes.
+  virtual std::shared_ptr<PendingRead> StartRead(uint64_t /*offset*/, uint64_t /*bytes*/) { return nullptr; }
 };
 
 }  // namespace quire

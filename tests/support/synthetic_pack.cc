@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a pack of N samples of a few bytes straight through the pack writer, without a directory of N files:
-//     synthetic_pack OUT SAMPLES [BYTES_PER_SAMPLE]
-// 1000 samples a directory; the content of a sample is its number, repeated.
+//     synthetic_pack OUT SAMPLES [BYTES_PER_SAMPLE [SAMPLES_PER_DIRECTORY]]
+// 1000 samples a directory, where nothing else is asked for; the content of a sample is its number, repeated.
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -16,8 +17,6 @@
 namespace quire {
 namespace {
 
-constexpr uint64_t kSamplesPerDirectory = 1000;
-
 class NumberSource final : public SampleSource {
  public:
   [[nodiscard]] Result<void> Read(NodeNumber node, uint64_t file_offset, std::span<std::byte> into) const override {
@@ -26,8 +25,15 @@ class NumberSource final : public SampleSource {
   }
 };
 
-Result<void> FillTables(uint64_t samples, uint64_t bytes_per_sample, IndexTables& tables) {
-  const uint64_t directories = CeilDiv(samples, kSamplesPerDirectory);
+struct Shape {
+  uint64_t samples = 0;
+  uint64_t bytes_per_sample = 16;
+  uint64_t samples_per_directory = 1000;
+};
+
+Result<void> FillTables(const Shape& shape, IndexTables& tables) {
+  const auto [samples, bytes_per_sample, samples_per_directory] = shape;
+  const uint64_t directories = CeilDiv(samples, samples_per_directory);
   const auto root = tables.InternAttributes({.mode = 0755, .nlink = static_cast<uint32_t>(2 + directories)});
   const auto of_directories = tables.InternAttributes({.mode = 0755, .nlink = 2});
   const auto of_samples = tables.InternAttributes({.mode = 0644, .nlink = 1});
@@ -39,8 +45,8 @@ Result<void> FillTables(uint64_t samples, uint64_t bytes_per_sample, IndexTables
   if (auto added = tables.directories.Append({.first_child = 1, .child_count = directories, .node = 0}); !added)
     return added;
   for (uint64_t d = 0; d < directories; ++d) {
-    const Directory directory{.first_child = 1 + directories + d * kSamplesPerDirectory,
-                              .child_count = std::min(kSamplesPerDirectory, samples - d * kSamplesPerDirectory),
+    const Directory directory{.first_child = 1 + directories + d * samples_per_directory,
+                              .child_count = std::min(samples_per_directory, samples - d * samples_per_directory),
                               .node = 1 + d};
     const Node node{.size_bytes = 4096, .attributes = *of_directories, .kind = NodeKind::kDirectory, .content = 1 + d};
     if (auto added = add(node, fmt::format("class-{:09}", d)); !added) return added;
@@ -53,11 +59,11 @@ Result<void> FillTables(uint64_t samples, uint64_t bytes_per_sample, IndexTables
   return {};
 }
 
-Result<void> Run(const std::string& path, uint64_t sample_count, uint64_t bytes_per_sample) {
+Result<void> Run(const std::string& path, const Shape& shape) {
   auto output = OutputFile::Create(path, true);
   if (!output) return Propagate(std::move(output));
   IndexTables tables((*output)->folder());
-  if (auto filled = FillTables(sample_count, bytes_per_sample, tables); !filled) return filled;
+  if (auto filled = FillTables(shape, tables); !filled) return filled;
   Spool<NodeNumber> samples((*output)->folder());
   if (auto ordered = OrderSamples({}, tables, samples); !ordered) return ordered;
   const NumberSource source;
@@ -73,15 +79,16 @@ Result<void> Run(const std::string& path, uint64_t sample_count, uint64_t bytes_
 }  // namespace quire
 
 int main(int argc, char** argv) {
-  uint64_t numbers[2] = {0, 16};
-  bool usable = argc == 3 || argc == 4;
+  quire::Shape shape;
+  const std::array<uint64_t*, 3> numbers = {&shape.samples, &shape.bytes_per_sample, &shape.samples_per_directory};
+  bool usable = argc >= 3 && argc <= 5;
   for (int i = 2; usable && i < argc; ++i)
-    usable = std::from_chars(argv[i], argv[i] + std::strlen(argv[i]), numbers[i - 2]).ec == std::errc();
-  if (!usable || numbers[0] == 0 || numbers[1] > quire::kPageBytes) {
-    fmt::print(stderr, "usage: synthetic_pack OUT SAMPLES [BYTES_PER_SAMPLE]\n");
+    usable = std::from_chars(argv[i], argv[i] + std::strlen(argv[i]), *numbers[i - 2]).ec == std::errc();
+  if (!usable || shape.samples == 0 || shape.bytes_per_sample > quire::kPageBytes || shape.samples_per_directory == 0) {
+    fmt::print(stderr, "usage: synthetic_pack OUT SAMPLES [BYTES_PER_SAMPLE [SAMPLES_PER_DIRECTORY]]\n");
     return 2;
   }
-  const auto done = quire::Run(argv[1], numbers[0], numbers[1]);
+  const auto done = quire::Run(argv[1], shape);
   if (!done) fmt::print(stderr, "synthetic_pack: {}\n", done.error().message);
   return done ? 0 : 1;
 }

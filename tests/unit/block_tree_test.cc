@@ -244,5 +244,116 @@ TEST(BlockTree, ThreadsThatTouchTheSameBlocksAllSeeThem) {
   EXPECT_EQ(tree->loaded_bytes(), 200 * kBlockBytes - 100 + kUpperSums);  // all blocks to the end: none is read along
 }
 
+// The same far away. A read that was begun comes when somebody waits, and all others with it: what is counted are round
+// trips. The thread of the test is the one that brings the bytes, which never waits for itself but reads alone.
+class DistantImage {
+ public:
+  std::unique_ptr<BlockTree> Open() {
+    const auto copy = [this](uint64_t offset, std::span<std::byte> into) {
+      std::memcpy(into.data(), image_.bytes_.data() + offset, into.size());
+    };
+    return ValueOrDie(BlockTree::Create(
+        kBodyBytes, image_.root_,
+        [this, copy](uint64_t offset, std::span<std::byte> into) -> Result<void> {
+          ++round_trips_;
+          for (const auto& read : under_way_) read->End(!fails_);
+          under_way_.clear();
+          if (fails_) return SystemError(EIO, "read");
+          copy(offset, into);
+          return {};
+        },
+        [this, copy](uint64_t offset, uint64_t bytes) {
+          auto read = std::make_shared<PendingRead>(bytes, std::this_thread::get_id());
+          copy(offset, read->into());
+          begun_bytes_ += bytes;
+          if (is_near_)
+            read->End(true);
+          else
+            under_way_.push_back(read);
+          return read;
+        }));
+  }
+  TreeImage image_;
+  bool is_near_ = false;  // all that is begun has come at once
+  bool fails_ = false;
+  int round_trips_ = 0;
+  std::atomic<uint64_t> begun_bytes_ = 0;
+  std::vector<std::shared_ptr<PendingRead>> under_way_;
+};
+
+TEST(BlockTree, BlocksFarAwayAreAskedForAheadOfAWalk) {
+  DistantImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 1024; ++block) {
+    ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+    ASSERT_LE(image.begun_bytes_, (block + 1) * 3 * kBlockBytes + kUpperSums) << "more than two thirds for nothing";
+    ASSERT_LE(image.begun_bytes_, (block + 1) * kBlockBytes + (5 << 20) + kUpperSums);
+  }
+  EXPECT_LE(image.round_trips_, 30) << "the window holds 64 blocks, and is reached soon";
+  const uint64_t before = image.begun_bytes_;
+  for (uint64_t block = 1024; block < kBlocks; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  EXPECT_GT(image.begun_bytes_, before);
+  EXPECT_EQ(image.begun_bytes_, tree->loaded_bytes()) << "something was asked for twice";
+}
+
+TEST(BlockTree, NothingFarAwayIsAskedForAheadOfLookUps) {
+  DistantImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 5000; block < 6000; block += 3) {
+    ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+    ASSERT_TRUE(tree->Touch((block + 1) * kBlockBytes, 1).has_value());
+  }
+  EXPECT_EQ(image.begun_bytes_, 2 * 334 * kBlockBytes + kBlockBytes + 16);
+}
+
+TEST(BlockTree, WalksThatWereLeftDoNotKeepALaterOneFromReadingAhead) {
+  DistantImage image;
+  const auto tree = image.Open();
+  for (const uint64_t begin : {0, 1000, 2000, 3000, 4000, 5000})
+    for (uint64_t block = begin; block < begin + 300; ++block)
+      ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  image.round_trips_ = 0;
+  for (uint64_t block = 6000; block < 6640; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  EXPECT_LE(image.round_trips_, 30);
+}
+
+TEST(BlockTree, DamageInWhatWasAskedForAheadHarmsItselfOnly) {
+  DistantImage image;
+  image.image_.bytes_[20 * kBlockBytes + 77] ^= std::byte{1};
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 64; ++block)
+    ASSERT_EQ(tree->Touch(block * kBlockBytes, 1).has_value(), block != 20) << block;
+  image.image_.bytes_[20 * kBlockBytes + 77] ^= std::byte{1};
+  EXPECT_TRUE(tree->Touch(20 * kBlockBytes, 1).has_value()) << "an error was remembered";
+}
+
+TEST(BlockTree, WhatFailedAheadIsReadAgainAtItsTouch) {
+  DistantImage image;
+  const auto tree = image.Open();
+  for (uint64_t block = 0; block < 20; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  image.fails_ = true;
+  EXPECT_EQ(tree->Touch(100 * kBlockBytes, 1).error().code, ErrorCode::kSystem);
+  EXPECT_TRUE(image.under_way_.empty());
+  image.fails_ = false;
+  for (uint64_t block = 20; block < 64; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+}
+
+TEST(BlockTree, ThreadsThatNeedTheSameBlocksShareOneRead) {
+  DistantImage image;
+  image.is_near_ = true;
+  const auto tree = image.Open();
+  std::atomic<int> wrong = 0;
+  std::vector<std::jthread> threads;
+  threads.reserve(8);
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      for (uint64_t block = kBlocks - 200; block < kBlocks; ++block)
+        if (!tree->Touch(block * kBlockBytes, 1)) ++wrong;
+    });
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(image.begun_bytes_, tree->loaded_bytes());
+}
+
 }  // namespace
 }  // namespace quire

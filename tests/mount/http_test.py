@@ -263,6 +263,32 @@ def test_unmounting_waits_for_no_server(scratch, bad, mount):
         assert reading.result()
 
 
+def test_an_index_by_url_comes_as_far_as_it_is_needed(scratch, at_end, mount):
+    """200 folders of 1000 samples: 16 MB of index. What is asked for is seen in the server's log."""
+    served = scratch / 'served'
+    served.mkdir()
+    local = served / 'large.quire'
+    harness.run(harness.find_program('synthetic_pack'), local, '200000', '8')
+    index_bytes = local.stat().st_size - 200_000 * 8
+    server = Nginx(at_end, scratch, served)
+
+    def asked():
+        """The number of requests so far, and of bytes in their answers."""
+        sizes = [int(line.split('"')[2].split()[1]) for line in server.log.read_text().splitlines()]
+        return len(sizes), sum(sizes)
+
+    mounted = mount(server.url + '/large.quire')
+    assert asked()[0] <= 5, 'each is a round trip'
+    assert len([os.stat(entry) for entry in os.scandir(mounted / 'class-000000100')]) == 1000
+    assert asked()[1] < 1 << 20, 'one folder needs few blocks'
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        walks = [pool.submit(harness.run, 'find', mounted.folder, '-size', '+0', '-type', 'f') for _ in range(2)]
+        assert [walk.result().out.count('\n') for walk in walks] == [200_000] * 2
+    requests, sent = asked()
+    assert sent < 1.1 * index_bytes, 'two walks need nothing twice'
+    assert requests < 100, 'blocks are asked for by the megabyte'
+
+
 def make_authority(folder):
     """A key and a certificate of 127.0.0.1, signed by an authority of the test's own: (authority, certificate, key)."""
     def openssl(*arguments):

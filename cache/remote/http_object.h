@@ -38,6 +38,7 @@ class HttpObject final : public PackBytes {
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
 
   std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
+  [[nodiscard]] std::thread::id reader() const override { return thread_.get_id(); }
 
   // As VolumeSource::Submit. Urgent reads go first, and have a share of what may be in flight for themselves. A request
   // that is late is sent a second time; what comes first is used. Reads that are transient faults are repeated as the

@@ -39,7 +39,9 @@ Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> ob
   if (!tier) return Propagate(std::move(tier));
   auto volume = TierVolume::Open(*std::move(tier), TierKey::Of(*identity, object->size_bytes(), http.shown_url()));
   if (!volume) return Propagate(std::move(volume));
-  return std::make_unique<TieredBytes>(std::move(object), *std::move(volume));
+  auto tiered = TieredBytes::Create(std::move(object), *std::move(volume));
+  if (!tiered) return Propagate(std::move(tiered));
+  return *std::move(tiered);
 }
 
 Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options) {

@@ -50,6 +50,13 @@ bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
   return true;
 }
 
+bool TierVolume::Has(uint64_t offset, uint64_t bytes) const {
+  if (offset % kPageBytes + bytes > kPageBytes) return false;
+  const UnitSet wanted = UnitsOf(offset, bytes);
+  const auto record = map_.ReadPage(offset / kPageBytes);
+  return record && (wanted & record->present) == wanted;
+}
+
 Tier::ClaimOutcome TierVolume::ClaimPage(uint64_t page) {
   if (HasClaim(page)) return Tier::ClaimOutcome::kClaimed;
   const auto record = map_.ReadPage(page);

@@ -43,6 +43,9 @@ class TierVolume {
   // there and wrong is dropped. `into`: aligned as for direct reads, with room for whole units.
   bool Read(uint64_t offset, std::byte* into, size_t bytes);
 
+  // Whether units of one page seem to be there, in which some of these bytes lie.
+  [[nodiscard]] bool Has(uint64_t offset, uint64_t bytes) const;
+
   // All of a page is going to be read by this process, which calls Keep or GiveUp in the end. kThere: go on, nothing
   // is to be kept. kClaimed also where this process has the claim already.
   Tier::ClaimOutcome ClaimPage(uint64_t page);

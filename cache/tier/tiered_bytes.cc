@@ -7,6 +7,50 @@
 #include "format/rounding.h"
 
 namespace quire {
+namespace {
+
+// Reads ahead of a walk at a time: BlockFlights::kMaxAhead.
+constexpr unsigned kThreads = 12;
+
+struct RangeRead : VolumeRead {
+  std::shared_ptr<PendingRead> pending;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TieredBytes>> TieredBytes::Create(std::unique_ptr<PackBytes> origin,
+                                                         std::shared_ptr<TierVolume> volume) {
+  std::unique_ptr<TieredBytes> bytes(new TieredBytes(std::move(origin), std::move(volume)));
+  if (auto started = bytes->threads_.Start(kThreads, 0); !started) return Propagate(std::move(started));
+  return bytes;
+}
+
+// What nobody waits for any more is not asked for.
+TieredBytes::~TieredBytes() { is_ending_ = true; }
+
+std::shared_ptr<PendingRead> TieredBytes::StartRead(uint64_t offset, uint64_t bytes) {
+  const uint64_t begin = AlignDown(offset, UnitSet::kUnitBytes);
+  if (std::this_thread::get_id() == reader() || volume_->Has(begin, offset + bytes - begin)) return nullptr;
+  auto read = std::make_unique<RangeRead>();
+  read->offset = offset;
+  read->pending = std::make_shared<PendingRead>(bytes, reader());
+  auto pending = read->pending;
+  threads_.Submit(read.release());
+  return pending;
+}
+
+void TieredBytes::BringPending(VolumeRead& read) {
+  const std::unique_ptr<RangeRead> own(static_cast<RangeRead*>(&read));
+  own->pending->End(!is_ending_ && Read(own->offset, own->pending->into()));
+}
+
+void TieredBytes::Distrust(uint64_t offset, uint64_t bytes) {
+  for (uint64_t at = offset; at < offset + bytes;) {
+    const uint64_t end = std::min(offset + bytes, AlignDown(at, kPageBytes) + kPageBytes);
+    volume_->Drop(at, end - at);
+    at = end;
+  }
+}
 
 Result<void> TieredBytes::Read(uint64_t offset, std::span<std::byte> into) {
   while (!into.empty()) {

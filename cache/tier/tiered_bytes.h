@@ -2,12 +2,16 @@
 // The bytes of a pack far away, of which a tier keeps what is read: its index, block by block.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <thread>
+#include <utility>
 
 #include "cache/tier/tier_volume.h"
+#include "cache/volume/read_threads.h"
 #include "format/pack/pack_bytes.h"
 #include "format/result.h"
 
@@ -15,18 +19,30 @@ namespace quire {
 
 class TieredBytes final : public PackBytes {
  public:
-  TieredBytes(std::unique_ptr<PackBytes> origin, std::shared_ptr<TierVolume> volume)
-      : origin_(std::move(origin)), volume_(std::move(volume)) {}
+  // An error where no thread can be started.
+  static Result<std::unique_ptr<TieredBytes>> Create(std::unique_ptr<PackBytes> origin,
+                                                     std::shared_ptr<TierVolume> volume);
+  ~TieredBytes() override;
 
   [[nodiscard]] uint64_t size_bytes() const override { return origin_->size_bytes(); }
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
+  // By threads that wait for the origin, since what comes is to be kept.
+  std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
+  [[nodiscard]] std::thread::id reader() const override { return origin_->reader(); }
+  void Distrust(uint64_t offset, uint64_t bytes) override;
 
   [[nodiscard]] PackBytes& origin() const { return *origin_; }
   [[nodiscard]] const std::shared_ptr<TierVolume>& volume() const { return volume_; }
 
  private:
+  TieredBytes(std::unique_ptr<PackBytes> origin, std::shared_ptr<TierVolume> volume)
+      : origin_(std::move(origin)), volume_(std::move(volume)) {}
+  void BringPending(VolumeRead& read);
+
   const std::unique_ptr<PackBytes> origin_;
   const std::shared_ptr<TierVolume> volume_;
+  std::atomic<bool> is_ending_ = false;
+  ReadThreads threads_{[this](VolumeRead& read) { BringPending(read); }};  // last: they use all above
 };
 
 // What `bytes`, which may be null, are read from in the end.

@@ -26,23 +26,24 @@ BlockTreeGeometry::BlockTreeGeometry(uint64_t body_bytes) {
 }
 
 Result<std::unique_ptr<BlockTree>> BlockTree::Create(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at,
-                                                     StartAt start_at) {
+                                                     FarReads far) {
   const uint64_t total = BlockTreeGeometry(body_bytes).total_bytes;
   void* base = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return SystemError(errno, "index: cannot reserve {} bytes of address space", total);
   return std::unique_ptr<BlockTree>(
-      new BlockTree(body_bytes, root_sum, std::move(read_at), std::move(start_at), static_cast<std::byte*>(base)));
+      new BlockTree(body_bytes, root_sum, std::move(read_at), std::move(far), static_cast<std::byte*>(base)));
 }
 
-BlockTree::BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, StartAt start_at, std::byte* base)
+BlockTree::BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, FarReads far, std::byte* base)
     : geometry_(body_bytes),
       body_bytes_(body_bytes),
       root_sum_(root_sum),
       read_at_(std::move(read_at)),
+      far_(std::move(far)),
       base_(base),
-      flights_([this, start_at = std::move(start_at)](size_t level, uint64_t begin, uint64_t end) {
+      flights_([this](size_t level, uint64_t begin, uint64_t end) {
         const auto [offset, bytes] = PlaceOf(level, begin, end);
-        return start_at == nullptr ? nullptr : start_at(offset, bytes);
+        return far_.start_at == nullptr ? nullptr : far_.start_at(offset, bytes);
       }),
       runs_(CeilDiv(body_bytes, kBlockBytes)) {
   for (const auto& level : geometry_.levels) loaded_.emplace_back(CeilDiv(CeilDiv(level.bytes, kBlockBytes), 64));
@@ -117,6 +118,7 @@ Result<void> BlockTree::LoadBlocks(size_t level, uint64_t block, uint64_t count)
 
 Result<void> BlockTree::LoadAlone(size_t level, uint64_t block) const {
   const auto [offset, bytes] = PlaceOf(level, block, block + 1);
+  if (far_.distrust != nullptr) far_.distrust(offset, bytes);
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(bytes);
   const std::span<std::byte> read(buffer.get(), bytes);
   if (auto done = read_at_(offset, read); !done) return done;

@@ -44,10 +44,17 @@ class BlockTree {
   // held.
   using StartAt = std::function<std::shared_ptr<PendingRead>(uint64_t offset, uint64_t bytes)>;
 
-  // Reserves address space; reads nothing. With `start_at`, which bytes far away have, reads are begun ahead of need,
-  // and threads that need the same block wait for one read of it. REQUIRES: body_bytes > 0.
+  // What bytes have that are far away, where they have it.
+  struct FarReads {
+    StartAt start_at;
+    // What came from there was wrong, or did not come: what is read next is not from what is kept on the way.
+    std::function<void(uint64_t offset, uint64_t bytes)> distrust;
+  };
+
+  // Reserves address space; reads nothing. With `far.start_at` reads are begun ahead of need, and threads that need the
+  // same block wait for one read of it. REQUIRES: body_bytes > 0.
   static Result<std::unique_ptr<BlockTree>> Create(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at,
-                                                   StartAt start_at = nullptr);
+                                                   FarReads far = {});
   BlockTree(const BlockTree&) = delete;
   BlockTree& operator=(const BlockTree&) = delete;
   ~BlockTree();
@@ -73,7 +80,7 @@ class BlockTree {
  private:
   static constexpr uint64_t kBlockSize = kBlockBytes;
 
-  BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, StartAt start_at, std::byte* base);
+  BlockTree(uint64_t body_bytes, uint64_t root_sum, ReadAt read_at, FarReads far, std::byte* base);
   [[nodiscard]] bool IsLoaded(size_t level, uint64_t block) const {
     return (loaded_[level][block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
   }
@@ -106,6 +113,7 @@ class BlockTree {
   const uint64_t body_bytes_;
   const uint64_t root_sum_;
   const ReadAt read_at_;
+  const FarReads far_;
   std::byte* const base_;                                           // reserved: geometry_.total_bytes
   mutable std::vector<std::vector<std::atomic<uint64_t>>> loaded_;  // a bit for each block of each level
   mutable Mutex publish_;  // held to copy a verified block into place; never across I/O, nor with the one below

@@ -44,8 +44,8 @@ std::optional<std::string_view> FaultOfName(std::string_view name) {
 }
 
 Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at,
-                                           BlockTree::StartAt start_at) {
-  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at), std::move(start_at));
+                                           BlockTree::FarReads far) {
+  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at), std::move(far));
   if (!blocks) return Propagate(std::move(blocks));
   return std::unique_ptr<Index>(new Index(superblock, std::move(*blocks)));
 }

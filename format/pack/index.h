@@ -37,7 +37,7 @@ class Index {
  public:
   // As BlockTree::Create.
   static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, BlockTree::ReadAt read_at,
-                                             BlockTree::StartAt start_at = nullptr);
+                                             BlockTree::FarReads far = {});
 
   [[nodiscard]] uint64_t node_count() const { return superblock_.records(Section::kNodes); }
   [[nodiscard]] uint64_t directory_count() const { return superblock_.records(Section::kDirectories); }

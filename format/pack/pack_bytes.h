@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <thread>
 
 #include "format/pack/pending_read.h"
 #include "format/result.h"
@@ -28,6 +29,10 @@ class PackBytes {
   // round trip then, or where the calling thread is the one that would bring them. REQUIRES: as of Read, and bytes is
   // at most kPageBytes.
   virtual std::shared_ptr<PendingRead> StartRead(uint64_t /*offset*/, uint64_t /*bytes*/) { return nullptr; }
+  // The thread that brings bytes, where it is one: it must not wait for a PendingRead.
+  [[nodiscard]] virtual std::thread::id reader() const { return {}; }
+  // What came of these bytes was wrong: what is kept of them on the way is not used any more.
+  virtual void Distrust(uint64_t /*offset*/, uint64_t /*bytes*/) {}
 };
 
 }  // namespace quire

@@ -158,6 +158,17 @@ def test_wrong_bytes_of_the_origin_do_not_stay(scratch, origin, mount):
     assert_all_right(mounted, scratch / 'tree')
 
 
+def test_wrong_blocks_of_the_index_do_not_stay(scratch, origin, mount):
+    tier = scratch / 'tier'
+    origin.faults = [('', 1), ('wrong bytes', 1)]
+    mounted = mount(origin.url, f'tier={tier}')
+    assert origin.done == ['wrong bytes']
+    assert_all_right(mounted, scratch / 'tree')
+    mounted.unmount()
+    mounted = mount(origin.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+
+
 def test_a_map_that_is_damaged_is_no_map(scratch, origin, mount, quire):
     tier = scratch / 'tier'
     contents = random.Random(5)

@@ -252,26 +252,28 @@ class DistantImage {
     const auto copy = [this](uint64_t offset, std::span<std::byte> into) {
       std::memcpy(into.data(), image_.bytes_.data() + offset, into.size());
     };
-    return ValueOrDie(BlockTree::Create(
-        kBodyBytes, image_.root_,
-        [this, copy](uint64_t offset, std::span<std::byte> into) -> Result<void> {
-          ++round_trips_;
-          for (const auto& read : under_way_) read->End(!fails_);
-          under_way_.clear();
-          if (fails_) return SystemError(EIO, "read");
-          copy(offset, into);
-          return {};
-        },
-        [this, copy](uint64_t offset, uint64_t bytes) {
-          auto read = std::make_shared<PendingRead>(bytes, std::this_thread::get_id());
-          copy(offset, read->into());
-          begun_bytes_ += bytes;
-          if (is_near_)
-            read->End(true);
-          else
-            under_way_.push_back(read);
-          return read;
-        }));
+    return ValueOrDie(BlockTree::Create(kBodyBytes, image_.root_,
+                                        [this, copy](uint64_t offset, std::span<std::byte> into) -> Result<void> {
+                                          ++round_trips_;
+                                          for (const auto& read : under_way_) read->End(!fails_);
+                                          under_way_.clear();
+                                          if (fails_) return SystemError(EIO, "read");
+                                          copy(offset, into);
+                                          return {};
+                                        },
+                                        {.start_at =
+                                             [this, copy](uint64_t offset, uint64_t bytes) {
+                                               auto read =
+                                                   std::make_shared<PendingRead>(bytes, std::this_thread::get_id());
+                                               copy(offset, read->into());
+                                               begun_bytes_ += bytes;
+                                               if (is_near_)
+                                                 read->End(true);
+                                               else
+                                                 under_way_.push_back(read);
+                                               return read;
+                                             },
+                                         .distrust = nullptr}));
   }
   TreeImage image_;
   bool is_near_ = false;  // all that is begun has come at once

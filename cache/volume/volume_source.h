@@ -32,7 +32,7 @@ class VolumeSource;
 // One read of volume bytes into memory. The caller owns it and keeps it in place until `done` was called.
 struct VolumeRead {
   uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
-  std::byte* into = nullptr;  // aligned likewise
+  std::byte* into = nullptr;  // aligned likewise, to 4096 at most
   uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
   uint16_t volume = 0;        // which of the volumes of the source
   bool is_of_fill = false;    // all of its page is being read
@@ -79,7 +79,8 @@ class VolumeSource {
   [[nodiscard]] virtual uint32_t request_bytes() const = 0;
   // How many requests of that size in flight keep the source busy.
   [[nodiscard]] virtual uint32_t depth() const = 0;
-  // Multiples of it are what offsets, lengths and addresses must be: 1 where reads are buffered, at most 4096.
+  // Multiples of it are what offsets and lengths must be: 1 where reads are buffered, at most 4096, and a tier's units
+  // of 16 KiB. Addresses are multiples of it too, or of 4096 where that is less.
   [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;
   // One line for the log: "io_uring, direct reads (512 B), 1 thread". Where something better was refused, the kernel's
   // reason stands behind it in brackets.

@@ -25,7 +25,7 @@ struct BlockFlight {
 class BlockFlights {
  public:
   // Flights ahead of need, of all runs: 12 MiB of memory at most. They leave 4 of the 16 requests that a server gets at
-  // once (HttpObject::kDepth) to those who wait.
+  // once at first (RequestWindow::kFirst) to those who wait.
   static constexpr size_t kMaxAhead = 12;
 
   // Begins a read of blocks [begin, end) of a level; null where that cannot be.

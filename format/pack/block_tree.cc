@@ -82,6 +82,11 @@ BlockTree::Approach BlockTree::Choose(size_t level, uint64_t block) const {
   return approach;
 }
 
+void BlockTree::Begin(uint64_t block) const {
+  const MutexLock lock(choose_);
+  if (!IsLoaded(0, block) && flights_.Find(0, block) == nullptr) flights_.BeginAhead(block, block + 1, 1);
+}
+
 Result<void> BlockTree::Load(size_t level, uint64_t block) const {
   const Approach approach = Choose(level, block);
   if (approach.count == 0) return {};

@@ -75,6 +75,13 @@ class BlockTree {
     return range;
   }
 
+  // Byte `offset` of the body will be touched soon: where a read costs a round trip, its block is asked for. Waits for
+  // nothing. What lies outside of the body is none to expect.
+  void Expect(uint64_t offset) const {
+    if (far_.start_at != nullptr && offset < body_bytes_ && !IsLoaded(0, offset / kBlockSize))
+      Begin(offset / kBlockSize);
+  }
+
   [[nodiscard]] uint64_t loaded_bytes() const { return loaded_bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -85,6 +92,7 @@ class BlockTree {
     return (loaded_[level][block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
   }
   Result<void> Load(size_t level, uint64_t block) const;
+  void Begin(uint64_t block) const;
   // What to do about a block: wait for `flight`, or where that has no read, read `count` blocks from it on.
   struct Approach {
     uint64_t count = 0;  // 0: another thread has loaded it

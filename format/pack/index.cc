@@ -134,6 +134,7 @@ Result<void> Index::CheckIsTree(uint64_t number, const Directory& directory) con
   if (directory.first_child != expected)
     return Corrupt("directory {}: children from {} instead of {}", number, directory.first_child, expected);
   if (directory.child_count == 0) return {};
+  ExpectSearchFor(number);
   for (const NodeNumber child : {directory.first_child, directory.first_child + directory.child_count - 1}) {
     const auto holder = FindHolder(child);
     if (!holder) return std::unexpected(holder.error());
@@ -141,6 +142,17 @@ Result<void> Index::CheckIsTree(uint64_t number, const Directory& directory) con
       return Corrupt("directory {}: node {} is a child of directory {} as well", number, child, *holder);
   }
   return {};
+}
+
+void Index::ExpectSearchFor(uint64_t number) const {
+  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kDirectories)];
+  uint64_t low = 0;
+  uint64_t high = directory_count();
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    blocks_->Expect(superblock_.section(Section::kDirectories).offset + middle * kBytes);
+    (middle <= number ? low : high) = middle <= number ? middle + 1 : middle;
+  }
 }
 
 // A binary search that damage cannot mislead, as that of Lookup: a record that cannot be read gives way to the nearest

@@ -111,6 +111,9 @@ class Index {
   Result<Directory> DecodeDirectoryAt(uint64_t number) const;
   // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).
   Result<uint64_t> FindHolder(NodeNumber number) const;
+  // Asks for the records that FindHolder will look at if directory `number` is the holder: in one round trip, not one
+  // for each.
+  void ExpectSearchFor(uint64_t number) const;
   Result<void> CheckIsTree(uint64_t number, const Directory& directory) const;
 
   const Superblock superblock_;

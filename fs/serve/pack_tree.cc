@@ -126,8 +126,20 @@ std::string PackTree::Describe(ino_t inode) const {
 }
 
 bool PackTree::LacksTop(std::string_view name) const {
+  if (IsBeforeTop(name)) return true;
   const auto found = Find(FUSE_ROOT_ID, name);
   return found ? *found == 0 : found.error().code == ErrorCode::kCorrupt;
+}
+
+bool PackTree::IsBeforeTop(std::string_view name) const {
+  const auto root = index_.GetNode(inodes_.root());
+  if (!root || root->kind != NodeKind::kDirectory) return false;
+  const auto directory = index_.GetDirectory(root->content);
+  if (!directory || directory->child_count == 0) return false;
+  const auto first = index_.GetNode(directory->first_child);
+  if (!first) return false;
+  const auto first_name = index_.GetName(*first);
+  return first_name && name < *first_name;
 }
 
 Result<ino_t> PackTree::Find(ino_t folder, std::string_view name) const {

@@ -63,6 +63,9 @@ class PackTree : public InodeSpace {
  private:
   // The inode of `name`; 0 when there is none.
   [[nodiscard]] Result<ino_t> Find(ino_t folder, std::string_view name) const;
+  // Whether `name` would stand before all that the root holds, so that it is not there. Names are in order: the first
+  // one tells, for one or two blocks of the index. A search costs one for each step, and far away a round trip each.
+  [[nodiscard]] bool IsBeforeTop(std::string_view name) const;
   // The inode of "." and ".." in `inode`. 0 where the mount shows no such file.
   [[nodiscard]] Result<ino_t> FindExported(ino_t inode, bool is_parent) const;
   // Whether the node lies below the root of the mount.

@@ -289,6 +289,18 @@ def test_an_index_by_url_comes_as_far_as_it_is_needed(scratch, at_end, mount):
     assert requests < 100, 'blocks are asked for by the megabyte'
 
 
+def test_a_mount_by_url_asks_for_as_little_of_a_large_root(scratch, at_end, mount):
+    """10,000 folders in the root: each step of a search through them would be a round trip."""
+    served = scratch / 'served'
+    served.mkdir()
+    harness.run(harness.find_program('synthetic_pack'), served / 'wide.quire', '200000', '8', '20')
+    server = Nginx(at_end, scratch, served)
+    mounted = mount(server.url + '/wide.quire')
+    assert len(server.log.read_text().splitlines()) <= 6, 'two of them at once'
+    assert mounted.stats()
+    assert len(os.listdir(mounted / 'class-000009999')) == 20
+
+
 def make_authority(folder):
     """A key and a certificate of 127.0.0.1, signed by an authority of the test's own: (authority, certificate, key)."""
     def openssl(*arguments):

@@ -340,6 +340,17 @@ TEST(BlockTree, WhatFailedAheadIsReadAgainAtItsTouch) {
   for (uint64_t block = 20; block < 64; ++block) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
 }
 
+TEST(BlockTree, WhatIsExpectedComesInOneRoundTrip) {
+  DistantImage image;
+  const auto tree = image.Open();
+  ASSERT_TRUE(tree->Touch(0, 1).has_value());
+  image.round_trips_ = 0;
+  for (uint64_t block = 4000; block > 3; block /= 2) tree->Expect(block * kBlockBytes);
+  tree->Expect(UINT64_MAX);
+  for (uint64_t block = 4000; block > 3; block /= 2) ASSERT_TRUE(tree->Touch(block * kBlockBytes, 1).has_value());
+  EXPECT_EQ(image.round_trips_, 1);
+}
+
 TEST(BlockTree, ThreadsThatNeedTheSameBlocksShareOneRead) {
   DistantImage image;
   image.is_near_ = true;

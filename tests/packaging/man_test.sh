@@ -33,14 +33,10 @@ mapfile -t subcommands < <(quire --help | sed '1,/^Commands:/d; /^$/,$d' | awk '
 for subcommand in "${subcommands[@]}"; do
   text_of man1/quire.1 | grep -q "quire-$subcommand(1)" || fail "quire.1 does not name quire-$subcommand(1)"
   help=$(quire "$subcommand" --help | tr -d '\0')
-  if [ "$subcommand" = bench ]; then
-    for part in $(sed '1,/^Commands:/d; /^$/,$d' <<<"$help" | awk '/^  [a-z]/ {print $1}'); do
-      parts+=("$part")
-      bench_help+=$(quire bench "$part" --help)$'\n'
-    done
-    [ ${#parts[@]} -ge 3 ] || fail "only these benchmarks: ${parts[*]}"
-    help=$bench_help
-  fi
+  # One page tells of all commands of a command.
+  mapfile -t parts < <(sed '1,/^Commands:/d; /^$/,$d' <<<"$help" | awk '/^  [a-z]/ {print $1}')
+  [[ $subcommand != bench && $subcommand != tier ]] || [ ${#parts[@]} -ge 3 ] || fail "only these of $subcommand: ${parts[*]}"
+  [ ${#parts[@]} -eq 0 ] || help=$(for part in "${parts[@]}"; do quire "$subcommand" "$part" --help; done)
   assert_same_options "man1/quire-$subcommand.1" "$help"
 done
 assert_equal "$(ls "$pages/man1")" "$(printf 'quire-%s.1\n' "${subcommands[@]}" | sort; echo quire.1)"

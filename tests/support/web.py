@@ -18,7 +18,7 @@ def free_port():
 
 
 class Nginx:
-    """Serves a folder; `settings` are further lines of its server block. Ends with the test."""
+    """Serves a folder; `settings` are further lines of its server block. Ends with the test: one process, which a kill ends."""
 
     def __init__(self, at_end, scratch, folder, settings='', tls=None):
         if not shutil.which('nginx', path='/usr/sbin:/usr/bin'):
@@ -31,7 +31,7 @@ class Nginx:
         keys = f'ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};' if tls else ''
         temporary = ' '.join(f'{name}_temp_path {self.own}/{name};' for name in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
         (self.own / 'nginx.conf').write_text(
-            f'{"user root;" if harness.is_root() else ""} daemon off; pid {self.own}/pid; error_log {self.own}/error.log;\n'
+            f'daemon off; master_process off; pid {self.own}/pid; error_log {self.own}/error.log;\n'
             f'events {{ }}\n'
             f'http {{ {temporary} access_log {self.log};\n'
             f'  server {{ listen {listen}; {keys} root {folder}; {settings} }} }}\n')

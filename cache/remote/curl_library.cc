@@ -38,6 +38,7 @@ Result<CurlLibrary> Load() {
   find(curl.easy_cleanup, "curl_easy_cleanup");
   find(curl.easy_setopt, "curl_easy_setopt");
   find(curl.easy_getinfo, "curl_easy_getinfo");
+  find(curl.easy_perform, "curl_easy_perform");
   find(curl.easy_strerror, "curl_easy_strerror");
   find(curl.slist_append, "curl_slist_append");
   find(curl.slist_free_all, "curl_slist_free_all");

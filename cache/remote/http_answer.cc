@@ -111,6 +111,8 @@ void HttpAnswer::TakeLine(std::string_view line) {
   if (IsName(name, "etag")) etag_ = value;
   if (IsName(name, "last-modified")) last_modified_ = value;
   if (IsName(name, "content-encoding")) encoding_ = value;
+  if (IsName(name, "date")) date_ = value;
+  if (IsName(name, "x-amz-bucket-region")) bucket_region_ = value;
   if (IsName(name, "retry-after"))
     if (const auto seconds = TakeNumber<uint32_t>(value); seconds && value.empty())
       retry_after_ = std::chrono::seconds(*seconds);

@@ -50,6 +50,8 @@ class HttpAnswer {
   };
   [[nodiscard]] const std::optional<Range>& range() const { return range_; }
   [[nodiscard]] const std::string& encoding() const { return encoding_; }
+  [[nodiscard]] const std::string& date() const { return date_; }                    // the server's time, as it came
+  [[nodiscard]] const std::string& bucket_region() const { return bucket_region_; }  // of Amazon S3
 
  private:
   int status_ = 0;
@@ -58,6 +60,8 @@ class HttpAnswer {
   std::string etag_;
   std::string last_modified_;
   std::string encoding_;
+  std::string date_;
+  std::string bucket_region_;
   std::optional<std::chrono::seconds> retry_after_;
 };
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/remote/http_object.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,9 +14,9 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "cache/remote/small_file.h"
 #include "format/checksum.h"
 #include "format/escaping.h"
-#include "format/file.h"
 #include "format/pack/geometry.h"
 #include "format/pack/superblock.h"
 
@@ -34,7 +32,7 @@ constexpr std::chrono::seconds kLongestPause(10);
 constexpr std::chrono::seconds kRetryOpening(3);
 constexpr std::chrono::seconds kLongestOpening(20);
 constexpr std::chrono::hours kLongestAlone(1);  // of what is repeated until it comes
-constexpr off_t kMostHeaderBytes = 64 << 10;
+constexpr size_t kMostHeaderBytes = 64 << 10;
 constexpr std::chrono::milliseconds kLongestSleep(1000);           // between tries of what is waited for
 constexpr std::chrono::milliseconds kLookAgain(200);               // whether the work was interrupted
 constexpr std::chrono::milliseconds kIdle(std::chrono::hours(1));  // libcurl has timers of its own
@@ -84,16 +82,9 @@ bool IsHeader(std::string_view line) {
 Result<std::vector<std::string>> ReadHeaderFile(const std::string& path) {
   std::vector<std::string> lines;
   if (path.empty()) return lines;
-  const auto file = File::Open(path, O_RDONLY | O_NONBLOCK);
-  if (!file) return SystemError(file.error().system_errno, "headers '{}'", path);
-  struct stat status = {};
-  if (fstat(file->fd(), &status) != 0) return SystemError(errno, "headers '{}'", path);
-  if (!S_ISREG(status.st_mode) || status.st_size > kMostHeaderBytes)
-    return Invalid("headers '{}': give a file of at most {} bytes", path, kMostHeaderBytes);
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  if (auto read = file->ReadExactly(0, std::as_writable_bytes(std::span(text))); !read)
-    return Propagate(std::move(read));
-  std::istringstream stream(std::move(text));
+  auto text = ReadSmallFile(path, "headers", kMostHeaderBytes);
+  if (!text) return Propagate(std::move(text));
+  std::istringstream stream(*std::move(text));
   size_t number = 0;
   for (std::string line; std::getline(stream, line);) {
     ++number;
@@ -106,7 +97,8 @@ Result<std::vector<std::string>> ReadHeaderFile(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpObject>> HttpObject::Open(const std::string& url, const RemoteOptions& options) {
+Result<std::unique_ptr<HttpObject>> HttpObject::Open(const std::string& url, const RemoteOptions& options,
+                                                     std::unique_ptr<RequestSigner> signer) {
   if (auto checked = CheckUrl(url); !checked) return Propagate(std::move(checked));
   auto lines = ReadHeaderFile(options.header_file);
   if (!lines) return Propagate(std::move(lines));
@@ -114,8 +106,9 @@ Result<std::unique_ptr<HttpObject>> HttpObject::Open(const std::string& url, con
     return SystemError(errno, "certificates '{}'", options.ca_file);
   const auto curl = LoadCurl();
   if (!curl) return std::unexpected(curl.error());
-  std::unique_ptr<HttpObject> object(
-      new HttpObject(**curl, url, {.ca_file = options.ca_file, .header_lines = *std::move(lines)}, options));
+  std::unique_ptr<HttpObject> object(new HttpObject(
+      **curl, url, {.ca_file = options.ca_file, .header_lines = *std::move(lines), .signer = std::move(signer)},
+      options));
   if (auto asked = object->AskForState(); !asked) return Propagate(std::move(asked));
   if (auto started = object->Start(); !started) return Propagate(std::move(started));
   return object;

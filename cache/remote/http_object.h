@@ -28,8 +28,9 @@ class HttpObject final : public PackBytes {
  public:
   // Asks for the first bytes of `url`, once: an error of seconds at most, which names the URL. kInvalid for a URL that
   // is none, or that holds a password, and for a file of headers that is none. The thread of the object may do what the
-  // thread that opens it may.
-  static Result<std::unique_ptr<HttpObject>> Open(const std::string& url, const RemoteOptions& options);
+  // thread that opens it may. With a `signer` requests are signed, follow no redirect, and leave ~/.netrc alone.
+  static Result<std::unique_ptr<HttpObject>> Open(const std::string& url, const RemoteOptions& options,
+                                                  std::unique_ptr<RequestSigner> signer = nullptr);
   // Reads that StartRead began end with an error. REQUIRES: no other is under way.
   ~HttpObject() override;
 

@@ -19,7 +19,8 @@ constexpr long kConnectSeconds = 10;
 constexpr long kLeastBytesPerSecond = 1000;
 constexpr long kSilentSeconds = 15;
 constexpr long kMostRedirects = 5;
-constexpr long kBufferBytes = 256 << 10;  // what is read of a socket at once: libcurl's own 16 KiB are many calls
+constexpr size_t kMostRefusalBytes = 16 << 10;  // errors of S3 have some hundreds, and up to 8 KiB of what was signed
+constexpr long kBufferBytes = 256 << 10;        // what is read of a socket at once: libcurl's own 16 KiB are many calls
 
 // Whether another try may help where libcurl could not get an answer.
 bool MayPass(CURLcode code) {
@@ -85,9 +86,12 @@ Result<void> HttpTransfer::SetUp() {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   // An answer that came encrypted does not lead to one that does not.
   set(CURLOPT_REDIR_PROTOCOLS_STR, IsEncrypted(url_) ? "https" : "http,https");
-  set(CURLOPT_FOLLOWLOCATION, 1L);
+  // What is signed, and its token, are for this server.
+  const bool is_signed = options_.signer != nullptr;
+  set(CURLOPT_FOLLOWLOCATION, is_signed ? 0L : 1L);
   set(CURLOPT_MAXREDIRS, kMostRedirects);
-  set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
+  set(CURLOPT_NETRC, static_cast<long>(is_signed ? CURL_NETRC_IGNORED : CURL_NETRC_OPTIONAL));
+  if (is_signed) set(CURLOPT_PATH_AS_IS, 1L);  // keys may have parts ".."
   set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   set(CURLOPT_BUFFERSIZE, kBufferBytes);  // not while a handle has one
   set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
@@ -106,12 +110,18 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   expected_bytes_ = 0;
   answer_ = {};
   verdict_.reset();
+  refusal_.clear();
   curl_.slist_free_all(header_list_);
   header_list_ = nullptr;
   std::vector<std::string> lines = options_.header_lines;
   if (request.state != nullptr && request.state->has_strong_etag()) lines.push_back("If-Match: " + request.state->etag);
   // RFC 9111, 5.2.1.4. What a proxy keeps may be what is wrong.
   if (request.is_fresh) lines.emplace_back("Cache-Control: no-cache");
+  if (options_.signer != nullptr) {
+    const RequestSignature signature = options_.signer->Sign();
+    if (auto set = SetSignature(signature); !set) return set;
+    lines.insert(lines.end(), signature.header_lines.begin(), signature.header_lines.end());
+  }
   for (const std::string& line : lines) {
     curl_slist* const longer = curl_.slist_append(header_list_, line.c_str());
     if (longer == nullptr) return SystemError(ENOMEM, "libcurl");
@@ -121,6 +131,13 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   if (auto set = Set(CURLOPT_HTTPHEADER, header_list_); !set) return set;
   if (auto set = Set(CURLOPT_FRESH_CONNECT, 0L); !set) return set;
   return Set(CURLOPT_RANGE, range.c_str());
+}
+
+Result<void> HttpTransfer::SetSignature(const RequestSignature& signature) {
+  if (signature.scheme.empty()) return {};
+  if (auto set = Set(CURLOPT_AWS_SIGV4, signature.scheme.c_str()); !set) return set;
+  if (auto set = Set(CURLOPT_USERNAME, signature.user.c_str()); !set) return set;
+  return Set(CURLOPT_PASSWORD, signature.password.c_str());
 }
 
 Result<void> HttpTransfer::PrepareApart(const RangeRequest& request, std::span<std::byte> into) {
@@ -155,7 +172,11 @@ const HttpVerdict& HttpTransfer::JudgeOnce() {
 size_t HttpTransfer::TakeBody(char* bytes, size_t one, size_t count, void* self) {
   HttpTransfer& own = *static_cast<HttpTransfer*>(self);
   const size_t came_bytes = one * count;
-  if (own.JudgeOnce().outcome != HttpOutcome::kGood) return 0;
+  if (own.JudgeOnce().outcome != HttpOutcome::kGood) {
+    if (own.options_.signer == nullptr || own.refusal_.size() + came_bytes > kMostRefusalBytes) return 0;
+    own.refusal_.append(bytes, came_bytes);
+    return came_bytes;
+  }
   if (came_bytes > own.expected_bytes_ - own.got_bytes_) {
     own.verdict_ = {.outcome = HttpOutcome::kFinal, .reason = "the server sends more than it was asked for"};
     return 0;
@@ -166,6 +187,12 @@ size_t HttpTransfer::TakeBody(char* bytes, size_t one, size_t count, void* self)
 }
 
 HttpVerdict HttpTransfer::Finish(CURLcode code) {
+  HttpVerdict verdict = Conclude(code);
+  if (options_.signer != nullptr) verdict = options_.signer->Explain(answer_, refusal_, std::move(verdict));
+  return verdict;
+}
+
+HttpVerdict HttpTransfer::Conclude(CURLcode code) {
   const bool is_refused = verdict_ && verdict_->outcome != HttpOutcome::kGood;
   if (is_refused) return *verdict_;
   if (code != CURLE_OK)

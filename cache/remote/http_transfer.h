@@ -12,6 +12,7 @@
 
 #include "cache/remote/curl_library.h"
 #include "cache/remote/http_answer.h"
+#include "cache/remote/request_signer.h"
 #include "format/result.h"
 
 namespace quire {
@@ -20,6 +21,7 @@ namespace quire {
 struct HttpOptions {
   std::string ca_file;                    // certificates that are trusted, in place of the system's
   std::vector<std::string> header_lines;  // sent along: "Name: value"
+  std::unique_ptr<RequestSigner> signer;  // null: none is signed
 };
 
 class HttpTransfer {
@@ -50,10 +52,13 @@ class HttpTransfer {
   Result<void> Set(CURLoption option, auto value);
   // What all requests have in common.
   Result<void> SetUp();
+  Result<void> SetSignature(const RequestSignature& signature);
   static size_t TakeHeader(char* bytes, size_t one, size_t count, void* self);
   static size_t TakeBody(char* bytes, size_t one, size_t count, void* self);
   // Before the first byte of the body is used, and of no later one.
   const HttpVerdict& JudgeOnce();
+  // By status, headers and length alone.
+  HttpVerdict Conclude(CURLcode code);
 
   const CurlLibrary& curl_;
   CURL* const easy_;
@@ -67,6 +72,7 @@ class HttpTransfer {
   size_t expected_bytes_ = 0;  // of an answer that is good
   HttpAnswer answer_;
   std::optional<HttpVerdict> verdict_;  // once the headers are judged
+  std::string refusal_;                 // the beginning of the body of an answer that is not good, for the signer
 };
 
 }  // namespace quire

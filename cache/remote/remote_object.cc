@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
+#include "cache/remote/aws_credentials.h"
 #include "cache/remote/http_object.h"
+#include "cache/remote/s3_object.h"
+#include "cache/remote/s3_url.h"
 #include "cache/tier/pack_tier.h"
 #include "cache/tier/tiered_bytes.h"
 
@@ -20,13 +23,20 @@ bool HasScheme(std::string_view url, std::string_view scheme) {
 
 }  // namespace
 
-bool IsUrl(std::string_view source) { return HasScheme(source, "http://") || IsEncrypted(source); }
+bool IsUrl(std::string_view source) {
+  return HasScheme(source, "http://") || IsEncrypted(source) || HasScheme(source, "s3://");
+}
 
 bool IsEncrypted(std::string_view url) { return HasScheme(url, "https://"); }
 
+std::vector<std::string> FindKeyFolders(std::string_view source, const RemoteOptions& options) {
+  if (!IsS3Url(source) || options.is_anonymous) return {};
+  return FindAwsFolders(ReadAwsVariables());
+}
+
 Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options,
                                                     const TierOptions& tier) {
-  auto object = HttpObject::Open(url, options);
+  auto object = IsS3Url(url) ? OpenS3Object(url, options) : HttpObject::Open(url, options);
   if (!object || tier.directory.empty()) return object;
   return OpenTieredBytes(*std::move(object), tier);
 }

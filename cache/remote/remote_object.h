@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cache/remote/remote_options.h"
 #include "cache/tier/tier_options.h"
@@ -18,10 +19,13 @@ namespace quire {
 
 // Whether `source` names something by a URL, not by a path.
 bool IsUrl(std::string_view source);
-// Whether what it names is read encrypted.
+// Whether what it names, by http or https, is read encrypted.
 bool IsEncrypted(std::string_view url);
+// The folders whose files tell the keys for `source`, which are read again while it is open; none for most.
+std::vector<std::string> FindKeyFolders(std::string_view source, const RemoteOptions& options);
 
-// For Pack::Open, through a tier where one is named. Errors as of HttpObject::Open and OpenTieredBytes.
+// For Pack::Open, through a tier where one is named. Errors as of HttpObject::Open, OpenS3Object and
+// OpenTieredBytes.
 Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, const RemoteOptions& options,
                                                     const TierOptions& tier = {});
 

@@ -87,7 +87,9 @@ Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOp
   try {
     return std::async(std::launch::async,
                       [&] {
-                        ConfineThread({.remote = source.remote, .tier = source.tier.directory});
+                        ConfineThread({.remote = source.remote,
+                                       .key_folders = FindKeyFolders(plan.source, source.remote),
+                                       .tier = source.tier.directory});
                         return OpenSource(plan.source, source, plan.command);
                       })
         .get();

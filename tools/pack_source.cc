@@ -66,6 +66,16 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
            "Lines 'Name: value' that are sent along with each request; users and passwords stand in ~/.netrc")
       .Type("FILE")
       .Group(kUrlGroup);
+  command
+      .Add("--profile", options.remote.profile,
+           "Of s3://: the profile of ~/.aws that tells keys, region and endpoint; default: AWS_PROFILE, or 'default'")
+      .Type("NAME")
+      .Group(kUrlGroup);
+  command.AddFlag("--anonymous", options.remote.is_anonymous, "Of s3://: requests are not signed").Group(kUrlGroup);
+  command
+      .AddFlag("--requester-pays", options.remote.requester_pays,
+               "Of s3://: you pay for requests, not the bucket's owner")
+      .Group(kUrlGroup);
 }
 
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,

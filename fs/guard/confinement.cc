@@ -41,6 +41,7 @@ Confinement ConfineThread(const DaemonFiles& files) {
     filter.AllowConnections();
     for (const std::string& file : {files.remote->ca_file, files.remote->header_file})
       if (!file.empty()) filter.Allow(file, PathUse::kRead);
+    for (const std::string& folder : files.key_folders) filter.Allow(folder, PathUse::kRead);
   }
   Confinement confinement;
   confinement.privileges = KeepServingPrivileges();

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/remote/remote_options.h"
 #include "format/pack/volume_files.h"
@@ -13,12 +14,13 @@ namespace quire {
 
 // What the daemon opens while it serves, besides what all daemons do: /proc, its control groups, /dev/fuse.
 struct DaemonFiles {
-  VolumeFds volumes = {};                    // of the pack
-  std::string mount_point = {};              // for `.quire/plan`; empty before the mount is there
-  std::string log_file = {};                 // opened anew at SIGHUP, a link followed; empty where there is none
-  std::string kernel_switch = {};            // a file of /sys that is to be written to, or empty
-  std::optional<RemoteOptions> remote = {};  // of a pack that is read from a server
-  std::string tier = {};                     // the tier's directory; empty where there is none
+  VolumeFds volumes = {};                     // of the pack
+  std::string mount_point = {};               // for `.quire/plan`; empty before the mount is there
+  std::string log_file = {};                  // opened anew at SIGHUP, a link followed; empty where there is none
+  std::string kernel_switch = {};             // a file of /sys that is to be written to, or empty
+  std::optional<RemoteOptions> remote = {};   // of a pack that is read from a server
+  std::vector<std::string> key_folders = {};  // whose files tell the keys for that server, or none
+  std::string tier = {};                      // the tier's directory; empty where there is none
 };
 
 // What came of it, in words for the log.

@@ -158,6 +158,18 @@ Result<void> SetRemoteFile(MountOptions& options, std::string_view name, std::st
   return {};
 }
 
+Result<void> SetProfile(MountOptions& options, std::string_view name, std::string_view value) {
+  if (value.empty()) return Invalid("option '{}=': give the name of a profile", name);
+  options.remote.profile = value;
+  return {};
+}
+
+template <bool RemoteOptions::* kMember>
+Result<void> SetRemote(MountOptions& options, std::string_view /*name*/, std::string_view /*value*/) {
+  options.remote.*kMember = true;
+  return {};
+}
+
 Result<void> SetTier(MountOptions& options, std::string_view name, std::string_view value) {
   if (!value.starts_with('/')) return Invalid("option '{}={}': give an absolute path", name, value);
   options.cache.tier.directory = value;
@@ -288,6 +300,14 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "Of a pack by URL: a file with lines 'Name: value', sent along with each request, such as 'Authorization: Bearer "
       "TOKEN'. Users and passwords are taken from ~/.netrc."},
      SetRemoteFile<&RemoteOptions::header_file>},
+    {{"profile", "NAME", kLife,
+      "Of a pack by s3://: the profile of ~/.aws that tells keys, region and endpoint; by default the one of "
+      "AWS_PROFILE, or 'default'."},
+     SetProfile},
+    {{"anonymous", "", kLife, "Of a pack by s3://: requests are not signed, as for buckets that everybody may read."},
+     SetRemote<&RemoteOptions::is_anonymous>},
+    {{"requester_pays", "", kLife, "Of a pack by s3://: you pay for requests, not the owner of the bucket."},
+     SetRemote<&RemoteOptions::requester_pays>},
     {{"retry", "SECONDS", kLife,
       "Of a pack by URL: how long a request that fails is repeated before whoever reads gets an error; by default 60. "
       "-1: as long as it takes."},

@@ -17,7 +17,8 @@ constexpr std::chrono::milliseconds kAfterFault(1000);  // the origin has its ow
 
 }  // namespace
 
-TierFetcher::TierFetcher(TierSource& source, const Options& options) : source_(source), options_(options) {}
+TierFetcher::TierFetcher(TierSource& source, const Options& options)
+    : source_(source), options_(options), rate_(options.bytes_per_s) {}
 
 TierFetcher::~TierFetcher() {
   for (std::jthread& thread : threads_) thread.request_stop();
@@ -88,15 +89,6 @@ bool TierFetcher::MayFetch(unsigned number) const {
          (number == 0 && source_.origin_reads() == 0);
 }
 
-std::chrono::nanoseconds TierFetcher::TakeShare(uint64_t bytes) {
-  if (options_.bytes_per_s == 0) return {};
-  const MutexLock lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
-  const auto begin = std::max(next_share_, now);
-  next_share_ = begin + std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_s);
-  return begin - now;
-}
-
 void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
   const auto buffer = MakeAligned(kPageBytes);
   MutexLock lock(mutex_);
@@ -119,7 +111,7 @@ void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
     }
     ++busy_;
     lock.unlock();
-    const auto wait = TakeShare(kPageBytes);
+    const auto wait = rate_.Take(kPageBytes);
     lock.lock();
     if (wait.count() > 0) pause(wait);
     lock.unlock();

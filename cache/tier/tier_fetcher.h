@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "cache/byte_rate.h"
 #include "cache/tier/tier_source.h"
 #include "cache/volume/volume_set.h"
 #include "format/mutex.h"
@@ -59,18 +60,16 @@ class TierFetcher {
   std::optional<Place> TakeNext() QUIRE_REQUIRES(mutex_);
   // Whether thread `number` may fetch now, beside those who read.
   [[nodiscard]] bool MayFetch(unsigned number) const;
-  // How long to wait before so many bytes more are within the limit; takes them.
-  std::chrono::nanoseconds TakeShare(uint64_t bytes) QUIRE_EXCLUDES(mutex_);
 
   TierSource& source_;
   const Options options_;
+  ByteRate rate_;
   mutable Mutex mutex_;
   ConditionVariable changed_;
   std::optional<Error> error_ QUIRE_GUARDED_BY(mutex_);
   std::deque<Place> future_ QUIRE_GUARDED_BY(mutex_);
   Place next_ QUIRE_GUARDED_BY(mutex_);  // of all, where all are fetched
   unsigned busy_ QUIRE_GUARDED_BY(mutex_) = 0;
-  std::chrono::steady_clock::time_point next_share_ QUIRE_GUARDED_BY(mutex_);
   std::atomic<uint64_t> fetched_bytes_ = 0;
   std::atomic<uint64_t> pages_done_ = 0;
   std::atomic<uint64_t> pages_failed_ = 0;

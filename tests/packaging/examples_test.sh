@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Goal: the examples mount packs for whom they say, and leave nothing behind when jobs end well, badly or by force.
+# Goal: the examples mount packs for whom they say, and leave nothing behind when jobs end well, badly or by force; nginx
+# serves packs with the example for it.
 # Method: they run as they are; Slurm, Apptainer and enroot are stubs that do what those do with mounts.
 
 # In a mount namespace of its own, where /usr, /run and /dev/fuse are this test's.
@@ -8,6 +9,7 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${own_namespace-}" ] && unshare -m true 2>/dev/
   own_namespace=yes exec unshare -m "$0"
 fi
 . "$(dirname "$0")/../support/harness.sh"
+. "$(dirname "$0")/../support/web.sh"
 need_fuse
 command -v fusermount3 >/dev/null || skip 'there is no fusermount3'
 examples=$repository/packaging/examples
@@ -132,6 +134,32 @@ else
   leave_out 'no user namespaces: containers'
 fi
 
+# A web server. What it serves is bound to a state by its ETag, is asked for by one range, and cannot be written.
+if serve_packs "$scratch"; then
+  mkdir "$scratch/web"
+  quire mount "$http_url/x.quire" "$scratch/web"
+  assert_equal "$(cat "$scratch/web/file")" content 'by http'
+  quire umount "$scratch/web"
+  quire mount "$https_url/x.quire" "$scratch/web" -o "ca_file=$authority"
+  assert_equal "$(cat "$scratch/web/file")" content 'by https'
+  quire umount "$scratch/web"
+  assert_exit 0 quire fetch "$https_url/x.quire" -o "$scratch/fetched.quire" --ca-file "$authority"
+  cmp "$scratch/fetched.quire" "$scratch/x.quire"
+  ask() { curl --silent --show-error --cacert "$authority" --output /dev/null --dump-header - "$@"; }
+  if command -v curl >/dev/null; then
+    assert_exit 0 ask --range 0-99 "$https_url/x.quire"
+    assert_says '^HTTP/2 206' '^content-range: bytes 0-99/' '^etag: "' '^content-length: 100'
+    assert_exit 0 ask --range 0-99,200-299 "$http_url/x.quire"
+    assert_says '^HTTP/1.1 200'
+    assert_exit 0 ask --header 'If-Match: "another"' "$http_url/x.quire"
+    assert_says '^HTTP/1.1 412'
+    assert_exit 0 ask --upload-file "$scratch/x.quire" "$http_url/y.quire"
+    assert_says '^HTTP/1.1 40[35]'
+  fi
+else
+  leave_out 'there is no nginx: the example for it'
+fi
+
 # What an administrator sets up: /usr with quire in it, and a /run of the test's own.
 if [ -z "${own_namespace-}" ]; then leave_out 'only root has a prolog and an fstab' && pass; fi
 mount -t overlay overlay -o "lowerdir=$scratch/usr:/usr" /usr 2>/dev/null || { leave_out 'no overlays: the prolog and fstab' && pass; }
@@ -167,8 +195,10 @@ assert_ended
 
 # Each line of fstab.example mounts.
 lines=0
-while read -r _ dir _ options _; do
-  printf '%s %s quire %s 0 0\n' "$scratch/x.quire" "$scratch/mnt" "$options" >"$scratch/fstab"
+while read -r source dir _ options _; do
+  pack=$scratch/x.quire
+  if [[ $source == *://* && -v https_url ]]; then pack=$https_url/x.quire options+=,ca_file=$authority; fi
+  printf '%s %s quire %s 0 0\n' "$pack" "$scratch/mnt" "$options" >"$scratch/fstab"
   mkdir -p "$scratch/mnt"
   assert_exit 0 mount -T "$scratch/fstab" "$scratch/mnt"
   assert_equal "$output" '' "$options"
@@ -176,6 +206,6 @@ while read -r _ dir _ options _; do
   umount "$scratch/mnt"
   [[ $dir == /*data ]] || fail "this is no line of fstab: $dir"
   lines=$((lines + 1))
-done < <(grep '^#/' "$repository/packaging/fstab.example")
-assert_equal "$lines" 6 'lines'
+done < <(grep -E '^#(/|https)' "$repository/packaging/fstab.example")
+assert_equal "$lines" 7 'lines'
 pass

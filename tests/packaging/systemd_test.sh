@@ -3,6 +3,7 @@
 # Goal: the units mount packs where everybody sees them, say when they answer, survive a killed daemon and clean up.
 # Method: a systemd of the test's own, in namespaces, with this machine's /usr and an /etc, /srv and /data of its own.
 . "$(dirname "$0")/../support/harness.sh"
+. "$(dirname "$0")/../support/web.sh"
 need_fuse
 command -v systemd-analyze >/dev/null || skip 'there is no systemd'
 service=$repository/packaging/systemd/quire@.service
@@ -48,7 +49,7 @@ trap end_machine EXIT
 
 # Its root: the programs of this machine with ours beside them, all else made for the test.
 machine=$scratch/machine
-mkdir -p "$machine"/{usr,etc/quire,etc/systemd/system,proc,sys,dev,run,tmp,var,root,srv/packs,data,service,fstab} "$scratch/usr"/{bin,sbin,lib/systemd/system}
+mkdir -p "$machine"/{usr,etc/quire,etc/systemd/system,proc,sys,dev,run,tmp,var,root,srv/packs,data,remote,service,fstab} "$scratch/usr"/{bin,sbin,lib/systemd/system}
 cp -P /bin /sbin /lib "$machine"
 [ ! -L /lib64 ] || cp -P /lib64 "$machine"
 cp /etc/{passwd,group} "$machine/etc"
@@ -182,10 +183,24 @@ else
 fi
 inside systemctl start data.mount || fail "$(journal data.mount)"
 assert_equal "$(inside cat /data/file)" content 'by data.mount'
+# A pack of a web server is a network's, after which it is ordered.
+daemons=2
+if serve_packs "$machine/srv/packs"; then
+  mkdir "$machine/etc/systemd/system/remote.mount.d"
+  printf '%s\n' '[Mount]' "What=$http_url/x.quire" >"$machine/etc/systemd/system/remote.mount.d/here.conf"
+  inside systemctl daemon-reload
+  inside systemctl start remote.mount || fail "$(journal remote.mount)"
+  assert_equal "$(inside cat /remote/file)" content 'by remote.mount'
+  state remote.mount After | grep -q network-online.target || fail "remote.mount is ordered after: $(state remote.mount After)"
+  state remote.mount Before | grep -q remote-fs.target || fail "remote.mount is ordered before: $(state remote.mount Before)"
+  daemons=3
+else
+  leave_out 'there is no nginx: remote.mount is not run'
+fi
 inside systemctl start quire@test
 
 # Shutting down ends all of it in order, soon.
-assert_equal "$(inside pgrep -c -x 'quire|mount[.].*quire')" 2 'daemons'
+assert_equal "$(inside pgrep -c -x 'quire|mount[.].*quire')" "$daemons" 'daemons'
 kill -s RTMIN+4 "$first"  # as poweroff
 until_true 30 gone "$manager" || fail 'shutting down hangs'
 pass

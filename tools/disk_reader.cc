@@ -29,21 +29,23 @@ DiskReader::DiskReader(const Pack& pack, std::unique_ptr<Arena> arena, uint32_t 
   for (uint32_t slot = 0; slot < slots; ++slot) free_.push_back(slot);
 }
 
-Result<void> DiskReader::Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) {
+Result<void> DiskReader::Read(uint16_t volume, uint64_t offset, size_t bytes, bool is_fresh, const UseBytes& use) {
   if (auto had = pack_.CheckVolume(volume); !had) return had;
   const uint32_t slot = TakeSlot();
-  auto read = ReadInto(slot, volume, offset, bytes);
+  auto read = ReadInto(slot, volume, offset, bytes, is_fresh);
   if (read) use(*read);
   ReturnSlot(slot);
   return read ? Result<void>() : Propagate(std::move(read));
 }
 
-Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes) {
+Result<std::span<const std::byte>> DiskReader::ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes,
+                                                        bool is_fresh) {
   // Direct reads begin and end at multiples of the alignment; a page does, so what is inside of one fits a slot.
   const uint64_t alignment = engine_->alignment_bytes();
   const uint64_t begin = offset / alignment * alignment;
   const uint64_t end = AlignUp(offset + bytes, alignment);
-  auto got = ReadIntoSlot(*engine_, *arena_, slot, volume, begin, static_cast<uint32_t>(end - begin));
+  auto got =
+      ReadIntoSlot(*engine_, *arena_, slot, volume, begin, static_cast<uint32_t>(end - begin), {.is_fresh = is_fresh});
   if (!got) return Propagate(std::move(got));
   if (*got < offset + bytes - begin) return Corrupt("truncated: ends at byte {}", begin + *got);
   return std::span<const std::byte>(arena_->slot(slot)).subspan(offset - begin, bytes);

@@ -24,11 +24,16 @@ class DiskReader {
   static Result<std::unique_ptr<DiskReader>> Open(const Pack& pack, unsigned reads_at_once);
 
   // As ReadPackBytes. Waits for memory, and for the disk.
-  Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use);
+  Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) {
+    return Read(volume, offset, bytes, /*is_fresh=*/false, use);
+  }
+  // `is_fresh`: what came before was wrong, so not from what a proxy or a tier keeps.
+  Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, bool is_fresh, const UseBytes& use);
 
  private:
   DiskReader(const Pack& pack, std::unique_ptr<Arena> arena, uint32_t slots, std::unique_ptr<VolumeSource> engine);
-  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes);
+  Result<std::span<const std::byte>> ReadInto(uint32_t slot, uint16_t volume, uint64_t offset, size_t bytes,
+                                              bool is_fresh);
   uint32_t TakeSlot();
   void ReturnSlot(uint32_t slot);
 

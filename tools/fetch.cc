@@ -7,13 +7,17 @@
 #include <thread>
 #include <utility>
 
+#include "cache/remote/remote_object.h"
 #include "cache/tier/pack_tier.h"
 #include "cache/tier/tier_fetcher.h"
 #include "cache/volume/pack_volumes.h"
+#include "format/escaping.h"
+#include "format/pack/pack.h"
 #include "format/rounding.h"
 #include "fs/json_text.h"
 #include "fs/options/byte_size.h"
 #include "tools/command.h"
+#include "tools/fetch/file_fetch.h"
 #include "tools/interrupt.h"
 #include "tools/pack_source.h"
 #include "tools/progress.h"
@@ -27,6 +31,8 @@ constexpr unsigned kMostJobs = 64;
 
 struct FetchArguments {
   std::string pack;
+  std::string output;
+  bool replace = false;
   SourceOptions source;
   std::string tier_size;
   std::string limit;
@@ -93,7 +99,57 @@ Result<uint64_t> FetchToTier(const FetchArguments& arguments) {
   return fetcher.fetched_bytes();
 }
 
+// Archives are not opened in place of a pack: a copy of their index would be no copy of them.
+Result<std::unique_ptr<Pack>> OpenPackToCopy(const FetchArguments& arguments) {
+  if (IsUrl(arguments.pack)) return OpenSource(arguments.pack, arguments.source, "quire fetch");
+  return Pack::Open(arguments.pack);
+}
+
+Result<FileFetchSummary> CopyToFile(const FetchArguments& arguments) {
+  const auto limit = ParseSize("--limit", arguments.limit);
+  if (!limit) return std::unexpected(limit.error());
+  if (arguments.output == "-") return Invalid("-o -: name a file, which has its name once all of it is right");
+  const std::atomic<bool>* const interrupted = CatchInterrupts();
+  const auto pack = OpenPackToCopy(arguments);
+  if (!pack) return std::unexpected(pack.error());
+  return FetchToFile(**pack,
+                     {.path = arguments.output,
+                      .replace = arguments.replace,
+                      .jobs = arguments.jobs,
+                      .bytes_per_s = limit->value_or(0),
+                      .progress_mode = arguments.progress.mode(),
+                      .tell =
+                          [&](Progress& progress, const std::string& sentence) {
+                            if (!arguments.progress.quiet)
+                              progress.PrintLine(fmt::format("quire fetch: {}: {}", arguments.output, sentence));
+                          },
+                      .on_fault =
+                          [&](Progress& progress, const std::string& fault) {
+                            progress.PrintLine(fmt::format("quire fetch: {}: damaged: {}", arguments.pack, fault));
+                          },
+                      .interrupted = interrupted});
+}
+
+int FetchFile(const FetchArguments& arguments) {
+  const auto fetched = CopyToFile(arguments);
+  if (!fetched) return Fail("fetch", fetched.error());
+  if (arguments.json) {
+    Json document = NewDocument(kSchema);
+    SetName(document, "file", arguments.output);
+    document["pack_bytes"] = fetched->pack_bytes;
+    document["fetched_bytes"] = fetched->fetched_bytes;
+    document["kept_bytes"] = fetched->kept_bytes;
+    document["refetched_pages"] = fetched->refetched_pages;
+    fmt::print("{}\n", FormatJson(document));
+  } else if (!arguments.progress.quiet) {
+    fmt::print("{}: {}, all of them verified\n", EscapeName(arguments.output), FormatBytes(fetched->pack_bytes));
+  }
+  return kExitOk;
+}
+
 int RunFetch(const FetchArguments& arguments) {
+  if (!arguments.output.empty()) return FetchFile(arguments);
+  if (arguments.source.tier.directory.empty()) return Fail("fetch", Invalid("FILE is empty").error());
   const auto fetched = FetchToTier(arguments);
   if (!fetched) return Fail("fetch", fetched.error());
   if (arguments.json) {
@@ -110,13 +166,20 @@ int RunFetch(const FetchArguments& arguments) {
 
 void AddFetchCommand(Command program, Body& run) {
   auto arguments = std::make_shared<FetchArguments>();
-  Command fetch = program.AddSubcommand("fetch", "Bring a pack that is far away to a tier on this machine");
-  fetch.Add("PACK", arguments->pack, "A URL, a pack, or archives in place of one").Type("PACK").Required();
-  fetch.Add("--tier", arguments->source.tier.directory, "The tier's directory: quire-tier(1)").Type("DIR").Required();
-  fetch
-      .Add("--tier-size", arguments->tier_size,
-           "What all of the tier may take; default: half of what its disk has free")
-      .Type("SIZE");
+  Command fetch = program.AddSubcommand("fetch", "Bring a pack that is far away to a file or a tier on this machine");
+  fetch.Add("PACK", arguments->pack, "A URL or a pack; for a tier also archives in place of one")
+      .Type("PACK")
+      .Required();
+  Option output =
+      fetch.Add("-o,--output", arguments->output, "The file to copy the pack to; what was begun of it is gone on with");
+  output.Type("FILE").Required();
+  Option force = fetch.AddFlag("-f,--force", arguments->replace, "Replace FILE if it exists");
+  Option tier =
+      fetch.Add("--tier", arguments->source.tier.directory, "In place of -o, a tier's directory: quire-tier(1)");
+  tier.Type("DIR").Replaces(output).Excludes(force);
+  Option tier_size = fetch.Add("--tier-size", arguments->tier_size,
+                               "What all of the tier may take; default: half of what its disk has free");
+  tier_size.Type("SIZE").Needs(tier);
   fetch.Add("-j,--jobs", arguments->jobs, "Pages of 2 MiB that are fetched at once").Range(1, kMostJobs).ShowDefault();
   fetch.Add("--limit", arguments->limit, "No more than so many bytes a second").Type("SIZE");
   fetch.AddFlag("--json", arguments->json, "For programs: quire-json(7)");

@@ -53,6 +53,13 @@ class HttpObject final : public PackBytes {
   [[nodiscard]] std::chrono::microseconds first_latency() const { return first_latency_; }
   // Without the query, in which secrets may stand.
   [[nodiscard]] std::string shown_url() const { return url_.substr(0, url_.find('?')); }
+  // The one that all reads are of.
+  [[nodiscard]] const ObjectState& state() const { return state_; }
+  // Why a request failed last; empty where none has. Any thread.
+  [[nodiscard]] std::string last_fault() const {
+    const MutexLock lock(mutex_);
+    return last_fault_;
+  }
   // A text that is another one for another object and for another state of it; nothing where the server does not tell
   // states apart. The first bytes are a part of it, since many servers make their tags of the size and of the second of
   // the last change: a pack has other first bytes for other contents. A strong ETag tells an object whatever the query,

@@ -21,6 +21,8 @@ bool HasScheme(std::string_view url, std::string_view scheme) {
          });
 }
 
+const HttpObject* HttpObjectOf(const PackBytes* bytes) { return dynamic_cast<const HttpObject*>(OriginOf(bytes)); }
+
 }  // namespace
 
 bool IsUrl(std::string_view source) {
@@ -41,8 +43,23 @@ Result<std::unique_ptr<PackBytes>> OpenRemoteObject(const std::string& url, cons
   return OpenTieredBytes(*std::move(object), tier);
 }
 
+std::optional<std::string> DescribeState(const PackBytes* bytes) {
+  const auto* const object = HttpObjectOf(bytes);
+  if (object == nullptr) return std::nullopt;
+  const ObjectState& state = object->state();
+  std::string text = fmt::format("{}, {} bytes", object->shown_url(), state.size_bytes);
+  if (!state.etag.empty()) text += fmt::format(", ETag {}", state.etag);
+  if (!state.last_modified.empty()) text += fmt::format(", Last-Modified {}", state.last_modified);
+  return text;
+}
+
+std::string LastFaultOf(const PackBytes* bytes) {
+  const auto* const object = HttpObjectOf(bytes);
+  return object == nullptr ? std::string() : object->last_fault();
+}
+
 std::optional<RemoteFigures> FiguresOf(const PackBytes* bytes) {
-  const auto* const object = dynamic_cast<const HttpObject*>(OriginOf(bytes));
+  const auto* const object = HttpObjectOf(bytes);
   return object == nullptr ? std::nullopt : std::optional(object->figures());
 }
 

@@ -43,7 +43,12 @@ struct RemoteFigures {
   std::chrono::microseconds latency_p99{0};
 };
 
-// Of bytes from OpenRemoteObject, or null. Any thread.
+// Of bytes from OpenRemoteObject; nothing, or an empty text, of others. Any thread.
+// Which state of the object is read, for people: its URL without the query, in which secrets may stand, its size, and
+// what the server tells states apart by.
+std::optional<std::string> DescribeState(const PackBytes* bytes);
+// Why a read failed last.
+std::string LastFaultOf(const PackBytes* bytes);
 std::optional<RemoteFigures> FiguresOf(const PackBytes* bytes);
 
 }  // namespace quire

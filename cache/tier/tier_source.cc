@@ -92,7 +92,7 @@ void TierSource::OriginDone(VolumeRead& read, int64_t result) {
 
 TierVolume::Fetched TierSource::FetchPage(uint16_t volume, uint64_t page, std::byte* buffer) {
   return volumes_[volume]->Fetch(page, buffer, [&](uint64_t offset, std::byte* into, uint32_t bytes) -> Result<void> {
-    const auto read = ReadAndWait(*origin_, into, volume, offset, bytes, /*is_urgent=*/false);
+    const auto read = ReadAndWait(*origin_, into, volume, offset, bytes, {.is_urgent = false});
     if (!read) return std::unexpected(read.error());
     if (offset + *read < std::min(offset + bytes, volumes_[volume]->size_bytes()))
       return SystemError(EIO, "it ends at byte {}", offset + *read);

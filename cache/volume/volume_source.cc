@@ -37,12 +37,12 @@ struct PageRead {
 }  // namespace
 
 Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
-                              uint32_t bytes) {
-  return ReadAndWait(source, arena.slot(slot).first(bytes).data(), volume, offset, bytes);
+                              uint32_t bytes, ReadHow how) {
+  return ReadAndWait(source, arena.slot(slot).first(bytes).data(), volume, offset, bytes, how);
 }
 
 Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t volume, uint64_t offset, uint32_t bytes,
-                             bool is_urgent) {
+                             ReadHow how) {
   const uint32_t part_bytes = source.request_bytes();
   PageRead page;
   page.parts = std::vector<PageRead::Part>(CeilDiv(bytes, part_bytes));
@@ -52,7 +52,8 @@ Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t vol
     part.offset = offset + at;
     part.into = into + at;
     part.bytes = std::min(part_bytes, bytes - at);
-    part.is_urgent = is_urgent;
+    part.is_urgent = how.is_urgent;
+    part.is_fresh = how.is_fresh;
     part.done = PageRead::PartDone;
     part.page = &page;
     if (at > 0) page.parts[at / part_bytes - 1].next = &part;

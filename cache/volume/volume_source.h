@@ -87,13 +87,19 @@ class VolumeSource {
   [[nodiscard]] virtual std::string Describe() const = 0;
 };
 
+// As of VolumeRead.
+struct ReadHow {
+  bool is_urgent = true;
+  bool is_fresh = false;
+};
+
 // Reads `bytes` at `offset` of a volume into memory and waits: for those who read in order. Any thread
 // that is not the source's. Returns the bytes read, fewer only at the end of the volume. Alignment as of VolumeRead.
 // Cut into parts of request_bytes(), which are in flight together.
 Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t volume, uint64_t offset, uint32_t bytes,
-                             bool is_urgent = true);
+                             ReadHow how = {});
 // The same into the start of `slot`.
 Result<uint32_t> ReadIntoSlot(VolumeSource& source, const Arena& arena, uint32_t slot, uint16_t volume, uint64_t offset,
-                              uint32_t bytes);
+                              uint32_t bytes, ReadHow how = {});
 
 }  // namespace quire

@@ -59,6 +59,8 @@ class Verifier {
       const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
       if (const auto touched = index_.blocks().Touch(offset, bytes); !touched) {
         has_damaged_block_ = true;
+        TellBadBytes(index_.superblock().index_offset + offset, bytes);
+        TellBadBytes(index_.superblock().index_offset + body_bytes, index_.superblock().index_bytes - body_bytes);
         Report(Fault::Kind::kIndex, touched.error().message);
       }
       CountBytes(bytes);
@@ -157,7 +159,12 @@ class Verifier {
     return fmt::format("'{}', page {}", pack_.VolumePath(page.volume), page.page);
   }
 
+  void TellBadBytes(uint64_t offset, uint64_t bytes) const {
+    if (options_.on_bad_bytes) options_.on_bad_bytes(offset, bytes);
+  }
+
   void AddBad(ExtentNumber number, const Extent& extent, const std::string& reason) {
+    if (extent.volume == 0) TellBadBytes(extent.offset, extent.length_bytes);
     bad_extents_.Add(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent.length_bytes,
                                          extent.offset, extent.offset / kPageBytes, reason));
   }

@@ -35,7 +35,10 @@ struct VerifyOptions {
   uint64_t fault_limit = 1000;                     // how many are told; all are counted
   std::atomic<uint64_t>* bytes_done = nullptr;     // of the index and of extents; progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted, soon
-  ReadPackBytes read = nullptr;                    // where empty: Pack::ReadRaw, into 2 MiB a thread
+  // Told of each extent of volume 0 and each block of the index that does not match its sum or cannot be read, and of
+  // the index's sums with the latter. Several threads at once. May be empty.
+  std::function<void(uint64_t offset, uint64_t bytes)> on_bad_bytes = nullptr;
+  ReadPackBytes read = nullptr;  // where empty: Pack::ReadRaw, into 2 MiB a thread
 };
 
 // A fault in a sample that several names share is told once for each sample (hard links aside). Errors are only those

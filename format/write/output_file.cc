@@ -12,8 +12,11 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 #include <utility>
 
+#include "format/checksum.h"
+#include "format/pack/geometry.h"
 #include "format/write/leftovers.h"
 #include "format/write/source_attributes.h"
 
@@ -69,6 +72,13 @@ Result<std::string> FollowSymlink(const std::string& path) {
   return SystemError(errno, "{}", path);
 }
 
+// A name that is too long gives way to its sum.
+std::string UnfinishedNameOf(const std::string& name, const std::string& tag) {
+  std::string unfinished = fmt::format(".{}.{}", name, tag);
+  if (unfinished.size() <= kMaxNameBytes) return unfinished;
+  return fmt::format(".{}-{:016x}", tag, Xxh3(std::as_bytes(std::span(name))));
+}
+
 }  // namespace
 
 Result<File> OpenUnnamed(const std::string& folder) {
@@ -95,7 +105,7 @@ OutputFile::OutputFile(std::string path, const std::string& resolved, bool repla
       replace_(replace),
       temporary_name_(TemporaryNameFor(name_)) {}
 
-Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, bool replace) {
+Result<std::unique_ptr<OutputFile>> OutputFile::Prepare(const std::string& path, bool replace) {
   const auto resolved = FollowSymlink(path);
   if (!resolved) return std::unexpected(resolved.error());
   std::unique_ptr<OutputFile> output(new OutputFile(path, *resolved, replace));
@@ -105,14 +115,36 @@ Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, 
   if (!folder) return SystemError(folder.error().system_errno, "{}: the folder {}", path, output->folder_path_);
   output->folder_ = std::move(*folder);
   if (auto replaceable = output->CheckReplaceable(); !replaceable) return Propagate(std::move(replaceable));
-  if (!output->MakeUnnamed())
-    if (auto made = output->MakeNamed(); !made) return Propagate(std::move(made));
-  if (output->replaced_.is_open()) output->TakeAccessOfReplaced();
+  return output;
+}
+
+Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path, bool replace) {
+  auto output = Prepare(path, replace);
+  if (!output) return output;
+  if (!(*output)->MakeUnnamed())
+    if (auto made = (*output)->MakeNamed(); !made) return Propagate(std::move(made));
+  if ((*output)->replaced_.is_open()) (*output)->TakeAccessOfReplaced();
+  return output;
+}
+
+Result<std::unique_ptr<OutputFile>> OutputFile::Resume(const std::string& path, bool replace, const std::string& tag) {
+  auto output = Prepare(path, replace);
+  if (!output) return output;
+  OutputFile& own = **output;
+  // How a file gets its name is tried with an empty one, since what was begun must keep the name that it is found by.
+  if (auto made = own.MakeNamed(); !made) return Propagate(std::move(made));
+  struct stat trial{};
+  if (fstat(own.file_.fd(), &trial) != 0) return SystemError(errno, "{}", path);
+  unlinkat(own.folder_.fd(), own.temporary_name_.c_str(), 0);
+  own.has_temporary_name_ = false;
+  own.temporary_name_ = UnfinishedNameOf(own.name_, tag);
+  if (auto opened = own.OpenBegun(trial.st_uid); !opened) return Propagate(std::move(opened));
+  if (own.replaced_.is_open()) own.TakeAccessOfReplaced();
   return output;
 }
 
 OutputFile::~OutputFile() {
-  if (has_temporary_name_) unlinkat(folder_.fd(), temporary_name_.c_str(), 0);
+  if (has_temporary_name_ && !is_kept_) unlinkat(folder_.fd(), temporary_name_.c_str(), 0);
 }
 
 Result<void> OutputFile::CheckReplaceable() {
@@ -204,6 +236,42 @@ Result<void> OutputFile::ChooseNaming() {
   }
   return Refuse(errno, "{}: a finished file could not get its name in {} ({}); name a file on another file system",
                 path_, folder_path_, std::generic_category().message(errno));
+}
+
+// Until the file that is locked is the one that has the name: another process may finish it, or give it up, in between.
+Result<void> OutputFile::OpenBegun(uid_t own) {
+  const char* const name = temporary_name_.c_str();
+  while (true) {
+    file_ = File(openat(folder_.fd(), name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, FirstMode()));
+    was_begun_ = !file_.is_open() && errno == EEXIST;
+    if (was_begun_) file_ = File(openat(folder_.fd(), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!file_.is_open() && errno == ENOENT && was_begun_) continue;
+    if (!file_.is_open()) return SystemError(errno, "{}: the unfinished file {}/{}", path_, folder_path_, name);
+    if (!MarkAlive(file_))
+      return Refuse(EWOULDBLOCK, "{}: another process is making it now; wait until that one has ended", path_);
+    struct stat opened{};
+    struct stat named{};
+    if (fstat(file_.fd(), &opened) != 0) return SystemError(errno, "{}", path_);
+    if (fstatat(folder_.fd(), name, &named, AT_SYMLINK_NOFOLLOW) != 0 || named.st_dev != opened.st_dev ||
+        named.st_ino != opened.st_ino)
+      continue;
+    if (auto checked = CheckBegun(opened, own); !checked) return checked;
+    if (opened.st_nlink == 1) break;
+    unlinkat(folder_.fd(), name, 0);  // its process died between link(2) and unlink(2): it is finished
+  }
+  has_temporary_name_ = true;
+  is_kept_ = was_begun_;
+  return {};
+}
+
+// What others put there could be read by them, or be a second name of a file that is not to be changed.
+Result<void> OutputFile::CheckBegun(const struct stat& begun, uid_t own) const {
+  struct stat finished{};
+  const bool is_finished = fstatat(folder_.fd(), name_.c_str(), &finished, AT_SYMLINK_NOFOLLOW) == 0 &&
+                           finished.st_dev == begun.st_dev && finished.st_ino == begun.st_ino;
+  if (S_ISREG(begun.st_mode) && begun.st_uid == own && (begun.st_nlink == 1 || is_finished)) return {};
+  return Refuse(EEXIST, "{}: {}/{} stands there, which is not an unfinished file of this user alone; remove it", path_,
+                folder_path_, temporary_name_);
 }
 
 // Names the unnamed file, unless the name is there. False with errno.

@@ -5,6 +5,7 @@
 // from its name is found before the work.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -31,15 +32,25 @@ class OutputFile {
   // for what may not be replaced, ENOENT for a dangling symlink or a missing folder, EPERM or EACCES for what must not
   // be written or removed.
   static Result<std::unique_ptr<OutputFile>> Create(const std::string& path, bool replace);
+  // As Create, for work that may go on after this process has died: the file has the name ".NAME.TAG" in the folder of
+  // the finished one from its beginning, and what an earlier process left there is opened again. Which bytes of it can
+  // be trusted the caller has to know. Locked, so that one process has it at a time: EWOULDBLOCK where another one
+  // does; a file system without locks lets both. EEXIST for what stands there and is no file of the user's own.
+  static Result<std::unique_ptr<OutputFile>> Resume(const std::string& path, bool replace, const std::string& tag);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
-  ~OutputFile();  // a file that Commit was not called for leaves nothing
+  ~OutputFile();  // a file that Commit was not called for leaves nothing, unless it is to be kept
 
   [[nodiscard]] const File& file() const { return file_; }
   // The folder that the file lies in.
   [[nodiscard]] const std::string& folder() const { return folder_path_; }
   // The base name under which the unfinished file may be seen in the folder: random, nobody else has it.
   [[nodiscard]] const std::string& temporary_name() const { return temporary_name_; }
+
+  // Of Resume: whether an earlier process began it. What was begun stays when this ends without Commit, until the
+  // caller says otherwise; what is new goes.
+  [[nodiscard]] bool was_begun() const { return was_begun_; }
+  void KeepUnfinished(bool is_kept) { is_kept_ = is_kept; }
 
   // Gives the file its name, and syncs the folder. A file that cannot get its name keeps its temporary one, which the
   // error tells. REQUIRES: the bytes are synced; called once.
@@ -55,6 +66,8 @@ class OutputFile {
   };
 
   OutputFile(std::string path, const std::string& resolved, bool replace);
+  // Without a file as yet.
+  static Result<std::unique_ptr<OutputFile>> Prepare(const std::string& path, bool replace);
   Result<void> CheckReplaceable();
   void TakeAccessOfReplaced() const;
   // Nobody else reads what replaces something before it has that one's mode.
@@ -62,6 +75,9 @@ class OutputFile {
   bool MakeUnnamed();
   Result<void> MakeNamed();
   Result<void> ChooseNaming();
+  // `own`: the user of new files there, which on NFS may be another one than this process has.
+  Result<void> OpenBegun(uid_t own);
+  [[nodiscard]] Result<void> CheckBegun(const struct stat& begun, uid_t own) const;
   [[nodiscard]] bool Link(const std::string& to) const;
   [[nodiscard]] bool Move(Naming naming, const std::string& from, const std::string& to) const;
   bool Name();
@@ -74,6 +90,8 @@ class OutputFile {
   const bool replace_;
   std::string temporary_name_;
   bool has_temporary_name_ = false;
+  bool was_begun_ = false;
+  bool is_kept_ = false;  // by the destructor
   Naming naming_ = Naming::kRename;
   File folder_;    // O_PATH: it may be closed to reading
   File replaced_;  // O_PATH; open where there is one

@@ -36,7 +36,9 @@ class AwsTest : public testing::Test {
   // The access key that is found; "none", or "error".
   std::string KeyOf(const std::string& profile = "") {
     const auto keys = Find(profile);
-    if (!keys) EXPECT_FALSE(keys.error().message.contains(kSecret)) << keys.error().message;
+    if (!keys) {
+      EXPECT_FALSE(keys.error().message.contains(kSecret)) << keys.error().message;
+    }
     return !keys ? "error" : *keys ? (*keys)->access_key : "none";
   }
   S3Place Place(const std::string& profile = "") const {

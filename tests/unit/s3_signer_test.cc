@@ -27,7 +27,10 @@ class Keys {
               if (is_held_) may_tell_.acquire();
               const int number = ++told_;
               if (is_out_) return SystemError(EIO, "out");
-              AwsCredentials keys{.access_key = std::to_string(number), .secret_key = "s", .session_token = "t"};
+              AwsCredentials keys;
+              keys.access_key = std::to_string(number);
+              keys.secret_key = "s";
+              keys.session_token = "t";
               if (life_) keys.expiration = system_clock::now() + *life_;
               keys.can_change = true;
               return keys;

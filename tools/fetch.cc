@@ -16,6 +16,7 @@
 #include "format/rounding.h"
 #include "fs/json_text.h"
 #include "fs/options/byte_size.h"
+#include "fs/options/peer_list.h"
 #include "tools/command.h"
 #include "tools/fetch/file_fetch.h"
 #include "tools/interrupt.h"
@@ -36,6 +37,7 @@ struct FetchArguments {
   SourceOptions source;
   std::string tier_size;
   std::string limit;
+  std::string peers;
   unsigned jobs = 16;  // pages at once, of which each is a round trip or two
   bool json = false;
   ProgressOptions progress;
@@ -66,6 +68,12 @@ Result<uint64_t> FetchToTier(const FetchArguments& arguments) {
   TierOptions& tier = own.source.tier;
   tier.directory = std::filesystem::absolute(tier.directory);
   tier.most_bytes = *most_bytes;
+  tier.ca_file = own.source.remote.ca_file;
+  if (!own.peers.empty()) {
+    auto peers = ParsePeerList("--peers", own.peers);
+    if (!peers) return Propagate(std::move(peers));
+    tier.peers = *std::move(peers);
+  }
   if (auto made = Tier::MakeDirectory(tier.directory); !made) return Propagate(std::move(made));
   const std::atomic<bool>& interrupted = *CatchInterrupts();
   auto pack = OpenSource(own.pack, own.source, "quire fetch", own.progress.mode());
@@ -180,6 +188,9 @@ void AddFetchCommand(Command program, Body& run) {
   Option tier_size = fetch.Add("--tier-size", arguments->tier_size,
                                "What all of the tier may take; default: half of what its disk has free");
   tier_size.Type("SIZE").Needs(tier);
+  fetch.Add("--peers", arguments->peers, "Where neighbours serve their tiers, which are asked first: quire-mount(1)")
+      .Type("URL[+URL]...")
+      .Needs(tier);
   fetch.Add("-j,--jobs", arguments->jobs, "Pages of 2 MiB that are fetched at once").Range(1, kMostJobs).ShowDefault();
   fetch.Add("--limit", arguments->limit, "No more than so many bytes a second").Type("SIZE");
   fetch.AddFlag("--json", arguments->json, "For programs: quire-json(7)");

@@ -89,7 +89,7 @@ Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOp
                       [&] {
                         ConfineThread({.remote = source.remote,
                                        .key_folders = FindKeyFolders(plan.source, source.remote),
-                                       .tier = source.tier.directory});
+                                       .tier = source.tier});
                         return OpenSource(plan.source, source, plan.command);
                       })
         .get();

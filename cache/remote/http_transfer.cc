@@ -18,6 +18,7 @@ constexpr long kConnectSeconds = 10;
 // A connection that brings less than that for so long is given up, and another one tried.
 constexpr long kLeastBytesPerSecond = 1000;
 constexpr long kSilentSeconds = 15;
+constexpr long kNeighbourSeconds = 1;  // to connect, and twice that for silence
 constexpr long kMostRedirects = 5;
 constexpr size_t kMostRefusalBytes = 16 << 10;  // errors of S3 have some hundreds, and up to 8 KiB of what was signed
 constexpr long kBufferBytes = 256 << 10;        // what is read of a socket at once: libcurl's own 16 KiB are many calls
@@ -88,14 +89,15 @@ Result<void> HttpTransfer::SetUp() {
   set(CURLOPT_REDIR_PROTOCOLS_STR, IsEncrypted(url_) ? "https" : "http,https");
   // What is signed, and its token, are for this server.
   const bool is_signed = options_.signer != nullptr;
-  set(CURLOPT_FOLLOWLOCATION, is_signed ? 0L : 1L);
+  set(CURLOPT_FOLLOWLOCATION, is_signed || options_.is_neighbour ? 0L : 1L);
   set(CURLOPT_MAXREDIRS, kMostRedirects);
   set(CURLOPT_NETRC, static_cast<long>(is_signed ? CURL_NETRC_IGNORED : CURL_NETRC_OPTIONAL));
   if (is_signed) set(CURLOPT_PATH_AS_IS, 1L);  // keys may have parts ".."
-  set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  if (options_.is_neighbour) set(CURLOPT_PROXY, "");
+  set(CURLOPT_CONNECTTIMEOUT, options_.is_neighbour ? kNeighbourSeconds : kConnectSeconds);
   set(CURLOPT_BUFFERSIZE, kBufferBytes);  // not while a handle has one
   set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
-  set(CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
+  set(CURLOPT_LOW_SPEED_TIME, options_.is_neighbour ? 2 * kNeighbourSeconds : kSilentSeconds);
   // Who asks for the address of a host may wait for minutes, and cannot be stopped: it is left behind. A libcurl that
   // is older than its headers here does not know the option.
   if (done) curl_.easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);

@@ -22,6 +22,8 @@ struct HttpOptions {
   std::string ca_file;                    // certificates that are trusted, in place of the system's
   std::vector<std::string> header_lines;  // sent along: "Name: value"
   std::unique_ptr<RequestSigner> signer;  // null: none is signed
+  // The server is beside this machine: it answers in a second or not at all, by no proxy, and leads nowhere else.
+  bool is_neighbour = false;
 };
 
 class HttpTransfer {

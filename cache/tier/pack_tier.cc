@@ -27,6 +27,12 @@ Result<TierKey> KeyOfFile(int fd, uint64_t root_sum) {
   return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native());
 }
 
+// Null where none are named.
+Result<std::shared_ptr<TierPeers>> OpenPeers(const TierOptions& options) {
+  if (options.peers.empty()) return nullptr;
+  return TierPeers::Create(options);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
@@ -37,7 +43,10 @@ Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> ob
                        http.shown_url());
   auto tier = Tier::Open(options);
   if (!tier) return Propagate(std::move(tier));
-  auto volume = TierVolume::Open(*std::move(tier), TierKey::Of(*identity, object->size_bytes(), http.shown_url()));
+  auto peers = OpenPeers(options);
+  if (!peers) return Propagate(std::move(peers));
+  auto volume = TierVolume::Open(*std::move(tier), TierKey::Of(*identity, object->size_bytes(), http.shown_url()),
+                                 *std::move(peers));
   if (!volume) return Propagate(std::move(volume));
   auto tiered = TieredBytes::Create(std::move(object), *std::move(volume));
   if (!tiered) return Propagate(std::move(tiered));
@@ -53,11 +62,13 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   }
   auto tier = Tier::Open(options);
   if (!tier) return Propagate(std::move(tier));
+  const auto peers = OpenPeers(options);
+  if (!peers) return std::unexpected(peers.error());
   for (size_t number = 0; number < fds.size(); ++number) {
     if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
     const auto key = KeyOfFile(fds[number], number == 0 ? pack.superblock().root_sum : 0);
     if (!key) return std::unexpected(key.error());
-    auto volume = TierVolume::Open(*tier, *key);
+    auto volume = TierVolume::Open(*tier, *key, *peers);
     if (!volume) return Propagate(std::move(volume));
     volumes[number] = *std::move(volume);
   }

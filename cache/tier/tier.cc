@@ -312,6 +312,7 @@ Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units,
     if (auto room = MakeRoom(bytes, &map, page); !room) return {};
     record->writing = claimed;
     record->owner = locks_.own_number();
+    record->is_origin_asked = 0;
     record->used_at_ms = TierNowMs();
     outcome = ClaimOutcome::kNotNow;
     auto changed = Change(static_cast<int64_t>(bytes), [&] { return map.WritePage(page, *record); });

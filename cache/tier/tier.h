@@ -52,8 +52,9 @@ class Tier {
   // Takes room for those of `units` that are not there, and promises to bring them: Commit or Release comes later.
   // `claimed`: what it was taken for.
   ClaimOutcome Claim(const TierMap& map, uint64_t page, UnitSet units, UnitSet& claimed);
-  // Without the lock: whether a claim may be had, as far as one can see.
+  // Without the lock: whether a claim may be had, as far as one can see, and whether this process has it.
   [[nodiscard]] bool IsClaimedByOthers(const TierPage& record) const;
+  [[nodiscard]] bool IsOwn(const TierPage& record) const { return record.owner == locks_.own_number(); }
   // `written`, whose sums are given for all units of the page, are there; what else was claimed is given back.
   // REQUIRES, of both: the page is claimed by this process.
   Result<void> Commit(const TierMap& map, uint64_t page, UnitSet written, const TierSums& sums);

@@ -63,9 +63,9 @@ std::optional<TierFetcher::Place> TierFetcher::TakeNext() {
   while (options_.fetches_all && next_.volume < source_.volumes().size()) {
     const auto& volume = source_.volumes()[next_.volume];
     if (volume != nullptr && next_.page * kPageBytes < volume->size_bytes()) {
-      const Place place = next_;
-      ++next_.page;
-      return place;
+      const uint64_t pages = CeilDiv(volume->size_bytes(), kPageBytes);
+      const uint64_t page = (next_.page++ + volume->first_page()) % pages;
+      return Place{.volume = next_.volume, .page = page};
     }
     next_ = {.volume = static_cast<uint16_t>(next_.volume + 1), .page = 0};
   }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,8 +22,8 @@
 namespace quire {
 namespace {
 
-constexpr uint64_t kHeaderBytes = 4096;
-constexpr std::array<char, 8> kMagic = {'Q', 'U', 'I', 'R', 'E', 'T', 'M', '1'};
+constexpr uint64_t kHeaderBytes = TierMapHead::kBytes;
+constexpr std::array<char, 8> kMagic = {'Q', 'U', 'I', 'R', 'E', 'T', 'M', '2'};
 constexpr size_t kMostSourceBytes = 3072;
 constexpr size_t kDirectAlignment = 4096;  // the most that a file system asks for
 constexpr uint64_t kUseByte = 0;           // of the map, that who uses the volume locks
@@ -36,9 +37,10 @@ struct Header {
   std::array<uint64_t, 2> key = {};
   uint64_t volume_bytes = 0;
   uint64_t created_at_ms = 0;
+  uint64_t id = 0;
   uint64_t source_bytes = 0;
   std::array<char, kMostSourceBytes> source = {};
-  std::array<char, kHeaderBytes - kMostSourceBytes - 64> zero = {};
+  std::array<char, kHeaderBytes - kMostSourceBytes - 72> zero = {};
   uint64_t sum = 0;  // of all before
 };
 static_assert(sizeof(Header) == kHeaderBytes);
@@ -47,10 +49,11 @@ uint64_t SumOf(const Header& header) {
   return Xxh3(std::as_bytes(std::span(&header, 1)).first(kHeaderBytes - sizeof(header.sum)));
 }
 
-uint64_t PageAt(uint64_t page) { return kHeaderBytes + page * sizeof(TierPage); }
-
-uint64_t SumsAt(uint64_t volume_bytes, uint64_t page) {
-  return AlignUp(PageAt(CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes) + page * sizeof(TierSums);
+// Where there is no randomness it is the time.
+uint64_t DrawId() {
+  uint64_t id = TierNowMs();
+  [[maybe_unused]] const ssize_t got = getrandom(&id, sizeof(id), 0);
+  return id;
 }
 
 // Links are not followed: who shares the tier could lead a daemon elsewhere.
@@ -86,30 +89,44 @@ TierKey TierKey::Of(std::string_view identity, uint64_t volume_bytes, std::strin
 
 std::string TierKey::FolderName() const { return fmt::format("{:016x}{:016x}", words[0], words[1]); }
 
+uint64_t TierRecordAt(uint64_t page) { return kHeaderBytes + page * sizeof(TierPage); }
+
+uint64_t TierSumsAt(uint64_t volume_bytes, uint64_t page) {
+  return AlignUp(TierRecordAt(CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes) + page * sizeof(TierSums);
+}
+
+Result<TierMapHead> TierMapHead::Parse(std::span<const std::byte, kBytes> bytes, const std::string& name) {
+  Header header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const bool is_ours = header.magic == kMagic && header.sum == SumOf(header);
+  if (!is_ours || header.unit_bytes != UnitSet::kUnitBytes || header.page_bytes != kPageBytes ||
+      header.volume_bytes > kMostVolumeBytes || header.source_bytes > kMostSourceBytes)
+    return Corrupt("'{}' is no map of a tier that this release understands", name);
+  return TierMapHead{.key = {.words = header.key,
+                             .volume_bytes = header.volume_bytes,
+                             .source = std::string(header.source.data(), header.source_bytes)},
+                     .id = header.id,
+                     .created_at_ms = header.created_at_ms};
+}
+
 uint64_t TierMap::EmptyBytes(uint64_t volume_bytes) {
-  return AlignUp(SumsAt(volume_bytes, CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes);
+  return AlignUp(TierSumsAt(volume_bytes, CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes);
 }
 
 Result<TierMap> TierMap::Open(const std::string& path) {
   auto map = OpenIn(path, "map", 0);
   if (!map) return Propagate(std::move(map));
-  Header header;
-  if (auto read = map->ReadExactly(0, std::as_writable_bytes(std::span(&header, 1))); !read)
-    return Propagate(std::move(read));
-  const bool is_ours = header.magic == kMagic && header.sum == SumOf(header);
-  if (!is_ours || header.unit_bytes != UnitSet::kUnitBytes || header.page_bytes != kPageBytes ||
-      header.volume_bytes > kMostVolumeBytes || header.source_bytes > kMostSourceBytes)
-    return Corrupt("'{}' is no map of a tier that this release understands", path);
+  std::array<std::byte, kHeaderBytes> bytes = {};
+  if (auto read = map->ReadExactly(0, bytes); !read) return Propagate(std::move(read));
+  auto head = TierMapHead::Parse(bytes, path);
+  if (!head) return Propagate(std::move(head));
   struct stat status = {};
   if (fstat(map->fd(), &status) != 0) return SystemError(errno, "{}", path);
-  if (std::cmp_not_equal(status.st_size, EmptyBytes(header.volume_bytes)))
+  if (std::cmp_not_equal(status.st_size, EmptyBytes(head->key.volume_bytes)))
     return Corrupt("'{}': its map is cut off", path);
   auto data = OpenData(path, 0);
   if (!data) return Propagate(std::move(data));
-  TierKey key{.words = header.key,
-              .volume_bytes = header.volume_bytes,
-              .source = std::string(header.source.data(), header.source_bytes)};
-  return TierMap(*std::move(map), *std::move(data), std::move(key), header.created_at_ms);
+  return TierMap(*std::move(map), *std::move(data), *std::move(head));
 }
 
 OwnModes::OwnModes() {
@@ -134,6 +151,7 @@ Result<TierMap> TierMap::Create(const std::string& path, const TierKey& key, boo
     Header header{.key = key.words,
                   .volume_bytes = key.volume_bytes,
                   .created_at_ms = TierNowMs(),
+                  .id = DrawId(),
                   .source_bytes = key.source.size()};
     std::ranges::copy(key.source, header.source.begin());
     header.sum = SumOf(header);
@@ -178,32 +196,39 @@ Result<TierPage> TierMap::ReadPage(uint64_t page) const {
 }
 
 Result<void> TierMap::ReadPages(uint64_t first, std::span<TierPage> into) const {
-  return map_.ReadExactly(PageAt(first), std::as_writable_bytes(into));
+  return map_.ReadExactly(TierRecordAt(first), std::as_writable_bytes(into));
 }
 
 Result<void> TierMap::WritePage(uint64_t page, const TierPage& record) const {
-  return map_.WriteAll(PageAt(page), std::as_bytes(std::span(&record, 1)));
+  return map_.WriteAll(TierRecordAt(page), std::as_bytes(std::span(&record, 1)));
 }
 
 void TierMap::Touch(uint64_t page, uint64_t now_ms) const {
   // Where that fails the page looks older than it is.
   [[maybe_unused]] const auto written =
-      map_.WriteAll(PageAt(page) + offsetof(TierPage, used_at_ms), std::as_bytes(std::span(&now_ms, 1)));
+      map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, used_at_ms), std::as_bytes(std::span(&now_ms, 1)));
+}
+
+void TierMap::TellOriginIsAsked(uint64_t page) const {
+  constexpr uint32_t kIsAsked = 1;
+  // Where that fails a neighbour may ask the origin too.
+  [[maybe_unused]] const auto written = map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, is_origin_asked),
+                                                      std::as_bytes(std::span(&kIsAsked, 1)));
 }
 
 Result<void> TierMap::ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const {
-  return map_.ReadExactly(SumsAt(key_.volume_bytes, page) + first_unit * sizeof(uint64_t),
+  return map_.ReadExactly(TierSumsAt(key().volume_bytes, page) + first_unit * sizeof(uint64_t),
                           std::as_writable_bytes(into));
 }
 
 Result<void> TierMap::WriteSums(uint64_t page, unsigned first_unit, std::span<const uint64_t> sums) const {
-  return map_.WriteAll(SumsAt(key_.volume_bytes, page) + first_unit * sizeof(uint64_t), std::as_bytes(sums));
+  return map_.WriteAll(TierSumsAt(key().volume_bytes, page) + first_unit * sizeof(uint64_t), std::as_bytes(sums));
 }
 
 size_t TierMap::BytesOf(uint64_t page, unsigned unit) const {
   const uint64_t begin = page * kPageBytes + uint64_t{unit} * UnitSet::kUnitBytes;
   return static_cast<size_t>(
-      std::min<uint64_t>(UnitSet::kUnitBytes, key_.volume_bytes - std::min(key_.volume_bytes, begin)));
+      std::min<uint64_t>(UnitSet::kUnitBytes, key().volume_bytes - std::min(key().volume_bytes, begin)));
 }
 
 Result<UnitSet> TierMap::Read(uint64_t page, UnitSet run, std::byte* into) const {
@@ -259,7 +284,7 @@ Result<void> TierMap::Punch(uint64_t page, UnitSet units) const {
     const auto offset = static_cast<off_t>(page * kPageBytes + uint64_t{run.first()} * UnitSet::kUnitBytes);
     const auto bytes = static_cast<off_t>(uint64_t{run.count()} * UnitSet::kUnitBytes);
     if (fallocate(data_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) != 0)
-      return SystemError(errno, "tier, '{}': {} bytes at {} cannot be given back", key_.source, bytes, offset);
+      return SystemError(errno, "tier, '{}': {} bytes at {} cannot be given back", key().source, bytes, offset);
     units -= run;
   }
   return {};

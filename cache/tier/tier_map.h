@@ -2,11 +2,10 @@
 // What a tier holds of one volume: a folder with two files.
 //
 //   map    a header of 4096 bytes, a record of 64 bytes for each page of 2 MiB, and for each page the XXH3-64 of each
-//   of
-//          its 128 units of 16 KiB
+//          of its 128 units of 16 KiB
 //   data   the units at the offsets that they have in the volume, and holes between
 //
-// Integers are those of this machine: a tier never leaves it. Nothing is synced. After a loss of power a unit whose
+// Integers are those of this machine, and of neighbours that read both files (tier_peers.h). Nothing is synced. After a loss of power a unit whose
 // bytes were lost has another sum, and is not there; what stands in the map is believed no further than that.
 // Not thread-safe: the tier's lock guards what is written; records and sums may be read without it, since what is read
 // half old and half new gives a wrong sum.
@@ -47,7 +46,8 @@ struct TierPage {
   UnitSet writing;          // has room, and is being fetched by `owner`
   uint64_t used_at_ms = 0;  // of the clock of the day
   uint32_t owner = 0;       // a number of TierLocks
-  std::array<uint32_t, 5> zero = {};
+  uint32_t is_origin_asked = 0;  // what is being fetched comes from the origin: nobody else need ask it
+  std::array<uint32_t, 4> zero = {};
 
   [[nodiscard]] uint64_t bytes() const { return uint64_t{present.count() + writing.count()} * UnitSet::kUnitBytes; }
 };
@@ -61,6 +61,22 @@ using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
 AlignedBytes MakeAligned(size_t bytes);
 
 using TierSums = std::array<uint64_t, UnitSet::kUnits>;
+
+// What the header of a map says.
+struct TierMapHead {
+  static constexpr size_t kBytes = 4096;
+
+  TierKey key;
+  uint64_t id = 0;  // drawn when the map was made: no other one has it
+  uint64_t created_at_ms = 0;
+
+  // Of bytes that anybody may have written; `name` begins the message. kCorrupt where this release understands no map
+  // that begins so.
+  static Result<TierMapHead> Parse(std::span<const std::byte, kBytes> bytes, const std::string& name);
+};
+// Where the record of a page stands in a map, and where the sums of its units do.
+uint64_t TierRecordAt(uint64_t page);
+uint64_t TierSumsAt(uint64_t volume_bytes, uint64_t page);
 
 class TierMap {
  public:
@@ -78,18 +94,21 @@ class TierMap {
   // Removes the folder, which is held by nobody; false where somebody uses it, or it cannot be removed.
   static bool Remove(const std::string& path);
 
-  [[nodiscard]] const TierKey& key() const { return key_; }
-  [[nodiscard]] uint64_t page_count() const { return CeilDiv(key_.volume_bytes, kPageBytes); }
+  [[nodiscard]] const TierKey& key() const { return head_.key; }
+  [[nodiscard]] uint64_t id() const { return head_.id; }
+  [[nodiscard]] uint64_t page_count() const { return CeilDiv(key().volume_bytes, kPageBytes); }
   // Without its pages.
-  [[nodiscard]] uint64_t own_bytes() const { return EmptyBytes(key_.volume_bytes); }
+  [[nodiscard]] uint64_t own_bytes() const { return EmptyBytes(key().volume_bytes); }
   [[nodiscard]] const File& data() const { return data_; }
-  [[nodiscard]] uint64_t created_at_ms() const { return created_at_ms_; }
+  [[nodiscard]] uint64_t created_at_ms() const { return head_.created_at_ms; }
 
   // REQUIRES, of these: page < page_count().
   [[nodiscard]] Result<TierPage> ReadPage(uint64_t page) const;
   Result<void> WritePage(uint64_t page, const TierPage& record) const;
   // Its time alone, without the lock.
   void Touch(uint64_t page, uint64_t now_ms) const;
+  // That what this process has claimed of it comes from the origin, likewise.
+  void TellOriginIsAsked(uint64_t page) const;
   // Those from `first` on, up to into.size().
   Result<void> ReadPages(uint64_t first, std::span<TierPage> into) const;
   [[nodiscard]] Result<void> ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const;
@@ -109,13 +128,12 @@ class TierMap {
   Result<void> Punch(uint64_t page, UnitSet units) const;
 
  private:
-  TierMap(File map, File data, TierKey key, uint64_t created_at_ms)
-      : map_(std::move(map)), data_(std::move(data)), key_(std::move(key)), created_at_ms_(created_at_ms) {}
+  TierMap(File map, File data, TierMapHead head)
+      : map_(std::move(map)), data_(std::move(data)), head_(std::move(head)) {}
 
   File map_;
   File data_;
-  TierKey key_;
-  uint64_t created_at_ms_;
+  TierMapHead head_;
 };
 
 // While it lives, what this thread makes has the modes that it asks for, whatever umask(2) says; other threads have a

@@ -50,8 +50,9 @@ class TierSource final : public VolumeSource {
   TierSource(std::unique_ptr<VolumeSource> origin, TierVolumes volumes);
 
   void Serve(VolumeRead& read);
-  // Whether the read is to wait for the process that fetches its page.
-  bool Waits(VolumeRead& read, TierVolume& volume);
+  // Whether the read is to wait for the process, of this node or of a neighbour, that fetches its page.
+  bool Waits(VolumeRead& read, TierVolume& volume, bool is_for_peer);
+  [[nodiscard]] std::chrono::nanoseconds LongestWait() const;
   void ReadFromOrigin(VolumeRead& read);
   static void OriginDone(VolumeRead& read, int64_t result);
   void LookAgain(const std::stop_token& stop);
@@ -60,6 +61,7 @@ class TierSource final : public VolumeSource {
   const TierVolumes volumes_;
   std::atomic<bool> is_cancelled_ = false;
   std::atomic<uint64_t> origin_reads_ = 0;
+  std::atomic<uint64_t> origin_read_ns_ = 0;  // how long one takes, of late
   Mutex mutex_;
   ReadQueue waiting_ QUIRE_GUARDED_BY(mutex_);
   // Last: they use all above.

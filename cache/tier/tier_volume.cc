@@ -16,10 +16,13 @@ UnitSet UnitsOf(uint64_t offset, uint64_t bytes) { return UnitSet::Touching(offs
 
 }  // namespace
 
-Result<std::shared_ptr<TierVolume>> TierVolume::Open(std::shared_ptr<Tier> tier, const TierKey& key) {
+Result<std::shared_ptr<TierVolume>> TierVolume::Open(std::shared_ptr<Tier> tier, const TierKey& key,
+                                                     std::shared_ptr<TierPeers> peers) {
   auto map = tier->OpenVolume(key);
   if (!map) return Propagate(std::move(map));
-  return std::shared_ptr<TierVolume>(new TierVolume(std::move(tier), *std::move(map)));
+  std::shared_ptr<TierVolume> volume(new TierVolume(std::move(tier), *std::move(map)));
+  if (peers != nullptr) volume->peers_ = std::make_unique<PeerVolume>(std::move(peers), volume->map_);
+  return volume;
 }
 
 UnitSet TierVolume::AllOf(uint64_t page) const {
@@ -55,6 +58,29 @@ bool TierVolume::Has(uint64_t offset, uint64_t bytes) const {
   const UnitSet wanted = UnitsOf(offset, bytes);
   const auto record = map_.ReadPage(offset / kPageBytes);
   return record && (wanted & record->present) == wanted;
+}
+
+PeerVolume::Outcome TierVolume::ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes) {
+  if (peers_ == nullptr) return PeerVolume::Outcome::kNone;
+  const uint64_t page = offset / kPageBytes;
+  const auto record = map_.ReadPage(page);
+  const bool has_claim = record && !record->writing.empty() && tier_->IsOwn(*record);
+  const auto outcome = peers_->Read(offset, into, bytes, has_claim);
+  if (has_claim && outcome == PeerVolume::Outcome::kNone) map_.TellOriginIsAsked(page);
+  return outcome;
+}
+
+std::string TierVolume::DescribePeers() const { return peers_ == nullptr ? std::string() : peers_->Describe(); }
+
+void TierVolume::Cancel() {
+  if (peers_ != nullptr) peers_->Cancel();
+}
+
+void TierVolume::CountWait(bool is_for_peer) {
+  if (is_for_peer)
+    peers_->CountWait();
+  else
+    waits_.fetch_add(1, std::memory_order_relaxed);
 }
 
 Tier::ClaimOutcome TierVolume::ClaimPage(uint64_t page) {
@@ -182,6 +208,9 @@ void TierVolume::AddTo(TierFigures& figures) const {
   figures.kept_bytes += kept_bytes_;
   figures.wrong_bytes += wrong_bytes_;
   figures.waits += waits_;
+  if (peers_ == nullptr) return;
+  if (!figures.peers) figures.peers.emplace();
+  peers_->AddTo(*figures.peers);
 }
 
 }  // namespace quire

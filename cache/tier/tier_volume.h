@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "cache/tier/peer_volume.h"
 #include "cache/tier/tier.h"
 #include "cache/tier/tier_map.h"
 #include "format/mutex.h"
@@ -31,11 +32,14 @@ struct TierFigures {
   uint64_t wrong_bytes = 0;    // that were not what had been brought
   uint64_t waits = 0;          // for what another process fetches
   uint64_t faults = 0;         // of its disk
+  std::optional<PeerFigures> peers = {};  // where neighbours are asked
 };
 
 class TierVolume {
  public:
-  static Result<std::shared_ptr<TierVolume>> Open(std::shared_ptr<Tier> tier, const TierKey& key);
+  // `peers`: the neighbours that are asked for it; null where there are none.
+  static Result<std::shared_ptr<TierVolume>> Open(std::shared_ptr<Tier> tier, const TierKey& key,
+                                                  std::shared_ptr<TierPeers> peers);
 
   [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
 
@@ -45,6 +49,16 @@ class TierVolume {
 
   // Whether units of one page seem to be there, in which some of these bytes lie.
   [[nodiscard]] bool Has(uint64_t offset, uint64_t bytes) const;
+
+  // As PeerVolume::Read, by this process's claim if it has one; kNone where there are no neighbours. The origin is asked
+  // next, after kNone at once: neighbours are told so. Blocks for some time.
+  PeerVolume::Outcome ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes);
+  // Ends that soon.
+  void Cancel();
+  // "3 of 4 neighbours (no answer from ...)"; empty where there are none.
+  [[nodiscard]] std::string DescribePeers() const;
+  // Where to begin to fetch all pages: not where neighbours begin.
+  [[nodiscard]] uint64_t first_page() const { return peers_ == nullptr ? 0 : map_.id() % map_.page_count(); }
 
   // All of a page is going to be read by this process, which calls Keep or GiveUp in the end. kThere: go on, nothing
   // is to be kept. kClaimed also where this process has the claim already.
@@ -72,7 +86,8 @@ class TierVolume {
   // Whether the page is known to be there; one that others brought is not known before it is read.
   [[nodiscard]] bool IsKnown(uint64_t page) const { return known_[page].load(std::memory_order_relaxed); }
 
-  void CountWait() { waits_.fetch_add(1, std::memory_order_relaxed); }
+  // For another process of this node, or for a neighbour.
+  void CountWait(bool is_for_peer);
   void AddTo(TierFigures& figures) const;
 
  private:
@@ -83,6 +98,7 @@ class TierVolume {
 
   const std::shared_ptr<Tier> tier_;
   const TierMap map_;
+  std::unique_ptr<PeerVolume> peers_;  // null: there are none
   ZeroedArray<std::atomic<bool>> known_;  // by page
   mutable Mutex mutex_;
   std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage

@@ -53,6 +53,12 @@ void TieredBytes::Distrust(uint64_t offset, uint64_t bytes) {
   }
 }
 
+// The thread that other reads wait for does not wait for neighbours.
+bool TieredBytes::ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes) {
+  return std::this_thread::get_id() != reader() &&
+         volume_->ReadFromPeers(offset, into, bytes) == PeerVolume::Outcome::kRead;
+}
+
 Result<void> TieredBytes::Read(uint64_t offset, std::span<std::byte> into) {
   // The origin had to be asked for these when it was opened, and knows them.
   if (offset + into.size() <= 2 * kSuperblockBytes) return origin_->Read(offset, into);
@@ -65,7 +71,8 @@ Result<void> TieredBytes::Read(uint64_t offset, std::span<std::byte> into) {
     if (end <= offset) return origin_->Read(offset, into);  // which says what is wrong
     const auto units = MakeAligned(AlignUp(end - begin, UnitSet::kUnitBytes));
     if (!volume_->Read(begin, units.get(), end - begin)) {
-      if (auto read = origin_->Read(begin, {units.get(), end - begin}); !read) return read;
+      if (!ReadFromPeers(begin, units.get(), end - begin))
+        if (auto read = origin_->Read(begin, {units.get(), end - begin}); !read) return read;
       volume_->KeepUnits(begin, units.get(), end - begin);
     }
     const size_t taken = std::min<uint64_t>(into.size(), end - offset);

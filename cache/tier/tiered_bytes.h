@@ -38,6 +38,7 @@ class TieredBytes final : public PackBytes {
   TieredBytes(std::unique_ptr<PackBytes> origin, std::shared_ptr<TierVolume> volume)
       : origin_(std::move(origin)), volume_(std::move(volume)) {}
   void BringPending(VolumeRead& read);
+  bool ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes);
 
   const std::unique_ptr<PackBytes> origin_;
   const std::shared_ptr<TierVolume> volume_;

@@ -36,9 +36,10 @@ Confinement ConfineThread(const DaemonFiles& files) {
   if (!files.mount_point.empty()) filter.Allow(files.mount_point, PathUse::kReadWrite);
   if (!files.log_file.empty()) AllowLog(filter, files.log_file);
   if (!files.kernel_switch.empty()) filter.Allow(files.kernel_switch, PathUse::kReadWrite);
-  if (!files.tier.empty()) filter.Allow(files.tier, PathUse::kOwn);
+  if (!files.tier.directory.empty()) filter.Allow(files.tier.directory, PathUse::kOwn);
+  if (!files.tier.ca_file.empty()) filter.Allow(files.tier.ca_file, PathUse::kRead);
+  if (files.remote || !files.tier.peers.empty()) filter.AllowConnections();
   if (files.remote) {
-    filter.AllowConnections();
     for (const std::string& file : {files.remote->ca_file, files.remote->header_file})
       if (!file.empty()) filter.Allow(file, PathUse::kRead);
     for (const std::string& folder : files.key_folders) filter.Allow(folder, PathUse::kRead);

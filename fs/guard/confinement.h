@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cache/remote/remote_options.h"
+#include "cache/tier/tier_options.h"
 #include "format/pack/volume_files.h"
 
 namespace quire {
@@ -20,7 +21,7 @@ struct DaemonFiles {
   std::string kernel_switch = {};             // a file of /sys that is to be written to, or empty
   std::optional<RemoteOptions> remote = {};   // of a pack that is read from a server
   std::vector<std::string> key_folders = {};  // whose files tell the keys for that server, or none
-  std::string tier = {};                      // the tier's directory; empty where there is none
+  TierOptions tier = {};                      // of which the directory, and the neighbours, if it has any
 };
 
 // What came of it, in words for the log.

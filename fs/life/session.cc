@@ -120,7 +120,7 @@ Result<std::unique_ptr<SampleReader>> OpenSamples(const Pack& pack, const CacheO
   try {
     return std::async(std::launch::async,
                       [&]() -> Result<std::unique_ptr<SampleReader>> {
-                        ConfineThread({.volumes = pack.volume_fds(), .tier = options.tier.directory});
+                        ConfineThread({.volumes = pack.volume_fds(), .tier = options.tier});
                         return SampleReader::Open(pack, options);
                       })
         .get();
@@ -186,7 +186,7 @@ Result<std::unique_ptr<Session>> Session::Mount(std::unique_ptr<Pack> pack, cons
                      .mount_point = mount_point,
                      .log_file = options.log_file,
                      .kernel_switch = options.read_ahead_kb ? ReadAheadFile(session->device_) : std::string(),
-                     .tier = options.cache.tier.directory});
+                     .tier = options.cache.tier});
   return session;
 }
 
@@ -346,9 +346,10 @@ Result<void> Session::Serve(SessionEvents events) {
     StopBySignal(signal, loop_thread);
   });
   if (!listening) return listening;
+  const TierOptions& tier = options_.cache.tier;
   spdlog::info("system calls: {}", FilterServingCalls({.makes_rings = transport_.uring,
-                                                       .connects = pack_->bytes() != nullptr,
-                                                       .keeps_tier = !options_.cache.tier.directory.empty()}));
+                                                       .connects = pack_->bytes() != nullptr || !tier.peers.empty(),
+                                                       .keeps_tier = !tier.directory.empty()}));
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "fs/options/byte_size.h"
+#include "fs/options/peer_list.h"
 
 namespace quire {
 namespace {
@@ -247,6 +248,13 @@ Result<void> SetLimit(MountOptions& options, std::string_view name, std::string_
   return {};
 }
 
+Result<void> SetPeers(MountOptions& options, std::string_view name, std::string_view value) {
+  auto peers = ParsePeerList(fmt::format("option '{}='", name), value);
+  if (!peers) return Propagate(std::move(peers));
+  options.cache.tier.peers = *std::move(peers);
+  return {};
+}
+
 Result<void> SetPolicy(MountOptions& options, std::string_view name, std::string_view value) {
   if (value == NameOf(kPolicyNames, PolicyKind::kBelady))
     return Invalid("option '{}={}': it needs to be told the order of all reads, and no option does; give {}", name,
@@ -346,6 +354,10 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
       "What all of the tier may take, such as 500G; by default half of what its disk has free. What was not used for "
       "longest goes first."},
      SetTierSize},
+    {{"peers", "URL[+URL]...", kMemory,
+      "With a tier: where neighbours serve their tiers, such as http://node{01..16}:8080/tier. They are asked for what "
+      "the tier has not, before what is mounted is."},
+     SetPeers},
     {{"prefetch", "off|epoch|all", kMemory,
       "What is brought to the tier before it is asked for, with what readers leave of the network: what plans tell, "
       "which is the default, or all."},

@@ -95,6 +95,9 @@ Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, Mount
   if (options.direct_io) options.push = PushMode::kOff;
   if (options.allow_other && options.allow_root)
     return Invalid("options 'allow_other' and 'allow_root' exclude each other");
+  if (!options.cache.tier.peers.empty() && options.cache.tier.directory.empty())
+    return Invalid("option 'peers=' needs 'tier=': what comes from neighbours is kept there");
+  options.cache.tier.ca_file = options.remote.ca_file;
   // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.
   if (options.allow_other || options.allow_root) options.default_permissions = true;
   return options;

@@ -99,6 +99,12 @@ std::string FormatReport(const MountReport& report) {
         {"taken_bytes", tier->taken_bytes}, {"most_bytes", tier->most_bytes}, {"reads", tier->reads},
         {"read_bytes", tier->read_bytes},   {"kept_bytes", tier->kept_bytes}, {"fetched_bytes", tier->fetched_bytes},
         {"wrong_bytes", tier->wrong_bytes}, {"waits", tier->waits},           {"faults", tier->faults}};
+  if (report.tier && report.tier->peers)
+    document["peers"] = {{"reads", report.tier->peers->reads},
+                         {"read_bytes", report.tier->peers->read_bytes},
+                         {"wrong_bytes", report.tier->peers->wrong_bytes},
+                         {"waits", report.tier->peers->waits},
+                         {"faults", report.tier->peers->faults}};
   return FormatJson(document) + "\n";
 }
 

@@ -13,55 +13,11 @@ import time
 
 import harness
 import pytest
+import tiers
+from tiers import HEADER, PAGE, RECORD, SAMPLE_BYTES, SAMPLES, UNIT, assert_all_right, await_all_kept, await_kept, taken_of
 from web import Misbehaving, Nginx
 
-SAMPLES = 120
-SAMPLE_BYTES = 100_000
-PAGE = 2 << 20
-UNIT = 16 << 10
-RECORD = 64  # of a page in the map, which begins with two sets of 128 bits: what is there, and what is being written
-HEADER = 4096
-
-
-@pytest.fixture(name='served')
-def make_served(scratch, pack):
-    """A folder with the pack `tree.quire` of the folder `tree`."""
-    tree = scratch / 'tree'
-    tree.mkdir()
-    contents = random.Random(1)
-    for number in range(SAMPLES):
-        (tree / f'{number:03}').write_bytes(contents.randbytes(SAMPLE_BYTES))
-    folder = scratch / 'served'
-    folder.mkdir()
-    pack(tree, folder / 'tree.quire')
-    return folder
-
-
-@pytest.fixture(name='origin')
-def make_origin(at_end, served):
-    return Misbehaving(at_end, served / 'tree.quire')
-
-
-def assert_all_right(mounted, tree, seed=0):
-    names = sorted(os.listdir(tree))
-    random.Random(seed).shuffle(names)
-    for name in names:
-        assert (mounted / name).read_bytes() == (tree / name).read_bytes(), name
-
-
-def await_kept(mounted, count=1):
-    """What was read is written behind those who read it."""
-    harness.until(20, lambda: mounted.stats()['tier']['kept_bytes'] >= count, lambda: f'kept: {mounted.stats()["tier"]}')
-
-
-def await_all_kept(mounted, pack):
-    await_kept(mounted, pack.stat().st_size - (1 << 20))
-
-
-def taken_of(tier):
-    """What its files take of the disk; folders are the file system's own."""
-    return sum(path.lstat().st_blocks * 512 for path in tier.rglob('*') if path.is_file())
-
+make_served, make_origin = tiers.make_served, tiers.make_origin
 
 def told_by(quire, tier):
     return json.loads(quire('tier', 'ls', tier, '--json').out)

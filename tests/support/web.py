@@ -30,15 +30,18 @@ class Nginx:
         listen = f'127.0.0.1:{self.port}' + (' ssl http2' if tls else '')
         keys = f'ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};' if tls else ''
         temporary = ' '.join(f'{name}_temp_path {self.own}/{name};' for name in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
-        (self.own / 'nginx.conf').write_text(
-            f'daemon off; master_process off; pid {self.own}/pid; error_log {self.own}/error.log;\n'
-            f'events {{ }}\n'
-            f'http {{ {temporary} access_log {self.log};\n'
-            f'  server {{ listen {listen}; {keys} root {folder}; {settings} }} }}\n')
+        self.configure(listen, temporary, f'{keys} root {folder}; {settings}')
         self.process = None
         self.url = f'{"https" if tls else "http"}://127.0.0.1:{self.port}'
         self.at_end = at_end
         self.start()
+
+    def configure(self, listen, temporary, settings):
+        (self.own / 'nginx.conf').write_text(
+            f'daemon off; master_process off; pid {self.own}/pid; error_log {self.own}/error.log;\n'
+            f'events {{ }}\n'
+            f'http {{ {temporary} access_log {self.log};\n'
+            f'  server {{ listen {listen}; {settings} }} }}\n')
 
     def start(self):
         self.process = harness.start(self.at_end, '/usr/sbin/nginx', '-c', self.own / 'nginx.conf', '-e', self.own / 'error.log')

@@ -181,7 +181,7 @@ void AddFetchCommand(Command program, Body& run) {
   Option output =
       fetch.Add("-o,--output", arguments->output, "The file to copy the pack to; what was begun of it is gone on with");
   output.Type("FILE").Required();
-  Option force = fetch.AddFlag("-f,--force", arguments->replace, "Replace FILE if it exists");
+  const Option force = fetch.AddFlag("-f,--force", arguments->replace, "Replace FILE if it exists");
   Option tier =
       fetch.Add("--tier", arguments->source.tier.directory, "In place of -o, a tier's directory: quire-tier(1)");
   tier.Type("DIR").Replaces(output).Excludes(force);

@@ -118,7 +118,7 @@ Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
 
 // The log's path for a process that works in another folder. One in the mount would make the daemon ask itself.
 Result<std::string> ResolveLogFile(const std::string& path, const std::string& mount_point) {
-  const std::filesystem::path absolute = std::filesystem::absolute(path).lexically_normal();
+  std::filesystem::path absolute = std::filesystem::absolute(path).lexically_normal();
   if (LiesBelow(absolute.native(), mount_point))
     return Invalid("option 'log_file={}': this lies in the mount at '{}'; name a file outside of it", path,
                    mount_point);

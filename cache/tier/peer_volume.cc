@@ -89,11 +89,10 @@ std::vector<std::pair<size_t, TierPage>> PeerVolume::AskAll(uint64_t page) {
     const MutexLock lock(mutex_);
     for (const size_t peer : usable)
       if (others_[peer].is_known)
-        requests.push_back(
-            {.peer = peer,
-             .path = folder_ + "/map",
-             .offset = TierRecordAt(first),
-             .into = std::as_writable_bytes(std::span(records[requests.size()]).first(count))});
+        requests.push_back({.peer = peer,
+                            .path = folder_ + "/map",
+                            .offset = TierRecordAt(first),
+                            .into = std::as_writable_bytes(std::span(records[requests.size()]).first(count))});
   }
   if (requests.empty()) return {};
   peers_->Perform(requests, kLongestAnswer);

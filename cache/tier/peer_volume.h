@@ -4,8 +4,8 @@
 // A neighbour's web server serves the two files of tier_map.h, and knows nothing of them. Who misses a page reads its
 // record from all neighbours at once. Where one of them has it, its bytes and their sums are read from there. Where one
 // is bringing it, and comes first, it is waited for. So nodes that read a pack at the same time fetch each page once in
-// all, without a server among them that would have to know who has what. What comes first: who has said that it asks the
-// origin; of several that have not, the one that a sum of its map's number and the page tells.
+// all, without a server among them that would have to know who has what. What comes first: who has said that it asks
+// the origin; of several that have not, the one that a sum of its map's number and the page tells.
 //
 // Nothing that a neighbour says is believed further than that its bytes have the sums that it tells: the pack's own
 // sums are compared when the bytes are used, and what is wrong then is read from the origin.

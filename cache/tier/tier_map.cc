@@ -212,8 +212,8 @@ void TierMap::Touch(uint64_t page, uint64_t now_ms) const {
 void TierMap::TellOriginIsAsked(uint64_t page) const {
   constexpr uint32_t kIsAsked = 1;
   // Where that fails a neighbour may ask the origin too.
-  [[maybe_unused]] const auto written = map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, is_origin_asked),
-                                                      std::as_bytes(std::span(&kIsAsked, 1)));
+  [[maybe_unused]] const auto written =
+      map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, is_origin_asked), std::as_bytes(std::span(&kIsAsked, 1)));
 }
 
 Result<void> TierMap::ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const {

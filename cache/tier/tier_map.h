@@ -5,10 +5,10 @@
 //          of its 128 units of 16 KiB
 //   data   the units at the offsets that they have in the volume, and holes between
 //
-// Integers are those of this machine, and of neighbours that read both files (tier_peers.h). Nothing is synced. After a loss of power a unit whose
-// bytes were lost has another sum, and is not there; what stands in the map is believed no further than that.
-// Not thread-safe: the tier's lock guards what is written; records and sums may be read without it, since what is read
-// half old and half new gives a wrong sum.
+// Integers are those of this machine, and of neighbours that read both files (tier_peers.h). Nothing is synced. After a
+// loss of power a unit whose bytes were lost has another sum, and is not there; what stands in the map is believed no
+// further than that. Not thread-safe: the tier's lock guards what is written; records and sums may be read without it,
+// since what is read half old and half new gives a wrong sum.
 #pragma once
 
 #include <array>
@@ -43,9 +43,9 @@ struct TierKey {
 
 struct TierPage {
   UnitSet present;
-  UnitSet writing;          // has room, and is being fetched by `owner`
-  uint64_t used_at_ms = 0;  // of the clock of the day
-  uint32_t owner = 0;       // a number of TierLocks
+  UnitSet writing;               // has room, and is being fetched by `owner`
+  uint64_t used_at_ms = 0;       // of the clock of the day
+  uint32_t owner = 0;            // a number of TierLocks
   uint32_t is_origin_asked = 0;  // what is being fetched comes from the origin: nobody else need ask it
   std::array<uint32_t, 4> zero = {};
 

@@ -25,7 +25,7 @@ struct TierOptions {
   std::string directory = {};               // empty: no tier
   std::optional<uint64_t> most_bytes = {};  // empty: half of what its file system has free beside what the tier holds
   TierPrefetch prefetch = TierPrefetch::kEpoch;
-  uint64_t prefetch_bytes_per_s = 0;  // 0: what those leave who read
+  uint64_t prefetch_bytes_per_s = 0;    // 0: what those leave who read
   std::vector<std::string> peers = {};  // URLs of neighbours' tiers, which are asked before the origin
   std::string ca_file = {};  // certificates that are trusted of neighbours, in place of the system's; empty: those
 

@@ -141,8 +141,8 @@ void TierPeers::Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>
       }
     }
     if (has_finished) continue;
-    const auto wait = std::min<std::chrono::milliseconds>(
-        kLookAgain, std::chrono::ceil<std::chrono::milliseconds>(until - now));
+    const auto wait =
+        std::min<std::chrono::milliseconds>(kLookAgain, std::chrono::ceil<std::chrono::milliseconds>(until - now));
     curl_.multi_poll(multi, nullptr, 0, static_cast<int>(wait.count()), nullptr);
   }
   for (size_t i = 0; i < requests.size(); ++i)

@@ -27,11 +27,11 @@ struct TierFigures {
   uint64_t most_bytes = 0;
   uint64_t reads = 0;  // that were answered by it
   uint64_t read_bytes = 0;
-  uint64_t kept_bytes = 0;     // that were brought to it
-  uint64_t fetched_bytes = 0;  // of these: before anybody asked
-  uint64_t wrong_bytes = 0;    // that were not what had been brought
-  uint64_t waits = 0;          // for what another process fetches
-  uint64_t faults = 0;         // of its disk
+  uint64_t kept_bytes = 0;                // that were brought to it
+  uint64_t fetched_bytes = 0;             // of these: before anybody asked
+  uint64_t wrong_bytes = 0;               // that were not what had been brought
+  uint64_t waits = 0;                     // for what another process fetches
+  uint64_t faults = 0;                    // of its disk
   std::optional<PeerFigures> peers = {};  // where neighbours are asked
 };
 
@@ -50,8 +50,8 @@ class TierVolume {
   // Whether units of one page seem to be there, in which some of these bytes lie.
   [[nodiscard]] bool Has(uint64_t offset, uint64_t bytes) const;
 
-  // As PeerVolume::Read, by this process's claim if it has one; kNone where there are no neighbours. The origin is asked
-  // next, after kNone at once: neighbours are told so. Blocks for some time.
+  // As PeerVolume::Read, by this process's claim if it has one; kNone where there are no neighbours. The origin is
+  // asked next, after kNone at once: neighbours are told so. Blocks for some time.
   PeerVolume::Outcome ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes);
   // Ends that soon.
   void Cancel();
@@ -98,7 +98,7 @@ class TierVolume {
 
   const std::shared_ptr<Tier> tier_;
   const TierMap map_;
-  std::unique_ptr<PeerVolume> peers_;  // null: there are none
+  std::unique_ptr<PeerVolume> peers_;     // null: there are none
   ZeroedArray<std::atomic<bool>> known_;  // by page
   mutable Mutex mutex_;
   std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage

@@ -42,7 +42,7 @@ class InflateStream {
 
   [[nodiscard]] uint64_t stored_bytes() const { return stored_bytes_; }  // taken until now
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }      // given until now
-  [[nodiscard]] uint32_t crc32() const { return crc32_; }                // of those
+  [[nodiscard]] uint32_t checksum() const { return crc32_; }             // CRC-32 of those
   [[nodiscard]] bool has_ended() const { return has_ended_; }
 
  private:

@@ -252,6 +252,19 @@ std::optional<uint64_t> SampleReader::FindFirstPage(const Node& node) const {
   return extent ? cache_->FindPage(*extent) : std::nullopt;
 }
 
+void SampleReader::VisitPages(const Node& node, const std::function<void(uint64_t page)>& visit) const {
+  if (!node.is_sample()) return;
+  for (uint64_t at = 0; at < node.size_bytes;) {
+    const auto run = pack_.index().FindRun(node, at);
+    if (!run) return;
+    at += run->length_bytes;
+    if (!run->extent) continue;  // a hole
+    const auto extent = pack_.index().GetExtent(*run->extent);
+    const auto page = extent ? cache_->FindPage(*extent) : std::nullopt;
+    if (page) visit(*page);
+  }
+}
+
 CacheStats SampleReader::GetStats() const { return cache_->GetStats(); }
 
 std::vector<std::string> SampleReader::Describe() const {

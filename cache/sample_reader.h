@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,6 +89,9 @@ class SampleReader {
 
   // The page in which the bytes of a file begin; nothing where it has none, or where that cannot be told.
   [[nodiscard]] std::optional<uint64_t> FindFirstPage(const Node& node) const;
+  // The pages of all of its bytes, in their order: one, but for samples of several extents. What cannot be told is left
+  // out. May read the index.
+  void VisitPages(const Node& node, const std::function<void(uint64_t page)>& visit) const;
 
   // Nobody misses what is under way, and nothing new comes: reads that take long end, with an error. Any thread.
   void Cancel();

@@ -45,7 +45,8 @@ class Pin final : public EvictionPolicy {
 class Belady final : public EvictionPolicy {
  public:
   using RankWithoutFuture = uint64_t (*)(const EvictionCandidate&);
-  explicit Belady(RankWithoutFuture rank_without_future) : rank_without_future_(rank_without_future) {}
+  explicit Belady(RankWithoutFuture rank_without_future, uint32_t late_places = kLatePlaces)
+      : rank_without_future_(rank_without_future), late_places_(late_places) {}
 
   [[nodiscard]] bool prefers_consumed() const override {
     return places_.empty() && rank_without_future_ == RankConsumedFirst;
@@ -60,7 +61,7 @@ class Belady final : public EvictionPolicy {
     const auto uses = uses_of_.find(candidate.page);
     if (uses == uses_of_.end()) return rank_without_future_(candidate);
     // Most often the first that is left is the next; behind skipped ones it is searched for.
-    const uint32_t oldest = here_ - std::min(here_, kLatePlaces);
+    const uint32_t oldest = here_ - std::min(here_, late_places_);
     uint32_t next = uses->second.next;
     if (next < uses->second.end && places_[next] < oldest) next = FirstFrom(oldest, next, uses->second.end);
     if (next == uses->second.end) return rank_without_future_(candidate);
@@ -82,6 +83,7 @@ class Belady final : public EvictionPolicy {
   }
 
   const RankWithoutFuture rank_without_future_;
+  const uint32_t late_places_;
   std::vector<uint32_t> places_;  // in the future, ascending for each page, page behind page
   std::unordered_map<uint64_t, Uses> uses_of_;
   uint32_t here_ = 0;  // the place that the accesses have reached
@@ -123,7 +125,7 @@ void Belady::Access(uint64_t page) {
   if (at == uses.end || (at > uses.begin && here_ - places_[at - 1] <= places_[at] - here_)) --at;
   const uint32_t place = places_[at];
   const uint32_t distance = place >= here_ ? place - here_ : here_ - place;
-  if (distance <= kLatePlaces) uses.next = std::max(uses.next, at + 1);
+  if (distance <= late_places_) uses.next = std::max(uses.next, at + 1);
   // A page that is accessed again at once is one place behind: it must move nothing.
   if (place >= here_)
     here_ += 1 + std::min((distance + kInertia - 1) / kInertia, kLargestMove);
@@ -147,6 +149,10 @@ std::unique_ptr<EvictionPolicy> MakeEvictionPolicy(PolicyKind kind) {
       break;
   }
   return std::make_unique<Belady>(RankConsumedFirst);
+}
+
+std::unique_ptr<EvictionPolicy> MakeBeladyPolicy(uint32_t late_places) {
+  return std::make_unique<Belady>(RankByUse, late_places);
 }
 
 }  // namespace quire

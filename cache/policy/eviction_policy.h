@@ -60,5 +60,8 @@ inline constexpr uint32_t kLatePlaces = 4096;  // eight readers, two batches of 
 // future as kLru. kAuto: as kBelady while it is given a future, but of the pages never used again (without a future:
 // of all) the consumed ones first.
 std::unique_ptr<EvictionPolicy> MakeEvictionPolicy(PolicyKind kind);
+// As kBelady, with a number of its own in place of kLatePlaces: 0 where some accesses are not told, so that what was
+// expected and has not come may have come.
+std::unique_ptr<EvictionPolicy> MakeBeladyPolicy(uint32_t late_places);
 
 }  // namespace quire

@@ -388,13 +388,33 @@ Result<void> Tier::MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_p
   return {};
 }
 
-Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
-  struct Candidate {
-    uint64_t used_at_ms;
-    size_t map;
-    uint64_t page;
-    uint64_t bytes;
+void Tier::Follow(const TierKey& key, std::shared_ptr<const TierFuture> future, uint16_t number) {
+  const MutexLock lock(mutex_);
+  futures_.insert_or_assign(key.FolderName(), std::pair(std::move(future), number));
+}
+
+// A page of a followed volume may stand for another one of these: the places that they have among all stay theirs.
+void Tier::ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> candidates) const {
+  struct Ranked {
+    uint64_t rank;
+    Candidate candidate;
   };
+  std::vector<size_t> places;
+  std::vector<Ranked> followed;
+  const MutexLock lock(mutex_);
+  for (size_t place = 0; place < candidates.size(); ++place) {
+    const Candidate& candidate = candidates[place];
+    const auto future = futures_.find(maps[candidate.map].key().FolderName());
+    if (future == futures_.end()) continue;
+    places.push_back(place);
+    const auto& [of_pages, number] = future->second;
+    followed.push_back({of_pages->Rank(number, candidate.page, candidate.used_at_ms), candidate});
+  }
+  std::ranges::stable_sort(followed, {}, &Ranked::rank);
+  for (size_t i = 0; i < places.size(); ++i) candidates[places[i]] = followed[i].candidate;
+}
+
+Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
   std::vector<TierMap> maps;
   std::vector<Candidate> candidates;
   std::vector<TierPage> records(kRecordsAtATime);
@@ -424,6 +444,7 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
     maps.push_back(*std::move(map));
   }
   std::ranges::sort(candidates, {}, &Candidate::used_at_ms);
+  ApplyFutures(maps, candidates);
   uint64_t freed = 0;
   for (const Candidate& candidate : candidates) {
     if (freed >= at_least_bytes && candidate.used_at_ms >= not_since_ms) break;

@@ -14,11 +14,15 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cache/tier/tier_future.h"
 #include "cache/tier/tier_locks.h"
 #include "cache/tier/tier_map.h"
 #include "cache/tier/tier_options.h"
@@ -61,6 +65,10 @@ class Tier {
   void Release(const TierMap& map, uint64_t page);
   // Units that cannot be read, or are not what they were. The bytes that go: none of what somebody else has made go.
   uint64_t Drop(const TierMap& map, uint64_t page, UnitSet units);
+
+  // Of the pages of this volume that have to go, those go first that `future` says are needed last; how many of them
+  // go, beside those of others, their last use says. `number`: of the volume in `future`.
+  void Follow(const TierKey& key, std::shared_ptr<const TierFuture> future, uint16_t number) QUIRE_EXCLUDES(mutex_);
 
   // --- For those who look at a tier as a whole.
 
@@ -125,10 +133,23 @@ class Tier {
   Result<void> MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page);
   Result<void> Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page);
 
+  // A page that may go.
+  struct Candidate {
+    uint64_t used_at_ms;
+    size_t map;
+    uint64_t page;
+    uint64_t bytes;
+  };
+  // Puts `candidates`, which are in the order of their use, into that in which they go.
+  void ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> candidates) const QUIRE_EXCLUDES(mutex_);
+
   const std::string directory_;
   const bool is_shared_;  // with the group
   TierLocks locks_;
   uint64_t most_bytes_ = 0;
+  mutable Mutex mutex_;
+  std::map<std::string, std::pair<std::shared_ptr<const TierFuture>, uint16_t>> futures_
+      QUIRE_GUARDED_BY(mutex_);  // by folder
   std::atomic<uint64_t> faults_ = 0;
   std::atomic<uint64_t> quiet_until_ms_ = 0;
   std::atomic<uint64_t> paused_until_ms_ = 0;

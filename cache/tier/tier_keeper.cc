@@ -14,6 +14,17 @@ constexpr unsigned kThreads = 2;
 
 }  // namespace
 
+TierKeeper::TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fetcher)
+    : volumes_(std::move(volumes)), most_waiting_(most_waiting), fetcher_(fetcher) {
+  for (size_t number = 0; number < volumes_.size(); ++number)
+    if (volumes_[number] != nullptr) volumes_[number]->Follow(future_, static_cast<uint16_t>(number));
+}
+
+void TierKeeper::SetFuture(std::vector<VolumeSet::Page> pages) {
+  future_->Set(pages);
+  if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
+}
+
 TierKeeper::~TierKeeper() {
   for (std::jthread& thread : threads_) thread.request_stop();
   threads_.clear();

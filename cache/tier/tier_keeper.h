@@ -21,16 +21,13 @@ class TierKeeper final : public PageKeeper {
  public:
   // At most `most_waiting` pages are pinned; what comes beyond is not kept, and fetched again when it is needed.
   // `fetcher`, which may be null and must outlive the keeper, is told of the future.
-  TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fetcher)
-      : volumes_(std::move(volumes)), most_waiting_(most_waiting), fetcher_(fetcher) {}
+  TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fetcher);
   ~TierKeeper() override;
 
   Result<void> Start();
 
   [[nodiscard]] bool Wants(const VolumeSet::Page& page) const override;
-  void SetFuture(std::vector<VolumeSet::Page> pages) override {
-    if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
-  }
+  void SetFuture(std::vector<VolumeSet::Page> pages) override;
   void FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) override;
 
   [[nodiscard]] TierFigures figures() const;
@@ -47,6 +44,7 @@ class TierKeeper final : public PageKeeper {
   const TierVolumes volumes_;
   const size_t most_waiting_;
   TierFetcher* const fetcher_;
+  const std::shared_ptr<TierFuture> future_ = std::make_shared<TierFuture>();
   Mutex mutex_;
   ConditionVariable changed_;
   std::deque<Job> jobs_ QUIRE_GUARDED_BY(mutex_);

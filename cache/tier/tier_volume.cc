@@ -50,6 +50,7 @@ bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
   known_[page].store(record->present == AllOf(page), std::memory_order_relaxed);
   ++reads_;
   read_bytes_ += bytes;
+  if (future_ != nullptr) future_->Access(number_, page);
   return true;
 }
 
@@ -72,6 +73,12 @@ PeerVolume::Outcome TierVolume::ReadFromPeers(uint64_t offset, std::byte* into, 
 
 std::string TierVolume::DescribePeers() const { return peers_ == nullptr ? std::string() : peers_->Describe(); }
 
+void TierVolume::Follow(std::shared_ptr<TierFuture> future, uint16_t number) {
+  future_ = future;
+  number_ = number;
+  tier_->Follow(map_.key(), std::move(future), number);
+}
+
 void TierVolume::Cancel() {
   if (peers_ != nullptr) peers_->Cancel();
 }
@@ -92,7 +99,9 @@ Tier::ClaimOutcome TierVolume::ClaimPage(uint64_t page) {
   if (claims_.contains(page)) return Tier::ClaimOutcome::kClaimed;
   UnitSet claimed;
   const auto outcome = tier_->Claim(map_, page, AllOf(page), claimed);
-  if (outcome == Tier::ClaimOutcome::kClaimed) claims_.emplace(page, claimed);
+  if (outcome != Tier::ClaimOutcome::kClaimed) return outcome;
+  claims_.emplace(page, claimed);
+  if (future_ != nullptr) future_->Access(number_, page);
   return outcome;
 }
 

@@ -55,6 +55,8 @@ class TierVolume {
   PeerVolume::Outcome ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes);
   // Ends that soon.
   void Cancel();
+  // As Tier::Follow; `future` hears of what is read and brought. REQUIRES: called once, before pages are read.
+  void Follow(std::shared_ptr<TierFuture> future, uint16_t number);
   // "3 of 4 neighbours (no answer from ...)"; empty where there are none.
   [[nodiscard]] std::string DescribePeers() const;
   // Where to begin to fetch all pages: not where neighbours begin.
@@ -100,6 +102,8 @@ class TierVolume {
   const TierMap map_;
   std::unique_ptr<PeerVolume> peers_;     // null: there are none
   ZeroedArray<std::atomic<bool>> known_;  // by page
+  std::shared_ptr<TierFuture> future_;    // null: none is followed
+  uint16_t number_ = 0;                   // in the future
   mutable Mutex mutex_;
   std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage
 

@@ -247,8 +247,10 @@ void PlanRunner::TellFuture(const std::stop_token& stop) {
     for (const NodeNumber number : samples) {
       if (stop.stop_requested()) return;  // each look-up may wait for the disk
       const auto node = index_.GetNode(number);
-      const auto page = node ? samples_.FindFirstPage(*node) : std::nullopt;
-      if (page && (count == 0 || pages[count - 1] != *page)) pages[count++] = *page;
+      if (!node) continue;
+      samples_.VisitPages(*node, [&](uint64_t page) {
+        if (count < kToldPlaces && (count == 0 || pages[count - 1] != page)) pages[count++] = page;
+      });
     }
   }
   samples_.cache().SetFuture({&pages[0], count});

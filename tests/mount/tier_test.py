@@ -228,6 +228,35 @@ def test_a_plan_is_fetched_ahead_and_nothing_else(scratch, origin, mount):
     assert_all_right(mounted, scratch / 'tree')
 
 
+def test_what_a_plan_needs_last_goes_first(scratch, at_end, mount, pack):
+    tree, packed, size = scratch / 'large', scratch / 'large.quire', 2_000_000
+    tree.mkdir()
+    contents, names = random.Random(5), [f'{number:02}' for number in range(24)]  # a page each
+    for name in names:
+        (tree / name).write_bytes(contents.randbytes(size))
+    pack(tree, packed)
+    origin, order = Misbehaving(at_end, packed), 5 * names
+    fetched = {}
+    for is_told in (False, True):
+        tier = scratch / f'tier-{is_told}'
+        mounted = mount(origin.url, f'tier={tier}', 'tier_size=20M', 'prefetch=off', 'cache_size=8M', 'policy=lru', folder=scratch / f'mnt-{is_told}')
+        origin.seen.clear()
+        if is_told:
+            mounted.plan_path.write_text(''.join(f'{name}\n' for name in order))
+            harness.until(10, lambda: mounted.stats()['plan']['told'] == len(order), lambda: mounted.stats()['plan'])
+        for name in order:
+            descriptor = os.open(mounted / name, os.O_RDONLY)
+            assert os.read(descriptor, size) == (tree / name).read_bytes()
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # else the kernel would answer the next one
+            os.close(descriptor)
+        assert taken_of(tier) <= 20 << 20
+        fetched[is_told] = sum(last + 1 - first for (first, last), _ in origin.seen) / len(order) / size
+        mounted.unmount()
+    # Of pages in turn the least recently used is the one that comes next. Measured: 0.82 of what is read is fetched, and 0.69
+    # by who knows that.
+    assert fetched[True] < 0.93 * fetched[False], fetched
+
+
 def test_no_more_than_the_limit_is_fetched(scratch, origin, mount):
     mounted = mount(origin.url, f'tier={scratch}/tier', 'prefetch=all', 'limit=1M')
     time.sleep(2)

@@ -66,6 +66,10 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
            "Lines 'Name: value' that are sent along with each request; users and passwords stand in ~/.netrc")
       .Type("FILE")
       .Group(kUrlGroup);
+  command.Add("--retry", options.remote.retry_s, "Seconds for which a request that fails is repeated")
+      .ShowDefault()
+      .Type("SECONDS")
+      .Group(kUrlGroup);
   command
       .Add("--profile", options.remote.profile,
            "Of s3://: the profile of ~/.aws that tells keys, region and endpoint; default: AWS_PROFILE, or 'default'")

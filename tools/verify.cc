@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "cache/remote/remote_object.h"
 #include "format/escaping.h"
 #include "format/pack/pack.h"
 #include "format/pack/verifier.h"
@@ -65,6 +66,15 @@ Json FaultJson(const Fault& fault) {
 // About as many: the samples of an index lie in other files.
 uint64_t BytesToRead(const Superblock& pack) { return std::max(pack.pack_bytes, pack.stored_bytes + pack.body_bytes); }
 
+// An error once a read has failed for longer than requests are repeated.
+Result<void> CheckServer(const Pack& pack) {
+  const auto figures = FiguresOf(pack.bytes());
+  if (!figures || figures->failures == 0) return {};
+  return std::unexpected(
+      Error{ErrorCode::kSystem, EIO,
+            fmt::format("{}: not all of it was checked: {}", pack.path(), LastFaultOf(pack.bytes()))});
+}
+
 int VerifyOne(const Arguments& arguments, const std::string& path, const std::atomic<bool>* interrupted) {
   const auto pack = OpenSource(path, arguments.source, "quire verify");
   if (!pack) return FailPack(arguments, path, pack.error());
@@ -89,6 +99,7 @@ int VerifyOne(const Arguments& arguments, const std::string& path, const std::at
           },
       .bytes_done = &bytes_done,
       .interrupted = interrupted,
+      .check_source = [&pack = **pack] { return CheckServer(pack); },
       .read = [&](uint16_t volume, uint64_t offset, size_t bytes,
                   const UseBytes& use) { return (*disk)->Read(volume, offset, bytes, use); }};
   const auto summary = VerifyPack(**pack, pool, options);

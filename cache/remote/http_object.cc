@@ -118,7 +118,8 @@ HttpObject::HttpObject(const CurlLibrary& curl, std::string url, HttpOptions htt
     : curl_(curl),
       url_(std::move(url)),
       http_(std::move(http)),
-      retry_(options.retry),
+      retry_(options.retry_s == RemoteOptions::kRetryForEver ? std::chrono::seconds(-1)
+                                                             : std::chrono::seconds(options.retry_s)),
       interrupted_(options.interrupted),
       multi_(curl.multi_init()) {}
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
+#include <climits>
 #include <string>
 
 namespace quire {
@@ -14,7 +14,8 @@ struct RemoteOptions {
   std::string profile;             // of s3://: the one of ~/.aws; empty: that of AWS_PROFILE, or "default"
   bool is_anonymous = false;       // of s3://: requests are not signed
   bool requester_pays = false;     // of s3://: not the bucket's owner
-  std::chrono::seconds retry{60};  // how long a request that fails is repeated; below 0 for ever
+  unsigned retry_s = 60;         // how long a request that fails is repeated
+  static constexpr unsigned kRetryForEver = UINT_MAX;
 
   const std::atomic<bool>* interrupted = nullptr;  // once it is set, what waits for a server ends with an error
 

@@ -58,6 +58,7 @@ class Verifier {
       const uint64_t offset = block * kBlockBytes;
       const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
       if (const auto touched = index_.blocks().Touch(offset, bytes); !touched) {
+        if (auto stop = CheckInterrupted(); !stop) return stop;  // perhaps that is why
         has_damaged_block_ = true;
         TellBadBytes(index_.superblock().index_offset + offset, bytes);
         TellBadBytes(index_.superblock().index_offset + body_bytes, index_.superblock().index_bytes - body_bytes);
@@ -185,7 +186,7 @@ class Verifier {
   [[nodiscard]] Result<void> CheckInterrupted() const {
     if (options_.interrupted != nullptr && *options_.interrupted)
       return MakeError(ErrorCode::kInterrupted, "interrupted");
-    return {};
+    return options_.check_source ? options_.check_source() : Result<void>();
   }
 
   void CountBytes(uint64_t bytes) const {

@@ -35,6 +35,9 @@ struct VerifyOptions {
   uint64_t fault_limit = 1000;                     // how many are told; all are counted
   std::atomic<uint64_t>* bytes_done = nullptr;     // of the index and of extents; progress
   const std::atomic<bool>* interrupted = nullptr;  // set by anyone: ends with kInterrupted, soon
+  // Asked now and then, by several threads: why nothing more can be read, which is what the check then ends with. What
+  // an outage of its server keeps from being read is no fault of a pack. May be empty.
+  std::function<Result<void>()> check_source = nullptr;
   // Told of each extent of volume 0 and each block of the index that does not match its sum or cannot be read, and of
   // the index's sums with the latter. Several threads at once. May be empty.
   std::function<void(uint64_t offset, uint64_t bytes)> on_bad_bytes = nullptr;

@@ -186,12 +186,12 @@ Result<void> SetTierSize(MountOptions& options, std::string_view name, std::stri
 
 Result<void> SetRetry(MountOptions& options, std::string_view name, std::string_view value) {
   if (value == "-1") {
-    options.remote.retry = std::chrono::seconds(-1);
+    options.remote.retry_s = RemoteOptions::kRetryForEver;
     return {};
   }
   const auto seconds = ParseNumber(value, 0, kMaxIdleS);
   if (!seconds) return Invalid("option '{}={}': give seconds, or -1 for as long as it takes", name, value);
-  options.remote.retry = std::chrono::seconds(*seconds);
+  options.remote.retry_s = *seconds;
   return {};
 }
 

@@ -239,6 +239,15 @@ def test_an_outage_is_waited_out(scratch, at_end, mount, served):
         assert failed.result() == set()
 
 
+def test_verifying_ends_with_an_outage_and_names_no_sample(scratch, at_end, served, quire):
+    server = Misbehaving(at_end, served / 'tree.quire')
+    server.faults.append(('', 6))  # the opening, and some of the index
+    server.faults.append(('503', 10_000))
+    result = quire('verify', '--retry', '1', server.url, status=1)
+    assert 'not all of it was checked: the server has a fault (status 503)' in result.err, result.err
+    assert 'damaged' not in result.said
+
+
 def test_an_outage_longer_than_retry_is_an_error(scratch, at_end, mount, served):
     server = Nginx(at_end, scratch, served)
     mounted = mount(server.url + '/tree.quire', 'push=off', 'retry=0')

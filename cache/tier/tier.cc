@@ -32,7 +32,6 @@ constexpr std::chrono::seconds kLongPatience(20);  // of those who work for nobo
 // Pages go in batches, since all records are looked at for each: a sixteenth of a small tier, 64 MiB of a large one.
 constexpr uint64_t kBatchShare = 16;
 constexpr uint64_t kMostBatchBytes = 64 << 20;
-constexpr size_t kRecordsAtATime = 1024;
 constexpr uint64_t kQuietMs = 60'000;
 constexpr uint64_t kPauseMs = 5'000;
 
@@ -248,25 +247,21 @@ Result<uint64_t> Tier::CountVolume(const std::string& folder, const CountingWhen
     return 0;
   }
   uint64_t bytes = map->own_bytes();
-  std::vector<TierPage> records(kRecordsAtATime);
-  for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
-    const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
-    if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return Propagate(std::move(read));
-    for (size_t i = 0; i < count; ++i) {
-      TierPage& record = records[i];
-      // What has this process's number before it has claimed anything is of one before, that had the number.
-      const bool is_of_before = when.is_opening && record.owner == locks_.own_number();
-      if (!record.writing.empty() && (is_of_before || !locks_.IsThere(record.owner)))
-        if (auto released = ReleaseDead(*map, first + i, record); !released) return Propagate(std::move(released));
-      // The map may be older on the disk than the data is.
-      UnitSet unknown(0, UnitSet::kUnits);
-      unknown -= record.present;
-      unknown -= record.writing;
-      if (when.is_other_boot)
-        if (auto punched = map->Punch(first + i, unknown); !punched) return Propagate(std::move(punched));
-      bytes += record.bytes();
-    }
-  }
+  const auto counted = map->ForEachPage([&](uint64_t page, TierPage& record) -> Result<void> {
+    // What has this process's number before it has claimed anything is of one before, that had the number.
+    const bool is_of_before = when.is_opening && record.owner == locks_.own_number();
+    if (!record.writing.empty() && (is_of_before || !locks_.IsThere(record.owner)))
+      if (auto released = ReleaseDead(*map, page, record); !released) return released;
+    // The map may be older on the disk than the data is.
+    UnitSet unknown(0, UnitSet::kUnits);
+    unknown -= record.present;
+    unknown -= record.writing;
+    if (when.is_other_boot)
+      if (auto punched = map->Punch(page, unknown); !punched) return punched;
+    bytes += record.bytes();
+    return {};
+  });
+  if (!counted) return std::unexpected(counted.error());
   return bytes;
 }
 
@@ -417,23 +412,19 @@ void Tier::ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> cand
 Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
   std::vector<TierMap> maps;
   std::vector<Candidate> candidates;
-  std::vector<TierPage> records(kRecordsAtATime);
   for (const std::string& name : FolderNames()) {
     auto map = TierMap::Open(PathOf(name));
     if (!map) continue;
     const size_t before = candidates.size();
     const bool is_kept_one = keep != nullptr && keep->key().words == map->key().words;
     bool has_claims = is_kept_one;
-    for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
-      const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
-      if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return read;
-      for (size_t i = 0; i < count; ++i) {
-        const TierPage& record = records[i];
-        has_claims |= !record.writing.empty();
-        if (record.present.empty() || !record.writing.empty() || (is_kept_one && first + i == keep_page)) continue;
-        candidates.push_back({record.used_at_ms, maps.size(), first + i, record.bytes()});
-      }
-    }
+    const auto looked = map->ForEachPage([&](uint64_t page, const TierPage& record) -> Result<void> {
+      has_claims |= !record.writing.empty();
+      const bool stays = record.present.empty() || !record.writing.empty() || (is_kept_one && page == keep_page);
+      if (!stays) candidates.push_back({record.used_at_ms, maps.size(), page, record.bytes()});
+      return {};
+    });
+    if (!looked) return looked;
     // Nothing in it, and nobody uses it.
     const auto own_bytes = static_cast<int64_t>(map->own_bytes());
     if (candidates.size() == before && !has_claims && TierMap::Remove(PathOf(name))) {
@@ -467,7 +458,6 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
 
 Result<std::vector<Tier::VolumeFigures>> Tier::List() {
   std::vector<VolumeFigures> volumes;
-  std::vector<TierPage> records(kRecordsAtATime);
   for (const std::string& name : FolderNames()) {
     const auto map = TierMap::Open(PathOf(name));
     if (!map) continue;  // taken away just now
@@ -477,14 +467,12 @@ Result<std::vector<Tier::VolumeFigures>> Tier::List() {
                           .own_bytes = map->own_bytes(),
                           .created_at_ms = map->created_at_ms(),
                           .is_used = map->IsUsed()};
-    for (uint64_t first = 0; first < map->page_count(); first += kRecordsAtATime) {
-      const auto count = static_cast<size_t>(std::min<uint64_t>(kRecordsAtATime, map->page_count() - first));
-      if (auto read = map->ReadPages(first, std::span(records).first(count)); !read) return Propagate(std::move(read));
-      for (size_t i = 0; i < count; ++i) {
-        figures.present_bytes += uint64_t{records[i].present.count()} * UnitSet::kUnitBytes;
-        figures.used_at_ms = std::max(figures.used_at_ms, records[i].used_at_ms);
-      }
-    }
+    const auto looked = map->ForEachPage([&](uint64_t, const TierPage& record) -> Result<void> {
+      figures.present_bytes += uint64_t{record.present.count()} * UnitSet::kUnitBytes;
+      figures.used_at_ms = std::max(figures.used_at_ms, record.used_at_ms);
+      return {};
+    });
+    if (!looked) return std::unexpected(looked.error());
     volumes.push_back(std::move(figures));
   }
   return volumes;

@@ -26,6 +26,7 @@ constexpr uint64_t kHeaderBytes = TierMapHead::kBytes;
 constexpr std::array<char, 8> kMagic = {'Q', 'U', 'I', 'R', 'E', 'T', 'M', '2'};
 constexpr size_t kMostSourceBytes = 3072;
 constexpr size_t kDirectAlignment = 4096;  // the most that a file system asks for
+constexpr size_t kRecordsAtATime = 1024;   // 64 KiB
 constexpr uint64_t kUseByte = 0;           // of the map, that who uses the volume locks
 // More than any file system has: a map that tells more is none.
 constexpr uint64_t kMostVolumeBytes = uint64_t{1} << 50;
@@ -197,6 +198,17 @@ Result<TierPage> TierMap::ReadPage(uint64_t page) const {
 
 Result<void> TierMap::ReadPages(uint64_t first, std::span<TierPage> into) const {
   return map_.ReadExactly(TierRecordAt(first), std::as_writable_bytes(into));
+}
+
+Result<void> TierMap::ForEachPage(const std::function<Result<void>(uint64_t page, TierPage& record)>& visit) const {
+  std::vector<TierPage> records(kRecordsAtATime);
+  for (uint64_t first = 0; first < page_count(); first += kRecordsAtATime) {
+    const auto some = std::span(records).first(std::min<uint64_t>(kRecordsAtATime, page_count() - first));
+    if (auto read = ReadPages(first, some); !read) return read;
+    for (size_t i = 0; i < some.size(); ++i)
+      if (auto visited = visit(first + i, some[i]); !visited) return visited;
+  }
+  return {};
 }
 
 Result<void> TierMap::WritePage(uint64_t page, const TierPage& record) const {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -111,6 +112,8 @@ class TierMap {
   void TellOriginIsAsked(uint64_t page) const;
   // Those from `first` on, up to into.size().
   Result<void> ReadPages(uint64_t first, std::span<TierPage> into) const;
+  // All of them in their order, until `visit` returns an error, which this does then. What it changes stays its own.
+  Result<void> ForEachPage(const std::function<Result<void>(uint64_t page, TierPage& record)>& visit) const;
   [[nodiscard]] Result<void> ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const;
   Result<void> WriteSums(uint64_t page, unsigned first_unit, std::span<const uint64_t> sums) const;
 

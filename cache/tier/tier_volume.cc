@@ -112,13 +112,18 @@ bool TierVolume::HasClaim(uint64_t page) const {
 
 Result<void> TierVolume::Write(uint64_t page, UnitSet units, const std::byte* page_begin) {
   TierSums sums;
-  for (UnitSet left = units; !left.empty();) {
+  Result<void> written;
+  for (UnitSet left = units; written && !left.empty();) {
     const UnitSet run(left.first(), left.first_run());
-    if (auto put = map_.Write(page, run, page_begin + size_t{run.first()} * UnitSet::kUnitBytes, sums); !put)
-      return put;
+    written = map_.Write(page, run, page_begin + size_t{run.first()} * UnitSet::kUnitBytes, sums);
     left -= run;
   }
-  return tier_->Commit(map_, page, units, sums);
+  if (written) written = tier_->Commit(map_, page, units, sums);
+  if (written)
+    kept_bytes_ += uint64_t{units.count()} * UnitSet::kUnitBytes;
+  else
+    tier_->Tell(written.error());
+  return written;
 }
 
 void TierVolume::Keep(uint64_t page, const UnitSet& units, std::span<const std::byte> bytes) {
@@ -129,16 +134,10 @@ void TierVolume::Keep(uint64_t page, const UnitSet& units, std::span<const std::
     if (claim == claims_.end()) return;
     claimed = claim->second & units;
   }
-  const auto written = Write(page, claimed, bytes.data());
-  if (written) {
-    kept_bytes_ += uint64_t{claimed.count()} * UnitSet::kUnitBytes;
-    known_[page].store((units & AllOf(page)) == AllOf(page), std::memory_order_relaxed);
-    const MutexLock lock(mutex_);
-    claims_.erase(page);
-    return;
-  }
-  tier_->Tell(written.error());
-  GiveUp(page);
+  if (!Write(page, claimed, bytes.data())) return GiveUp(page);
+  known_[page].store((units & AllOf(page)) == AllOf(page), std::memory_order_relaxed);
+  const MutexLock lock(mutex_);
+  claims_.erase(page);
 }
 
 void TierVolume::GiveUp(uint64_t page) {
@@ -154,13 +153,7 @@ void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes)
   const UnitSet units = UnitsOf(offset, bytes);
   UnitSet claimed;
   if (tier_->Claim(map_, page, units, claimed) != Tier::ClaimOutcome::kClaimed) return;
-  const auto written = Write(page, claimed, from - offset % kPageBytes);
-  if (written) {
-    kept_bytes_ += uint64_t{claimed.count()} * UnitSet::kUnitBytes;
-    return;
-  }
-  tier_->Tell(written.error());
-  tier_->Release(map_, page);
+  if (!Write(page, claimed, from - offset % kPageBytes)) tier_->Release(map_, page);
 }
 
 TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read) {
@@ -188,18 +181,14 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
       if (!brought) return brought;
       left -= run;
     }
-    auto written = Write(page, claimed, buffer);
-    if (!written) tier_->Tell(written.error());
-    return written;
+    return Write(page, claimed, buffer);
   };
   if (const auto brought = bring(); !brought) {
     tier_->Release(map_, page);
     return {.error = brought.error()};
   }
-  const uint64_t bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes;
-  kept_bytes_ += bytes;
   known_[page].store(true, std::memory_order_relaxed);
-  return {.bytes = bytes};
+  return {.bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes};
 }
 
 void TierVolume::Drop(uint64_t offset, uint64_t bytes) {

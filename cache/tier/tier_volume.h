@@ -96,6 +96,7 @@ class TierVolume {
   TierVolume(std::shared_ptr<Tier> tier, TierMap map)
       : tier_(std::move(tier)), map_(std::move(map)), known_(map_.page_count()) {}
   [[nodiscard]] UnitSet AllOf(uint64_t page) const;
+  // What this process has claimed. The log hears of an error, after which the claim is still to be given up.
   Result<void> Write(uint64_t page, UnitSet units, const std::byte* page_begin);
 
   const std::shared_ptr<Tier> tier_;

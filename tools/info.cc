@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "format/checksum.h"
 #include "format/escaping.h"
@@ -60,6 +62,35 @@ std::string LeftOutText(const Superblock& superblock) {
          (superblock.left_out == 0 ? "" : ", which 'quire index' names");
 }
 
+// The archives of an index, which are other volumes; those that are computed from them are none.
+std::vector<uint16_t> FindArchives(const Pack& pack) {
+  std::vector<uint16_t> archives;
+  for (uint16_t volume = 1; volume < pack.volume_count(); ++volume)
+    if (!pack.IsDecoded(volume)) archives.push_back(volume);
+  return archives;
+}
+
+// What is wrong with the file of a volume; null where it is as it was.
+Json VolumeFault(const Pack& pack, uint16_t volume) {
+  const auto had = pack.CheckVolume(volume);
+  return had ? Json() : Json(EscapeLine(had.error().message));
+}
+
+void PrintArchives(const Pack& pack) {
+  constexpr size_t kMostTold = 20;
+  const auto archives = FindArchives(pack);
+  for (size_t i = 0; i < archives.size(); ++i) {
+    const char* const heading = i == 0 ? "archives" : "";
+    if (i == kMostTold) {
+      fmt::print("{:<13} and {} more, which --json tells\n", heading, archives.size() - i);
+      return;
+    }
+    const Json fault = VolumeFault(pack, archives[i]);
+    fmt::print("{:<13} {}{}\n", heading, EscapeName(pack.VolumePath(archives[i])),
+               fault.is_null() ? "" : ": " + fault.get<std::string>());
+  }
+}
+
 void PrintJson(const Pack& pack, const Volume& volume) {
   const Superblock& superblock = pack.superblock();
   Json info = NewDocument(kSchema);
@@ -89,6 +120,14 @@ void PrintJson(const Pack& pack, const Volume& volume) {
       {"root_sum", fmt::format("{:016x}", superblock.root_sum)},
       {"damaged_slot", pack.slot_damage() ? Json(*pack.slot_damage()) : Json()},
   });
+  Json archives = Json::array();
+  for (const uint16_t number : FindArchives(pack)) {
+    Json archive;
+    SetName(archive, "path", pack.VolumePath(number));
+    archive["fault"] = VolumeFault(pack, number);
+    archives.push_back(std::move(archive));
+  }
+  info["archives"] = std::move(archives);
   fmt::print("{}\n", FormatJson(info));
 }
 
@@ -101,6 +140,7 @@ void PrintText(const Pack& pack, const Volume& volume) {
   if (pack.trailing_bytes() > 0)
     fmt::print("behind it     {} that are no part of the pack\n", FormatAmount(pack.trailing_bytes(), "byte", "bytes"));
   const bool is_more = superblock.sample_bytes == std::numeric_limits<uint64_t>::max();
+  PrintArchives(pack);
   fmt::print("samples       {}, {}{} ({} stored)\n", FormatCount(superblock.samples), is_more ? "more than " : "",
              FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
   fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().directory_count(), "directory", "directories"),

@@ -3,6 +3,7 @@
 """Goal: an archive is mounted as it is, equal to what `tar x` makes of it, and what cannot be served is named and never wrong."""
 import concurrent.futures
 import io
+import json
 import os
 import pathlib
 import random
@@ -284,6 +285,9 @@ def test_a_volume_that_is_gone_harms_its_own_samples_only(scratch, quire, mount)
         (mounted / 'x').read_bytes()
     mounted.unmount()
     quire('verify', scratch / 'ab.quire', status=1).says('a.tar', 'sample damaged: x')
+    quire('info', scratch / 'ab.quire').says(r'archives +a\.tar: .*is not there', r'^ +b\.tar$')
+    archives = json.loads(quire('info', '--json', scratch / 'ab.quire').out)['archives']
+    assert [(archive['path'], archive['fault'] is None) for archive in archives] == [('a.tar', False), ('b.tar', True)]
     (scratch / 'b.tar').unlink()
     quire('mount', scratch / 'ab.quire', folder, status=1).says('a.tar')
 

@@ -333,3 +333,31 @@ def test_fstab_and_root_without_an_environment(scratch, home, server):
         umount "$1/mnt" """
     done = harness.run('unshare', '--mount', 'bash', '-euc', script, 'bash', scratch, URL)
     assert done.stdout == b''.join((scratch / f'tree/{number:03}').read_bytes() for number in range(SAMPLES))
+
+
+def test_a_tier_keeps_what_was_read_by_whatever_keys(scratch, mount, told, monkeypatch):
+    tell_keys(monkeypatch, told.add(make_keys()))
+    first = mount(URL, f'tier={scratch}/tier', 'prefetch=all')
+    read_all(first, scratch / 'tree')
+    size = (scratch / 'tree.quire').stat().st_size
+    harness.until(20, lambda: first.stats()['tier']['kept_bytes'] > size - (1 << 20), lambda: str(first.stats()['tier']))
+    first.unmount()
+    keys = told.add(make_keys(life_s=3600))
+    tell_keys(monkeypatch, keys)
+    told.seen.clear()
+    second = mount(URL, f'tier={scratch}/tier')
+    read_all(second, scratch / 'tree')
+    assert len(told.seen) <= 2, 'the superblock alone is asked for'
+    listed = harness.quire('tier', 'ls', scratch / 'tier', '--json').said
+    assert KEY.encode().decode('ascii', 'ignore')[:5] in listed and keys.secret not in listed and keys.access not in listed
+
+
+def test_the_home_is_found_where_no_variable_tells_it(scratch, told, monkeypatch):
+    """As at boot. What lies there is the user's own, so only the message tells."""
+    monkeypatch.delenv('HOME')
+    folder = scratch / 'mnt'
+    folder.mkdir()
+    expected = f'/{pathlib.Path("~").expanduser().relative_to("/")}/.aws/config'
+    for command in (('ls', '--profile', 'none-of-these', URL), ('mount', '-o', 'profile=none-of-these', URL, folder)):
+        assert expected in harness.quire(*command, status=2).err
+    assert not told.seen

@@ -13,31 +13,14 @@ import threading
 
 import harness
 import pytest
-from web import Misbehaving, Nginx
+import web
+from web import SAMPLE_BYTES, Misbehaving, Nginx
 
 SAMPLES = 200
-SAMPLE_BYTES = 100_000
 PAGE = 2 << 20
 SECTOR = 4096
 
-
-@pytest.fixture(name='served')
-def make_served(scratch, pack):
-    """A folder with the pack `tree.quire` in it, of ten pages."""
-    tree = scratch / 'tree'
-    tree.mkdir()
-    contents = random.Random(1)
-    for number in range(SAMPLES):
-        (tree / f'{number:03}').write_bytes(contents.randbytes(SAMPLE_BYTES))
-    folder = scratch / 'served'
-    folder.mkdir()
-    pack(tree, folder / 'tree.quire')
-    return folder
-
-
-@pytest.fixture(name='origin')
-def make_origin(at_end, served):
-    return Misbehaving(at_end, served / 'tree.quire')
+make_served, make_origin = web.served_pack(SAMPLES), web.make_origin  # ten pages
 
 
 @pytest.fixture(name='target')

@@ -11,24 +11,13 @@ import time
 
 import harness
 import pytest
+import web
 from random_tree import RandomTree
 from web import Misbehaving, Nginx
 
 SAMPLES = 60
 
-
-@pytest.fixture(name='served')
-def make_served(scratch, pack):
-    """A folder with a pack in it, `tree.quire`, of the folder `tree`."""
-    tree = scratch / 'tree'
-    tree.mkdir()
-    contents = random.Random(1)
-    for number in range(SAMPLES):
-        (tree / f'{number:03}').write_bytes(contents.randbytes(100_000))
-    folder = scratch / 'served'
-    folder.mkdir()
-    pack(tree, folder / 'tree.quire')
-    return folder
+make_served = web.served_pack(SAMPLES)
 
 
 @pytest.fixture(name='bad')

@@ -12,10 +12,11 @@ import time
 import harness
 import pytest
 import tiers
+import web
 from tiers import HEADER, PAGE, RECORD, UNIT, assert_all_right, await_all_kept
-from web import Misbehaving, Nginx, free_port
+from web import SAMPLE_BYTES, Misbehaving, Nginx, free_port
 
-make_served, make_origin = tiers.make_served, tiers.make_origin
+make_served, make_origin = tiers.make_served, web.make_origin
 
 
 class TierServer(Nginx):
@@ -73,7 +74,7 @@ def test_what_a_neighbour_has_is_read_from_there(scratch, origin, nodes):
     second = nodes.mount(origin.url, 1)
     assert_all_right(second, scratch / 'tree', 1)
     assert asked_bytes(origin) <= 2 * 8192, 'the superblock alone'
-    assert told(second)['read_bytes'] >= tiers.SAMPLES * tiers.SAMPLE_BYTES
+    assert told(second)['read_bytes'] >= tiers.SAMPLES * SAMPLE_BYTES
     await_all_kept(second, origin.path)
     # And from the second on to a third one, which knows no other.
     first.unmount()
@@ -134,7 +135,7 @@ def test_files_on_shared_disks_are_exchanged_too(scratch, served, nodes):
     await_all_kept(first, served / 'tree.quire')
     second = nodes.mount(served / 'tree.quire', 1)
     assert_all_right(second, scratch / 'tree')
-    assert told(second)['read_bytes'] >= tiers.SAMPLES * tiers.SAMPLE_BYTES
+    assert told(second)['read_bytes'] >= tiers.SAMPLES * SAMPLE_BYTES
 
 
 def damage_maps(tier, change):

@@ -14,10 +14,12 @@ import time
 import harness
 import pytest
 import tiers
-from tiers import HEADER, PAGE, RECORD, SAMPLE_BYTES, SAMPLES, UNIT, assert_all_right, await_all_kept, await_kept, taken_of
-from web import Misbehaving, Nginx
+import web
+from tiers import HEADER, PAGE, RECORD, SAMPLES, UNIT, assert_all_right, await_all_kept, await_kept, taken_of
+from web import SAMPLE_BYTES, Misbehaving, Nginx
 
-make_served, make_origin = tiers.make_served, tiers.make_origin
+make_served, make_origin = tiers.make_served, web.make_origin
+
 
 def told_by(quire, tier):
     return json.loads(quire('tier', 'ls', tier, '--json').out)

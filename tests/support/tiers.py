@@ -4,34 +4,15 @@ import os
 import random
 
 import harness
-import pytest
-from web import Misbehaving
+from web import served_pack
 
 SAMPLES = 120
-SAMPLE_BYTES = 100_000
 PAGE = 2 << 20
 UNIT = 16 << 10
 RECORD = 64  # of a page in the map, which begins with two sets of 128 bits: what is there, and what is being written
 HEADER = 4096
 
-
-@pytest.fixture(name='served')
-def make_served(scratch, pack):
-    """A folder with the pack `tree.quire` of the folder `tree`."""
-    tree = scratch / 'tree'
-    tree.mkdir()
-    contents = random.Random(1)
-    for number in range(SAMPLES):
-        (tree / f'{number:03}').write_bytes(contents.randbytes(SAMPLE_BYTES))
-    folder = scratch / 'served'
-    folder.mkdir()
-    pack(tree, folder / 'tree.quire')
-    return folder
-
-
-@pytest.fixture(name='origin')
-def make_origin(at_end, served):
-    return Misbehaving(at_end, served / 'tree.quire')
+make_served = served_pack(SAMPLES)
 
 
 def assert_all_right(mounted, tree, seed=0):

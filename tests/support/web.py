@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import random
 import re
 import shutil
 import socket
@@ -10,6 +11,31 @@ import threading
 
 import harness
 import pytest
+
+
+SAMPLE_BYTES = 100_000
+
+
+def served_pack(samples):
+    """A fixture: a folder with the pack `tree.quire` of the folder `tree`, which has so many samples."""
+    @pytest.fixture(name='served')
+    def make_served(scratch, pack):
+        tree = scratch / 'tree'
+        tree.mkdir()
+        contents = random.Random(1)
+        for number in range(samples):
+            (tree / f'{number:03}').write_bytes(contents.randbytes(SAMPLE_BYTES))
+        folder = scratch / 'served'
+        folder.mkdir()
+        pack(tree, folder / 'tree.quire')
+        return folder
+    return make_served
+
+
+@pytest.fixture(name='origin')
+def make_origin(at_end, served):
+    """A server of that pack, which misbehaves as it is told."""
+    return Misbehaving(at_end, served / 'tree.quire')
 
 
 def free_port():

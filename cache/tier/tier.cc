@@ -205,9 +205,13 @@ Result<uint64_t> Tier::taken_bytes() const {
   return ledger->taken_bytes;
 }
 
+Result<uint64_t> Tier::Settle() {
+  auto taken = ReadTaken();
+  return taken ? taken : CountAnew();
+}
+
 Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>& change) {
   auto taken = ReadTaken();
-  if (!taken) taken = CountAnew();
   if (!taken) return Propagate(std::move(taken));
   Ledger ledger{.is_changing = 1, .taken_bytes = *taken, .boot_id = BootId()};
   const auto write = [&] { return locks_.file().WriteAll(0, std::as_bytes(std::span(&ledger, 1))); };
@@ -289,6 +293,7 @@ Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units,
   }
   ClaimOutcome outcome = ClaimOutcome::kNotNow;
   const auto claim = [&]() -> Result<void> {
+    if (auto settled = Settle(); !settled) return Propagate(std::move(settled));
     auto record = map.ReadPage(page);
     if (!record) return Propagate(std::move(record));
     if (!record->writing.empty()) {
@@ -321,6 +326,7 @@ Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units,
 Result<void> Tier::Commit(const TierMap& map, uint64_t page, UnitSet written, const TierSums& sums) {
   const Locked lock(*this, kLongPatience);
   if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
+  if (auto settled = Settle(); !settled) return Propagate(std::move(settled));
   auto record = map.ReadPage(page);
   if (!record) return Propagate(std::move(record));
   UnitSet not_written = record->writing;
@@ -350,6 +356,7 @@ uint64_t Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
   if (!lock) return 0;
   uint64_t bytes = 0;
   const auto drop = [&]() -> Result<void> {
+    if (auto settled = Settle(); !settled) return Propagate(std::move(settled));
     auto record = map.ReadPage(page);
     if (!record) return Propagate(std::move(record));
     const UnitSet dropped = units & record->present;
@@ -369,8 +376,7 @@ uint64_t Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
 // --- Room
 
 Result<void> Tier::MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page) {
-  auto taken = ReadTaken();
-  if (!taken) taken = CountAnew();
+  auto taken = Settle();
   if (!taken) return Propagate(std::move(taken));
   if (*taken + bytes <= most_bytes_) return {};
   const uint64_t missing = *taken + bytes - most_bytes_;

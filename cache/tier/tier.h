@@ -120,7 +120,11 @@ class Tier {
   [[nodiscard]] Result<Ledger> ReadLedger() const;
   // All of these with the lock held.
   Result<uint64_t> ReadTaken() const;
-  // Changes records, between two writes of the ledger: who finds it half done counts all of it anew.
+  // As the ledger says, or counted anew where a change of it was not completed. What is computed from records is
+  // computed after this: to count gives back what dead processes have claimed.
+  Result<uint64_t> Settle();
+  // Changes records, between two writes of the ledger: who finds it half done counts all of it anew. REQUIRES: Settle
+  // was called with this lock.
   Result<void> Change(int64_t by_bytes, const std::function<Result<void>()>& change);
   Result<uint64_t> CountAnew(bool is_opening = false);
   struct CountingWhen {

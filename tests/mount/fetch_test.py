@@ -14,7 +14,7 @@ import threading
 import harness
 import pytest
 import web
-from web import SAMPLE_BYTES, Misbehaving, Nginx
+from web import SAMPLE_BYTES, Nginx
 
 SAMPLES = 200
 PAGE = 2 << 20

@@ -407,6 +407,26 @@ def test_what_killed_daemons_leave_is_given_back(scratch, origin, mount, quire):
     assert taken_of(tier) <= HEADER
 
 
+def test_what_a_dead_process_claimed_is_given_back_once(scratch, origin, mount):
+    """It died while it changed the tier: who counts anew gives back its claims, and may not do so again for the page that it wanted."""
+    tier = scratch / 'tier'
+    mounted = mount(origin.url, f'tier={tier}', 'tier_size=6M', 'direct_io', 'cache_size=8M')
+    [volume_map] = tier.glob('volumes/*/map')
+    with open(volume_map, 'r+b') as records, open(tier / 'quire-tier', 'r+b') as ledger:
+        own_bytes = struct.unpack_from('<Q', ledger.read(24), 16)[0]
+        for page in range(1, 3):
+            assert os.pread(records.fileno(), 32, HEADER + page * RECORD) == bytes(32), 'nobody has read it'
+            os.pwrite(records.fileno(), bytes(16) + b'\xff' * 16 + struct.pack('<QI', 1, 77), HEADER + page * RECORD)
+        os.pwrite(ledger.fileno(), struct.pack('<IQ', 1, own_bytes + 2 * PAGE), 12)
+    assert_all_right(mounted, scratch / 'tree')
+    await_kept(mounted, 3 << 20)
+    mounted.unmount()
+    taken = struct.unpack_from('<Q', (tier / 'quire-tier').read_bytes(), 16)[0]
+    units = sum(int.from_bytes(record[:32], 'little').bit_count() for record in records_of(tier))
+    assert taken == 4096 + volume_map.stat().st_size + units * UNIT
+    assert taken_of(tier) <= taken <= 6 << 20
+
+
 def records_of(tier):
     for volume in tier.glob('volumes/*/map'):
         data = volume.read_bytes()

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ceph's gateway of Amazon S3's protocol (RADOS Gateway) with a Ceph of one node behind it, on loopback: a monitor, a manager, one OSD in
 a file. Needs root and Debian's ceph-mon, ceph-mgr, ceph-osd, ceph-common and radosgw; takes about 20 s to start."""
-import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import uuid
 
 import harness
@@ -42,20 +40,21 @@ mon data = {folder}/mon
 mgr data = {folder}/mgr
 osd data = {folder}/osd
 rgw data = {folder}/rgw
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint={address}:{port}
 [mon]
 keyring = {folder}/mon/keyring
 """
 
 
 class CephGateway:
-    """`url`, and a user with ACCESS and SECRET. All of it lies in `folder`, and ends with the test."""
+    """`url`, and a user with ACCESS and SECRET. All of it lies in `folder`, and ends with the test. `within`: a command that starts
+    those that are behind it, as in another network namespace, of which `url` is then; `address`: at which the gateway answers."""
 
-    def __init__(self, at_end, folder):
+    def __init__(self, at_end, folder, within=(), address='127.0.0.1'):
         missing = [program for program in PROGRAMS if not shutil.which(program)]
         if missing or not harness.is_root():
             pytest.skip(f'needs root and Ceph: there is no {", ".join(missing)}' if missing else 'needs root')
-        self.at_end, self.folder = at_end, pathlib.Path(folder)
+        self.at_end, self.folder, self.within = at_end, pathlib.Path(folder), within
         for name in ('mon', 'mgr', 'osd', 'rgw'):
             (self.folder / name).mkdir(parents=True)
         self.port = web.free_port()
@@ -63,18 +62,18 @@ class CephGateway:
         mon_port = web.free_port()
         fsid = uuid.uuid4()
         configuration = self.folder / 'ceph.conf'
-        configuration.write_text(CONFIGURATION.format(fsid=fsid, folder=folder, port=self.port, mon_port=mon_port, disk_bytes=DISK_BYTES))
+        configuration.write_text(CONFIGURATION.format(fsid=fsid, folder=folder, address=address, port=self.port, mon_port=mon_port, disk_bytes=DISK_BYTES))
         self.environment = {**os.environ, 'CEPH_CONF': str(configuration), 'PYTHONDONTWRITEBYTECODE': '1'}
         self.start_monitor(fsid, mon_port)
         self.start_osd()
         self.start_gateway()
 
     def run(self, *command):
-        return harness.run('timeout', '120', *command, env=self.environment).out
+        return harness.run(*self.within, 'timeout', '120', *command, env=self.environment).out
 
     def start(self, *command):
         with open(self.folder / f'{command[0]}.out', 'wb') as log:
-            return harness.start(self.at_end, *command, env=self.environment, stdout=log, stderr=log)
+            return harness.start(self.at_end, *self.within, *command, env=self.environment, stdout=log, stderr=log)
 
     def make_key(self, name, *rights):
         self.run('ceph', 'auth', 'get-or-create', name, *rights, '-o', self.folder / f'{name}.keyring')
@@ -109,11 +108,9 @@ class CephGateway:
                  f'--secret-key={SECRET}')
 
     def answers(self):
-        with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), timeout=1):
-            return True
-        return False
+        return harness.run(*self.within, 'curl', '-s', '-o', '/dev/null', '--max-time', '1', self.url, status=None).returncode == 0
 
     def request(self, *arguments):
         """By curl, which signs; what the gateway answers."""
-        return harness.run('curl', '-sS', '--fail-with-body', '--path-as-is', '--aws-sigv4', f'aws:amz:{REGION}:s3', '--user',
+        return harness.run(*self.within, 'curl', '-sS', '--fail-with-body', '--path-as-is', '--aws-sigv4', f'aws:amz:{REGION}:s3', '--user',
                            f'{ACCESS}:{SECRET}', '-H', 'x-amz-content-sha256: UNSIGNED-PAYLOAD', *arguments).out

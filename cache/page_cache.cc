@@ -358,7 +358,10 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
   if (is_draining_ || page >= page_count() || slots_.presence(page) != SlotTable::Presence::kAbsent)
     return SweepOutcome::kNotNeeded;
   // One behind the other: the volume stays busy, and what is asked for meanwhile goes first.
-  if (fills_.filling(FillKind::kSweep) >= kMaxSweeps) return SweepOutcome::kNoSlot;
+  // Far away it takes more of them to keep it so: what comes is late, and does not come sooner for being asked for
+  // alone.
+  const uint64_t far_pages = uint64_t{volumes_.background_depth()} * volumes_.request_bytes() / kPageBytes;
+  if (fills_.filling(FillKind::kSweep) >= std::max<uint64_t>(kMaxSweeps, far_pages)) return SweepOutcome::kNoSlot;
   const auto place = supply_.FindFree(SlotSupply::For::kSweeps);
   if (!place) return SweepOutcome::kNoSlot;
   // The last slots are for those who ask.

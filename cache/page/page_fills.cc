@@ -23,7 +23,8 @@ constexpr double kForEachThatWaits = 3;
 
 PageFills::PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_submit, PageCache* cache,
                      void (*done)(VolumeRead& read, int64_t result))
-    : alignment_bytes_(volumes.alignment_bytes()),
+    : volumes_(volumes),
+      alignment_bytes_(volumes.alignment_bytes()),
       units_a_request_(
           std::max<uint32_t>(volumes.request_bytes() / UnitSet::kUnitBytes, UnitSet::kUnits / (kRequests / 2))),
       most_background_(volumes.depth()),
@@ -91,8 +92,18 @@ void PageFills::Join(uint32_t slot, ExtentRead& read) {
   if (fill.has_memory) SendUrgent(fill, units);
 }
 
+// Far away a request of any size up to the source's best takes about as long, so an extent's brings what lies around
+// it: in one piece with it, not as two more.
+UnitSet PageFills::WorthOneRequest(const UnitSet& units) const {
+  if (units.empty() || volumes_.background_depth() == 0) return units;
+  const unsigned begin = units.first() / units_a_request_ * units_a_request_;
+  const unsigned end = CeilDiv(units.first() + units.first_run(), units_a_request_) * units_a_request_;
+  return UnitSet(begin, std::min(end, unsigned{UnitSet::kUnits}) - begin);
+}
+
 void PageFills::SendUrgent(Fill& fill, const UnitSet& units) {
   UnitSet unsent = units & fill.unsent;
+  if (!unsent.empty()) unsent = WorthOneRequest(units) & fill.unsent;
   while (!unsent.empty() && fill.free_requests != 0) {
     const UnitSet sent(unsent.first(), std::min(unsent.first_run(), units_a_request_));
     Send(fill, sent, true);
@@ -153,8 +164,9 @@ PageFills::Fill* PageFills::NextQueued() {
 void PageFills::Pump(uint32_t busy_depth) {
   const double wanted = busy_depth + kForEachThatWaits * (urgents_together_ - 1);
   const bool somebody_waits = sent_since_urgent_ < kNobodyWaitsAfter;
-  const uint32_t depth =
+  uint32_t depth =
       somebody_waits ? std::min(most_background_, static_cast<uint32_t>(std::lround(wanted))) : most_background_;
+  if (const uint32_t found = volumes_.background_depth(); found > 0) depth = found;
   while (background_in_flight_ < depth) {
     Fill* const fill = NextQueued();
     if (fill == nullptr || !SendNext(*fill)) return;

@@ -57,8 +57,8 @@ class PageFills {
     std::array<Request, kRequests> requests;
   };
 
-  // Of slots [0, slots), read from `volumes`. Each request's `done` is called with `cache` in it. What is to be read is
-  // put behind `to_submit`, which must outlive the fills.
+  // Of slots [0, slots), read from `volumes`, which must outlive the fills. Each request's `done` is called with
+  // `cache` in it. What is to be read is put behind `to_submit`, which must outlive the fills.
   PageFills(uint32_t slots, const VolumeSet& volumes, ReadQueue& to_submit, PageCache* cache,
             void (*done)(VolumeRead& read, int64_t result));
 
@@ -97,7 +97,8 @@ class PageFills {
 
   // Sends what is queued while there is room for it in flight. `busy_depth`: requests that keep the volume busy. Where
   // a reader waited lately no more are in flight, since a reader finds them before itself; but some more are for each
-  // read that waits beside another, or the pages that their readers need next would get no share of the volume.
+  // read that waits beside another, or the pages that their readers need next would get no share of the volume. A
+  // source that finds its depth has as many in flight as it says.
   void Pump(uint32_t busy_depth);
 
   // The last request came, and was dealt with. REQUIRES: no read waits.
@@ -109,14 +110,16 @@ class PageFills {
   [[nodiscard]] static UnitSet UnitsOf(const Extent& extent) {
     return UnitSet::Touching(extent.offset % kPageBytes, extent.length_bytes);
   }
-  // Sends those of `units` that were not sent yet, as far as there are requests.
+  // Sends those of `units`, which are in a row, that were not sent yet, as far as there are requests.
   void SendUrgent(Fill& fill, const UnitSet& units);
+  [[nodiscard]] UnitSet WorthOneRequest(const UnitSet& units) const;
   // Sends one request from the lowest unit that was not sent; false where there is none to be had.
   bool SendNext(Fill& fill);
   void Send(Fill& fill, const UnitSet& units, bool is_urgent);
   [[nodiscard]] Fill* NextQueued();
   void Unqueue(uint32_t slot);
 
+  const VolumeSet& volumes_;
   const uint32_t alignment_bytes_;
   const uint32_t units_a_request_;
   const uint32_t most_background_;  // requests that nobody waits for, in flight at a time

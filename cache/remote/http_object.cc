@@ -184,6 +184,8 @@ bool HttpObject::IsInterrupted() const { return interrupted_ != nullptr && *inte
 Result<void> HttpObject::Start() {
   if (multi_ == nullptr) return SystemError(ENOMEM, "libcurl");
   slots_.resize(kSlots);
+  window_ = RequestWindow(first_latency_, request_bytes());
+  TellWindow();
   auto thread = StartBackgroundThread("quire-http", [this](const std::stop_token& stop) { Work(stop); });
   if (!thread) return Propagate(std::move(thread));
   thread_ = *std::move(thread);
@@ -419,8 +421,13 @@ bool HttpObject::TakeFinished() {
       std::swap(slot->first, slot->second);  // which is left alone
     }
   }
-  counters_.window = window_.size();
+  TellWindow();
   return has_finished;
+}
+
+void HttpObject::TellWindow() {
+  counters_.window = window_.size();
+  counters_.background_window = window_.background();
 }
 
 void HttpObject::Came(Slot& slot, const HttpTransfer& transfer) {
@@ -501,9 +508,9 @@ RemoteFigures HttpObject::figures() const {
           .latency_p99 = counters_.latency_p99};
 }
 
-uint32_t HttpSource::request_bytes() const {
+uint32_t HttpObject::request_bytes() const {
   constexpr double kBytesPerUs = 3000;
-  const double in_flight_bytes = kBytesPerUs * static_cast<double>(object_.first_latency().count());
+  const double in_flight_bytes = kBytesPerUs * static_cast<double>(first_latency_.count());
   const auto bytes = static_cast<uint64_t>(in_flight_bytes / RequestWindow::kMost);
   return static_cast<uint32_t>(std::bit_ceil(std::clamp<uint64_t>(bytes, 256 << 10, kPageBytes)));
 }

@@ -67,6 +67,12 @@ class HttpObject final : public PackBytes {
   [[nodiscard]] std::optional<std::string> Identity() const;
   // Any thread.
   [[nodiscard]] RemoteFigures figures() const;
+  // The best size of a request: the smallest with which the widest window brings 3 GB/s at the latency of the server:
+  // C = N*U + R, where R is a latency that all requests in flight share. 256 KiB up to 5 ms, a page beyond 45 ms. What
+  // is smaller answers earlier; what is less than 256 KiB costs libcurl and the server more than the network.
+  [[nodiscard]] uint32_t request_bytes() const;
+  // How many that nobody waits for may be in flight at the moment. Any thread.
+  [[nodiscard]] uint32_t background_depth() const { return counters_.background_window; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -115,6 +121,7 @@ class HttpObject final : public PackBytes {
   void End(Slot& slot, int64_t result);
   [[nodiscard]] std::chrono::milliseconds UntilNextTry(std::optional<Clock::time_point> next_late) const;
   void TellFault(const std::string& reason, bool is_final);
+  void TellWindow();
 
   const CurlLibrary& curl_;
   const std::string url_;
@@ -131,6 +138,7 @@ class HttpObject final : public PackBytes {
     std::atomic<uint64_t> failures = 0;
     std::atomic<uint64_t> hedged = 0;
     std::atomic<unsigned> window = RequestWindow::kFirst;
+    std::atomic<unsigned> background_window = RequestWindow().background();
     std::atomic<unsigned> in_flight = 0;
     std::atomic<AnswerTimes::Duration> latency_p50{};
     std::atomic<AnswerTimes::Duration> latency_p99{};
@@ -161,11 +169,9 @@ class HttpSource final : public VolumeSource {
 
   void Submit(VolumeRead* first) override { object_.Submit(first); }
   void Cancel() override { object_.Stop(); }
-  // The smallest with which the widest window brings 3 GB/s at the latency of the server: C = N*U + R, where R is a
-  // latency that all requests in flight share. 256 KiB up to 5 ms, a page beyond 45 ms. What is smaller answers
-  // earlier; what is less than 256 KiB costs libcurl and the server more than the network.
-  [[nodiscard]] uint32_t request_bytes() const override;
+  [[nodiscard]] uint32_t request_bytes() const override { return object_.request_bytes(); }
   [[nodiscard]] uint32_t depth() const override { return RequestWindow::kMost; }
+  [[nodiscard]] uint32_t background_depth() const override { return object_.background_depth(); }
   [[nodiscard]] uint32_t alignment_bytes() const override { return 1; }
   [[nodiscard]] std::string Describe() const override;
 

@@ -14,10 +14,18 @@ constexpr double kWorthNarrower = 0.98;
 constexpr unsigned kRest = 8;
 constexpr unsigned kCareful = 64;  // after a refusal
 constexpr unsigned kLeastAnswers = 16;
+// What a window begins with.
+constexpr int64_t kLatencies = 2;
+constexpr int64_t kBytesPerUs = 1000;
 // What goes on for longer than a round could is two times of work with a pause between.
 constexpr std::chrono::seconds kLongestRound(10);
 
 }  // namespace
+
+RequestWindow::RequestWindow(std::chrono::microseconds latency, uint32_t request_bytes) {
+  const int64_t requests = kLatencies * latency.count() * kBytesPerUs / request_bytes;
+  size_ = size_before_ = static_cast<unsigned>(std::clamp<int64_t>(requests, kFirst, kMost));
+}
 
 void RequestWindow::Came(uint64_t bytes, bool is_full, Time now) {
   // A window that is not full does not tell what a wider one would bring.

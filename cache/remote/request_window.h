@@ -21,7 +21,13 @@ class RequestWindow {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr unsigned kMost = 64;
-  static constexpr unsigned kFirst = 16;
+  static constexpr unsigned kFirst = 16;  // where a server is near
+
+  RequestWindow() = default;
+  // For requests of so many bytes to a server that answers after `latency`. An epoch is over before a few places have
+  // become many by trial: so there are as many as bring 1 GB/s where a request takes two latencies, one until it is
+  // answered, and one in which its connection speeds up; kFirst at least.
+  RequestWindow(std::chrono::microseconds latency, uint32_t request_bytes);
 
   // At once, for whatever reason: 1 to kMost.
   [[nodiscard]] unsigned size() const { return size_; }

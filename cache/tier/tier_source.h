@@ -37,6 +37,10 @@ class TierSource final : public VolumeSource {
   [[nodiscard]] uint32_t alignment_bytes() const override { return UnitSet::kUnitBytes; }
   [[nodiscard]] uint32_t request_bytes() const override { return origin_->request_bytes(); }
   [[nodiscard]] uint32_t depth() const override { return origin_->depth(); }
+  // What is in the tier comes from a disk.
+  [[nodiscard]] uint32_t background_depth() const override {
+    return origin_reads() > 0 ? origin_->background_depth() : 0;
+  }
   [[nodiscard]] std::string Describe() const override;
 
   [[nodiscard]] const TierVolumes& volumes() const { return volumes_; }

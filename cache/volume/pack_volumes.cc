@@ -47,6 +47,12 @@ PackVolumes::PackVolumes(std::vector<std::unique_ptr<VolumeSource>> sources, std
   }
 }
 
+uint32_t PackVolumes::background_depth() const {
+  uint32_t depth = 0;
+  for (const auto& source : sources_) depth = std::max(depth, source->background_depth());
+  return depth;
+}
+
 void PackVolumes::Submit(VolumeRead* first) {
   while (first != nullptr) {
     // One list for each source, the first one's first.

@@ -28,6 +28,7 @@ class PackVolumes final : public VolumeSource {
   // What suits all of them: the largest.
   [[nodiscard]] uint32_t request_bytes() const override { return request_bytes_; }
   [[nodiscard]] uint32_t depth() const override { return depth_; }
+  [[nodiscard]] uint32_t background_depth() const override;
   [[nodiscard]] uint32_t alignment_bytes() const override { return alignment_bytes_; }
   [[nodiscard]] std::string Describe() const override;
 

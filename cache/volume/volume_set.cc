@@ -37,6 +37,11 @@ void VolumeSet::Add(const Volume& record, VolumeSource& source) {
   depth_ = std::max(depth_, source.depth());
 }
 
+uint32_t VolumeSet::background_depth() const {
+  const bool is_there = has_one_source_ && !members_.empty() && members_.front().source != nullptr;
+  return is_there ? members_.front().source->background_depth() : 0;
+}
+
 VolumeSet::Page VolumeSet::At(uint64_t page) const {
   assert(page < page_count_);
   const auto behind = std::ranges::upper_bound(members_, page, {}, &Member::first_page);

@@ -55,6 +55,8 @@ class VolumeSet {
   [[nodiscard]] uint32_t alignment_bytes() const { return alignment_bytes_; }
   [[nodiscard]] uint32_t request_bytes() const { return request_bytes_; }
   [[nodiscard]] uint32_t depth() const { return depth_; }
+  // That of the source of volume 0, where all volumes have the same: 0 elsewhere.
+  [[nodiscard]] uint32_t background_depth() const;
 
  private:
   struct Member {

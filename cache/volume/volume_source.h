@@ -79,6 +79,10 @@ class VolumeSource {
   [[nodiscard]] virtual uint32_t request_bytes() const = 0;
   // How many requests of that size in flight keep the source busy.
   [[nodiscard]] virtual uint32_t depth() const = 0;
+  // How many reads that nobody waits for are best in flight at the moment, where the source finds that out as it works:
+  // what is submitted beyond it waits, and is not urgent even when somebody comes to wait for it. 0: it does not find
+  // that out, and who submits has to (policy/cost_meter.h). Any thread.
+  [[nodiscard]] virtual uint32_t background_depth() const { return 0; }
   // Multiples of it are what offsets and lengths must be: 1 where reads are buffered, at most 4096, and a tier's units
   // of 16 KiB. Addresses are multiples of it too, or of 4096 where that is less.
   [[nodiscard]] virtual uint32_t alignment_bytes() const = 0;

@@ -58,6 +58,7 @@ class ScriptedEngine : public VolumeSource {
   }
   [[nodiscard]] uint32_t request_bytes() const override { return kFileRequestBytes; }
   [[nodiscard]] uint32_t depth() const override { return 16; }
+  [[nodiscard]] uint32_t background_depth() const override { return found_depth; }
   [[nodiscard]] uint32_t alignment_bytes() const override { return alignment_; }
   [[nodiscard]] std::string Describe() const override { return "scripted"; }
 
@@ -75,6 +76,7 @@ class ScriptedEngine : public VolumeSource {
   [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
   std::vector<BadRange> bad;
   uint64_t volume_end = ~uint64_t{0};  // the volume was cut there
+  uint32_t found_depth = 0;
 
  private:
   int64_t Fill(VolumeRead& read) const {
@@ -158,6 +160,7 @@ class RandomRun {
     Arena& arena = ArenaOf(kMinSlots + random_() % 10);
     engine_ = std::make_unique<ScriptedEngine>(source_.bytes, std::array{1U, 512U, kMaxAlignment}[random_() % 3]);
     if (random_() % 2 == 0) AddFaults();
+    if (random_() % 4 == 0) engine_->found_depth = 1 + random_() % 20;
     cache_ = std::make_unique<PageCache>(*source_.pack, arena, *engine_, options);
     if (options.policy == PolicyKind::kBelady) cache_->SetFuture(std::vector<uint64_t>{3, 1, 2, 0, 5, 4, 3, 2, 1});
   }
@@ -456,6 +459,43 @@ TEST(PageCache, HasFewReadsInFlightForNobodyWhileSomebodyReads) {
   }
   EXPECT_EQ(most, engine.depth());
   engine.CompleteAll();
+}
+
+// A source far away knows better than a meter, which takes waiting for the time that requests take.
+TEST(PageCache, HasAsManyReadsInFlightForNobodyAsTheSourceFinds) {
+  const PackInMemory& source = ManySamplesAPage();
+  ScriptedEngine engine(source.bytes, 512);
+  engine.found_depth = 9;
+  PageCache cache(*source.pack, ArenaOf(60), engine, {.admission = AdmissionMode::kExtent});
+  EXPECT_FALSE(ReadNow(cache, engine, source, 0));
+  for (uint64_t page = 0; page < cache.page_count() && cache.Sweep(page) != PageCache::SweepOutcome::kNoSlot;) ++page;
+  EXPECT_EQ(engine.in_flight().size(), 9);
+  engine.found_depth = 12;
+  engine.Complete(0);
+  EXPECT_EQ(engine.in_flight().size(), 12);
+  engine.CompleteAll();
+}
+
+// There a request takes about as long whatever its size is, and one is quicker than two.
+TEST(PageCache, FarAwayAnExtentBringsWhatLiesAroundIt) {
+  const PackInMemory& source = ManySamplesAPage();
+  for (const uint32_t found_depth : {0U, 8U}) {
+    ScriptedEngine engine(source.bytes, 512);
+    engine.found_depth = found_depth;
+    PageCache cache(*source.pack, ArenaOf(60), engine, {.admission = AdmissionMode::kPage});
+    ExtentRead reading;
+    const ExtentNumber number = source.extents.size() / 2;
+    reading.number = number;
+    reading.extent = source.extents[number];
+    reading.wanted_bytes = reading.extent.length_bytes;
+    reading.done = [](ExtentRead&, Result<ExtentPin> pin) { EXPECT_TRUE(pin.has_value()); };
+    ASSERT_FALSE(cache.Get(reading).has_value());
+    const auto urgent = std::ranges::find_if(engine.in_flight(), &VolumeRead::is_urgent);
+    ASSERT_NE(urgent, engine.in_flight().end());
+    EXPECT_EQ((*urgent)->bytes == kFileRequestBytes, found_depth > 0) << (*urgent)->bytes;
+    EXPECT_LE((*urgent)->offset, source.extents[number].offset);
+    engine.CompleteAll();
+  }
 }
 
 // The thread that fills the reserve is the one that waits for memory.

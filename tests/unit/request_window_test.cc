@@ -40,6 +40,13 @@ unsigned Settled(const Link& link, int answers, RequestWindow window = {}) {
 
 TEST(RequestWindow, BeginsInTheMiddle) { EXPECT_EQ(RequestWindow().size(), RequestWindow::kFirst); }
 
+TEST(RequestWindow, BeginsWiderWhereAnswersAreLate) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(RequestWindow(milliseconds(1), 256 << 10).size(), RequestWindow::kFirst);
+  EXPECT_EQ(RequestWindow(milliseconds(20), 1 << 20).size(), 38U);
+  EXPECT_EQ(RequestWindow(milliseconds(100), 2 << 20).size(), RequestWindow::kMost);
+}
+
 TEST(RequestWindow, FarAwayItIsWide) { EXPECT_GE(Settled({.latency = 0.1, .of_all = 3e9}, 5000), 48U); }
 
 TEST(RequestWindow, SlowConnectionsAreMany) {

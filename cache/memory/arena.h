@@ -17,6 +17,7 @@
 
 #include "cache/cache_options.h"
 #include "cache/memory/memory_limit.h"
+#include "cache/memory/slot_memory.h"
 #include "format/file.h"
 #include "format/pack/geometry.h"
 #include "format/result.h"
@@ -34,7 +35,7 @@ inline constexpr uint32_t kMaxSlots = 1 << 20;
 // at most 1 GiB, at most `useful_bytes` rounded up (a small pack needs no more), and at least kMinSlots.
 Result<uint32_t> ChooseSlotCount(std::optional<uint64_t> asked_bytes, uint64_t useful_bytes, const MemoryLimit& limit);
 
-class Arena {
+class Arena final : public SlotMemory {
  public:
   // Maps addresses for `slots` slots, aligned to kPageBytes, and populates the first kFirstSlots. That kMinSlots of
   // them can be populated is tried.
@@ -43,20 +44,20 @@ class Arena {
   // kOff: 4 KiB pages, MADV_NOHUGEPAGE. kAuto: the first of them that can be had. Errors: kSystem.
   // REQUIRES: 1 <= slots <= kMaxSlots.
   static Result<std::unique_ptr<Arena>> Create(uint32_t slots, HugePages wanted);
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
-  ~Arena();
+  ~Arena() override;
 
-  [[nodiscard]] uint32_t slot_count() const { return slot_count_; }
+  [[nodiscard]] uint32_t slot_count() const override { return slot_count_; }
   // How many slots have memory now.
-  [[nodiscard]] uint32_t populated() const { return populated_.load(std::memory_order_relaxed); }
-  [[nodiscard]] bool is_populated(uint32_t slot) const { return is_populated_[slot].load(std::memory_order_acquire); }
+  [[nodiscard]] uint32_t populated() const override { return populated_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_populated(uint32_t slot) const override {
+    return is_populated_[slot].load(std::memory_order_acquire);
+  }
 
   // Gives the slot memory, zeroed, if it has none: 100 to 200 us. Error: kSystem where there is none to be had. Any
   // thread. REQUIRES: no other thread populates, releases or uses the slot meanwhile.
   Result<void> Populate(uint32_t slot);
   // Gives the slot's memory back to the machine. REQUIRES: as above.
-  void Release(uint32_t slot);
+  void Release(uint32_t slot) override;
   // Populates slots from the first on until all are or memory has run out. Returns how many from the first on are: for
   // those who use all of an arena at once. REQUIRES: nobody else uses the arena.
   uint32_t PopulateAll();

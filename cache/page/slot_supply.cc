@@ -19,7 +19,7 @@ constexpr size_t kShareOfReaders = 2;
 
 }  // namespace
 
-SlotSupply::SlotSupply(SlotTable& table, Arena& arena, const Residency& residency, PolicyKind policy,
+SlotSupply::SlotSupply(SlotTable& table, SlotMemory& arena, const Residency& residency, PolicyKind policy,
                        std::function<void(uint32_t slot)> evicted)
     : table_(table),
       arena_(arena),

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "cache/memory/arena.h"
+#include "cache/memory/slot_memory.h"
 #include "cache/page/slot_table.h"
 #include "cache/policy/eviction_policy.h"
 #include "cache/policy/residency.h"
@@ -27,9 +27,9 @@ class SlotSupply {
     uint64_t used_at = 0;  // of a victim: when its page was last used, in misses
   };
 
-  // Over all page slots of `table`, whose memory is in `arena`; all are free at first, and bare. `evicted` is called
-  // with the slot of each page that goes. All of them must outlive the supply.
-  SlotSupply(SlotTable& table, Arena& arena, const Residency& residency, PolicyKind policy,
+  // Over all page slots of `table`, whose memory is in `arena`; all are free at first, bare or not as they are there.
+  // `evicted` is called with the slot of each page that goes. All of them must outlive the supply.
+  SlotSupply(SlotTable& table, SlotMemory& arena, const Residency& residency, PolicyKind policy,
              std::function<void(uint32_t slot)> evicted);
 
   // --- Slots to be had
@@ -88,7 +88,7 @@ class SlotSupply {
   std::optional<uint32_t> TakeUnneeded();  // for the trim under way
 
   SlotTable& table_;
-  Arena& arena_;
+  SlotMemory& arena_;
   const Residency& residency_;
   const std::function<void(uint32_t slot)> evicted_;
   const size_t reserve_;  // slots to be free, where the arena has enough

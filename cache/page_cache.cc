@@ -228,6 +228,7 @@ void PageCache::Answer(ExtentRead& read, uint32_t slot, std::span<const std::byt
 
 void PageCache::Count(ExtentRead& read, Counter counter) {
   if (std::exchange(read.is_counted, true)) return;
+  read.counted_as = counter;
   counters_.Add(counter);
   if (counter == Counter::kHits) counters_.Add(Counter::kHitBytes, read.wanted_bytes);
   if (counter == Counter::kFillMisses || counter == Counter::kBypasses)

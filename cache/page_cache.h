@@ -98,6 +98,8 @@ class PageCache {
 
   // Memory for extents that are read alone.
   [[nodiscard]] uint64_t slab_bytes() const { return slabs_.slab_count() * kPageBytes; }
+  // Slots for pages, at most.
+  [[nodiscard]] uint32_t page_slots() const { return arena_.slot_count() - slabs_.slab_count(); }
   [[nodiscard]] uint64_t page_count() const { return volumes_.page_count(); }
   // The place of a page in its volume. REQUIRES: page < page_count().
   [[nodiscard]] VolumeSet::Page PlaceOf(uint64_t page) const { return volumes_.At(page); }

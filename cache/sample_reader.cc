@@ -32,6 +32,9 @@ uint64_t UsefulBytes(const Pack& pack) {
   return (pages + pages / 15 + 3) * kPageBytes;
 }
 
+// In all volumes as one row of pages.
+uint64_t PlaceOf(uint64_t page, const Extent& extent) { return page * kPageBytes + extent.offset % kPageBytes; }
+
 }  // namespace
 
 size_t SampleBytes::size() const {
@@ -173,6 +176,7 @@ void SampleReader::Advance(SampleRead& read) {
     }
     if (!run->extent) {
       std::memset(read.copy.get() + (read.at - read.offset), 0, wanted_bytes);
+      if (read.piece_came != nullptr) read.piece_came(read, {.offset = read.at, .bytes = wanted_bytes});
       read.at += wanted_bytes;
       continue;
     }
@@ -200,6 +204,12 @@ bool SampleReader::TakePiece(SampleRead& read, Result<ExtentPin> pin) {
     read.done(read, Propagate(std::move(pin)));
     return false;
   }
+  if (read.piece_came != nullptr)
+    read.piece_came(read, {.offset = read.at,
+                           .bytes = read.piece.wanted_bytes,
+                           .place = PlaceOf(read.piece.page, read.piece.extent),
+                           .extent_bytes = read.piece.extent.length_bytes,
+                           .served_by = read.piece.counted_as});
   const auto wanted = pin->bytes().subspan(read.piece.offset, read.piece.wanted_bytes);
   if (read.copy == nullptr) {
     SampleBytes result;
@@ -245,6 +255,19 @@ Result<SampleBytes> SampleReader::Read(const Node& node, uint64_t offset, uint64
 void SampleReader::Cancel() { source_.Cancel(); }
 
 void SampleReader::Drain() { cache_->Drain(); }
+
+std::optional<ReadPiece> SampleReader::PieceAt(const Node& node, uint64_t offset, uint64_t end) const {
+  const auto run = pack_.index().FindRun(node, offset);
+  if (!run) return std::nullopt;
+  ReadPiece piece = {.offset = offset, .bytes = std::min(run->length_bytes, end - offset)};
+  if (!run->extent) return piece;
+  const auto extent = pack_.index().GetExtent(*run->extent);
+  const auto page = extent ? cache_->FindPage(*extent) : std::nullopt;
+  if (!page) return std::nullopt;
+  piece.place = PlaceOf(*page, *extent);
+  piece.extent_bytes = extent->length_bytes;
+  return piece;
+}
 
 std::optional<uint64_t> SampleReader::FindFirstPage(const Node& node) const {
   if (node.kind != NodeKind::kFile || node.size_bytes == 0) return std::nullopt;

@@ -3,6 +3,7 @@
 // here, and gets pinned, verified memory. Behind it stands the page cache: cache/DESIGN.md.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -45,6 +46,18 @@ class SampleBytes {
   std::unique_ptr<std::byte[]> copy_;
 };
 
+// What one extent, or one hole, gives to a read.
+struct ReadPiece {
+  uint64_t offset = 0;  // in the sample
+  uint64_t bytes = 0;
+  // Where the extent begins in all volumes as one row of pages, and its length; 0 of a hole.
+  uint64_t place = 0;
+  uint32_t extent_bytes = 0;
+  Counter served_by = Counter::kHits;  // of an extent: as the cache counts it
+
+  [[nodiscard]] bool is_hole() const { return extent_bytes == 0; }
+};
+
 // A read that may have to wait. The caller owns it and keeps it in place until `done` was called.
 struct SampleRead {
   Node node;
@@ -52,6 +65,8 @@ struct SampleRead {
   uint64_t bytes = 0;
   // Called exactly once, from Start itself or from a thread of the volume source; no lock is held; must not throw.
   void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
+  // Where it is set: called before `done`, for each piece in turn that has come, and on the same terms.
+  void (*piece_came)(SampleRead& read, const ReadPiece& piece) = nullptr;
 
   // The reader owns these while the read is in flight.
   class SampleReader* reader = nullptr;
@@ -87,6 +102,19 @@ class SampleReader {
   // The same, and waits: for tools. Any thread but those of the volume source.
   Result<SampleBytes> Read(const Node& node, uint64_t offset, uint64_t bytes);
 
+  // The pieces that bytes [offset, offset + bytes) of `node`, cut at the sample's end, lie in, as if all were in
+  // memory: for who tells of a read. Ends at what cannot be had. REQUIRES: node.is_sample().
+  template <typename Visit>
+  void ForEachPiece(const Node& node, uint64_t offset, uint64_t bytes, const Visit& visit) const {
+    const uint64_t end = offset + std::min(bytes, node.size_bytes - std::min(offset, node.size_bytes));
+    while (offset < end) {
+      const auto piece = PieceAt(node, offset, end);
+      if (!piece) return;
+      visit(*piece);
+      offset += piece->bytes;
+    }
+  }
+
   // The page in which the bytes of a file begin; nothing where it has none, or where that cannot be told.
   [[nodiscard]] std::optional<uint64_t> FindFirstPage(const Node& node) const;
   // The pages of all of its bytes, in their order: one, but for samples of several extents. What cannot be told is left
@@ -115,6 +143,7 @@ class SampleReader {
   std::optional<uint64_t> TakeResident(const Node& node, uint64_t offset, uint64_t end, SampleBytes& result);
   // Goes on with the bytes at read.at until it must wait or is done.
   void Advance(SampleRead& read);
+  [[nodiscard]] std::optional<ReadPiece> PieceAt(const Node& node, uint64_t offset, uint64_t end) const;
   // Uses the bytes of the piece that was waited for; false when the read is done.
   bool TakePiece(SampleRead& read, Result<ExtentPin> pin);
   static void PieceDone(ExtentRead& piece, Result<ExtentPin> pin);

@@ -29,12 +29,14 @@ class InodeMap {
 
 inline constexpr std::string_view kControlFolderName = ".quire";
 inline constexpr std::string_view kPlanName = "plan";
+inline constexpr std::string_view kTraceName = "trace";
 
 // Inodes behind those of all nodes that a pack can have.
 inline constexpr ino_t kControlFolderInode = kMaxRecords + 2;
 
-// The pipe `plan` has always this one, so that all programs that open it meet.
+// The pipes have always these, so that all programs that open one meet.
 inline constexpr ino_t kPlanInode = kControlFolderInode + 1;
+inline constexpr ino_t kTraceInode = kPlanInode + 1;
 
 constexpr bool IsControlInode(ino_t inode) { return inode >= kControlFolderInode; }
 

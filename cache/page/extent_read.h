@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "cache/cache_stats.h"
 #include "cache/linked_queue.h"
 #include "format/pack/records.h"
 #include "format/result.h"
@@ -53,7 +54,8 @@ struct ExtentRead {
   uint32_t slot = 0;  // where the answer is, pinned
   std::span<const std::byte> bytes;
   bool is_counted = false;
-  bool is_wrong_in_page = false;  // what its page holds of it does not match its sum: to be read alone
+  Counter counted_as = Counter::kHits;  // where is_counted: how the read was served
+  bool is_wrong_in_page = false;        // what its page holds of it does not match its sum: to be read alone
 };
 
 using ExtentReadQueue = LinkedQueue<ExtentRead>;

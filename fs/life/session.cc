@@ -200,11 +200,12 @@ Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<Sa
       transport_(std::move(transport)),
       unmounter_(std::move(unmounter)),
       feed_(*pack_, root, *samples_, mount_point_, options_.push),
-      file_system_(*pack_, root, *samples_, feed_, options_, transport_) {}
+      trace_pipe_(trace_, mount_point_, [this] { return MakeTraceHeader(); }),
+      file_system_(*pack_, root, *samples_, feed_, trace_, [this] { trace_pipe_.LookedUp(); }, options_, transport_) {}
 
 Session::~Session() {
   samples_->Cancel();
-  feed_.Stop();
+  StopFeeds();
   Stop();
 }
 
@@ -257,8 +258,8 @@ void Session::Stop() {
 void Session::StopBySignal(int signal, pthread_t loop_thread) {
   signal_ = signal;
   RunStep(kSignalSteps, [this] { Detach(); });
-  samples_->Cancel();                               // what a server keeps waiting is answered with an error
-  RunStep(kSignalSteps, [this] { feed_.Stop(); });  // while requests are still answered
+  samples_->Cancel();                              // what a server keeps waiting is answered with an error
+  RunStep(kSignalSteps, [this] { StopFeeds(); });  // while requests are still answered
   EndLoop(loop_thread);
 }
 
@@ -327,6 +328,33 @@ Result<void> Session::StartIdleWatch() {
                            [this] { return file_system_.TakeUse(); });
 }
 
+void Session::StopFeeds() {
+  trace_pipe_.Stop();
+  feed_.Stop();
+}
+
+TraceHeader Session::MakeTraceHeader() const {
+  const Superblock& superblock = pack_->superblock();
+  PageCache& cache = samples_->cache();
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return {.began_ns = static_cast<uint64_t>(std::chrono::nanoseconds(since_1970).count()),
+          .page_bytes = kPageBytes,
+          .pages = cache.page_count(),
+          .pack_bytes = superblock.pack_bytes,
+          .generation = superblock.generation,
+          .root_sum = superblock.root_sum,
+          .samples = superblock.samples,
+          .stored_bytes = superblock.stored_bytes,
+          .page_slots = cache.page_slots(),
+          .slabs = static_cast<uint32_t>(cache.slab_bytes() / kPageBytes),
+          .policy = options_.cache.policy,
+          .admission = options_.cache.admission,
+          .push = options_.push,
+          .readahead = options_.cache.readahead,
+          .readers_keep = !options_.direct_io,
+          .pack_path = pack_->path()};
+}
+
 Result<void> Session::Serve(SessionEvents events) {
   spdlog::info("mounted '{}' at '{}': {} samples, {} threads", source_, mount_point_, pack_->superblock().samples,
                options_.threads);
@@ -338,6 +366,7 @@ Result<void> Session::Serve(SessionEvents events) {
   if (!file_system_.HasControlFiles())
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
   if (auto started = feed_.Start(session_, device_); !started) return started;
+  if (auto started = trace_pipe_.Start(device_); !started) return started;
   if (auto started = StartGreeting(std::move(events.greeted)); !started) return started;
   if (auto started = StartIdleWatch(); !started) return started;
   const Interruptible interruptible;
@@ -361,7 +390,7 @@ Result<void> Session::Serve(SessionEvents events) {
   signals_->Ignore();
   idle_watch_.Stop();
   samples_->Cancel();
-  feed_.Stop();  // again, where nobody has: the mount is gone
+  StopFeeds();  // again, where nobody has: the mount is gone
   Stop();
   if (result < 0) {
     // -1 is no errno: what libfuse has logged tells why.

@@ -21,6 +21,8 @@
 #include "fs/life/unmounter.h"
 #include "fs/options/mount_options.h"
 #include "fs/serve/file_system.h"
+#include "fs/trace/read_trace.h"
+#include "fs/trace/trace_pipe.h"
 
 namespace quire {
 
@@ -70,6 +72,9 @@ class Session {
   Result<void> StartGreeting(std::function<void(const Result<void>& answered)> greeted);
   Result<void> Greet() const;
   Result<void> StartIdleWatch();
+  // Ends the threads that use the mount's pipes. REQUIRES: as KernelFeed::Stop.
+  void StopFeeds();
+  [[nodiscard]] TraceHeader MakeTraceHeader() const;
 
   File presence_;  // first, to be closed last: whoever waits for the end of this daemon waits for this
   const std::unique_ptr<Pack> pack_;
@@ -81,6 +86,8 @@ class Session {
   Unmounter unmounter_;
   Confinement confinement_;
   KernelFeed feed_;
+  ReadTrace trace_;
+  TracePipe trace_pipe_;
   FileSystem file_system_;
   fuse_session* session_ = nullptr;
   dev_t device_ = 0;

@@ -19,8 +19,10 @@ constexpr mode_t kFolderOfAll = S_IFDIR | 0555;
 constexpr mode_t kFolderOfOwner = S_IFDIR | 0500;
 constexpr mode_t kFileMode = S_IFREG | 0444;
 constexpr mode_t kPlanMode = S_IFIFO | 0622;  // the daemon, whose it is, reads it
+// It writes this one, which tells who reads what: to nobody but its own user, whoever may use the folder.
+constexpr mode_t kTraceMode = S_IFIFO | 0600;
 // As a listing tells it: nobody has looked it up yet.
-constexpr ino_t kUnopenedStatsInode = kPlanInode + 1;
+constexpr ino_t kUnopenedStatsInode = kTraceInode + 1;
 // Who comes later finds a file of new content under its name. Long enough for programs that look at a file before they
 // open it, as cp does, and refuse one that was replaced in between.
 constexpr double kKeepFileNameS = 0.1;
@@ -54,6 +56,10 @@ Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
   if (name == kPlanName) {
     hooks_.plan_looked_up();
     return InodeEntry{.status = *GetStat(kPlanInode), .keep_name_s = 0};  // so that every open is seen
+  }
+  if (name == kTraceName) {
+    hooks_.trace_looked_up();
+    return InodeEntry{.status = *GetStat(kTraceInode), .keep_name_s = 0};  // likewise
   }
   if (name != kStatsName) return InodeEntry{.keep_name_s = kForeverS};
   auto inode = MakeStats();
@@ -92,6 +98,9 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
     status.st_nlink = 2;
   } else if (inode == kPlanInode) {
     status.st_mode = kPlanMode;
+    status.st_nlink = 1;
+  } else if (inode == kTraceInode) {
+    status.st_mode = kTraceMode;
     status.st_nlink = 1;
   } else {
     const MutexLock lock(mutex_);
@@ -133,11 +142,12 @@ Result<void> ControlFiles::List(ino_t folder, uint64_t cookie, bool /*with_entri
                                 const std::function<bool(const ListedInode&)>& visit) {
   if (folder != kControlFolderInode) return NoSuchInode(folder);
   // Without entries, so that each file is made when it is looked up.
-  const std::array<ListedInode, 4> entries = {{
+  const std::array<ListedInode, 5> entries = {{
       {.name = ".", .inode = kControlFolderInode, .type = S_IFDIR, .next_cookie = 1},
       {.name = "..", .inode = FUSE_ROOT_ID, .type = S_IFDIR, .next_cookie = 2},
       {.name = kPlanName, .inode = kPlanInode, .type = S_IFIFO, .next_cookie = 3},
       {.name = kStatsName, .inode = kUnopenedStatsInode, .type = S_IFREG, .next_cookie = 4},
+      {.name = kTraceName, .inode = kTraceInode, .type = S_IFIFO, .next_cookie = 5},
   }};
   for (uint64_t i = cookie; i < entries.size(); ++i)
     if (!visit(entries[i])) break;

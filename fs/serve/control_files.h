@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a mount tells of itself: the folder `.quire`, which the root does not list but finds by name, and the files in
-// it. `plan` is a named pipe, of which nothing but the name is here (plan_pipe.h). Each look-up of another file makes
+// it. `plan` and `trace` are named pipes, of which nothing but the names is here (fs/feed/plan_pipe.h,
+// fs/trace/trace_pipe.h). Each look-up of another file makes
 // its content, under an inode of its own that lives until the kernel forgets it: so whoever has it open reads one
 // moment's truth, of a size that is known, and the next one to open it reads the next.
 #pragma once
@@ -25,8 +26,9 @@ namespace quire {
 class ControlFiles : public InodeSpace {
  public:
   struct Hooks {
-    std::function<std::string()> write_stats;      // gives the content of the file `stats`
-    std::function<void()> plan_looked_up = [] {};  // a program is about to open the pipe
+    std::function<std::string()> write_stats;       // gives the content of the file `stats`
+    std::function<void()> plan_looked_up = [] {};   // a program is about to open the pipe
+    std::function<void()> trace_looked_up = [] {};  // likewise
   };
 
   // Any thread may call the hooks. `for_all`: everybody who may use the mount may use the folder, and not only the user
@@ -53,7 +55,7 @@ class ControlFiles : public InodeSpace {
   void Read(fuse_req_t request, ino_t inode, size_t bytes, off_t offset) override;
   [[nodiscard]] std::string Describe(ino_t inode) const override;
 
-  // The content of a file; null for the folder and the pipe, and where there is no such inode.
+  // The content of a file; null for the folder and the pipes, and where there is no such inode.
   [[nodiscard]] std::shared_ptr<const std::string> GetContent(ino_t inode) const;
 
  private:

@@ -73,20 +73,21 @@ size_t AddEntry(fuse_req_t request, std::span<char> buffer, const ListedInode& e
 
 }  // namespace
 
-FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed,
-                       const MountOptions& options, TransportChoice transport)
+FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, ReadTrace& trace,
+                       std::function<void()> trace_looked_up, const MountOptions& options, TransportChoice transport)
     : pack_(pack),
       samples_(samples),
       feed_(feed),
       options_(options),
       transport_(std::move(transport)),
       refusals_([this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
-      reads_(samples, feed, refusals_),
+      reads_(samples, feed, trace, refusals_),
       tree_(pack, root, feed, reads_, refusals_, options),
-      // The pipe's reader hears of a look-up before it is answered: it looks the pipe up as well, and forgets its own
-      // look-up once that is answered.
+      // The daemon's ends of the pipes hear of a look-up before it is answered: they look the pipe up as well, and
+      // forget their own look-up once that is answered.
       control_files_({.write_stats = [this] { return FormatReport(MakeReport()); },
-                      .plan_looked_up = [this] { feed_.PlanLookedUp(); }},
+                      .plan_looked_up = [this] { feed_.PlanLookedUp(); },
+                      .trace_looked_up = std::move(trace_looked_up)},
                      options.control_for_all) {}
 
 // What is missing here is missing on purpose. libfuse answers FORGET and RELEASEDIR by itself; it answers ACCESS,

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "cache/sample_reader.h"
@@ -18,6 +19,7 @@
 #include "fs/serve/replies.h"
 #include "fs/serve/sample_reads.h"
 #include "fs/serve/transport.h"
+#include "fs/trace/read_trace.h"
 
 namespace quire {
 
@@ -26,8 +28,9 @@ namespace quire {
 class FileSystem {
  public:
   // All must outlive the file system. `root` is a directory of the pack.
-  FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, const MountOptions& options,
-             TransportChoice transport);
+  // `trace_looked_up`: a program is about to open the pipe `trace`.
+  FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, ReadTrace& trace,
+             std::function<void()> trace_looked_up, const MountOptions& options, TransportChoice transport);
 
   // For fuse_session_new, with a FileSystem as user data. No exception leaves these functions.
   static fuse_lowlevel_ops Operations();

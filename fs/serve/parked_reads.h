@@ -20,6 +20,10 @@ struct ParkedRead : SampleRead {
   SampleReads* reads = nullptr;
   fuse_req_t request = nullptr;
   fuse_ino_t inode = 0;
+  NodeNumber number = 0;
+  // Of a read that is recorded: when it came (0: it is not), and the thread that asked.
+  uint64_t began_ns = 0;
+  uint32_t process = 0;
   std::shared_ptr<ReadHandover> handover;  // where another thread must answer: then that one is told
   ParkedRead* next_free = nullptr;         // of ParkedReads
 };

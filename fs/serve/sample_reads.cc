@@ -8,13 +8,45 @@
 #include "fs/serve/transport.h"
 
 namespace quire {
+namespace {
+
+TraceLevel LevelOf(const ReadPiece& piece) {
+  if (piece.is_hole()) return TraceLevel::kHole;
+  switch (piece.served_by) {
+    case Counter::kJoined:
+      return TraceLevel::kJoined;
+    case Counter::kFillMisses:
+      return TraceLevel::kPage;
+    case Counter::kBypasses:
+      return TraceLevel::kExtent;
+    default:
+      return TraceLevel::kHit;
+  }
+}
+
+TraceRecord RecordOf(NodeNumber number, const ReadPiece& piece, uint32_t process) {
+  return {.node = number,
+          .offset = piece.offset,
+          .place = piece.place,
+          .bytes = static_cast<uint32_t>(piece.bytes),
+          .extent_bytes = piece.extent_bytes,
+          .process = process,
+          .level = LevelOf(piece)};
+}
+
+}  // namespace
 
 void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number, const Node& node, uint64_t offset,
                          size_t bytes) {
+  const bool is_recorded = trace_.is_on();
+  const uint64_t began_ns = is_recorded ? ReadTrace::Now() : 0;
+  const auto process = is_recorded ? static_cast<uint32_t>(fuse_req_ctx(request)->pid) : 0;
   feed_.ReadBegun(number, node, offset, bytes);
   SampleBytes ready;
   if (samples_.TryRead(node, offset, bytes, ready)) {
     ReplySamples(request, ready);
+    if (is_recorded) [[unlikely]]
+      RecordHits(number, node, offset, bytes, began_ns, process);
     return feed_.ReadAnswered(node);
   }
   const auto handover = CameByUring(request) ? std::make_shared<ReadHandover>() : nullptr;
@@ -22,6 +54,10 @@ void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number
   parked.reads = this;
   parked.request = request;
   parked.inode = inode;
+  parked.number = number;
+  parked.began_ns = began_ns;
+  parked.process = process;
+  parked.piece_came = is_recorded ? RecordPiece : nullptr;
   parked.node = node;
   parked.offset = offset;
   parked.bytes = bytes;
@@ -32,6 +68,17 @@ void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number
   parked.handover = handover;
   samples_.Start(parked);  // which may have answered it by now
   if (handover != nullptr) AwaitAndAnswer(request, inode, *handover);
+}
+
+void SampleReads::RecordHits(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint64_t began_ns,
+                             uint32_t process) const {
+  samples_.ForEachPiece(node, offset, bytes,
+                        [&](const ReadPiece& piece) { trace_.Add(RecordOf(number, piece, process), began_ns); });
+}
+
+void SampleReads::RecordPiece(SampleRead& read, const ReadPiece& piece) {
+  const auto& parked = static_cast<ParkedRead&>(read);
+  parked.reads->trace_.Add(RecordOf(parked.number, piece, parked.process), parked.began_ns);
 }
 
 void SampleReads::AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover) {
@@ -49,6 +96,13 @@ void SampleReads::AnswerWith(fuse_req_t request, fuse_ino_t inode, const Result<
 }
 
 void SampleReads::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept {
+  if (!result && parked.began_ns != 0) [[unlikely]]
+    trace_.Add({.node = parked.number,
+                .offset = parked.at,
+                .bytes = static_cast<uint32_t>(parked.end - parked.at),
+                .process = parked.process,
+                .level = TraceLevel::kFailed},
+               parked.began_ns);
   if (const auto handover = std::move(parked.handover)) {
     handover->Give(std::move(result));
   } else {

@@ -13,14 +13,15 @@
 #include "fs/libfuse.h"
 #include "fs/serve/parked_reads.h"
 #include "fs/serve/replies.h"
+#include "fs/trace/read_trace.h"
 
 namespace quire {
 
 class SampleReads {
  public:
   // All must outlive it.
-  SampleReads(SampleReader& samples, KernelFeed& feed, Refusals& refusals)
-      : samples_(samples), feed_(feed), refusals_(refusals) {}
+  SampleReads(SampleReader& samples, KernelFeed& feed, ReadTrace& trace, Refusals& refusals)
+      : samples_(samples), feed_(feed), trace_(trace), refusals_(refusals) {}
 
   // Where the requests come from: once it has ended, nobody waits for bytes any more. REQUIRES: no read has come yet;
   // `session` lives until Drain.
@@ -39,11 +40,16 @@ class SampleReads {
   // Waits for the bytes of a read that came by io_uring, and answers it.
   void AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover);
   void AnswerWith(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result);
+  // Records what was answered at once, or what has come of a read that waits.
+  void RecordHits(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint64_t began_ns,
+                  uint32_t process) const;
+  static void RecordPiece(SampleRead& read, const ReadPiece& piece);
   // Answers the read, or hands its bytes to the thread that must, and gives its memory back.
   void Finish(ParkedRead& parked, Result<SampleBytes> result) noexcept;
 
   SampleReader& samples_;
   KernelFeed& feed_;
+  ReadTrace& trace_;
   Refusals& refusals_;
   fuse_session* session_ = nullptr;
   ParkedReads parked_;

@@ -24,8 +24,9 @@ ROOMS = {
     'fs/mounts': set(),
     'fs/guard': set(),
     'fs/feed': {'fs/options'},
-    'fs/serve': {'fs/options', 'fs/feed'},
-    'fs/life': {'fs/options', 'fs/mounts', 'fs/guard', 'fs/feed', 'fs/serve'},
+    'fs/trace': set(),
+    'fs/serve': {'fs/options', 'fs/feed', 'fs/trace'},
+    'fs/life': {'fs/options', 'fs/mounts', 'fs/guard', 'fs/feed', 'fs/trace', 'fs/serve'},
 }
 
 

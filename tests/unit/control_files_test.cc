@@ -73,19 +73,31 @@ TEST_F(ControlFilesTest, TheInodeOfStatsIsNeverThatOfThePlan) {
   for (int i = 0; i < 10; ++i) EXPECT_GT(FindStats(), kPlanInode);
 }
 
-TEST_F(ControlFilesTest, TheFolderListsBothFilesWithTheirTypes) {
+TEST_F(ControlFilesTest, TheFolderListsItsFilesWithTheirTypes) {
   std::map<std::string, mode_t> listed;
   const auto visit = [&](const ListedInode& entry) {
     listed.emplace(entry.name, entry.type);
     return true;
   };
   ASSERT_TRUE(files_.List(kControlFolderInode, 0, false, visit).has_value());
-  EXPECT_EQ(listed,
-            (std::map<std::string, mode_t>{{".", S_IFDIR}, {"..", S_IFDIR}, {"plan", S_IFIFO}, {"stats", S_IFREG}}));
+  EXPECT_EQ(listed, (std::map<std::string, mode_t>{
+                        {".", S_IFDIR}, {"..", S_IFDIR}, {"plan", S_IFIFO}, {"stats", S_IFREG}, {"trace", S_IFIFO}}));
+}
+
+// Who reads what is nobody's business but the user's whose daemon it is.
+TEST_F(ControlFilesTest, TheTraceIsForItsUserAloneAndEachLookUpOfItIsTold) {
+  int told = 0;
+  ControlFiles files({.write_stats = [] { return std::string(); }, .trace_looked_up = [&] { ++told; }}, true);
+  const auto entry = files.Lookup(kControlFolderInode, kTraceName);
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->status.st_mode, S_IFIFO | 0600U);
+  EXPECT_EQ(entry->status.st_ino, kTraceInode);
+  EXPECT_EQ(entry->keep_name_s, 0);
+  EXPECT_EQ(told, 1);
 }
 
 TEST_F(ControlFilesTest, AListingGoesOnWhereItsCookieSays) {
-  for (uint64_t cookie = 0; cookie <= 4; ++cookie) {
+  for (uint64_t cookie = 0; cookie <= 5; ++cookie) {
     uint64_t listed = 0;
     ASSERT_TRUE(files_
                     .List(kControlFolderInode, cookie, false,
@@ -94,7 +106,7 @@ TEST_F(ControlFilesTest, AListingGoesOnWhereItsCookieSays) {
                             return true;
                           })
                     .has_value());
-    EXPECT_EQ(listed, 4 - cookie);
+    EXPECT_EQ(listed, 5 - cookie);
   }
 }
 

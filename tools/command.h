@@ -30,6 +30,8 @@ void AddInfoCommand(Command program, Body& run);
 void AddVerifyCommand(Command program, Body& run);
 void AddFetchCommand(Command program, Body& run);
 void AddTierCommand(Command program, Body& run);
+void AddTraceCommand(Command program, Body& run);
+void AddSimCommand(Command program, Body& run);
 
 // For --help. The words behind 'bench' belong to another program, which RunBenchCommand becomes: `words` begin with
 // 'bench'. Returns only if that fails, with the exit code.

@@ -59,6 +59,8 @@ int Run(int argc, char** argv) {
   quire::AddVerifyCommand(root, run);
   quire::AddFetchCommand(root, run);
   quire::AddTierCommand(root, run);
+  quire::AddTraceCommand(root, run);
+  quire::AddSimCommand(root, run);
   quire::AddBenchCommand(root);
   root.SetFooter(quire::WrapText(
       "'quire PACK DIR' mounts as well. 'quire help COMMAND' and 'man quire' tell the rest. Exit status: "

@@ -35,7 +35,7 @@ for subcommand in "${subcommands[@]}"; do
   help=$(quire "$subcommand" --help | tr -d '\0')
   # One page tells of all commands of a command.
   mapfile -t parts < <(sed '1,/^Commands:/d; /^$/,$d' <<<"$help" | awk '/^  [a-z]/ {print $1}')
-  [[ $subcommand != bench && $subcommand != tier ]] || [ ${#parts[@]} -ge 3 ] || fail "only these of $subcommand: ${parts[*]}"
+  [[ $subcommand != bench && $subcommand != tier && $subcommand != trace ]] || [ ${#parts[@]} -ge 3 ] || fail "only these of $subcommand: ${parts[*]}"
   [ ${#parts[@]} -eq 0 ] || help=$(for part in "${parts[@]}"; do quire "$subcommand" "$part" --help; done)
   assert_same_options "man1/quire-$subcommand.1" "$help"
 done

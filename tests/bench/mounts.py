@@ -118,7 +118,7 @@ def unmount(mnt):
 
 def take_all_down(scratch):
     """Whatever the scratch folder still has, however this run or an earlier one was interrupted."""
-    with open('/proc/self/mountinfo') as file:
+    with open('/proc/self/mountinfo', encoding='utf-8', errors='surrogateescape') as file:
         points = [line.split()[4] for line in file]
     for point in reversed(points):
         if point.startswith(f'{scratch}/'):

@@ -8,7 +8,7 @@ import sys
 import time
 
 from environment import REPOSITORY, say
-from links import ADDRESS, ENVIRONMENT, SERVER, within
+from links import ADDRESS, CLIENT, ENVIRONMENT, SERVER, within
 
 START_LIMIT_S = 10
 BUCKET = 'tree'
@@ -17,6 +17,14 @@ FILE_MODE = 0o100644
 
 class NotToBeHad(Exception):
     pass
+
+
+def await_answer(namespace, url, process, folder):
+    deadline = time.monotonic() + START_LIMIT_S
+    while subprocess.run(within(namespace, 'curl', '-s', '-o', '/dev/null', url), check=False).returncode != 0:
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise OSError(f'nginx does not answer: see {folder}/error.log')
+        time.sleep(0.05)
 
 
 class Nginx:
@@ -40,11 +48,7 @@ class Nginx:
         command = within(SERVER, '/usr/sbin/nginx', '-c', f'{self.own}/nginx.conf', '-e', f'{self.own}/error.log')
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         at_end.callback(lambda: (process.terminate(), process.wait()))
-        deadline = time.monotonic() + START_LIMIT_S
-        while subprocess.run(within(SERVER, 'curl', '-s', '-o', '/dev/null', 'http://127.0.0.1/'), check=False).returncode != 0:
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise OSError(f'nginx does not answer: see {self.own}/error.log')
-            time.sleep(0.05)
+        await_answer(SERVER, 'http://127.0.0.1/', process, self.own)
 
     @staticmethod
     def url(path='', tls=False):
@@ -54,6 +58,30 @@ class Nginx:
         """Of bodies, since it began."""
         with open(f'{self.own}/sent.log', encoding='ascii') as file:
             return sum(map(int, file))
+
+
+class TierServer:
+    """Serves `folder`, in which tiers lie, to mounts in the client's namespace, as packaging/examples/nginx/tier.conf says."""
+
+    def __init__(self, at_end, scratch, folder):
+        own = f'{scratch}/nginx-of-tiers'
+        shutil.rmtree(own, ignore_errors=True)
+        os.mkdir(own)
+        temporary = ' '.join(f'{name}_temp_path {own}/{name};' for name in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+        with open(f'{REPOSITORY}/packaging/examples/nginx/tier.conf', encoding='utf-8') as file:
+            text = file.read()
+        for old, new in (('/nvme/quire/', f'{folder}/'), ('pid /run/quire-tier.pid;', f'user root; daemon off; pid {own}/pid;'),
+                         ('http {', f'http {{ {temporary}')):
+            if text.count(old) != 1:
+                raise OSError(f'the example of a tier has not one "{old}"')
+            text = text.replace(old, new)
+        with open(f'{own}/nginx.conf', 'w', encoding='utf-8') as file:
+            file.write(text)
+        process = subprocess.Popen(within(CLIENT, '/usr/sbin/nginx', '-c', f'{own}/nginx.conf', '-e', f'{own}/error.log'),
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        at_end.callback(lambda: (process.terminate(), process.wait()))
+        self.url = 'http://127.0.0.1:8080/tier'
+        await_answer(CLIENT, 'http://127.0.0.1:8080/', process, own)
 
 
 class Gateway:

@@ -23,10 +23,14 @@ uint64_t CacheStats::reads() const {
   return stats[Counter::kHits] + stats[Counter::kJoined] + stats[Counter::kFillMisses] + stats[Counter::kBypasses];
 }
 
-void CacheCounters::AddFillLatency(uint64_t latency_ns) {
+size_t LatencyBucket(uint64_t latency_ns) {
   const uint64_t latency_us = std::max<uint64_t>(latency_ns / 1000, 1);
-  const size_t bucket = std::min<size_t>(std::bit_width(latency_us) - 1, kLatencyBuckets - 1);
-  fill_latency_us_[bucket].fetch_add(1, std::memory_order_relaxed);
+  return std::min<size_t>(std::bit_width(latency_us) - 1, kLatencyBuckets - 1);
+}
+
+void CacheCounters::AddFillLatency(uint64_t latency_ns) {
+  fill_latency_us_[LatencyBucket(latency_ns)].fetch_add(1, std::memory_order_relaxed);
+  fill_total_ns_.fetch_add(latency_ns, std::memory_order_relaxed);
 }
 
 void CacheCounters::Sum(CacheStats& stats) const {
@@ -35,12 +39,7 @@ void CacheCounters::Sum(CacheStats& stats) const {
     for (size_t i = 0; i < kCounters; ++i) stats.counters[i] += block.counters[i].load(std::memory_order_relaxed);
   for (size_t i = 0; i < kLatencyBuckets; ++i)
     stats.fill_latency_us[i] = fill_latency_us_[i].load(std::memory_order_relaxed);
-}
-
-size_t CacheCounters::ThreadBlock() {
-  static std::atomic<size_t> next_block = 0;
-  static thread_local const size_t block = next_block.fetch_add(1, std::memory_order_relaxed) % kBlocks;
-  return block;
+  stats.fill_total_ns = fill_total_ns_.load(std::memory_order_relaxed);
 }
 
 }  // namespace quire

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cache/thread_block.h"
+
 namespace quire {
 
 enum class Counter : uint8_t {
@@ -38,13 +40,14 @@ inline constexpr size_t kCounters = static_cast<size_t>(Counter::kCount);
 // As users see them, in JSON and in the documents: "hits", "joined", ...
 const char* NameOf(Counter counter);
 
-// Bucket i counts fills that took [2^i, 2^(i+1)) microseconds, from submission to the last byte; the first
-// holds shorter ones too, the last longer ones.
+// Bucket i counts what took [2^i, 2^(i+1)) microseconds; the first holds what is shorter too, the last what is longer.
 inline constexpr size_t kLatencyBuckets = 24;
+size_t LatencyBucket(uint64_t latency_ns);
 
 struct CacheStats {
   std::array<uint64_t, kCounters> counters = {};
-  std::array<uint64_t, kLatencyBuckets> fill_latency_us = {};
+  std::array<uint64_t, kLatencyBuckets> fill_latency_us = {};  // from submission to the last byte
+  uint64_t fill_total_ns = 0;                                  // of these
   // The state when they were asked for.
   uint64_t slots = 0;  // that have memory
   uint64_t resident_pages = 0;
@@ -63,19 +66,16 @@ class CacheCounters {
   }
   void AddFillLatency(uint64_t latency_ns);
 
-  // Fills in `counters` and `fill_latency_us`.
+  // Fills in `counters`, `fill_latency_us` and `fill_total_ns`.
   void Sum(CacheStats& stats) const;
 
  private:
-  // A cache line pair each, so that threads do not take each other's lines away.
-  struct alignas(128) Block {
+  struct alignas(kThreadBlockAlign) Block {
     std::array<std::atomic<uint64_t>, kCounters> counters = {};
   };
-  static constexpr size_t kBlocks = 64;  // threads beyond share, which is slower and as right
-  static size_t ThreadBlock();
-
-  std::array<Block, kBlocks> blocks_;
+  std::array<Block, kThreadBlocks> blocks_;
   std::array<std::atomic<uint64_t>, kLatencyBuckets> fill_latency_us_ = {};
+  std::atomic<uint64_t> fill_total_ns_ = 0;
 };
 
 }  // namespace quire

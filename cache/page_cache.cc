@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "cache/steady_clock.h"
 #include "format/coding.h"
 #include "format/mutex.h"
 
@@ -31,16 +32,15 @@ constexpr uint32_t kMaxSweeps = 4;
 // Sweeping leaves slots to those who ask.
 constexpr size_t kSlotsForDemand = 8;
 
-uint64_t NowNs() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
 uint32_t SlabsOf(const Arena& arena) { return std::clamp(arena.slot_count() / kSlotsPerSlab, kMinSlabs, kMaxSlabs); }
 
 // Where an extent begins in the row of pages.
 uint64_t OffsetInRow(uint64_t page, const Extent& extent) { return page * kPageBytes + extent.offset % kPageBytes; }
+
+// Of a request that has just come back.
+RequestTimes TimesOf(const VolumeRead& read) {
+  return {.sent_ns = read.sent_ns, .came_ns = NowNs(), .decode_ns = read.decode_ns, .brought_by = read.brought_by};
+}
 
 Residency::Data DataOf(const Pack& pack, uint64_t pages, const CacheOptions& options) {
   return {.bytes = pack.superblock().stored_bytes,
@@ -110,6 +110,12 @@ bool PageCache::IsRight(const ExtentPin& page, const Extent& extent) {
          sums_.IsRight(page.slot_, slots_.page_of(page.slot_), extent, BytesIn(page.bytes(), extent));
 }
 
+bool PageCache::Holds(const Extent& extent) {
+  const auto page = volumes_.FindPage(extent);
+  const auto pin = page ? PinPage(*page) : std::nullopt;
+  return pin && !IsLeftOut(*pin, extent);
+}
+
 std::optional<ExtentPin> PageCache::TryPin(const Extent& extent, uint32_t wanted_bytes) {
   const auto page = volumes_.FindPage(extent);
   if (!page) return std::nullopt;
@@ -172,9 +178,11 @@ void PageCache::LastUnpin() {
 std::optional<Result<ExtentPin>> PageCache::Get(ExtentRead& read) {
   const auto page = volumes_.PageOf(read.extent);
   if (!page) return std::unexpected(page.error());
+  const uint64_t asked_ns = NowNs();
   Answers answers;
   MutexLock lock(mutex_);
   read.page = *page;
+  read.asked_ns = asked_ns;
   read.is_counted = false;
   read.is_wrong_in_page = false;
   Outcome outcome = ServeNew(read, answers);
@@ -391,7 +399,7 @@ void PageCache::GotMemory(uint32_t slot, bool is_there, Answers& answers) {
     fills_.HasMemory(slot);
   } else {
     fills_.HasNoMemory(slot);
-    EndFill(slot, answers);
+    EndFill(slot, {}, answers);  // nobody is answered
   }
   if (outstanding_ == 0) idle_.notify_all();
 }
@@ -477,8 +485,16 @@ void PageCache::SubmitAndAnswer(MutexLock& lock, Answers& answers) QUIRE_UNCHECK
     fills_.Pump(meter_.BusyDepth(volumes_.request_bytes(), volumes_.depth()));
     const size_t reads = to_submit_.size();
     outstanding_ += reads;
-    if (reads > 0) meter_.Began(reads, NowNs());
     VolumeRead* const submit = to_submit_.TakeAll();
+    if (submit != nullptr) {
+      const uint64_t now_ns = NowNs();
+      meter_.Began(reads, now_ns);
+      for (VolumeRead* read = submit; read != nullptr; read = read->next) {
+        read->sent_ns = now_ns;
+        read->decode_ns = 0;
+        read->brought_by = ReadStage::kVolume;
+      }
+    }
     const auto bare = supply_.TakeSlotToPopulate();
     if (bare) ++outstanding_;
     const bool wants_reserve = supply_.wants_reserve();
@@ -503,8 +519,11 @@ void PageCache::SubmitAndAnswer(MutexLock& lock, Answers& answers) QUIRE_UNCHECK
 std::optional<ExtentPin> PageCache::TakeAnswer(ExtentRead& read) {
   ExtentPin pin(this, read.slot, read.bytes);
   // What lies in a slab was checked when it came.
-  const bool is_in_page = read.slot >= slabs_.slab_count();
-  read.is_wrong_in_page = is_in_page && !sums_.IsRight(read.slot, read.page, read.extent, read.bytes);
+  read.is_wrong_in_page = false;
+  if (read.slot < slabs_.slab_count()) return pin;
+  const uint64_t began_ns = NowNs();
+  read.is_wrong_in_page = !sums_.IsRight(read.slot, read.page, read.extent, read.bytes);
+  read.times.Add(ReadStage::kCheck, NowNs() - began_ns);
   if (read.is_wrong_in_page) return std::nullopt;
   return pin;
 }
@@ -520,6 +539,7 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   const uint64_t page = slots_.page_of(slot);
   const FillKind kind = fill.kind;
   Answers answers;
+  const RequestTimes times = TimesOf(request);
   MutexLock lock(mutex_);
   CountRead(result, NowNs());
   if (result > 0) fill.read_bytes += static_cast<uint32_t>(result);
@@ -531,17 +551,17 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
   UnitSet kept_units;
   std::optional<ExtentPin> kept;
   if (is_last) {
-    meter_.Completed(fill.read_bytes, NowNs());
+    CountRequest(fill.read_bytes, NowNs());
     if (is_published && keeper_ != nullptr) {
       slots_.PinMore(slot);
       kept = ExtentPin(this, slot, arena_.slot(slot));
       kept_units = UnitSet::Touching(data.begin % kPageBytes, data.end - data.begin);
       kept_units -= fill.left_out;
     }
-    EndFill(slot, answers);
+    EndFill(slot, times, answers);
   } else {
     ExtentReadQueue retried;
-    TakeReady(slot, answers, retried);
+    TakeReady(slot, times, answers, retried);
     Retry(retried, answers);
   }
   StartPrefetches();
@@ -552,11 +572,11 @@ void PageCache::PartRead(PageFills::Request& request, int64_t result) {
 }
 
 // All of the page has come, or failed.
-void PageCache::EndFill(uint32_t slot, Answers& answers) {
+void PageCache::EndFill(uint32_t slot, const RequestTimes& times, Answers& answers) {
   const PageFills::Fill& fill = fills_[slot];
   if (fill.failed.empty()) Publish(slot);
   ExtentReadQueue retried;
-  TakeReady(slot, answers, retried);
+  TakeReady(slot, times, answers, retried);
   fills_.Ended(slot);
   if (!fill.failed.empty()) {
     // Slots without memory have not read anything: nothing is known of the page.
@@ -570,12 +590,13 @@ void PageCache::EndFill(uint32_t slot, Answers& answers) {
 }
 
 // Those whose bytes are there, or will never be.
-void PageCache::TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried) {
+void PageCache::TakeReady(uint32_t slot, const RequestTimes& times, Answers& answers, ExtentReadQueue& retried) {
   fills_[slot].waiters.TakeIf(
       [&](const ExtentRead& read) { return fills_.HasFailed(slot, read.extent) || fills_.IsThere(slot, read.extent); },
       [&](ExtentRead& read) {
         if (fills_.HasFailed(slot, read.extent)) return retried.Push(read);
         slots_.PinMore(slot);
+        AddRequest(read.times, read.asked_ns, times);
         Answer(read, slot, BytesIn(arena_.slot(slot), read.extent), answers);
       });
 }
@@ -601,6 +622,7 @@ void PageCache::OnExtentRead(VolumeRead& read, int64_t result) {
 
 void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   const Extent extent = entry.extent;
+  const RequestTimes times = TimesOf(entry);
   const uint64_t page = *volumes_.FindPage(extent);  // its read passed PageOf
   const auto needed_bytes = static_cast<int64_t>(extent.offset - entry.offset + extent.length_bytes);
   Result<void> good;
@@ -619,7 +641,7 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
   MutexLock lock(mutex_);
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
-  if (result > 0) meter_.Completed(static_cast<uint64_t>(result), now_ns);
+  if (result > 0) CountRequest(static_cast<uint64_t>(result), now_ns);
   fills_.UrgentCame();
   Answers answers;
   ExtentReadQueue failed;
@@ -631,6 +653,8 @@ void PageCache::ExtentAloneRead(ExtentSlabs::Entry& entry, int64_t result) {
       failed.Push(*read);
       continue;
     }
+    AddRequest(read->times, read->asked_ns, times);
+    read->times.Add(ReadStage::kCheck, now_ns - times.came_ns);
     AnswerFromSlab(entry, *read, answers);
   }
   if (good)
@@ -661,7 +685,7 @@ void PageCache::ReadAgain(ExtentSlabs::Entry& entry, int64_t result) {
   MutexLock lock(mutex_);
   const uint64_t now_ns = NowNs();
   CountRead(result, now_ns);
-  meter_.Completed(static_cast<uint64_t>(result), now_ns);
+  CountRequest(static_cast<uint64_t>(result), now_ns);
   entry.is_fresh = true;
   to_submit_.Push(entry);
   Answers none;
@@ -678,6 +702,12 @@ void PageCache::CountRead(int64_t result, uint64_t now_ns) {
   counters_.Add(Counter::kVolumeReads);
   if (result > 0) counters_.Add(Counter::kVolumeBytes, static_cast<uint64_t>(result));
   meter_.Ended(result > 0 ? static_cast<uint64_t>(result) : 0, now_ns);
+}
+
+void PageCache::CountRequest(uint64_t bytes, uint64_t now_ns) {
+  meter_.Completed(bytes, now_ns);
+  ns_per_byte_x1000_.Set(static_cast<uint64_t>(meter_.costs().ns_per_byte() * 1000));
+  ns_per_request_.Set(static_cast<uint64_t>(meter_.costs().ns_per_request()));
 }
 
 // --- Readahead
@@ -728,11 +758,10 @@ uint64_t PageCache::uses() const {
 CacheStats PageCache::GetStats() const {
   CacheStats stats;
   counters_.Sum(stats);
-  const MutexLock lock(mutex_);
   stats.slots = arena_.populated();
   stats.resident_pages = slots_.open_count();
-  stats.ns_per_byte_x1000 = static_cast<uint64_t>(meter_.costs().ns_per_byte() * 1000);
-  stats.ns_per_request = static_cast<uint64_t>(meter_.costs().ns_per_request());
+  stats.ns_per_byte_x1000 = ns_per_byte_x1000_.get();
+  stats.ns_per_request = ns_per_request_.get();
   return stats;
 }
 

@@ -34,6 +34,7 @@
 #include "cache/policy/retry_pause.h"
 #include "cache/volume/volume_set.h"
 #include "cache/volume/volume_source.h"
+#include "format/locked_count.h"
 #include "format/mutex.h"
 #include "format/pack/pack.h"
 #include "format/result.h"
@@ -72,6 +73,8 @@ class PageCache {
   [[nodiscard]] bool IsLeftOut(const ExtentPin& page, const Extent& extent) const {
     return fills_.IsLeftOut(page.slot_, extent);
   }
+  // Whether a page in memory has all bytes of `extent`; one that is in memory by itself is not counted. Any thread.
+  [[nodiscard]] bool Holds(const Extent& extent);
   // The kernel has of a pinned page whatever it can be given, once readers have used `bytes_to_use` of it: its slot is
   // as good as free then.
   void MarkHandedOn(const ExtentPin& pin, uint32_t bytes_to_use = 0) { slots_.MarkHandedOn(pin.slot_, bytes_to_use); }
@@ -128,6 +131,7 @@ class PageCache {
   // The pages that will be read, for policies that know the future (eviction_policy.h) and for the keeper.
   void SetFuture(std::span<const uint64_t> pages);
 
+  // Takes no lock.
   [[nodiscard]] CacheStats GetStats() const;
   // One line for the log: policy, admission, slots, and whether the pack fits.
   [[nodiscard]] std::string Describe() const;
@@ -162,8 +166,10 @@ class PageCache {
 
   // `first`: the read that asked for the page; may be null.
   void StartFill(uint32_t slot, uint64_t page, ExtentRead* first, FillKind kind) QUIRE_REQUIRES(mutex_);
-  void TakeReady(uint32_t slot, Answers& answers, ExtentReadQueue& retried) QUIRE_REQUIRES(mutex_);
-  void EndFill(uint32_t slot, Answers& answers) QUIRE_REQUIRES(mutex_);
+  // `times`: of the request that came last.
+  void TakeReady(uint32_t slot, const RequestTimes& times, Answers& answers, ExtentReadQueue& retried)
+      QUIRE_REQUIRES(mutex_);
+  void EndFill(uint32_t slot, const RequestTimes& times, Answers& answers) QUIRE_REQUIRES(mutex_);
   void Publish(uint32_t slot) QUIRE_REQUIRES(mutex_);
   void Retry(ExtentReadQueue& retried, Answers& answers) QUIRE_REQUIRES(mutex_);
   void GotMemory(uint32_t slot, bool is_there, Answers& answers) QUIRE_REQUIRES(mutex_);
@@ -186,6 +192,8 @@ class PageCache {
   // What came wrong may have been harmed on its way only: `result` bytes came, and are asked for once more.
   void ReadAgain(ExtentSlabs::Entry& entry, int64_t result);
   void CountRead(int64_t result, uint64_t now_ns) QUIRE_REQUIRES(mutex_);
+  // A page or an extent is complete, or has failed.
+  void CountRequest(uint64_t bytes, uint64_t now_ns) QUIRE_REQUIRES(mutex_);
   // Nothing where the bytes of the page are wrong: the read is to be served again, by what does not lie in the page.
   std::optional<ExtentPin> TakeAnswer(ExtentRead& read);
   // Lets go of the lock; then submits, answers, and gets memory.
@@ -228,6 +236,10 @@ class PageCache {
   RetryPause retry_pause_ QUIRE_GUARDED_BY(mutex_);
   ExtentReadQueue memory_queue_ QUIRE_GUARDED_BY(mutex_);  // reads that wait for a slab
   bool is_draining_ QUIRE_GUARDED_BY(mutex_) = false;
+
+  // What meter_ believes, for who takes no lock.
+  LockedCount ns_per_byte_x1000_;
+  LockedCount ns_per_request_;
 
   // Reads of the source whose handlers have not ended, and slots that get memory.
   uint64_t outstanding_ QUIRE_GUARDED_BY(mutex_) = 0;

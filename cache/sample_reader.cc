@@ -79,6 +79,7 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   if (!gauge) return Propagate(std::move(gauge));
   std::unique_ptr<SampleReader> reader(new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source),
                                                         std::move(fetcher), std::move(keeper), options));
+  reader->size_reason_ = DescribeSlotCount(reader->arena_.slot_count(), options.cache_bytes, UsefulBytes(pack), *limit);
   if (auto started = reader->watch_.Start(); !started) return Propagate(std::move(started));
   return reader;
 }
@@ -200,6 +201,7 @@ void SampleReader::Advance(SampleRead& read) {
 }
 
 bool SampleReader::TakePiece(SampleRead& read, Result<ExtentPin> pin) {
+  read.times.Add(std::exchange(read.piece.times, {}));
   if (!pin) {
     read.done(read, Propagate(std::move(pin)));
     return false;
@@ -289,6 +291,14 @@ void SampleReader::VisitPages(const Node& node, const std::function<void(uint64_
 }
 
 CacheStats SampleReader::GetStats() const { return cache_->GetStats(); }
+
+ReaderChoices SampleReader::GetChoices() const {
+  return {.huge = arena_.huge(),
+          .huge_note = arena_.note(),
+          .most_bytes = arena_.slot_count() * kPageBytes,
+          .most_bytes_reason = size_reason_,
+          .io = source_.Describe()};
+}
 
 std::vector<std::string> SampleReader::Describe() const {
   return {arena_.Describe(), source_.Describe(), cache_->Describe()};

@@ -46,6 +46,15 @@ class SampleBytes {
   std::unique_ptr<std::byte[]> copy_;
 };
 
+// What a reader works with, and why: for people.
+struct ReaderChoices {
+  HugePages huge = HugePages::kOff;
+  std::string huge_note;    // why it is nothing better; may be empty
+  uint64_t most_bytes = 0;  // of memory for pages
+  std::string most_bytes_reason;
+  std::string io;  // VolumeSource::Describe
+};
+
 // What one extent, or one hole, gives to a read.
 struct ReadPiece {
   uint64_t offset = 0;  // in the sample
@@ -67,6 +76,7 @@ struct SampleRead {
   void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
   // Where it is set: called before `done`, for each piece in turn that has come, and on the same terms.
   void (*piece_came)(SampleRead& read, const ReadPiece& piece) = nullptr;
+  ReadTimes times = {};  // where it waited, once it is done
 
   // The reader owns these while the read is in flight.
   class SampleReader* reader = nullptr;
@@ -127,6 +137,7 @@ class SampleReader {
   void Drain();
 
   [[nodiscard]] CacheStats GetStats() const;
+  [[nodiscard]] ReaderChoices GetChoices() const;
   // Lines for the log: the arena, the engine, policy and admission, as got.
   [[nodiscard]] std::vector<std::string> Describe() const;
 
@@ -154,6 +165,7 @@ class SampleReader {
   const std::unique_ptr<VolumeSource> own_source_;
   Arena& arena_;
   VolumeSource& source_;
+  std::string size_reason_;  // of the arena
   const std::unique_ptr<PageCache> cache_;
   const std::unique_ptr<TierFetcher> fetcher_;  // null where nothing is fetched before it is asked for
   const std::unique_ptr<TierKeeper> keeper_;    // null without a tier; it pins pages of the cache

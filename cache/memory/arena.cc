@@ -141,6 +141,15 @@ Result<uint32_t> ChooseSlotCount(std::optional<uint64_t> asked_bytes, uint64_t u
   return static_cast<uint32_t>(slots);
 }
 
+std::string DescribeSlotCount(uint32_t slots, std::optional<uint64_t> asked_bytes, uint64_t useful_bytes,
+                              const MemoryLimit& limit) {
+  const uint64_t bytes = slots * kPageBytes;
+  if (bytes >= useful_bytes) return "no more than the pack fills";
+  if (asked_bytes) return "as asked";
+  if (bytes >= kMaxDefaultBytes / kPageBytes * kPageBytes) return "the most that is taken without being asked for";
+  return fmt::format("a tenth of the {} that this process may use ({})", Rounded(limit.bytes), limit.source);
+}
+
 Result<std::unique_ptr<Arena>> Arena::Create(uint32_t slots, HugePages wanted) {
   assert(slots >= 1 && slots <= kMaxSlots);
   std::string note;

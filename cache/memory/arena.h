@@ -35,6 +35,10 @@ inline constexpr uint32_t kMaxSlots = 1 << 20;
 // at most 1 GiB, at most `useful_bytes` rounded up (a small pack needs no more), and at least kMinSlots.
 Result<uint32_t> ChooseSlotCount(std::optional<uint64_t> asked_bytes, uint64_t useful_bytes, const MemoryLimit& limit);
 
+// Why it is so many, for people.
+std::string DescribeSlotCount(uint32_t slots, std::optional<uint64_t> asked_bytes, uint64_t useful_bytes,
+                              const MemoryLimit& limit);
+
 class Arena final : public SlotMemory {
  public:
   // Maps addresses for `slots` slots, aligned to kPageBytes, and populates the first kFirstSlots. That kMinSlots of
@@ -72,6 +76,8 @@ class Arena final : public SlotMemory {
 
   // What was got: never kAuto.
   [[nodiscard]] HugePages huge() const { return huge_; }
+  // Why it is not something better; may be empty.
+  [[nodiscard]] const std::string& note() const { return note_; }
   // Bytes of the populated slots that lie on huge pages, as /proc/self/smaps tells (for THP the kernel decides).
   [[nodiscard]] uint64_t CountHugeBytes() const;
   // One line for the log: "1024 MiB (512 slots) of transparent huge pages; hugetlb: 0 of 512 pages free".
@@ -88,7 +94,7 @@ class Arena final : public SlotMemory {
   const HugePages huge_;
   const std::span<std::byte> mapping_;
   std::byte* const base_;
-  const std::string note_;                       // why not something better; may be empty
+  const std::string note_;
   const File memfd_;                             // open for kHugetlb only
   std::vector<std::atomic<bool>> is_populated_;  // by slot
   std::atomic<uint32_t> populated_ = 0;

@@ -8,6 +8,7 @@
 
 #include "cache/cache_stats.h"
 #include "cache/linked_queue.h"
+#include "cache/read_times.h"
 #include "format/pack/records.h"
 #include "format/result.h"
 
@@ -47,12 +48,14 @@ struct ExtentRead {
   uint32_t wanted_bytes = 0;  // of the extent's bytes, those that the reader will use: for the counters
   // Called once, without a lock held; must not throw; may begin other reads.
   void (*done)(ExtentRead& read, Result<ExtentPin> pin) = nullptr;
+  ReadTimes times = {};  // where it waited: the cache adds to it
 
   // The cache owns these while the read is in flight.
   ExtentRead* next = nullptr;
   uint64_t page = 0;
   uint32_t slot = 0;  // where the answer is, pinned
   std::span<const std::byte> bytes;
+  uint64_t asked_ns = 0;  // when it began to wait
   bool is_counted = false;
   Counter counted_as = Counter::kHits;  // where is_counted: how the read was served
   bool is_wrong_in_page = false;        // what its page holds of it does not match its sum: to be read alone

@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "format/locked_count.h"
 #include "format/zeroed_array.h"
 
 namespace quire {
@@ -82,7 +83,9 @@ class SlotTable {
   [[nodiscard]] bool is_unpinned(uint32_t slot) const { return slots_[slot].pins.load(std::memory_order_acquire) == 0; }
   // When the page of an open slot became whole, in misses.
   [[nodiscard]] uint64_t filled_at(uint32_t slot) const { return slots_[slot].filled_at; }
-  [[nodiscard]] uint32_t open_count() const { return open_count_; }
+  [[nodiscard]] uint32_t open_count() const {
+    return static_cast<uint32_t>(open_count_.get());
+  }  // without the lock too
   // Whether nobody pins a slot that is closed.
   [[nodiscard]] bool is_abandoned(uint32_t slot) const {
     return slots_[slot].pins.load(std::memory_order_acquire) == kClosed;
@@ -160,7 +163,7 @@ class SlotTable {
   std::vector<uint32_t> consumed_;  // a ring, oldest first
   size_t consumed_first_ = 0;
   size_t consumed_count_ = 0;
-  uint32_t open_count_ = 0;
+  LockedCount open_count_;
 };
 
 }  // namespace quire

@@ -100,13 +100,13 @@ void Residency::Missed(uint64_t page, double rent) {
 double Residency::PaidLocked() const {
   const double samples_a_page =
       static_cast<double>(data_.samples) / static_cast<double>(std::max<uint64_t>(data_.pages, 1));
-  return rents_ + static_cast<double>(figures_.control_pages_read * kControlSpacing) * samples_a_page * mean_rent_;
+  return rents_ + static_cast<double>(counts_.control_pages_read.get() * kControlSpacing) * samples_a_page * mean_rent_;
 }
 
 bool Residency::MayFill() const {
   if (!IsStream()) return false;
   const MutexLock lock(mutex_);
-  if (IsShort() || IsPausedLocked()) return false;
+  if (IsShort() || IsPaused()) return false;
   return static_cast<double>(filled_pages_) <= kTrustPages + kTrustTimesPaid * PaidLocked();
 }
 
@@ -132,7 +132,7 @@ uint64_t Residency::SweepAllowance() const {
   if (!MayFill()) return 0;
   const MutexLock lock(mutex_);
   if (!IsSpreadLocked()) return 0;
-  const uint64_t controls = figures_.control_pages_read * kControlSpacing;
+  const uint64_t controls = counts_.control_pages_read.get() * kControlSpacing;
   const uint64_t allowed = kSweptForEachMiss * (misses_ + controls);
   return allowed - std::min(allowed, swept_pages_);
 }
@@ -150,7 +150,7 @@ bool Residency::AllowsPush(bool in_run) const {
   if (available_bytes() < kReserveBytes) return false;
   if (!has_room && is_plan_active_.load(std::memory_order_relaxed)) return false;
   if (mode_ == PushMode::kOn) return true;
-  if (IsShort() || IsPausedLocked()) return false;
+  if (IsShort() || IsPaused()) return false;
   return in_run || has_room;
 }
 
@@ -158,16 +158,16 @@ uint64_t Residency::PlanBytes() const {
   if (mode_ == PushMode::kOff) return 0;
   const uint64_t available = available_bytes();
   const MutexLock lock(mutex_);
-  if (available < kReserveBytes || (mode_ == PushMode::kAuto && IsPausedLocked())) return 0;
+  if (available < kReserveBytes || (mode_ == PushMode::kAuto && IsPaused())) return 0;
   return std::min(kMaxPlanBytes, available / kPlanShareOfAvailable);
 }
 
 void Residency::PageLookedThrough(uint64_t pushed_bytes, bool has_new_control, bool is_handed_on) {
   const MutexLock lock(mutex_);
-  figures_.pushed_page_bytes += pushed_bytes;
-  figures_.control_pages += has_new_control ? 1 : 0;
-  ++figures_.pages;
-  figures_.handed_on_pages += is_handed_on ? 1 : 0;
+  counts_.pushed_page_bytes += pushed_bytes;
+  counts_.control_pages += has_new_control ? 1 : 0;
+  ++counts_.pages;
+  counts_.handed_on_pages += is_handed_on ? 1 : 0;
   if (looked_through_ >= kLookedThroughWindow) {
     looked_through_ /= 2;
     handed_on_ /= 2;
@@ -178,7 +178,7 @@ void Residency::PageLookedThrough(uint64_t pushed_bytes, bool has_new_control, b
 
 void Residency::ControlRead() {
   const MutexLock lock(mutex_);
-  ++figures_.control_pages_read;
+  ++counts_.control_pages_read;
 }
 
 void Residency::SamplePushed() {
@@ -191,12 +191,12 @@ void Residency::SamplePushed() {
 
 bool Residency::SampleDropped() {
   const MutexLock lock(mutex_);
-  ++figures_.dropped_samples;
+  ++counts_.dropped_samples;
   // What memory pressure drops at one time comes to light one by one: that is no reason for a second pause.
-  if (IsPausedLocked()) return false;
+  if (IsPaused()) return false;
   if (++window_dropped_ < std::max(kMinDropped, window_pushed_ / kDroppedShare)) return false;
-  ++figures_.pauses;
-  paused_until_ = environment_.now() + next_pause_;
+  ++counts_.pauses;
+  paused_until_.store(environment_.now() + next_pause_, std::memory_order_relaxed);
   next_pause_ = std::min(next_pause_ * 2, kLongestPause);
   window_pushed_ = 0;
   window_dropped_ = 0;
@@ -204,12 +204,16 @@ bool Residency::SampleDropped() {
 }
 
 PushFigures Residency::figures() const {
-  const MutexLock lock(mutex_);
-  PushFigures figures = figures_;
-  figures.is_paused = IsPausedLocked();
-  figures.is_memory_short = IsShort();
-  figures.available_bytes = available_bytes();
-  return figures;
+  return {.pages = counts_.pages.get(),
+          .handed_on_pages = counts_.handed_on_pages.get(),
+          .control_pages = counts_.control_pages.get(),
+          .control_pages_read = counts_.control_pages_read.get(),
+          .pushed_page_bytes = counts_.pushed_page_bytes.get(),
+          .dropped_samples = counts_.dropped_samples.get(),
+          .pauses = counts_.pauses.get(),
+          .is_paused = IsPaused(),
+          .is_memory_short = IsShort(),
+          .available_bytes = available_bytes()};
 }
 
 }  // namespace quire

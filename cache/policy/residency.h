@@ -23,6 +23,7 @@
 #include <functional>
 
 #include "cache/cache_options.h"
+#include "format/locked_count.h"
 #include "format/mutex.h"
 
 namespace quire {
@@ -66,6 +67,8 @@ class Residency {
   // before each slot that the arena grows by.
   void LookAtMemory();
   // Whether all samples find room in the page cache beside what else needs memory.
+  static constexpr uint64_t kShareOfAvailable = 2;  // the other half is other people's files
+  [[nodiscard]] uint64_t sample_bytes() const { return data_.bytes; }
   [[nodiscard]] bool HasRoom() const { return data_.bytes <= available_bytes() / kShareOfAvailable; }
   [[nodiscard]] uint64_t available_bytes() const { return available_bytes_.load(std::memory_order_relaxed); }
   // Whether the arena is a stream: pages are handed on, and the kernel has room for all.
@@ -103,13 +106,13 @@ class Residency {
   // True where so many were dropped that what was handed on has to be taken as lost.
   bool SampleDropped();
 
+  // Takes no lock.
   [[nodiscard]] PushFigures figures() const;
 
  private:
-  static constexpr uint64_t kShareOfAvailable = 2;  // the other half is other people's files
-  static constexpr uint32_t kRegions = 16;          // of the volume, in which misses are looked for
+  static constexpr uint32_t kRegions = 16;  // of the volume, in which misses are looked for
 
-  [[nodiscard]] bool IsPausedLocked() const QUIRE_REQUIRES(mutex_) { return environment_.now() < paused_until_; }
+  [[nodiscard]] bool IsPaused() const { return environment_.now() < paused_until_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool IsShort() const;
   [[nodiscard]] bool IsSpreadLocked() const QUIRE_REQUIRES(mutex_);
   // In prices of a page: what reads would have cost one by one, as far as they were seen.
@@ -123,7 +126,17 @@ class Residency {
   std::atomic<bool> is_plan_active_ = false;
 
   mutable Mutex mutex_;
-  PushFigures figures_ QUIRE_GUARDED_BY(mutex_);
+  // As in PushFigures, changed with the lock held.
+  struct Counts {
+    LockedCount pages;
+    LockedCount handed_on_pages;
+    LockedCount control_pages;
+    LockedCount control_pages_read;
+    LockedCount pushed_page_bytes;
+    LockedCount dropped_samples;
+    LockedCount pauses;
+  };
+  Counts counts_;
   // Reads of pages that are not resident.
   uint64_t misses_ QUIRE_GUARDED_BY(mutex_) = 0;
   std::array<uint64_t, kRegions> missed_at_ QUIRE_GUARDED_BY(mutex_) = {};  // by region: the last miss there
@@ -137,7 +150,7 @@ class Residency {
   // Since the last look at what was dropped.
   uint64_t window_pushed_ QUIRE_GUARDED_BY(mutex_) = 0;
   uint64_t window_dropped_ QUIRE_GUARDED_BY(mutex_) = 0;
-  Clock::time_point paused_until_ QUIRE_GUARDED_BY(mutex_);
+  std::atomic<Clock::time_point> paused_until_ = Clock::time_point();  // written with the lock held
   std::chrono::seconds next_pause_ QUIRE_GUARDED_BY(mutex_){1};
 };
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "cache/steady_clock.h"
 #include "format/pack/geometry.h"
 
 namespace quire {
@@ -21,12 +22,6 @@ constexpr std::chrono::seconds kMostLongestWait(30);
 constexpr uint64_t kWeightOfBefore = 7;  // of 8, in the mean
 constexpr std::chrono::milliseconds kBetweenLooks(2);
 constexpr std::chrono::milliseconds kBetweenLooksForPeers(20);  // of a thread that fetches ahead
-
-uint64_t NowNs() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
 
 }  // namespace
 
@@ -68,13 +63,14 @@ void TierSource::Serve(VolumeRead& read) {
   if (read.is_fresh) {
     volume.Drop(read.offset, read.bytes);
   } else {
-    const auto tell = [&] {
+    const auto tell = [&](ReadStage brought_by) {
+      read.brought_by = brought_by;
       const auto left = static_cast<int64_t>(volume.size_bytes() - read.offset);
       read.done(read, std::min<int64_t>(read.bytes, left));
     };
     const auto answer = [&] {
       if (!volume.Read(read.offset, read.into, read.bytes)) return false;
-      tell();
+      tell(ReadStage::kTier);
       return true;
     };
     if (answer()) return;
@@ -84,7 +80,7 @@ void TierSource::Serve(VolumeRead& read) {
       if (claim == Tier::ClaimOutcome::kOthers && Waits(read, volume, /*is_for_peer=*/false)) return;
     }
     const auto of_peers = volume.ReadFromPeers(read.offset, read.into, read.bytes);
-    if (of_peers == PeerVolume::Outcome::kRead) return tell();
+    if (of_peers == PeerVolume::Outcome::kRead) return tell(ReadStage::kPeers);
     if (of_peers == PeerVolume::Outcome::kBeingBrought && Waits(read, volume, /*is_for_peer=*/true)) return;
   }
   ReadFromOrigin(read);

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <thread>
 
+#include "cache/steady_clock.h"
+
 namespace quire {
 namespace {
 
@@ -66,7 +68,9 @@ void DecodingSource::Read(VolumeRead& read) const {
   if (!volume) return read.done(read, -EIO);
   const uint64_t end = std::min(volume->data_end, read.offset + read.bytes);
   const std::span into(read.into, end - std::min(end, read.offset));
+  const uint64_t began_ns = NowNs();
   const auto got = pack_.ReadRaw(read.volume, read.offset, into);
+  read.decode_ns = NowNs() - began_ns;
   if (got) return read.done(read, static_cast<int64_t>(into.size()));
   read.done(read, got.error().system_errno == 0 ? -EIO : -got.error().system_errno);
 }

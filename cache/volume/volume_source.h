@@ -23,6 +23,7 @@
 
 #include "cache/linked_queue.h"
 #include "cache/memory/arena.h"
+#include "cache/read_times.h"
 #include "format/result.h"
 
 namespace quire {
@@ -44,6 +45,11 @@ struct VolumeRead {
   // bytes could not be read now, and nothing about whether they are right. The source completes short reads itself, and
   // repeats what failed and may pass.
   void (*done)(VolumeRead& read, int64_t result) = nullptr;
+
+  // For the figures of who submits, who sets all three before: when that was. The source tells how it came.
+  uint64_t sent_ns = 0;
+  uint64_t decode_ns = 0;                     // the time that inflating took, and reading what was inflated
+  ReadStage brought_by = ReadStage::kVolume;  // or kTier, kPeers
 
   // The source owns these while the read is in flight.
   VolumeRead* next = nullptr;

@@ -5,8 +5,26 @@
 
 namespace quire {
 
+// Made and ended with the lock held, as the analysis cannot see.
+class Plan::Change {
+ public:
+  explicit Change(Plan& plan) : plan_(plan) {}
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+  ~Change() QUIRE_UNCHECKED_LOCKS {
+    Counts& counts = plan_.counts_;
+    counts.ahead.Set(plan_.next_ - std::min(plan_.next_, plan_.consumed_));
+    counts.left.Set(plan_.end() - plan_.next_);
+    counts.memory_bytes.Set(plan_.nodes_.memory_bytes() + plan_.places_.memory_bytes());
+  }
+
+ private:
+  Plan& plan_;
+};
+
 void Plan::Begin() {
   const MutexLock lock(mutex_);
+  const Change change(*this);
   while (!beginnings_.empty() && beginnings_.front() < consumed_) beginnings_.pop_front();
   if (!beginnings_.empty() && beginnings_.back() == end()) return;  // the last plan told nothing
   if (beginnings_.size() >= 2) GoOnAt(beginnings_.back());
@@ -16,9 +34,10 @@ void Plan::Begin() {
 
 void Plan::Append(NodeNumber node) {
   const MutexLock lock(mutex_);
-  ++figures_.told;
+  const Change change(*this);
+  ++counts_.told;
   if (end() - std::max(last_beginning_, base_) >= kMaxPlaces) {
-    ++figures_.ignored;
+    ++counts_.ignored;
     return;
   }
   if (nodes_.size() >= kMaxPlacesOfAll) GoOnAt(last_beginning_);
@@ -28,26 +47,28 @@ void Plan::Append(NodeNumber node) {
 
 std::optional<Plan::Step> Plan::Next(uint64_t window) {
   const MutexLock lock(mutex_);
+  const Change change(*this);
   if (next_ >= end() || next_ >= consumed_ + window) return std::nullopt;
   const uint64_t place = next_++;
   Register();
-  ++figures_.prefetched;
+  ++counts_.prefetched;
   return Step{.node = At(place), .is_marker = place % kMarkerSpacing == 0};
 }
 
 Plan::Verdict Plan::Read(NodeNumber node) {
   if (!is_active()) return Verdict::kNoPlan;
   const MutexLock lock(mutex_);
+  const Change change(*this);
   Register();
   const auto place = PlaceOf(node);
   if (place && *place < next_ + kLatePlaces) {
-    ++figures_.expected_reads;
+    ++counts_.expected_reads;
     if (*place < consumed_) return Verdict::kExpected;  // late, or by chance: whoever reads at random meets such places
     unexpected_in_a_row_ = 0;
     far_reads_ = 0;
     if (*place >= next_) {
       const uint64_t ahead = std::min(*place + 1 + margin_, end());
-      figures_.overtaken += ahead - next_;
+      counts_.overtaken += ahead - next_;
       next_ = ahead;
       margin_ = std::min(margin_ * 2, kMaxMargin);
     } else {
@@ -61,21 +82,21 @@ Plan::Verdict Plan::Read(NodeNumber node) {
     far_reads_ = distance <= kLatePlaces ? far_reads_ + 1 : 1;
     far_place_ = *place;
     if (far_reads_ >= kReadsToJump) {
-      figures_.overtaken += *place + 1 - next_;
+      counts_.overtaken += *place + 1 - next_;
       next_ = *place + 1;
       MoveTo(next_);
       unexpected_in_a_row_ = 0;
       far_reads_ = 0;
-      ++figures_.expected_reads;
+      ++counts_.expected_reads;
       return Verdict::kExpected;
     }
   }
-  ++figures_.unexpected_reads;
+  ++counts_.unexpected_reads;
   // Perhaps the readers went past a sample's first place unseen, and are far beyond, where Register has not come yet.
   if (++unexpected_in_a_row_ % kReadsToJump == 0) unseen_until_ = next_ + kLookahead;
   if (unexpected_in_a_row_ < kMaxUnexpected) return Verdict::kUnexpected;
   unexpected_in_a_row_ = 0;
-  ++figures_.forgotten_plans;
+  ++counts_.forgotten_plans;
   // What a later plan tells may still come, and some of it was prefetched, perhaps.
   const auto later = std::ranges::upper_bound(beginnings_, consumed_);
   const uint64_t beginning = later == beginnings_.end() ? end() : *later;
@@ -97,13 +118,16 @@ std::vector<NodeNumber> Plan::Future(uint64_t place, uint64_t at_most) const {
 }
 
 PlanFigures Plan::figures() const {
-  const MutexLock lock(mutex_);
-  PlanFigures figures = figures_;
-  figures.ahead = next_ - std::min(next_, consumed_);
-  figures.left = end() - next_;
-  figures.memory_bytes =
-      nodes_.memory_bytes() + places_.memory_bytes() + follower_bytes_.load(std::memory_order_relaxed);
-  return figures;
+  return {.told = counts_.told.get(),
+          .ignored = counts_.ignored.get(),
+          .prefetched = counts_.prefetched.get(),
+          .overtaken = counts_.overtaken.get(),
+          .expected_reads = counts_.expected_reads.get(),
+          .unexpected_reads = counts_.unexpected_reads.get(),
+          .forgotten_plans = counts_.forgotten_plans.get(),
+          .ahead = counts_.ahead.get(),
+          .left = counts_.left.get(),
+          .memory_bytes = counts_.memory_bytes.get() + follower_bytes_.load(std::memory_order_relaxed)};
 }
 
 std::optional<uint64_t> Plan::PlaceOf(NodeNumber node) const {

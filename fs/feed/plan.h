@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "format/locked_count.h"
 #include "format/mutex.h"
 #include "format/pack/geometry.h"
 #include "fs/feed/feed_figures.h"
@@ -77,9 +78,25 @@ class Plan {
 
   // Memory that the follower of the plan holds for it: for the figures.
   void CountFollower(uint64_t bytes) { follower_bytes_.store(bytes, std::memory_order_relaxed); }
+  // Takes no lock.
   [[nodiscard]] PlanFigures figures() const;
 
  private:
+  // As in PlanFigures, changed with the lock held.
+  struct Counts {
+    LockedCount told;
+    LockedCount ignored;
+    LockedCount prefetched;
+    LockedCount overtaken;
+    LockedCount expected_reads;
+    LockedCount unexpected_reads;
+    LockedCount forgotten_plans;
+    LockedCount ahead;
+    LockedCount left;
+    LockedCount memory_bytes;  // but for the follower's
+  };
+  // Where it ends, what the plan has come to is counted.
+  class Change;
   static constexpr uint64_t kLookahead = uint64_t{1} << 16;  // places ahead of the prefetching that reads are known in
   static constexpr uint64_t kMinMargin = 32;
   static constexpr uint64_t kMaxMargin = 2048;
@@ -113,7 +130,7 @@ class Plan {
   uint64_t far_place_ QUIRE_GUARDED_BY(mutex_) = 0;        // where a read far ahead was seen
   uint64_t far_reads_ QUIRE_GUARDED_BY(mutex_) = 0;        // and how many near there
   PlaceTable places_ QUIRE_GUARDED_BY(mutex_);             // of the registered places: none that was dropped
-  PlanFigures figures_ QUIRE_GUARDED_BY(mutex_);
+  Counts counts_;
   std::atomic<bool> is_active_ = false;
   std::atomic<uint64_t> follower_bytes_ = 0;
 };

@@ -376,9 +376,15 @@ Result<void> Session::Serve(SessionEvents events) {
   });
   if (!listening) return listening;
   const TierOptions& tier = options_.cache.tier;
-  spdlog::info("system calls: {}", FilterServingCalls({.makes_rings = transport_.uring,
+  const std::string system_calls = FilterServingCalls({.makes_rings = transport_.uring,
                                                        .connects = pack_->bytes() != nullptr || !tier.peers.empty(),
-                                                       .keeps_tier = !tier.directory.empty()}));
+                                                       .keeps_tier = !tier.directory.empty()});
+  spdlog::info("system calls: {}", system_calls);
+  file_system_.SetFacts({.source = source_,
+                         .mount_point = mount_point_,
+                         .privileges = confinement_.privileges,
+                         .files = confinement_.files,
+                         .system_calls = system_calls});
   fuse_loop_config* const config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 1);  // a queue lock for each thread instead of one for all
   fuse_loop_cfg_set_max_threads(config, options_.threads);

@@ -54,13 +54,12 @@ std::string Unescape(std::string_view field) {
   return text;
 }
 
-// The value of user_id among the options of the file system, "rw,user_id=1000,group_id=1000".
-std::optional<uid_t> ParseUser(std::string_view options) {
-  constexpr std::string_view kUserId = "user_id=";
+// The value of `name`, "user_id=", among the options of the file system, "rw,user_id=1000,group_id=1000".
+std::optional<uint32_t> ParseId(std::string_view options, std::string_view name) {
   for (const auto part : std::views::split(options, ',')) {
     const std::string_view option(part.begin(), part.end());
-    if (option.starts_with(kUserId))
-      if (const auto user = ParseNumber(option.substr(kUserId.size()))) return static_cast<uid_t>(*user);
+    if (option.starts_with(name))
+      if (const auto id = ParseNumber(option.substr(name.size()))) return static_cast<uint32_t>(*id);
   }
   return std::nullopt;
 }
@@ -86,7 +85,8 @@ std::optional<MountEntry> ParseLine(std::string_view line) {
                     .mount_point = Unescape(mount_point),
                     .type = std::string(type),
                     .source = Unescape(source),
-                    .user = ParseUser(line)};
+                    .user = ParseId(line, "user_id="),
+                    .group = ParseId(line, "group_id=")};
 }
 
 Result<std::string> RealPath(const std::string& path) {

@@ -25,6 +25,7 @@ struct MountEntry {
   std::string type;
   std::string source;
   std::optional<uid_t> user = {};  // who mounted it, of a FUSE mount
+  std::optional<gid_t> group = {};
 
   // Whoever opens such a mount point waits until an automounter has mounted something there.
   [[nodiscard]] bool is_automount() const { return type == "autofs"; }

@@ -18,6 +18,7 @@ namespace {
 constexpr unsigned kMaxThreads = 1024;
 constexpr unsigned kMaxReadAheadKb = 64 << 10;  // more than any file system asks for at once
 constexpr unsigned kMaxIdleS = 365 * 24 * 3600;
+constexpr unsigned kMaxSlowMs = 3600 * 1000;
 constexpr unsigned kMaxId = std::numeric_limits<unsigned>::max() - 1;  // -1 means "nobody in particular" to the kernel
 constexpr unsigned kAllPermissions = 0777;
 
@@ -195,6 +196,13 @@ Result<void> SetRetry(MountOptions& options, std::string_view name, std::string_
   return {};
 }
 
+Result<void> SetSlow(MountOptions& options, std::string_view name, std::string_view value) {
+  const auto ms = ParseNumber(value, 0, kMaxSlowMs);
+  if (!ms) return Invalid("option '{}={}': give milliseconds, up to {}, or 0 for never", name, value, kMaxSlowMs);
+  options.slow = std::chrono::milliseconds(*ms);
+  return {};
+}
+
 Result<void> SetLogFile(MountOptions& options, std::string_view name, std::string_view value) {
   if (value.empty()) return Invalid("option '{}=': give the path of a file", name);
   options.log_file = value;
@@ -332,6 +340,11 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"log_file", "PATH", kLife,
       "Log into this file instead of syslog. SIGHUP to the daemon opens it anew, as logrotate wants it."},
      SetLogFile},
+    {{"slow_ms", "N", kLife,
+      "A read that takes so many milliseconds is counted as slow, and the log names one in 10 seconds, and where its "
+      "time "
+      "went; by default 1000. 0: never."},
+     SetSlow},
 
     {{"cache_size", "SIZE", kMemory,
       "Memory for pages of the pack, such as 512M or 1.5GiB, units being powers of 1024; by default a tenth of what "

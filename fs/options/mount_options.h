@@ -53,11 +53,14 @@ struct MountOptions {
   bool nofail = false;                         // for mount(8)'s helper: no error where there is no pack
   std::vector<std::string> security_contexts;  // context=... and its kin, for SELinux, as they were given
   AttributeOverrides overrides;
-  VolumePlaces volumes;                  // that the pack's other volumes may lie in; absolute
-  std::string index;                     // of archives: where it lies; empty: in the user's cache
-  RemoteOptions remote;                  // of a pack that is read by a URL
-  bool verify = false;                   // all samples are compared with their sums before they are mounted
-  std::string subdir;                    // of the pack, as the root of the mount; empty: the pack's root
+  VolumePlaces volumes;  // that the pack's other volumes may lie in; absolute
+  std::string index;     // of archives: where it lies; empty: in the user's cache
+  RemoteOptions remote;  // of a pack that is read by a URL
+  bool verify = false;   // all samples are compared with their sums before they are mounted
+  std::string subdir;    // of the pack, as the root of the mount; empty: the pack's root
+  // A read that takes so long is called slow. A second: behind that of every hundredth read of a busy disk (7 ms with 8
+  // readers, RESULTS-cold.md) and of a far server with its repeats, and what a training step would notice. 0: none is.
+  std::chrono::milliseconds slow{1000};
   std::chrono::seconds idle_timeout{0};  // unmounts when nobody used the mount for so long; 0: never
   // That answer requests. No thread waits for samples, so one a core is enough; two at least, because blocks of the
   // index are still waited for. Beyond 16 they would mostly wait for each other's wakeups.

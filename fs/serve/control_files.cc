@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cassert>
 #include <cerrno>
 #include <ctime>
 #include <utility>
@@ -13,16 +13,12 @@
 namespace quire {
 namespace {
 
-constexpr std::string_view kStatsName = "stats";
 // Of the folder, which decides who comes to what is in it.
 constexpr mode_t kFolderOfAll = S_IFDIR | 0555;
 constexpr mode_t kFolderOfOwner = S_IFDIR | 0500;
 constexpr mode_t kFileMode = S_IFREG | 0444;
-constexpr mode_t kPlanMode = S_IFIFO | 0622;  // the daemon, whose it is, reads it
-// It writes this one, which tells who reads what: to nobody but its own user, whoever may use the folder.
-constexpr mode_t kTraceMode = S_IFIFO | 0600;
-// As a listing tells it: nobody has looked it up yet.
-constexpr ino_t kUnopenedStatsInode = kTraceInode + 1;
+// As a listing tells them: nobody has looked them up yet. The first one's; each row has one.
+constexpr ino_t kFirstUnopenedInode = kTraceInode + 1;
 // Who comes later finds a file of new content under its name. Long enough for programs that look at a file before they
 // open it, as cp does, and refuse one that was replaced in between.
 constexpr double kKeepFileNameS = 0.1;
@@ -41,11 +37,19 @@ std::unexpected<Error> NoSuchInode(ino_t inode) {
 
 }  // namespace
 
-ControlFiles::ControlFiles(Hooks hooks, bool for_all)
-    : hooks_(std::move(hooks)),
+ControlFiles::ControlFiles(std::vector<ControlFile> table, bool for_all)
+    : table_(std::move(table)),
       folder_mode_(for_all ? kFolderOfAll : kFolderOfOwner),
       since_(Now()),
-      next_inode_(kUnopenedStatsInode + 1) {}
+      next_inode_(kFirstUnopenedInode + table_.size()) {
+  assert(std::ranges::is_sorted(table_, {}, &ControlFile::name));
+}
+
+const ControlFile* ControlFiles::FindPipe(ino_t inode) const {
+  const auto row =
+      std::ranges::find_if(table_, [inode](const ControlFile& each) { return !each.write && each.pipe_inode == inode; });
+  return row == table_.end() ? nullptr : &*row;
+}
 
 InodeEntry ControlFiles::FolderEntry() const {
   return {.status = *GetStat(kControlFolderInode), .keep_name_s = kForeverS};
@@ -53,24 +57,20 @@ InodeEntry ControlFiles::FolderEntry() const {
 
 Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
   if (folder != kControlFolderInode) return InodeEntry{.keep_name_s = kForeverS};
-  if (name == kPlanName) {
-    hooks_.plan_looked_up();
-    return InodeEntry{.status = *GetStat(kPlanInode), .keep_name_s = 0};  // so that every open is seen
-  }
-  if (name == kTraceName) {
-    hooks_.trace_looked_up();
-    return InodeEntry{.status = *GetStat(kTraceInode), .keep_name_s = 0};  // likewise
-  }
-  if (name != kStatsName) return InodeEntry{.keep_name_s = kForeverS};
-  auto inode = MakeStats();
+  const auto row = std::ranges::find(table_, name, &ControlFile::name);
+  if (row == table_.end()) return InodeEntry{.keep_name_s = kForeverS};
+  row->looked_up();
+  if (!row->write)
+    return InodeEntry{.status = *GetStat(row->pipe_inode), .keep_name_s = 0};  // so that every open is seen
+  auto inode = Make(*row);
   if (!inode) return Propagate(std::move(inode));
   auto status = GetStat(*inode);
   if (!status) return Propagate(std::move(status));
   return InodeEntry{.status = *status, .keep_name_s = kKeepFileNameS};
 }
 
-Result<ino_t> ControlFiles::MakeStats() {
-  File file = {.content = std::make_shared<const std::string>(hooks_.write_stats()), .made = Now(), .lookups = 1};
+Result<ino_t> ControlFiles::Make(const ControlFile& row) {
+  File file = {.content = std::make_shared<const std::string>(row.write()), .made = Now(), .lookups = 1};
   const MutexLock lock(mutex_);
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
   files_.emplace(next_inode_, std::move(file));
@@ -96,11 +96,8 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
   if (inode == kControlFolderInode) {
     status.st_mode = folder_mode_;
     status.st_nlink = 2;
-  } else if (inode == kPlanInode) {
-    status.st_mode = kPlanMode;
-    status.st_nlink = 1;
-  } else if (inode == kTraceInode) {
-    status.st_mode = kTraceMode;
+  } else if (const ControlFile* const pipe = FindPipe(inode); pipe != nullptr) {
+    status.st_mode = S_IFIFO | pipe->pipe_mode;
     status.st_nlink = 1;
   } else {
     const MutexLock lock(mutex_);
@@ -142,15 +139,21 @@ Result<void> ControlFiles::List(ino_t folder, uint64_t cookie, bool /*with_entri
                                 const std::function<bool(const ListedInode&)>& visit) {
   if (folder != kControlFolderInode) return NoSuchInode(folder);
   // Without entries, so that each file is made when it is looked up.
-  const std::array<ListedInode, 5> entries = {{
-      {.name = ".", .inode = kControlFolderInode, .type = S_IFDIR, .next_cookie = 1},
-      {.name = "..", .inode = FUSE_ROOT_ID, .type = S_IFDIR, .next_cookie = 2},
-      {.name = kPlanName, .inode = kPlanInode, .type = S_IFIFO, .next_cookie = 3},
-      {.name = kStatsName, .inode = kUnopenedStatsInode, .type = S_IFREG, .next_cookie = 4},
-      {.name = kTraceName, .inode = kTraceInode, .type = S_IFIFO, .next_cookie = 5},
-  }};
-  for (uint64_t i = cookie; i < entries.size(); ++i)
+  std::vector<ListedInode> entries = {
+      {.name = ".", .inode = kControlFolderInode, .type = S_IFDIR},
+      {.name = "..", .inode = FUSE_ROOT_ID, .type = S_IFDIR},
+  };
+  for (size_t i = 0; i < table_.size(); ++i) {
+    const ControlFile& row = table_[i];
+    const bool is_pipe = !row.write;
+    entries.push_back({.name = row.name,
+                       .inode = is_pipe ? row.pipe_inode : kFirstUnopenedInode + i,
+                       .type = is_pipe ? mode_t{S_IFIFO} : mode_t{S_IFREG}});
+  }
+  for (uint64_t i = cookie; i < entries.size(); ++i) {
+    entries[i].next_cookie = i + 1;
     if (!visit(entries[i])) break;
+  }
   return {};
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a mount tells of itself: the folder `.quire`, which the root does not list but finds by name, and the files in
-// it. `plan` and `trace` are named pipes, of which nothing but the names is here (fs/feed/plan_pipe.h,
-// fs/trace/trace_pipe.h). Each look-up of another file makes
-// its content, under an inode of its own that lives until the kernel forgets it: so whoever has it open reads one
-// moment's truth, of a size that is known, and the next one to open it reads the next.
+// it, which whoever makes the mount names in a table. Each look-up of a file makes its content, under an inode of its
+// own that lives until the kernel forgets it: so whoever has it open reads one moment's truth, of a size that is known,
+// and the next one to open it reads the next. A named pipe is always the same, and of it nothing but the name is here
+// (fs/feed/plan_pipe.h, fs/trace/trace_pipe.h).
 #pragma once
 
 #include <sys/stat.h>
@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "format/mutex.h"
 #include "format/result.h"
@@ -22,18 +23,21 @@
 
 namespace quire {
 
+// A row of the table. Any thread may call its functions, which must not block.
+struct ControlFile {
+  std::string_view name;               // lives as long as the table
+  std::function<std::string()> write;  // gives its content; empty: a named pipe
+  ino_t pipe_inode = 0;                // of a pipe, whose other end is the daemon's
+  mode_t pipe_mode = 0;
+  std::function<void()> looked_up = [] {};
+};
+
 // Nothing of it blocks.
 class ControlFiles : public InodeSpace {
  public:
-  struct Hooks {
-    std::function<std::string()> write_stats;       // gives the content of the file `stats`
-    std::function<void()> plan_looked_up = [] {};   // a program is about to open the pipe
-    std::function<void()> trace_looked_up = [] {};  // likewise
-  };
-
-  // Any thread may call the hooks. `for_all`: everybody who may use the mount may use the folder, and not only the user
-  // who mounted, whose it is.
-  ControlFiles(Hooks hooks, bool for_all);
+  // `for_all`: everybody who may use the mount may use the folder, and not only the user who mounted, whose it is.
+  // REQUIRES: `table` is in order of the names.
+  ControlFiles(std::vector<ControlFile> table, bool for_all);
 
   // What a look-up of kControlFolderName finds in the root.
   [[nodiscard]] InodeEntry FolderEntry() const;
@@ -55,7 +59,7 @@ class ControlFiles : public InodeSpace {
   void Read(fuse_req_t request, ino_t inode, size_t bytes, off_t offset) override;
   [[nodiscard]] std::string Describe(ino_t inode) const override;
 
-  // The content of a file; null for the folder and the pipes, and where there is no such inode.
+  // The content of a file; null for the folder and pipes, and where there is no such inode.
   [[nodiscard]] std::shared_ptr<const std::string> GetContent(ino_t inode) const;
 
  private:
@@ -65,9 +69,11 @@ class ControlFiles : public InodeSpace {
     uint64_t lookups;
   };
 
-  Result<ino_t> MakeStats();
+  Result<ino_t> Make(const ControlFile& row);
+  // Null where it is none.
+  [[nodiscard]] const ControlFile* FindPipe(ino_t inode) const;
 
-  const Hooks hooks_;
+  const std::vector<ControlFile> table_;
   const mode_t folder_mode_;
   const struct timespec since_;  // of the folder
   mutable Mutex mutex_;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "format/rounding.h"
+#include "fs/serve/metrics.h"
 
 namespace quire {
 namespace {
@@ -81,14 +82,35 @@ FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples,
       options_(options),
       transport_(std::move(transport)),
       refusals_([this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
-      reads_(samples, feed, trace, refusals_),
-      tree_(pack, root, feed, reads_, refusals_, options),
-      // The daemon's ends of the pipes hear of a look-up before it is answered: they look the pipe up as well, and
-      // forget their own look-up once that is answered.
-      control_files_({.write_stats = [this] { return FormatReport(MakeReport()); },
-                      .plan_looked_up = [this] { feed_.PlanLookedUp(); },
-                      .trace_looked_up = std::move(trace_looked_up)},
-                     options.control_for_all) {}
+      waits_(options.slow, FiguresOf(pack.bytes()).has_value(),
+             [this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
+      reads_(samples, feed, trace, refusals_, waits_),
+      tree_(pack, root, samples, feed, reads_, refusals_, options),
+      control_files_(MakeControlFiles(std::move(trace_looked_up)), options.control_for_all) {}
+
+// What readers of samples wait for is never held for a control file: the figures are read without locks.
+std::vector<ControlFile> FileSystem::MakeControlFiles(std::function<void()> trace_looked_up) {
+  // The daemon's ends of the pipes hear of a look-up before it is answered: they look the pipe up as well, and
+  // forget their own look-up once that is answered.
+  constexpr mode_t kForAllToWrite = 0622;
+  constexpr mode_t kForItsUser = 0600;  // a trace tells who reads what, whoever may use the folder
+  return {
+      {.name = "config", .write = [this] { return FormatConfig(MakeConfig()); }},
+      {.name = "metrics", .write = [this] { return FormatMetrics(MakeReport()); }},
+      {.name = kPlanName,
+       .write = {},
+       .pipe_inode = kPlanInode,
+       .pipe_mode = kForAllToWrite,
+       .looked_up = [this] { feed_.PlanLookedUp(); }},
+      {.name = "stats", .write = [this] { return FormatReport(MakeReport()); }},
+      {.name = kTraceName,
+       .write = {},
+       .pipe_inode = kTraceInode,
+       .pipe_mode = kForItsUser,
+       .looked_up = std::move(trace_looked_up)},
+      {.name = "version", .write = [] { return std::string("quire " QUIRE_VERSION "\n"); }},
+  };
+}
 
 // What is missing here is missing on purpose. libfuse answers FORGET and RELEASEDIR by itself; it answers ACCESS,
 // FLUSH, FSYNC and POLL with ENOSYS, which makes the kernel do without from then on. The kernel answers all that writes
@@ -200,6 +222,8 @@ void FileSystem::ForgetMany(fuse_req_t request, size_t count, fuse_forget_data* 
 
 MountReport FileSystem::MakeReport() const {
   return {.pack_path = pack_.path(),
+          .source = facts_.source,
+          .mount_point = facts_.mount_point,
           .uptime_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count(),
           .transport = transport_.Describe(),
           .parked_requests = reads_.parked(),
@@ -207,8 +231,25 @@ MountReport FileSystem::MakeReport() const {
           .cache = samples_.GetStats(),
           .cache_lines = samples_.Describe(),
           .feed = feed_.figures(),
+          .waits = waits_.figures(),
           .remote = FiguresOf(pack_.bytes()),
           .tier = samples_.tier_figures()};
+}
+
+MountConfig FileSystem::MakeConfig() const {
+  const Residency& residency = samples_.cache().residency();
+  const auto tier = samples_.tier_figures();
+  return {.facts = facts_,
+          .pack_path = pack_.path(),
+          .options = options_,
+          .transport = transport_,
+          .reader = samples_.GetChoices(),
+          .feed = feed_.figures(),
+          .has_room = residency.HasRoom(),
+          .is_stream = residency.IsStream(),
+          .sample_bytes = residency.sample_bytes(),
+          .is_remote = FiguresOf(pack_.bytes()).has_value(),
+          .tier_bytes = tier ? tier->most_bytes : 0};
 }
 
 // No sample knows any. The first thing of all, since CPython before 3.14 asks each file that it opens whether it is a
@@ -271,13 +312,14 @@ void FileSystem::GetXattr(fuse_req_t request, fuse_ino_t inode, const char* name
     fuse_reply_err(request, ENOTSUP);
     return;
   }
-  const auto value = SpaceOf(inode).FindXattr(inode, name);
+  const InodeSpace& space = SpaceOf(inode);
+  const auto value = space.FindXattr(inode, name);
   if (!value) return refusals_.Refuse(request, "getxattr", inode, value.error());
-  if (!*value) {
-    fuse_reply_err(request, ENODATA);
-    return;
-  }
-  ReplyXattr(request, bytes, **value);
+  if (*value) return ReplyXattr(request, bytes, **value);
+  const auto told = space.TellXattr(inode, name);
+  if (!told) return refusals_.Refuse(request, "getxattr", inode, told.error());
+  if (*told) return ReplyXattr(request, bytes, std::as_bytes(std::span(**told)));
+  fuse_reply_err(request, ENODATA);
 }
 
 void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cache/sample_reader.h"
 #include "format/pack/pack.h"
@@ -14,8 +16,10 @@
 #include "fs/libfuse.h"
 #include "fs/options/mount_options.h"
 #include "fs/serve/control_files.h"
+#include "fs/serve/mount_config.h"
 #include "fs/serve/mount_report.h"
 #include "fs/serve/pack_tree.h"
+#include "fs/serve/read_waits.h"
 #include "fs/serve/replies.h"
 #include "fs/serve/sample_reads.h"
 #include "fs/serve/transport.h"
@@ -37,6 +41,8 @@ class FileSystem {
 
   // Where the requests come from. Called before the first request; `session` must live until Drain.
   void Attach(fuse_session* session) { reads_.Attach(session); }
+  // What the control files tell besides. Called before the first request.
+  void SetFacts(MountFacts facts) { facts_ = std::move(facts); }
 
   // Requests that failed for a reason that the log names.
   [[nodiscard]] uint64_t failed_requests() const { return refusals_.count(); }
@@ -78,18 +84,22 @@ class FileSystem {
   [[nodiscard]] InodeSpace& SpaceOf(fuse_ino_t inode) {
     return IsControlInode(inode) ? static_cast<InodeSpace&>(control_files_) : tree_;
   }
+  [[nodiscard]] std::vector<ControlFile> MakeControlFiles(std::function<void()> trace_looked_up);
   [[nodiscard]] MountReport MakeReport() const;
+  [[nodiscard]] MountConfig MakeConfig() const;
 
   const Pack& pack_;
   SampleReader& samples_;
   KernelFeed& feed_;
   const MountOptions& options_;
   const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  MountFacts facts_;
   TransportChoice transport_;  // set for good before the first request, as are the two below
   // Whether the kernel stops asking once it hears that there is nothing to open.
   bool kernel_skips_open_ = false;
   bool kernel_skips_opendir_ = false;
   Refusals refusals_;
+  ReadWaits waits_;
   SampleReads reads_;
   PackTree tree_;
   ControlFiles control_files_;

@@ -61,6 +61,10 @@ class InodeSpace {
   // The value of the extended attribute, in memory of the space; empty where there is no such attribute.
   [[nodiscard]] virtual Result<std::optional<std::span<const std::byte>>> FindXattr(ino_t inode,
                                                                                     std::string_view name) const = 0;
+  // The value of an attribute that is listed nowhere, of one that FindXattr does not find.
+  [[nodiscard]] virtual Result<std::optional<std::string>> TellXattr(ino_t /*inode*/, std::string_view /*name*/) const {
+    return std::nullopt;
+  }
   // All names, each followed by a NUL, as listxattr(2) wants them.
   [[nodiscard]] virtual Result<std::string> ListXattrNames(ino_t inode) const = 0;
   // Where the next data or hole (SEEK_DATA, SEEK_HOLE) begins; negative where there is neither data nor the hole behind

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/serve/mount_report.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "fs/json_text.h"
@@ -51,22 +55,78 @@ Json PlanJson(const FeedFigures& feed) {
   };
 }
 
+// Ranges of time, each twice as long as the one before.
+Json LatencyJson(const std::array<uint64_t, kLatencyBuckets>& counts, const char* what) {
+  Json ranges = Json::array();
+  for (size_t i = 0; i < kLatencyBuckets; ++i) {
+    const bool is_last = i + 1 == kLatencyBuckets;
+    ranges.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
+                      {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
+                      {what, counts[i]}});
+  }
+  return ranges;
+}
+
+constexpr uint64_t kNsPerUs = 1000;
+
+// Microseconds by where they went.
+Json StagesJson(const std::array<uint64_t, kReadStages>& stage_ns, uint64_t total_ns) {
+  Json stages;
+  uint64_t known_ns = 0;
+  for (size_t i = 0; i < kReadStages; ++i) {
+    stages[fmt::format("{}_us", NameOf(static_cast<ReadStage>(i)))] = stage_ns[i] / kNsPerUs;
+    known_ns += stage_ns[i];
+  }
+  stages["rest_us"] = (total_ns - std::min(total_ns, known_ns)) / kNsPerUs;
+  stages["total_us"] = total_ns / kNsPerUs;
+  return stages;
+}
+
+Json WaitsJson(const WaitFigures& waits) {
+  Json document = StagesJson(waits.stage_ns, waits.total_ns);
+  document["latency"] = LatencyJson(waits.reads_by_us, "reads");
+  return document;
+}
+
+Json SlowJson(const WaitFigures& waits) {
+  Json document = {{"threshold_ms", waits.slow_ms}, {"reads", waits.slow_reads}};
+  document.update(StagesJson(waits.slow_stage_ns, waits.slow_total_ns));
+  return document;
+}
+
+Json SourcesJson(const SourceFigures& sources) {
+  return {{"kernel_bytes", sources.kernel_bytes}, {"memory_bytes", sources.memory_bytes},
+          {"tier_bytes", sources.tier_bytes},     {"peers_bytes", sources.peers_bytes},
+          {"disk_bytes", sources.disk_bytes},     {"network_bytes", sources.network_bytes}};
+}
+
 }  // namespace
+
+// What a tier gave and what was fetched to it ahead is known of it alone; of packs far away the index is read through
+// it as well.
+SourceFigures SourcesOf(const MountReport& report) {
+  SourceFigures sources = {.kernel_bytes = report.feed.pushed_bytes, .memory_bytes = report.cache[Counter::kHitBytes]};
+  const TierFigures tier = report.tier.value_or(TierFigures());
+  sources.tier_bytes = tier.read_bytes;
+  sources.peers_bytes = tier.peers ? tier.peers->read_bytes : 0;
+  if (report.remote) {
+    sources.network_bytes = report.remote->bytes;
+  } else {
+    const uint64_t read_bytes = report.cache[Counter::kVolumeBytes];
+    const uint64_t brought_bytes = read_bytes + tier.fetched_bytes;
+    sources.disk_bytes = brought_bytes - std::min(brought_bytes, sources.tier_bytes + sources.peers_bytes);
+  }
+  return sources;
+}
 
 std::string FormatReport(const MountReport& report) {
   const CacheStats& cache = report.cache;
   Json counters;
   for (size_t i = 0; i < kCounters; ++i) counters[NameOf(static_cast<Counter>(i))] = cache.counters[i];
-  Json latencies = Json::array();
-  for (size_t i = 0; i < kLatencyBuckets; ++i) {
-    const bool is_last = i + 1 == kLatencyBuckets;
-    latencies.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
-                         {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
-                         {"fills", cache.fill_latency_us[i]}});
-  }
   const auto reads = static_cast<double>(cache.reads());
   Json document = NewDocument(kStatsSchema);
   SetName(document, "pack", report.pack_path);
+  SetName(document, "mount_point", report.mount_point);
   document.update(Json{
       {"uptime_s", report.uptime_s},
       {"transport", report.transport},
@@ -76,11 +136,14 @@ std::string FormatReport(const MountReport& report) {
       {"slots", cache.slots},
       {"resident_pages", cache.resident_pages},
       {"hit_ratio", reads == 0 ? Json() : Json(static_cast<double>(cache[Counter::kHits]) / reads)},
+      {"sources", SourcesJson(SourcesOf(report))},
+      {"waits", WaitsJson(report.waits)},
+      {"slow", SlowJson(report.waits)},
       {"counters", std::move(counters)},
       {"cost_model",
        {{"ns_per_byte", static_cast<double>(cache.ns_per_byte_x1000) / 1000},
         {"ns_per_request", cache.ns_per_request}}},
-      {"fill_latency", std::move(latencies)},
+      {"fill_latency", LatencyJson(cache.fill_latency_us, "fills")},
       {"push", PushJson(report.feed)},
       {"plan", PlanJson(report.feed)},
   });

@@ -12,6 +12,7 @@
 #include "fs/serve/attributes.h"
 #include "fs/serve/directory_listing.h"
 #include "fs/serve/extended_attributes.h"
+#include "fs/serve/sample_attributes.h"
 
 namespace quire {
 namespace {
@@ -25,9 +26,11 @@ double KeepTopNamesS(const MountOptions& options) {
 
 }  // namespace
 
-PackTree::PackTree(const Pack& pack, NodeNumber root, KernelFeed& feed, SampleReads& reads, Refusals& refusals,
-                   const MountOptions& options)
-    : index_(pack.index()),
+PackTree::PackTree(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, SampleReads& reads,
+                   Refusals& refusals, const MountOptions& options)
+    : pack_(pack),
+      index_(pack.index()),
+      cache_(samples.cache()),
       inodes_(root),
       feed_(feed),
       reads_(reads),
@@ -63,6 +66,14 @@ Result<std::string> PackTree::ReadLink(ino_t inode) const {
 
 Result<std::optional<std::span<const std::byte>>> PackTree::FindXattr(ino_t inode, std::string_view name) const {
   return quire::FindXattr(index_, inodes_.NodeOf(inode), name);
+}
+
+Result<std::optional<std::string>> PackTree::TellXattr(ino_t inode, std::string_view name) const {
+  if (!name.starts_with(kSampleAttributePrefix)) return std::nullopt;
+  auto node = index_.GetNode(inodes_.NodeOf(inode));
+  if (!node) return Propagate(std::move(node));
+  if (!node->is_sample()) return std::nullopt;
+  return TellOfSample(pack_, cache_, *node, name);
 }
 
 Result<std::string> PackTree::ListXattrNames(ino_t inode) const {

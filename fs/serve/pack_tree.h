@@ -24,8 +24,8 @@ inline constexpr int kIdleChecks = 4;
 class PackTree : public InodeSpace {
  public:
   // All must outlive it. `root` is a directory of the pack.
-  PackTree(const Pack& pack, NodeNumber root, KernelFeed& feed, SampleReads& reads, Refusals& refusals,
-           const MountOptions& options);
+  PackTree(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, SampleReads& reads,
+           Refusals& refusals, const MountOptions& options);
 
   Result<InodeEntry> Lookup(ino_t folder, std::string_view name) override;
   void Forget(ino_t inode, uint64_t lookups) override;
@@ -37,6 +37,7 @@ class PackTree : public InodeSpace {
   [[nodiscard]] Result<std::string> ReadLink(ino_t inode) const override;
   [[nodiscard]] Result<std::optional<std::span<const std::byte>>> FindXattr(ino_t inode,
                                                                             std::string_view name) const override;
+  [[nodiscard]] Result<std::optional<std::string>> TellXattr(ino_t inode, std::string_view name) const override;
   [[nodiscard]] Result<std::string> ListXattrNames(ino_t inode) const override;
   [[nodiscard]] Result<off_t> FindDataOrHole(ino_t inode, off_t offset, int whence) const override;
   // Entries that cannot be read are left out and reported; directory_listing.h says which.
@@ -74,7 +75,9 @@ class PackTree : public InodeSpace {
   // The kernel will be told of the entry.
   InodeEntry EntryOf(ino_t folder, const struct stat& status);
 
+  const Pack& pack_;
   const Index& index_;
+  PageCache& cache_;
   const InodeMap inodes_;
   KernelFeed& feed_;
   SampleReads& reads_;

@@ -20,17 +20,13 @@ void ParkedReads::Return(ParkedRead& read) {
   const MutexLock lock(mutex_);
   read.next_free = first_free_;
   first_free_ = &read;
-  if (--count_ == 0) none_left_.notify_all();
-}
-
-size_t ParkedReads::count() const {
-  const MutexLock lock(mutex_);
-  return count_;
+  --count_;
+  if (count_.get() == 0) none_left_.notify_all();
 }
 
 void ParkedReads::WaitUntilNone() const {
   MutexLock lock(mutex_);
-  none_left_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return count_ == 0; });
+  none_left_.wait(lock, [this] { return count_.get() == 0; });
 }
 
 }  // namespace quire

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cache/sample_reader.h"
+#include "format/locked_count.h"
 #include "format/mutex.h"
 #include "fs/libfuse.h"
 #include "fs/serve/read_handover.h"
@@ -20,6 +21,7 @@ struct ParkedRead : SampleRead {
   SampleReads* reads = nullptr;
   fuse_req_t request = nullptr;
   fuse_ino_t inode = 0;
+  uint64_t waits_since_ns = 0;
   NodeNumber number = 0;
   // Of a read that is recorded: when it came (0: it is not), and the thread that asked.
   uint64_t began_ns = 0;
@@ -38,7 +40,7 @@ class ParkedReads {
   // Takes back one whose request was answered, and whose bytes nobody holds. Does not allocate.
   void Return(ParkedRead& read);
 
-  [[nodiscard]] size_t count() const;  // taken and not returned
+  [[nodiscard]] size_t count() const { return count_.get(); }  // taken and not returned; takes no lock
   void WaitUntilNone() const;
 
  private:
@@ -46,7 +48,7 @@ class ParkedReads {
   mutable ConditionVariable none_left_;
   std::deque<ParkedRead> all_ QUIRE_GUARDED_BY(mutex_);
   ParkedRead* first_free_ QUIRE_GUARDED_BY(mutex_) = nullptr;
-  size_t count_ QUIRE_GUARDED_BY(mutex_) = 0;
+  LockedCount count_;
 };
 
 }  // namespace quire

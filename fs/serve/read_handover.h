@@ -21,6 +21,8 @@ class ReadHandover {
   // wants an answer.
   std::optional<Result<SampleBytes>> Await(const std::function<bool()>& is_over);
 
+  ReadTimes times;  // set before Give, to be read after Await
+
  private:
   Mutex mutex_;
   ConditionVariable is_given_;

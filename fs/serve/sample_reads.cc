@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "cache/steady_clock.h"
 #include "fs/serve/transport.h"
 
 namespace quire {
@@ -49,11 +50,14 @@ void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number
       RecordHits(number, node, offset, bytes, began_ns, process);
     return feed_.ReadAnswered(node);
   }
+  // The clock is read for what waits alone.
+  WaitedRead waited = {.inode = inode, .offset = offset, .bytes = bytes, .began_ns = NowNs(), .times = {}};
   const auto handover = CameByUring(request) ? std::make_shared<ReadHandover>() : nullptr;
   ParkedRead& parked = parked_.Take();
   parked.reads = this;
   parked.request = request;
   parked.inode = inode;
+  parked.waits_since_ns = waited.began_ns;
   parked.number = number;
   parked.began_ns = began_ns;
   parked.process = process;
@@ -67,7 +71,7 @@ void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number
   };
   parked.handover = handover;
   samples_.Start(parked);  // which may have answered it by now
-  if (handover != nullptr) AwaitAndAnswer(request, inode, *handover);
+  if (handover != nullptr) AwaitAndAnswer(request, waited, *handover);
 }
 
 void SampleReads::RecordHits(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint64_t began_ns,
@@ -81,13 +85,22 @@ void SampleReads::RecordPiece(SampleRead& read, const ReadPiece& piece) {
   parked.reads->trace_.Add(RecordOf(parked.number, piece, parked.process), parked.began_ns);
 }
 
-void SampleReads::AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover) {
+void SampleReads::AwaitAndAnswer(fuse_req_t request, WaitedRead& read, ReadHandover& handover) {
   const auto result = handover.Await([this] { return fuse_session_exited(session_) != 0; });
   if (!result) {  // the mount ends, and will not wait for the disk
     fuse_reply_err(request, ENOTCONN);
     return;
   }
-  AnswerWith(request, inode, *result);
+  read.times = handover.times;
+  AnswerWaited(request, read, *result);
+}
+
+void SampleReads::AnswerWaited(fuse_req_t request, WaitedRead& read, const Result<SampleBytes>& result) {
+  const uint64_t came_ns = NowNs();
+  AnswerWith(request, read.inode, result);
+  read.ended_ns = NowNs();
+  read.times.Add(ReadStage::kReply, read.ended_ns - came_ns);
+  waits_.Count(read);
 }
 
 void SampleReads::AnswerWith(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result) {
@@ -104,9 +117,15 @@ void SampleReads::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcep
                 .level = TraceLevel::kFailed},
                parked.began_ns);
   if (const auto handover = std::move(parked.handover)) {
+    handover->times = parked.times;
     handover->Give(std::move(result));
   } else {
-    Guard(parked.request, [&] { AnswerWith(parked.request, parked.inode, result); });
+    WaitedRead read = {.inode = parked.inode,
+                       .offset = parked.offset,
+                       .bytes = parked.bytes,
+                       .began_ns = parked.waits_since_ns,
+                       .times = parked.times};
+    Guard(parked.request, [&] { AnswerWaited(parked.request, read, result); });
   }
   result = SampleBytes();  // lets go of its pages: Drain promises that nobody holds any
   parked_.Return(parked);

@@ -12,6 +12,7 @@
 #include "fs/feed/kernel_feed.h"
 #include "fs/libfuse.h"
 #include "fs/serve/parked_reads.h"
+#include "fs/serve/read_waits.h"
 #include "fs/serve/replies.h"
 #include "fs/trace/read_trace.h"
 
@@ -20,8 +21,8 @@ namespace quire {
 class SampleReads {
  public:
   // All must outlive it.
-  SampleReads(SampleReader& samples, KernelFeed& feed, ReadTrace& trace, Refusals& refusals)
-      : samples_(samples), feed_(feed), trace_(trace), refusals_(refusals) {}
+  SampleReads(SampleReader& samples, KernelFeed& feed, ReadTrace& trace, Refusals& refusals, ReadWaits& waits)
+      : samples_(samples), feed_(feed), trace_(trace), refusals_(refusals), waits_(waits) {}
 
   // Where the requests come from: once it has ended, nobody waits for bytes any more. REQUIRES: no read has come yet;
   // `session` lives until Drain.
@@ -38,7 +39,9 @@ class SampleReads {
 
  private:
   // Waits for the bytes of a read that came by io_uring, and answers it.
-  void AwaitAndAnswer(fuse_req_t request, fuse_ino_t inode, ReadHandover& handover);
+  void AwaitAndAnswer(fuse_req_t request, WaitedRead& read, ReadHandover& handover);
+  // Answers a read that waited, and counts where its time went.
+  void AnswerWaited(fuse_req_t request, WaitedRead& read, const Result<SampleBytes>& result);
   void AnswerWith(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result);
   // Records what was answered at once, or what has come of a read that waits.
   void RecordHits(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint64_t began_ns,
@@ -51,6 +54,7 @@ class SampleReads {
   KernelFeed& feed_;
   ReadTrace& trace_;
   Refusals& refusals_;
+  ReadWaits& waits_;
   fuse_session* session_ = nullptr;
   ParkedReads parked_;
 };

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: each look-up of a control file has content and an inode of its own, which stay until the kernel forgets them,
-// and no program can make the daemon keep any number of them; but the pipe for plans is one.
+// and no program can make the daemon keep any number of them; but a pipe is one.
 #include "fs/serve/control_files.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <map>
+#include <set>
 #include <string>
 
 namespace quire {
@@ -20,7 +21,9 @@ class ControlFilesTest : public testing::Test {
   int written_ = 0;
   int plan_lookups_ = 0;
   ControlFiles files_{
-      {.write_stats = [this] { return std::to_string(++written_); }, .plan_looked_up = [this] { ++plan_lookups_; }},
+      {{.name = "other", .write = [] { return std::string("of another name"); }},
+       {.name = "plan", .write = {}, .pipe_inode = kPlanInode, .looked_up = [this] { ++plan_lookups_; }},
+       {.name = "stats", .write = [this] { return std::to_string(++written_); }}},
       /*for_all=*/false};
 };
 
@@ -31,6 +34,7 @@ TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
   EXPECT_EQ(*files_.GetContent(first), "1");
   EXPECT_EQ(*files_.GetContent(second), "2");
   EXPECT_EQ(files_.GetStat(second)->st_size, 1);
+  EXPECT_EQ(*files_.GetContent(Find("other")), "of another name");
   EXPECT_EQ(Find("none"), 0U);
   EXPECT_EQ(files_.Lookup(first, "stats").value().status.st_ino, 0U) << "a file was searched as a folder";
 }
@@ -59,9 +63,8 @@ TEST_F(ControlFilesTest, PlanIsAlwaysTheSamePipeThatEveryoneMayWriteInto) {
 }
 
 TEST_F(ControlFilesTest, TheFolderIsForTheOwnerUnlessItIsForAll) {
-  const auto nothing = [] { return std::string(); };
-  EXPECT_EQ(ControlFiles({nothing}, false).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0500U);
-  EXPECT_EQ(ControlFiles({nothing}, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
+  EXPECT_EQ(ControlFiles({}, false).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0500U);
+  EXPECT_EQ(ControlFiles({}, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
 }
 
 TEST_F(ControlFilesTest, ThePlanStaysWhoeverForgetsIt) {
@@ -73,26 +76,36 @@ TEST_F(ControlFilesTest, TheInodeOfStatsIsNeverThatOfThePlan) {
   for (int i = 0; i < 10; ++i) EXPECT_GT(FindStats(), kPlanInode);
 }
 
-TEST_F(ControlFilesTest, TheFolderListsItsFilesWithTheirTypes) {
+TEST_F(ControlFilesTest, TheFolderListsAllFilesWithTheirTypesAndInodesOfTheirOwn) {
   std::map<std::string, mode_t> listed;
+  std::set<ino_t> inodes;
   const auto visit = [&](const ListedInode& entry) {
     listed.emplace(entry.name, entry.type);
+    inodes.insert(entry.inode);
     return true;
   };
   ASSERT_TRUE(files_.List(kControlFolderInode, 0, false, visit).has_value());
   EXPECT_EQ(listed, (std::map<std::string, mode_t>{
-                        {".", S_IFDIR}, {"..", S_IFDIR}, {"plan", S_IFIFO}, {"stats", S_IFREG}, {"trace", S_IFIFO}}));
+                        {".", S_IFDIR}, {"..", S_IFDIR}, {"other", S_IFREG}, {"plan", S_IFIFO}, {"stats", S_IFREG}}));
+  EXPECT_EQ(inodes.size(), listed.size());
+  EXPECT_FALSE(inodes.contains(FindStats())) << "an inode of the listing was given to a file";
 }
 
-// Who reads what is nobody's business but the user's whose daemon it is.
-TEST_F(ControlFilesTest, TheTraceIsForItsUserAloneAndEachLookUpOfItIsTold) {
+TEST_F(ControlFilesTest, EachPipeHasItsModeAndHearsOfEachLookUp) {
   int told = 0;
-  ControlFiles files({.write_stats = [] { return std::string(); }, .trace_looked_up = [&] { ++told; }}, true);
+  ControlFiles files({{.name = kPlanName, .write = {}, .pipe_inode = kPlanInode, .pipe_mode = 0622},
+                      {.name = kTraceName,
+                       .write = {},
+                       .pipe_inode = kTraceInode,
+                       .pipe_mode = 0600,
+                       .looked_up = [&] { ++told; }}},
+                     true);
   const auto entry = files.Lookup(kControlFolderInode, kTraceName);
   ASSERT_TRUE(entry.has_value());
   EXPECT_EQ(entry->status.st_mode, S_IFIFO | 0600U);
   EXPECT_EQ(entry->status.st_ino, kTraceInode);
   EXPECT_EQ(entry->keep_name_s, 0);
+  EXPECT_EQ(files.GetStat(kPlanInode)->st_mode, S_IFIFO | 0622U);
   EXPECT_EQ(told, 1);
 }
 

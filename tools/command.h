@@ -21,6 +21,7 @@ void AddIndexCommand(Command program, Body& run);
 void AddMountCommand(Command program, Body& run);
 void AddUmountCommand(Command program, Body& run);
 void AddMountsCommand(Command program, Body& run);
+void AddStatsCommand(Command program, Body& run);
 void AddLsCommand(Command program, Body& run);
 void AddCatCommand(Command program, Body& run);
 void AddExtractCommand(Command program, Body& run);

@@ -229,7 +229,8 @@ class CommandLine {
       return words_.takes_options() ? CompleteOptionName(word) : completion;
     const std::string name = options[std::min(place, options.size() - 1)].positional_name();
     if (name == "PACK") return {.kind = Completion::Kind::kFiles, .pattern = kPackPattern};
-    if (name == "DIR" && words_.command().name() == "umount") return CompleteMountPoint(word);
+    const bool takes_mounts = words_.command().name() == "umount" || words_.command().name() == "stats";
+    if (name == "DIR" && takes_mounts) return CompleteMountPoint(word);
     if (name == "DIR" || name == "SRC") return {.kind = Completion::Kind::kDirectories};
     // Of an entry where the command reads a pack, else of a file.
     if (const std::string pack = PackName(); !pack.empty()) return CompleteEntry(pack, {}, word, Wanted::kAll);

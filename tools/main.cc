@@ -50,6 +50,7 @@ int Run(int argc, char** argv) {
   quire::AddMountCommand(root, run);
   quire::AddUmountCommand(root, run);
   quire::AddMountsCommand(root, run);
+  quire::AddStatsCommand(root, run);
   quire::AddLsCommand(root, run);
   quire::AddCatCommand(root, run);
   quire::AddExtractCommand(root, run);

@@ -8,26 +8,17 @@
 #include <string_view>
 
 #include "fs/options/mount_options.h"
+#include "packaging/man/markdown_escape.h"
 
 namespace {
 
+using quire::EscapeMarkdown;
 using quire::MountOptionDescription;
-
-// So that every sign stands for itself.
-std::string Escape(std::string_view text) {
-  constexpr std::string_view kMarkup = "\\`*_{}[]()<>#+-.!|~^$@'\"=:";
-  std::string escaped;
-  for (const char c : text) {
-    if (kMarkup.contains(c)) escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
 
 std::string Name(const MountOptionDescription& option) {
   // Choices are said as they are, "on|off"; what stands for a value is in capitals.
-  const std::string name = Escape(option.name);
-  const std::string value = Escape(option.value);
+  const std::string name = EscapeMarkdown(option.name);
+  const std::string value = EscapeMarkdown(option.value);
   if (option.value.empty()) return fmt::format("**{}**", name);
   return option.value.contains('|') ? fmt::format("**{}={}**", name, value) : fmt::format("**{}=***{}*", name, value);
 }
@@ -45,12 +36,12 @@ int main() {
     if (option.group != group) {
       end_group();
       group = option.group;
-      fmt::print("### {}\n\n", Escape(group));
+      fmt::print("### {}\n\n", EscapeMarkdown(group));
     }
     if (option.text.empty())
       names += (names.empty() ? "" : ", ") + Name(option);
     else
-      fmt::print("{}\n:   {}\n\n", Name(option), Escape(option.text));
+      fmt::print("{}\n:   {}\n\n", Name(option), EscapeMarkdown(option.text));
   }
   end_group();
   return std::fflush(stdout) == 0 ? 0 : 1;

@@ -102,4 +102,12 @@ def test_bench_is_documented(tree, quire):
 def test_stats_and_mounts_are_documented(packed, mount, quire):
     shown = mount(packed)
     assert_documented(harness.run('cat', shown / '.quire/stats'))
+    assert_documented(harness.run('cat', shown / '.quire/config'))
     assert_documented(quire('mounts', '--json'))
+    assert_documented(quire('stats', '--json', shown.folder))
+
+
+def test_config_of_a_tier_is_documented(scratch, packed, mount):
+    shown = mount(packed, f'tier={scratch}/tier', 'subdir=names/one')
+    assert_documented(harness.run('cat', shown / '.quire/config'))
+    assert_documented(harness.run('cat', shown / '.quire/stats'))

@@ -38,6 +38,14 @@ assert_says "^quire mount: option 'read_ahead_kb' has no effect: only root may s
 as_user "$user_quire" umount "$user_home/other" || fail 'unmounting'
 # What is mounted by one user is closed to others, root included, unless the user allowed them.
 if is_root; then assert_fails ls "$user_home/mnt"; fi
+# But root is told how it fares, whose command becomes that user for it; nobody else is.
+as_user "$user_quire" stats "$user_home/mnt" | grep -q 'what came from where' || fail 'no figures for the user'
+if is_root; then
+  quire stats "$user_home/mnt" | grep -q 'what came from where' || fail 'no figures for root'
+  useradd --system --no-create-home "third-$user" && users+=("third-$user")
+  assert_exit 1 runuser -u "third-$user" -- "$user_quire" stats "$user_home/mnt"
+  assert_says 'for root and the user who mounted'
+fi
 
 as_user "$user_quire" umount "$user_home/mnt" || fail 'unmounting'
 ! is_mounted "$user_home/mnt" || fail 'still mounted'

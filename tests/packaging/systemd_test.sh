@@ -7,6 +7,7 @@
 need_fuse
 command -v systemd-analyze >/dev/null || skip 'there is no systemd'
 service=$repository/packaging/systemd/quire@.service
+figures=$repository/packaging/systemd/quire-stats
 examples=$repository/packaging/examples/systemd
 
 # What makes a mount namespace, which would hide the mount from everybody else: exec_needs_mount_namespace() in systemd.
@@ -14,11 +15,13 @@ private='(Private|Protect|Bind|Root|Mount|Extension|TemporaryFileSystem|ProcSubs
 private+='IPCNamespacePath|NetworkNamespacePath|[A-Za-z]*(Paths|Directories))[A-Za-z]*='
 grep -q '^NoNewPrivileges=' "$service" || fail 'the pattern below would find nothing'
 ! grep -nE "^[[:space:]]*$private" "$service" || fail 'this hides the mount in a namespace of the service'
+! grep -nE "^[[:space:]]*$private" "$figures.service" || fail 'this makes copies of all mounts, which keep them in use'
 
 # Every line is known, programs exist, and the names of units are those of their folders.
 mkdir "$scratch/units"
 sed "s|^ExecStart=quire |ExecStart=$QUIRE |" "$service" >"$scratch/units/quire@.service"
-cp "$examples"/* "$scratch/units"
+cp "$examples"/* "$figures.timer" "$scratch/units"
+sed "s|^ExecStart=quire |ExecStart=$QUIRE |" "$figures.service" >"$scratch/units/quire-stats.service"
 for unit in "$scratch"/units/*; do
   case $unit in *@.service) unit=${unit/@/@test} && cp "$scratch/units/quire@.service" "$unit" ;; esac
   said=$(systemd-analyze --man=no verify "$unit" 2>&1) || fail "systemd-analyze verify ${unit##*/}: $said"
@@ -62,7 +65,7 @@ ln -s ../proc/self/mounts "$machine/etc/mtab"
 ln -s /dev/null "$machine/etc/systemd/system/systemd-udevd.service"  # devices are this machine's business
 cp "$QUIRE" "$scratch/usr/bin/quire"
 ln -s ../bin/quire "$scratch/usr/sbin/mount.quire"
-cp "$service" "$scratch/usr/lib/systemd/system"
+cp "$service" "$figures".* "$scratch/usr/lib/systemd/system"
 cp "$examples"/* "$machine/etc/systemd/system"
 printf '%s\n' '[Unit]' 'Requires=basic.target' 'After=basic.target' >"$machine/etc/systemd/system/quire-test.target"
 
@@ -124,6 +127,16 @@ came_back() { [ "$(state quire@test NRestarts)" = 1 ] && inside systemctl is-act
 until_true 30 came_back || fail "it did not come back: $(journal quire@test)"
 assert_equal "$(inside cat /service/file)" content 'after a kill'
 assert_equal "$(inside grep -c ' /service ' /proc/mounts)" 1 'mounts after a kill'
+
+# Its figures are written for Prometheus, and no namespace of the service that does so holds the mount.
+mkdir -p "$machine/var/lib/prometheus/node-exporter"
+inside systemctl start quire-stats.timer || fail "$(journal quire-stats.timer)"
+until_true 30 eval '[ "$(state quire-stats.service Result) $(state quire-stats.service ActiveState)" = "success inactive" ] &&
+  [ -s "$machine/var/lib/prometheus/node-exporter/quire.prom" ]' || fail "$(journal quire-stats.service)"
+grep -q '^quire_mount_up{mount_point="/service",pack="/srv/packs/x.quire"} 1$' "$machine/var/lib/prometheus/node-exporter/quire.prom" ||
+  fail "$(cat "$machine/var/lib/prometheus/node-exporter/quire.prom")"
+grep -q '^quire_uptime_seconds{mount_point="/service"' "$machine/var/lib/prometheus/node-exporter/quire.prom" ||
+  fail "no figures: $(journal quire-stats.service)"
 
 # Stopping unmounts.
 inside systemctl stop quire@test || fail "$(journal quire@test)"

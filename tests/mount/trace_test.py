@@ -335,7 +335,7 @@ def test_others_cannot_see_who_reads_what(scratch, tree, mount, ordinary_user, q
     if not harness.is_root():
         pytest.skip('needs root, who mounts for others')
     shown = mount(tree.with_suffix('.quire'), 'allow_other', 'control=all')
-    done = ordinary_user.run('cat', shown / '.quire/trace', status=None)
+    done = ordinary_user.run('timeout', '10', 'cat', shown / '.quire/trace', status=None)
     assert done.returncode != 0 and 'ermission denied' in done.said
     assert ordinary_user.run('head', '-c', '10', shown / '.quire/stats').out
 

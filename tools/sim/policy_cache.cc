@@ -10,8 +10,9 @@ namespace quire::lab {
 namespace {
 
 constexpr uint32_t kSlabUnitBytes = 4096;  // as extent_slabs.h rounds what it keeps
-// The accounts of admission are 16 bytes a page, of which the kernel gives what is touched.
-constexpr uint64_t kMostAccounts = uint64_t{1} << 28;
+// Accounts of admission are 16 bytes a page: a trace may claim any number of pages, and a volume that is larger than 8
+// TiB counts as one of that size, which is as far from fitting.
+constexpr uint64_t kMostAccounts = uint64_t{1} << 22;
 // As page_cache.cc: of the slots, what prefetched pages may take.
 constexpr uint32_t kReadaheadShare = 4;
 constexpr uint32_t kMaxReadaheadPages = 28;

@@ -38,7 +38,7 @@ std::string ReadStats(const std::string& mount_point) {
   std::vector<std::byte> bytes(kMostTraceChunkBytes);
   const auto count = file->ReadUpTo(0, bytes);
   if (!count || *count == bytes.size()) return "";
-  return std::string(reinterpret_cast<const char*>(bytes.data()), *count);
+  return {reinterpret_cast<const char*>(bytes.data()), *count};
 }
 
 Result<File> OpenPipe(const std::string& mount_point) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "format/rounding.h"
 
@@ -51,7 +52,7 @@ double ShareLike(const std::vector<SampleEvent>& events, const auto& key_of) {
 double MeanDisplacement(const std::vector<SampleEvent>& events) {
   std::vector<uint32_t> by_place(events.size());
   for (uint32_t i = 0; i < by_place.size(); ++i) by_place[i] = i;
-  std::ranges::stable_sort(by_place, {}, [&](uint32_t i) { return events[i].place; });
+  std::ranges::sort(by_place, {}, [&](uint32_t i) { return std::pair(events[i].place, i); });
   double sum = 0;
   for (uint32_t rank = 0; rank < by_place.size(); ++rank)
     sum += std::abs(static_cast<double>(rank) - static_cast<double>(by_place[rank]));

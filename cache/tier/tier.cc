@@ -347,8 +347,10 @@ Result<void> Tier::Commit(const TierMap& map, uint64_t page, UnitSet written, co
   });
 }
 
-void Tier::Release(const TierMap& map, uint64_t page) {
-  if (const auto released = Commit(map, page, {}, {}); !released) Tell(released.error());
+bool Tier::Release(const TierMap& map, uint64_t page) {
+  const auto released = Commit(map, page, {}, {});
+  if (!released) Tell(released.error());
+  return released.has_value();
 }
 
 uint64_t Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {

@@ -62,7 +62,10 @@ class Tier {
   // `written`, whose sums are given for all units of the page, are there; what else was claimed is given back.
   // REQUIRES, of both: the page is claimed by this process.
   Result<void> Commit(const TierMap& map, uint64_t page, UnitSet written, const TierSums& sums);
-  void Release(const TierMap& map, uint64_t page);
+  // False where the tier cannot be changed now: the claim stays until a later try, or the end of this process.
+  [[nodiscard]] bool Release(const TierMap& map, uint64_t page);
+  // Nobody waits for the tier's lock any more: what is not given back when the process ends, others give back.
+  void Cancel() { locks_.Hurry(); }
   // Units that cannot be read, or are not what they were. The bytes that go: none of what somebody else has made go.
   uint64_t Drop(const TierMap& map, uint64_t page, UnitSet units);
 

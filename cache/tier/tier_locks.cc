@@ -12,6 +12,7 @@ constexpr uint64_t kLockByte = 0;
 constexpr uint64_t kFirstNumberByte = 1;
 constexpr uint32_t kMostProcesses = 4096;
 constexpr std::chrono::microseconds kBetweenTries(50);
+constexpr std::chrono::milliseconds kHurriedPatience(20);  // changes take some ten microseconds
 
 struct flock OnByte(uint64_t byte, short type) {
   struct flock lock = {};
@@ -55,11 +56,17 @@ bool TierLocks::IsThere(uint32_t number) const {
 }
 
 bool TierLocks::Lock(std::chrono::milliseconds patience) {
-  mutex_.lock();
-  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto began = std::chrono::steady_clock::now();
+  {
+    MutexLock lock(mutex_);
+    const auto may_try = [this]() QUIRE_REQUIRES(mutex_) { return !is_taken_ || is_hurried_; };
+    if (!let_go_.wait_until(lock, began + patience, may_try) || is_taken_) return false;
+    is_taken_ = true;
+  }
   while (!TryLockByte(file_.fd(), kLockByte, true)) {
-    if (std::chrono::steady_clock::now() >= until) {
-      mutex_.unlock();
+    const auto waited = std::chrono::steady_clock::now() - began;
+    if (waited >= patience || (is_hurried_ && waited >= kHurriedPatience)) {
+      LetGo();
       return false;
     }
     std::this_thread::sleep_for(kBetweenTries);
@@ -69,7 +76,23 @@ bool TierLocks::Lock(std::chrono::milliseconds patience) {
 
 void TierLocks::Unlock() {
   UnlockByte(file_.fd(), kLockByte);
-  mutex_.unlock();
+  LetGo();
+}
+
+void TierLocks::LetGo() {
+  {
+    const MutexLock lock(mutex_);
+    is_taken_ = false;
+  }
+  let_go_.notify_one();
+}
+
+void TierLocks::Hurry() {
+  {
+    const MutexLock lock(mutex_);
+    is_hurried_ = true;
+  }
+  let_go_.notify_all();
 }
 
 }  // namespace quire

@@ -3,6 +3,7 @@
 // they are locks of open file descriptions (fcntl(2), "Open file description locks").
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <utility>
@@ -31,15 +32,24 @@ class TierLocks {
   // Whether a process that took `number` still has it; this one has its own.
   [[nodiscard]] bool IsThere(uint32_t number) const;
 
-  // Waits for the lock. False where somebody holds it for longer than `patience`: stopped, or waiting for a disk.
-  bool Lock(std::chrono::milliseconds patience) QUIRE_UNCHECKED_LOCKS;
-  void Unlock() QUIRE_UNCHECKED_LOCKS;
+  // Waits for the lock. False where somebody holds it for longer than `patience`: another process that is stopped or
+  // waits for a disk, or a thread of this one that waits for such a process with more patience.
+  bool Lock(std::chrono::milliseconds patience) QUIRE_EXCLUDES(mutex_);
+  void Unlock() QUIRE_EXCLUDES(mutex_);
+  // From now on nobody has patience: the process ends.
+  void Hurry() QUIRE_EXCLUDES(mutex_);
 
   [[nodiscard]] const File& file() const { return file_; }
 
  private:
+  void LetGo() QUIRE_EXCLUDES(mutex_);
+
   const File file_;
-  Mutex mutex_;  // between the threads of this process, which share the description
+  Mutex mutex_;
+  ConditionVariable let_go_;
+  // By a thread of this process, which has the lock or waits for it: all of them share the description.
+  bool is_taken_ QUIRE_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> is_hurried_ = false;
   uint32_t own_number_ = 0;
 };
 

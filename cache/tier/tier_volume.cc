@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/tier/tier_volume.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace {
 
 // The order of pages by their last use need not be finer, and a page is read in several pieces.
 constexpr uint64_t kTouchAfterMs = 500;
+constexpr std::chrono::seconds kBetweenReleases(1);  // tries to give back what could not be given back
 
 UnitSet UnitsOf(uint64_t offset, uint64_t bytes) { return UnitSet::Touching(offset % kPageBytes, bytes); }
 
@@ -81,6 +83,7 @@ void TierVolume::Follow(std::shared_ptr<TierFuture> future, uint16_t number) {
 
 void TierVolume::Cancel() {
   if (peers_ != nullptr) peers_->Cancel();
+  tier_->Cancel();
 }
 
 void TierVolume::CountWait(bool is_for_peer) {
@@ -145,7 +148,38 @@ void TierVolume::GiveUp(uint64_t page) {
     const MutexLock lock(mutex_);
     if (claims_.erase(page) == 0) return;
   }
-  tier_->Release(map_, page);
+  Release(page);
+}
+
+// What stayed claimed would be waited for by all who read the page, here, on this node and at its neighbours, for as
+// long as this process lives.
+void TierVolume::Release(uint64_t page) {
+  if (tier_->Release(map_, page)) return;
+  const MutexLock lock(mutex_);
+  owed_.push_back(page);
+  if (giving_back_.is_running()) return giving_back_.Wake();
+  const auto started =
+      giving_back_.Start("quire-owed", [this](const std::stop_token& stop) { ReleaseOwed(stop); });
+  if (!started) tier_->Tell(started.error());
+}
+
+void TierVolume::ReleaseOwed(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    std::vector<uint64_t> pages;
+    {
+      const MutexLock lock(mutex_);
+      std::swap(pages, owed_);
+    }
+    if (pages.empty()) {
+      giving_back_.Sleep(stop);
+      continue;
+    }
+    giving_back_.Pause(stop, kBetweenReleases);
+    const auto is_released = [&](uint64_t page) { return !stop.stop_requested() && tier_->Release(map_, page); };
+    const auto left = std::ranges::find_if_not(pages, is_released);
+    const MutexLock lock(mutex_);
+    owed_.insert(owed_.end(), left, pages.end());
+  }
 }
 
 void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes) {
@@ -153,7 +187,7 @@ void TierVolume::KeepUnits(uint64_t offset, const std::byte* from, size_t bytes)
   const UnitSet units = UnitsOf(offset, bytes);
   UnitSet claimed;
   if (tier_->Claim(map_, page, units, claimed) != Tier::ClaimOutcome::kClaimed) return;
-  if (!Write(page, claimed, from - offset % kPageBytes)) tier_->Release(map_, page);
+  if (!Write(page, claimed, from - offset % kPageBytes)) Release(page);
 }
 
 TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const ReadUnits& read) {
@@ -184,7 +218,7 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
     return Write(page, claimed, buffer);
   };
   if (const auto brought = bring(); !brought) {
-    tier_->Release(map_, page);
+    Release(page);
     return {.error = brought.error()};
   }
   known_[page].store(true, std::memory_order_relaxed);

@@ -11,7 +11,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
+#include <vector>
 
+#include "cache/background_thread.h"
 #include "cache/tier/peer_volume.h"
 #include "cache/tier/tier.h"
 #include "cache/tier/tier_map.h"
@@ -40,6 +43,9 @@ class TierVolume {
   // `peers`: the neighbours that are asked for it; null where there are none.
   static Result<std::shared_ptr<TierVolume>> Open(std::shared_ptr<Tier> tier, const TierKey& key,
                                                   std::shared_ptr<TierPeers> peers);
+  TierVolume(const TierVolume&) = delete;
+  TierVolume& operator=(const TierVolume&) = delete;
+  ~TierVolume() { tier_->Cancel(); }  // what still waits for its lock is its own
 
   [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
 
@@ -95,6 +101,9 @@ class TierVolume {
  private:
   TierVolume(std::shared_ptr<Tier> tier, TierMap map)
       : tier_(std::move(tier)), map_(std::move(map)), known_(map_.page_count()) {}
+  // Gives a claim of this process back: later, where the tier cannot be changed now.
+  void Release(uint64_t page) QUIRE_EXCLUDES(mutex_);
+  void ReleaseOwed(const std::stop_token& stop) QUIRE_EXCLUDES(mutex_);
   [[nodiscard]] UnitSet AllOf(uint64_t page) const;
   // What this process has claimed. The log hears of an error, after which the claim is still to be given up.
   Result<void> Write(uint64_t page, UnitSet units, const std::byte* page_begin);
@@ -107,12 +116,15 @@ class TierVolume {
   uint16_t number_ = 0;                   // in the future
   mutable Mutex mutex_;
   std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage
+  std::vector<uint64_t> owed_ QUIRE_GUARDED_BY(mutex_);          // pages whose claims could not be given back
 
   std::atomic<uint64_t> reads_ = 0;
   std::atomic<uint64_t> read_bytes_ = 0;
   std::atomic<uint64_t> kept_bytes_ = 0;
   std::atomic<uint64_t> wrong_bytes_ = 0;
   std::atomic<uint64_t> waits_ = 0;
+
+  BackgroundThread giving_back_;  // of what is owed, once there is any; last: it uses all above
 };
 
 }  // namespace quire

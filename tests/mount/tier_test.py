@@ -3,12 +3,14 @@
 """Goal: a tier keeps what was read of packs far away, for all mounts that name it; it is never larger than it may be, and whatever
 happens to it or to its users, nobody reads a wrong byte."""
 import concurrent.futures
+import contextlib
 import fcntl
 import json
 import os
 import random
 import shutil
 import struct
+import threading
 import time
 
 import harness
@@ -344,14 +346,75 @@ def test_fetch_tells_what_cannot_be_read(scratch, origin, quire):
     quire('fetch', f'{origin.url}x', '--tier', scratch / 'tier', status=1).says('no such object')
 
 
+@contextlib.contextmanager
+def held_lock(tier):
+    """As by a process that is stopped in the middle of a change."""
+    with open(tier / 'quire-tier', 'r+b') as file:
+        def take():
+            fcntl.fcntl(file, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))  # F_OFD_SETLK
+            return True
+        harness.until(10, take, 'the lock is free')
+        yield
+
+
 def test_readers_do_not_wait_for_who_holds_the_lock(scratch, origin, mount):
     tier = scratch / 'tier'
     mounted = mount(origin.url, f'tier={tier}', 'push=off')
-    with open(tier / 'quire-tier', 'r+b') as file:
-        lock = struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-        fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK
+    with held_lock(tier):
         assert_all_right(mounted, scratch / 'tree')
         assert mounted.stats()['tier']['faults'] > 0
+
+
+class Gated(Misbehaving):
+    """Answers wait until `gate` is set."""
+    def __init__(self, at_end, path):
+        self.gate = threading.Event()
+        self.gate.set()
+        super().__init__(at_end, path)
+
+    def answer(self, request):
+        self.gate.wait(60)
+        super().answer(request)
+
+
+def is_claimed(record):
+    return record[16:32] != bytes(16)
+
+
+def read_with_claims(origin, mounted, tier, tree, names):
+    """Begins to read files, whose pages are claimed when this returns and come when origin.gate is set."""
+    origin.gate.clear()
+    pool = concurrent.futures.ThreadPoolExecutor(len(names))
+    readings = [pool.submit(lambda name=name: (mounted / name).read_bytes() == (tree / name).read_bytes()) for name in names]
+    harness.until(10, lambda: any(map(is_claimed, records_of(tier))), 'pages are claimed')
+    return readings
+
+
+def test_unmounting_does_not_wait_for_who_holds_the_lock(scratch, at_end, served, mount):
+    tier, origin = scratch / 'tier', Gated(at_end, served / 'tree.quire')
+    mounted = mount(origin.url, f'tier={tier}', 'push=off', 'readahead=off', 'prefetch=off')
+    readings = read_with_claims(origin, mounted, tier, scratch / 'tree', [f'{number:03}' for number in range(0, SAMPLES, 10)])
+    with held_lock(tier):
+        origin.gate.set()
+        began = time.monotonic()
+        assert all(reading.result() for reading in readings)
+        assert time.monotonic() - began < 5, 'readers wait for their own process, which waits for the lock'
+        began = time.monotonic()
+        mounted.unmount()
+        assert time.monotonic() - began < 5
+
+
+def test_claims_that_could_not_be_given_back_are_given_back_later(scratch, at_end, served, mount, quire):
+    tier, origin = scratch / 'tier', Gated(at_end, served / 'tree.quire')
+    mounted = mount(origin.url, f'tier={tier}', 'push=off', 'readahead=off', 'prefetch=off')
+    reading, = read_with_claims(origin, mounted, tier, scratch / 'tree', ['003'])
+    with held_lock(tier):
+        origin.gate.set()
+        assert reading.result()
+        time.sleep(42)  # 20 seconds to keep the page, and as many to give it up
+    harness.until(10, lambda: not any(map(is_claimed, records_of(tier))), 'the claims are given back')
+    quire('tier', 'prune', tier, '--size', '0')
+    assert taken_of(tier) <= told_by(quire, tier)['taken_bytes'] < 100_000
 
 
 def test_a_full_disk_is_a_line_in_the_log(scratch, origin, mount):

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "format/checksum.h"
+#include "format/escaping.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -53,14 +54,35 @@ bool IsFolderName(std::string_view name) {
          });
 }
 
-// Names of what is in a folder; none where it cannot be read.
-std::vector<std::string> NamesIn(const std::string& path) {
+// Of one that was being made.
+bool IsUnfinishedName(std::string_view name) {
+  return name.ends_with(TierMap::kUnfinished) && IsFolderName(name.substr(0, name.size() - TierMap::kUnfinished.size()));
+}
+
+// Names of what is in a folder.
+Result<std::vector<std::string>> NamesIn(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
   for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
     names.push_back(entry->path().filename().native());
+  if (error) return SystemError(error.value(), "tier, '{}'", path);
   std::ranges::sort(names);
   return names;
+}
+
+// What else is in a directory that is to become a tier: nobody would expect it to be counted, or removed.
+Result<std::optional<std::string>> FindOtherThing(const std::string& directory) {
+  auto names = NamesIn(directory);
+  if (!names) return Propagate(std::move(names));
+  for (const std::string& name : *names)
+    if (name != "lost+found" && name != "volumes") return name;
+  if (std::ranges::find(*names, "volumes") == names->end()) return std::nullopt;
+  // A tier without its file goes on being one.
+  names = NamesIn(directory + "/volumes");
+  if (!names) return Propagate(std::move(names));
+  for (const std::string& name : *names)
+    if (!IsFolderName(name) && !IsUnfinishedName(name)) return "volumes/" + name;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -109,10 +131,12 @@ Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, 
   const std::string path = directory + kFileName;
   const bool is_there = access(path.c_str(), F_OK) == 0;
   if (!is_there && !may_make) return Invalid("'{}' is no tier: it has no file 'quire-tier'", directory);
-  if (!is_there)
-    for (const std::string& name : NamesIn(directory))
-      if (name != "lost+found" && name != "volumes")
-        return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory, name);
+  if (!is_there) {
+    const auto other = FindOtherThing(directory);
+    if (!other) return std::unexpected(other.error());
+    if (*other)
+      return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory, EscapeName(**other));
+  }
   const OwnModes modes;
   auto file = File::Open(path, O_RDWR | O_NOFOLLOW | (may_make ? O_CREAT : 0), is_shared ? 0660 : 0600);
   if (!file) return Propagate(std::move(file));
@@ -155,9 +179,9 @@ Result<std::shared_ptr<Tier>> Tier::OpenToTidy(const std::string& directory) {
   return tier;
 }
 
-std::vector<std::string> Tier::FolderNames() const {
+Result<std::vector<std::string>> Tier::FolderNames() const {
   auto names = NamesIn(VolumesFolder());
-  std::erase_if(names, [](const std::string& name) { return !IsFolderName(name); });
+  if (names) std::erase_if(*names, [](const std::string& name) { return !IsFolderName(name); });
   return names;
 }
 
@@ -227,11 +251,11 @@ Result<uint64_t> Tier::CountAnew(bool is_opening) {
   const auto read = locks_.file().ReadUpTo(0, std::as_writable_bytes(std::span(&ledger, 1)));
   const bool is_other_boot = !read || *read != sizeof(ledger) || ledger.boot_id != BootId();
   uint64_t taken = kLedgerBytes;
-  for (const std::string& name : NamesIn(VolumesFolder())) {
-    if (!IsFolderName(name)) {
-      TierMap::Remove(PathOf(name));  // one that was being made
-      continue;
-    }
+  const auto names = NamesIn(VolumesFolder());
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
+    if (IsUnfinishedName(name)) TierMap::Remove(PathOf(name));
+    if (!IsFolderName(name)) continue;
     const auto bytes = CountVolume(name, {.is_opening = is_opening, .is_other_boot = is_other_boot});
     if (!bytes) return bytes;
     taken += *bytes;
@@ -245,8 +269,9 @@ Result<uint64_t> Tier::CountAnew(bool is_opening) {
 Result<uint64_t> Tier::CountVolume(const std::string& folder, const CountingWhen& when) {
   const auto map = TierMap::Open(PathOf(folder));
   if (!map) {
-    // Whose map or data cannot be opened is of no use to anybody, but where another user's are closed to this one.
-    if (map.error().system_errno == EACCES) return std::unexpected(map.error());
+    // Whose map or data cannot be opened is of no use to anybody, but where another user's are closed to this one, or
+    // this process has no descriptor left.
+    if (TierMap::IsForThisProcess(map.error())) return std::unexpected(map.error());
     TierMap::Remove(PathOf(folder));
     return 0;
   }
@@ -420,7 +445,9 @@ void Tier::ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> cand
 Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
   std::vector<TierMap> maps;
   std::vector<Candidate> candidates;
-  for (const std::string& name : FolderNames()) {
+  const auto names = FolderNames();
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
     auto map = TierMap::Open(PathOf(name));
     if (!map) continue;
     const size_t before = candidates.size();
@@ -466,7 +493,9 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
 
 Result<std::vector<Tier::VolumeFigures>> Tier::List() {
   std::vector<VolumeFigures> volumes;
-  for (const std::string& name : FolderNames()) {
+  const auto names = FolderNames();
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
     const auto map = TierMap::Open(PathOf(name));
     if (!map) continue;  // taken away just now
     VolumeFigures figures{.folder = name,

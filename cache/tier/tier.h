@@ -118,7 +118,7 @@ class Tier {
 
   [[nodiscard]] std::string PathOf(const std::string& folder) const { return VolumesFolder() + '/' + folder; }
   [[nodiscard]] std::string VolumesFolder() const { return directory_ + "/volumes"; }
-  [[nodiscard]] std::vector<std::string> FolderNames() const;
+  [[nodiscard]] Result<std::vector<std::string>> FolderNames() const;
 
   [[nodiscard]] Result<Ledger> ReadLedger() const;
   // All of these with the lock held.

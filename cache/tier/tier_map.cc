@@ -130,6 +130,19 @@ Result<TierMap> TierMap::Open(const std::string& path) {
   return TierMap(*std::move(map), *std::move(data), *std::move(head));
 }
 
+bool TierMap::IsForThisProcess(const Error& error) {
+  switch (error.system_errno) {
+    case EACCES:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EINTR:
+      return true;
+    default:
+      return false;
+  }
+}
+
 OwnModes::OwnModes() {
   unshare(CLONE_FS);
   before_ = umask(0);
@@ -139,7 +152,7 @@ OwnModes::~OwnModes() { umask(before_); }
 
 // In a folder of another name, which is removed by whoever finds it there later.
 Result<TierMap> TierMap::Create(const std::string& path, const TierKey& key, bool is_shared) {
-  const std::string unfinished = path + ".new";
+  const std::string unfinished = path + std::string(kUnfinished);
   Remove(unfinished);
   const OwnModes modes;
   const unsigned file_mode = is_shared ? 0660 : 0600;
@@ -185,6 +198,7 @@ bool TierMap::Use() const { return TryLockByte(map_.fd(), kUseByte, false); }
 
 bool TierMap::Remove(const std::string& path) {
   const auto map = OpenIn(path, "map", 0);
+  if (!map && IsForThisProcess(map.error())) return false;
   if (map && !TryLockByte(map->fd(), kUseByte, true)) return false;
   for (const char* const name : {"/data", "/map"}) unlink((path + name).c_str());
   return rmdir(path.c_str()) == 0;

@@ -19,6 +19,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -81,8 +82,12 @@ uint64_t TierSumsAt(uint64_t volume_bytes, uint64_t page);
 
 class TierMap {
  public:
+  static constexpr std::string_view kUnfinished = ".new";  // behind the name of a folder that is being made
+
   // Of the folder at `path`. kCorrupt where it holds no map that this program understands.
   static Result<TierMap> Open(const std::string& path);
+  // Whether others may open what failed so: it says nothing about the folder.
+  static bool IsForThisProcess(const Error& error);
   // Makes the folder and both files; the folder's name is the last thing that appears. `is_shared`: with the group.
   static Result<TierMap> Create(const std::string& path, const TierKey& key, bool is_shared);
   // What the two files of a volume of so many bytes take without any page.
@@ -92,7 +97,7 @@ class TierMap {
   [[nodiscard]] bool Use() const;
   // Whether another description of the map is in use.
   [[nodiscard]] bool IsUsed() const;
-  // Removes the folder, which is held by nobody; false where somebody uses it, or it cannot be removed.
+  // Removes the folder; false where somebody uses it, as far as this process can tell, or it cannot be removed.
   static bool Remove(const std::string& path);
 
   [[nodiscard]] const TierKey& key() const { return head_.key; }

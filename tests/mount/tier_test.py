@@ -341,7 +341,7 @@ def test_several_fetch_and_read_one_pack_at_once(scratch, at_end, origin, mount)
 
 
 def test_fetch_tells_what_cannot_be_read(scratch, origin, quire):
-    origin.faults = [('', 8), ('404', 1000)]
+    origin.faults = [('', 3), ('404', 1000)]
     quire('fetch', origin.url, '--tier', scratch / 'tier', status=1).says('what was fetched before is kept')
     quire('fetch', f'{origin.url}x', '--tier', scratch / 'tier', status=1).says('no such object')
 
@@ -535,6 +535,7 @@ def test_an_object_that_changes_is_another_volume(scratch, at_end, served, mount
 @pytest.mark.parametrize('make, told', [
     (lambda folder: folder.mkdir() or folder.chmod(0o777), 'everybody may write'),
     (lambda folder: folder.mkdir() or (folder / 'photo').touch(), 'holds other things'),
+    (lambda folder: (folder / 'volumes/mine').mkdir(parents=True), 'holds other things .*volumes/mine'),
     (lambda folder: folder.write_text(''), 'Not a directory'),
     (lambda folder: folder.symlink_to('/nowhere/at/all'), 'No such file'),
 ])
@@ -544,6 +545,33 @@ def test_what_is_no_tier_is_refused(scratch, served, quire, make, told):
     quire('mount', served / 'tree.quire', scratch / 'mnt', '-o', f'tier={scratch}/tier', status=None).says(told)
     assert not harness.is_mounted(scratch / 'mnt')
     quire('tier', 'ls', scratch / 'mnt', status=2).says('is no tier')
+
+
+def test_what_others_put_into_a_tier_stays(scratch, served, mount, quire):
+    tier = scratch / 'tier'
+    mount(served / 'tree.quire', f'tier={tier}').unmount()
+    (tier / 'volumes/empty').mkdir()
+    (tier / 'volumes/mine').mkdir()
+    (tier / 'volumes/mine/data').write_text('precious')
+    mounted = mount(served / 'tree.quire', f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    quire('tier', 'prune', tier, '--size', '0')
+    mounted.unmount()
+    quire('tier', 'rm', tier, '--all')
+    assert (tier / 'volumes/mine/data').read_text() == 'precious' and (tier / 'volumes/empty').is_dir()
+
+
+def test_who_has_no_descriptors_counts_nothing_wrong(scratch, served, mount, quire):
+    tier = scratch / 'tier'
+    mounted = mount(served / 'tree.quire', f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    await_all_kept(mounted, served / 'tree.quire')
+    mounted.unmount()
+    before = told_by(quire, tier)
+    for limit in range(4, 16):
+        harness.run('bash', '-c', 'ulimit -n "$1"; exec "$2" tier prune "$3"', 'bash', str(limit), harness.QUIRE, tier, status=None)
+        assert told_by(quire, tier)['taken_bytes'] == before['taken_bytes'], limit
+        assert len(told_by(quire, tier)['volumes']) == 1, limit
 
 
 def test_a_tier_is_its_users_or_its_groups(scratch, served, mount, quire, ordinary_user):

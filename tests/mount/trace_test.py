@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import signal
 import struct
 import subprocess
@@ -239,6 +240,7 @@ def test_a_recorder_that_lags_costs_records_and_no_time(scratch, tree, names, mo
     shown = mount(tree.with_suffix('.quire'), SEEN)
     small = [shown / name for name in names[:50]]
     with open(shown / '.quire/trace', 'rb', buffering=0) as pipe:
+        assert select.select([pipe], [], [], 10)[0], 'the header comes once the recording has begun'
         # The pipe holds a MiB, the ring 65536 records.
         files = [os.open(path, os.O_RDONLY) for path in small]
         began = time.monotonic()

@@ -8,7 +8,7 @@ paragraphs=$(grep -o '^\*\*[^*]*\.\*\*' "$document" | sed 's/^\*\*//; s/\.\*\*$/
 rows=$(sed -n '/^## Which test/,$p' "$document" | sed -n 's/^| \(.*\) | [a-z].*\/.* |$/\1/p' | grep -vx paragraph | sort)
 [ "$(wc -l <<<"$paragraphs")" -ge 30 ] || fail "only these paragraphs: $paragraphs"
 assert_equal "$(diff <(cat <<<"$paragraphs") <(cat <<<"$rows") || true)" '' 'paragraphs, and the rows of the table'
-mapfile -t tests < <(sed -n '/^## Which test/,$p' "$document" | grep -o '[a-z]*/[a-z_]*' | grep -v '^tests/' | sort -u)
+mapfile -t tests < <(sed -n '/^## Which test/,$p' "$document" | grep -o '[a-z]*/[a-z0-9_]*' | grep -v '^tests/' | sort -u)
 [ ${#tests[@]} -ge 30 ] || fail "only ${#tests[@]} tests are named"
 for test in "${tests[@]}"; do
   [ -x "$repository/tests/${test}_test.sh" ] || [ -x "$repository/tests/${test}_test.py" ] ||

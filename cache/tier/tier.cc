@@ -48,6 +48,13 @@ const std::array<char, 40>& BootId() {
   return kId;
 }
 
+// Of a clock that nobody sets.
+uint64_t MonotonicMs() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
 bool IsFolderName(std::string_view name) {
   return name.size() == 32 && std::ranges::all_of(name, [](char digit) {
            return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
@@ -310,7 +317,7 @@ bool Tier::IsClaimedByOthers(const TierPage& record) const {
 }
 
 Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units, UnitSet& claimed) {
-  if (TierNowMs() < paused_until_ms_) return ClaimOutcome::kNotNow;
+  if (MonotonicMs() < paused_until_ms_) return ClaimOutcome::kNotNow;
   const Locked lock(*this, kPatience);
   if (!lock) {
     Tell(Error{ErrorCode::kSystem, EBUSY, "a process that is stopped, or waits for the disk, holds its lock"});
@@ -408,7 +415,11 @@ Result<void> Tier::MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_p
   if (*taken + bytes <= most_bytes_) return {};
   const uint64_t missing = *taken + bytes - most_bytes_;
   const uint64_t batch = std::min(most_bytes_ / kBatchShare, kMostBatchBytes);
-  if (auto evicted = Evict(std::max(missing, batch), 0, keep, keep_page); !evicted) return evicted;
+  auto evicted = Evict({.needed_bytes = missing,
+                        .at_least_bytes = std::max(missing, batch),
+                        .keep = keep,
+                        .keep_page = keep_page});
+  if (!evicted) return evicted;
   taken = ReadTaken();
   if (!taken) return Propagate(std::move(taken));
   if (*taken + bytes > most_bytes_)
@@ -442,7 +453,10 @@ void Tier::ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> cand
   for (size_t i = 0; i < places.size(); ++i) candidates[places[i]] = followed[i].candidate;
 }
 
-Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page) {
+Result<void> Tier::Evict(const Eviction& wanted) {
+  uint64_t needed_bytes = wanted.needed_bytes;
+  uint64_t at_least_bytes = wanted.at_least_bytes;
+  uint64_t may_go_bytes = 0;
   std::vector<TierMap> maps;
   std::vector<Candidate> candidates;
   const auto names = FolderNames();
@@ -451,12 +465,14 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
     auto map = TierMap::Open(PathOf(name));
     if (!map) continue;
     const size_t before = candidates.size();
-    const bool is_kept_one = keep != nullptr && keep->key().words == map->key().words;
+    const bool is_kept_one = wanted.keep != nullptr && wanted.keep->key().words == map->key().words;
     bool has_claims = is_kept_one;
     const auto looked = map->ForEachPage([&](uint64_t page, const TierPage& record) -> Result<void> {
       has_claims |= !record.writing.empty();
-      const bool stays = record.present.empty() || !record.writing.empty() || (is_kept_one && page == keep_page);
-      if (!stays) candidates.push_back({record.used_at_ms, maps.size(), page, record.bytes()});
+      const bool stays = record.present.empty() || !record.writing.empty() || (is_kept_one && page == wanted.keep_page);
+      if (stays) return {};
+      candidates.push_back({record.used_at_ms, maps.size(), page, record.bytes()});
+      may_go_bytes += record.bytes();
       return {};
     });
     if (!looked) return looked;
@@ -465,15 +481,17 @@ Result<void> Tier::Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const T
     if (candidates.size() == before && !has_claims && TierMap::Remove(PathOf(name))) {
       if (auto changed = Change(-own_bytes, [] { return Result<void>(); }); !changed) return changed;
       at_least_bytes -= std::min(at_least_bytes, static_cast<uint64_t>(own_bytes));
+      needed_bytes -= std::min(needed_bytes, static_cast<uint64_t>(own_bytes));
       continue;
     }
     maps.push_back(*std::move(map));
   }
+  if (may_go_bytes < needed_bytes) return {};
   std::ranges::sort(candidates, {}, &Candidate::used_at_ms);
   ApplyFutures(maps, candidates);
   uint64_t freed = 0;
   for (const Candidate& candidate : candidates) {
-    if (freed >= at_least_bytes && candidate.used_at_ms >= not_since_ms) break;
+    if (freed >= at_least_bytes && candidate.used_at_ms >= wanted.not_since_ms) break;
     const TierMap& map = maps[candidate.map];
     auto changed = Change(-static_cast<int64_t>(candidate.bytes), [&]() -> Result<void> {
       auto record = map.ReadPage(candidate.page);
@@ -536,9 +554,9 @@ Result<uint64_t> Tier::Prune(uint64_t most_bytes, uint64_t not_since_ms) {
   auto taken = CountAnew();
   if (!taken) return taken;
   const uint64_t surplus = *taken > most_bytes ? *taken - most_bytes : 0;
-  if (auto evicted = Evict(surplus, not_since_ms, nullptr, 0); !evicted) return Propagate(std::move(evicted));
+  if (auto evicted = Evict({.at_least_bytes = surplus, .not_since_ms = not_since_ms}); !evicted) return Propagate(std::move(evicted));
   // Volumes of which nothing is left.
-  if (auto evicted = Evict(0, 0, nullptr, 0); !evicted) return Propagate(std::move(evicted));
+  if (auto evicted = Evict({}); !evicted) return Propagate(std::move(evicted));
   return CountAnew();
 }
 
@@ -553,7 +571,7 @@ Result<bool> Tier::Remove(const std::string& folder) {
 
 void Tier::Tell(const Error& error) {
   faults_.fetch_add(1, std::memory_order_relaxed);
-  const uint64_t now = TierNowMs();
+  const uint64_t now = MonotonicMs();
   paused_until_ms_ = now + kPauseMs;
   uint64_t quiet_until = quiet_until_ms_.load(std::memory_order_relaxed);
   if (now < quiet_until) return;

@@ -138,7 +138,14 @@ class Tier {
   Result<void> ReleaseDead(const TierMap& map, uint64_t page, TierPage& record);
   // The least recently used pages go, until `bytes` more may be taken. `keep`: not this one.
   Result<void> MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page);
-  Result<void> Evict(uint64_t at_least_bytes, uint64_t not_since_ms, const TierMap* keep, uint64_t keep_page);
+  struct Eviction {
+    uint64_t needed_bytes = 0;  // where so many cannot go, nothing goes
+    uint64_t at_least_bytes = 0;
+    uint64_t not_since_ms = 0;  // what was not used since then goes too
+    const TierMap* keep = nullptr;
+    uint64_t keep_page = 0;  // of `keep`: stays
+  };
+  Result<void> Evict(const Eviction& wanted);
 
   // A page that may go.
   struct Candidate {

@@ -2,6 +2,7 @@
 #include "format/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -17,6 +18,11 @@ Result<File> File::Open(const std::string& path, int flags, unsigned mode) {
   const int fd = open(path.c_str(), flags | O_CLOEXEC, mode);
   if (fd < 0) return SystemError(errno, "{}", path);
   return File(fd);
+}
+
+bool File::IsUnlinked() const {
+  struct stat status = {};
+  return fstat(fd_, &status) == 0 && status.st_nlink == 0;
 }
 
 Result<size_t> File::ReadUpTo(uint64_t offset, std::span<std::byte> into) const {

@@ -38,6 +38,8 @@ class File {
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  // Whether no name leads to it any more.
+  [[nodiscard]] bool IsUnlinked() const;
 
   // Bytes read: less than asked for only at the end of the file. Goes on after short reads, and after what may pass.
   Result<size_t> ReadUpTo(uint64_t offset, std::span<std::byte> into) const;

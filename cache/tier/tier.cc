@@ -248,6 +248,7 @@ Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>&
   const auto write = [&] { return locks_.file().WriteAll(0, std::as_bytes(std::span(&ledger, 1))); };
   if (auto written = write(); !written) return written;
   if (auto changed = change(); !changed) return changed;  // and counted by the next one
+  if (by_bytes < 0 && ledger.taken_bytes < static_cast<uint64_t>(-by_bytes)) return {};  // and counted by the next one
   ledger.is_changing = 0;
   ledger.taken_bytes += static_cast<uint64_t>(by_bytes);
   return write();
@@ -310,6 +311,18 @@ Result<void> Tier::ReleaseDead(const TierMap& map, uint64_t page, TierPage& reco
   return map.WritePage(page, record);
 }
 
+bool Tier::IsGone(const TierMap& map) {
+  const bool is_volume_gone = map.IsGone();
+  if (!is_volume_gone && !locks_.file().IsUnlinked()) return false;
+  if (is_volume_gone) map.Empty();
+  if (!std::exchange(is_told_gone_, true)) {
+    spdlog::warn("tier '{}': it was removed while it is in use; nothing is kept of '{}' until it is mounted again",
+                 directory_, map.key().source);
+    if (const auto counted = CountAnew(); !counted) Tell(counted.error());
+  }
+  return true;
+}
+
 // --- Claims
 
 bool Tier::IsClaimedByOthers(const TierPage& record) const {
@@ -323,6 +336,7 @@ Tier::ClaimOutcome Tier::Claim(const TierMap& map, uint64_t page, UnitSet units,
     Tell(Error{ErrorCode::kSystem, EBUSY, "a process that is stopped, or waits for the disk, holds its lock"});
     return ClaimOutcome::kNotNow;
   }
+  if (IsGone(map)) return ClaimOutcome::kNotNow;
   ClaimOutcome outcome = ClaimOutcome::kNotNow;
   const auto claim = [&]() -> Result<void> {
     if (auto settled = Settle(); !settled) return Propagate(std::move(settled));
@@ -359,6 +373,7 @@ Result<void> Tier::Commit(const TierMap& map, uint64_t page, UnitSet written, co
   const Locked lock(*this, kLongPatience);
   if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
   if (auto settled = Settle(); !settled) return Propagate(std::move(settled));
+  if (IsGone(map)) return {};
   auto record = map.ReadPage(page);
   if (!record) return Propagate(std::move(record));
   UnitSet not_written = record->writing;
@@ -387,7 +402,7 @@ bool Tier::Release(const TierMap& map, uint64_t page) {
 
 uint64_t Tier::Drop(const TierMap& map, uint64_t page, UnitSet units) {
   const Locked lock(*this, kPatience);
-  if (!lock) return 0;
+  if (!lock || IsGone(map)) return 0;
   uint64_t bytes = 0;
   const auto drop = [&]() -> Result<void> {
     if (auto settled = Settle(); !settled) return Propagate(std::move(settled));

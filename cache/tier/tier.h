@@ -136,6 +136,9 @@ class Tier {
   };
   Result<uint64_t> CountVolume(const std::string& folder, const CountingWhen& when);
   Result<void> ReleaseDead(const TierMap& map, uint64_t page, TierPage& record);
+  // Whether the volume, or all of the tier, was removed while it is in use: nothing more is kept, since nobody would
+  // count it, and what was kept goes.
+  bool IsGone(const TierMap& map);
   // The least recently used pages go, until `bytes` more may be taken. `keep`: not this one.
   Result<void> MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_page);
   struct Eviction {
@@ -161,6 +164,7 @@ class Tier {
   const bool is_shared_;  // with the group
   TierLocks locks_;
   uint64_t most_bytes_ = 0;
+  bool is_told_gone_ = false;  // with the lock held
   mutable Mutex mutex_;
   std::map<std::string, std::pair<std::shared_ptr<const TierFuture>, uint16_t>> futures_
       QUIRE_GUARDED_BY(mutex_);  // by folder

@@ -194,6 +194,14 @@ AlignedBytes MakeAligned(size_t bytes) {
 
 bool TierMap::IsUsed() const { return IsByteLocked(map_.fd(), kUseByte); }
 
+bool TierMap::IsGone() const { return map_.IsUnlinked() || data_.IsUnlinked(); }
+
+void TierMap::Empty() const {
+  // Where that fails it is given back when the last process that has it open ends.
+  fallocate(data_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+            static_cast<off_t>(AlignUp(std::max<uint64_t>(key().volume_bytes, 1), kPageBytes)));
+}
+
 bool TierMap::Use() const { return TryLockByte(map_.fd(), kUseByte, false); }
 
 bool TierMap::Remove(const std::string& path) {

@@ -95,6 +95,11 @@ class TierMap {
 
   // As long as this lives the volume is in use, and its folder stays. False where it is being removed.
   [[nodiscard]] bool Use() const;
+  // Whether the folder was removed nevertheless, by somebody who does not know of it. What is left is this process's,
+  // and others' that have it open.
+  [[nodiscard]] bool IsGone() const;
+  // All bytes are given back.
+  void Empty() const;
   // Whether another description of the map is in use.
   [[nodiscard]] bool IsUsed() const;
   // Removes the folder; false where somebody uses it, as far as this process can tell, or it cannot be removed.

@@ -48,7 +48,11 @@ bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
     return false;
   }
   const uint64_t now_ms = TierNowMs();
-  if (now_ms > record->used_at_ms + kTouchAfterMs) map_.Touch(page, now_ms);
+  // Or in the future: a clock that was wrong then.
+  if (now_ms > record->used_at_ms + kTouchAfterMs || record->used_at_ms > now_ms + kTouchAfterMs) {
+    map_.Touch(page, now_ms);
+    if (map_.IsGone()) tier_->Drop(map_, page, wanted);
+  }
   known_[page].store(record->present == AllOf(page), std::memory_order_relaxed);
   ++reads_;
   read_bytes_ += bytes;

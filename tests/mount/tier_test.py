@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import random
 import shutil
 import struct
@@ -184,6 +185,46 @@ def test_it_is_never_larger_than_it_may_be(scratch, served, mount, pack, quire):
     assert taken_of(tier) <= 3 << 20
     quire('tier', 'rm', tier, '--all')
     assert told_by(quire, tier)['volumes'] == []
+
+
+def test_what_cannot_have_room_makes_nothing_go(scratch, served, quire):
+    """A tier_size without its unit, or a server that tells of a size which is none."""
+    tier, other = scratch / 'tier', scratch / 'other.quire'
+    shutil.copy(served / 'tree.quire', other)
+    quire('fetch', served / 'tree.quire', '--tier', tier)
+    before = told_by(quire, tier)['taken_bytes']
+    quire('fetch', other, '--tier', tier, '--tier-size', '500', status=1).says('more than tier_size leaves')
+    assert told_by(quire, tier)['taken_bytes'] == before
+
+
+def held_bytes(mounts):
+    """What the files take that daemons have open, which may have no name."""
+    found = {}
+    for mounted in mounts:
+        for descriptor in pathlib.Path(f'/proc/{mounted.daemon()}/fd').iterdir():
+            with contextlib.suppress(OSError):
+                if '/tier/' in os.readlink(descriptor):
+                    found[os.stat(descriptor).st_ino] = os.stat(descriptor).st_blocks * 512
+    return sum(found.values())
+
+
+@pytest.mark.parametrize('removed', ['volumes', '.'])
+def test_a_tier_that_is_removed_in_use_holds_nothing_any_more(scratch, origin, mount, quire, removed):
+    tier, limit = scratch / 'tier', 8 << 20
+    options = (f'tier={tier}', f'tier_size={limit}', 'push=off', 'direct_io', 'cache_size=8M')
+    mounts = [mount(origin.url, *options, folder=scratch / f'mnt{number}') for number in range(2)]
+    for mounted in mounts:
+        assert_all_right(mounted, scratch / 'tree')
+    shutil.rmtree(tier / removed)
+    tier.mkdir(mode=0o700, exist_ok=True)
+    mounts.append(mount(origin.url, *options, folder=scratch / 'mnt2'))
+    for seed in range(2):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in [pool.submit(assert_all_right, mounted, scratch / 'tree', seed) for mounted in mounts]:
+                done.result()
+        assert held_bytes(mounts) <= limit
+    quire('tier', 'prune', tier)
+    assert taken_of(tier) <= told_by(quire, tier)['taken_bytes'] <= limit
 
 
 def test_four_mounts_fetch_each_page_once(scratch, origin, mount):

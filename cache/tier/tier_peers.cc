@@ -18,6 +18,13 @@ namespace {
 constexpr std::chrono::seconds kFirstRest(2);
 constexpr std::chrono::seconds kLongestRest(60);
 constexpr unsigned kMostDoublings = 5;
+constexpr std::chrono::seconds kLongestTrial(10);  // whoever was to try has not come to it
+// A neighbour is no help that takes longer for a few bytes than a far server would, or brings less than a slow disk, and
+// does so again and again: four times without a quick answer between, and once more after each rest.
+constexpr std::chrono::milliseconds kSlowAnswer(200);
+constexpr uint64_t kSlowBytesPerMs = 2000;
+constexpr unsigned kSlowPoints = 4;
+constexpr unsigned kTooSlow = 16;
 constexpr std::chrono::milliseconds kLookAgain(100);  // whether the work was cancelled
 
 std::vector<std::string> WithoutSlashes(std::vector<std::string> urls) {
@@ -57,8 +64,8 @@ std::vector<size_t> TierPeers::TakeUsable() {
   const MutexLock lock(mutex_);
   for (size_t peer = 0; peer < health_.size(); ++peer) {
     Health& health = health_[peer];
-    const bool is_tried = !health.answers && !health.is_being_tried && health.next_try <= now;
-    if (is_tried) health.is_being_tried = true;
+    const bool is_tried = !health.answers && health.tried_until <= now && health.next_try <= now;
+    if (is_tried) health.tried_until = now + kLongestTrial;
     if (health.answers || is_tried) usable.push_back(peer);
   }
   return usable;
@@ -119,6 +126,7 @@ void TierPeers::Perform(std::span<PeerRequest> requests, std::chrono::millisecon
 
 void TierPeers::Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>> transfers,
                      std::span<PeerRequest> requests, Clock::time_point until) const {
+  const auto began = Clock::now();
   std::vector<bool> is_done(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) is_done[i] = transfers[i] == nullptr;
   while (std::ranges::find(is_done, false) != is_done.end()) {
@@ -135,6 +143,8 @@ void TierPeers::Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>
       for (size_t i = 0; i < requests.size(); ++i) {
         if (transfers[i] == nullptr || transfers[i]->handle() != message->easy_handle) continue;
         is_done[i] = true;
+        requests[i].took = Clock::now() - began;
+        requests[i].status = transfers[i]->answer().status();
         requests[i].verdict = transfers[i]->Finish(code);
         if (requests[i].verdict.outcome == HttpOutcome::kGood && transfers[i]->got_bytes() < requests[i].into.size())
           requests[i].verdict = {.outcome = HttpOutcome::kFinal, .reason = "it ends too early"};
@@ -149,24 +159,49 @@ void TierPeers::Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>
     if (!is_done[i]) requests[i].verdict = NoAnswer(is_cancelled_ ? "cancelled" : "it does not answer in time");
 }
 
-// A server that says that it has no such file is well.
+namespace {
+
+// A server that says that it has no such file, or not so much of it, is well; one that may not read its files, or knows no
+// ranges, is of no use until somebody has mended it.
+bool IsWell(const PeerRequest& request) {
+  constexpr int kPartialContent = 206;
+  constexpr int kNotFound = 404;
+  constexpr int kNotSoLong = 416;
+  if (request.verdict.outcome == HttpOutcome::kTransient) return false;
+  return request.status == kPartialContent || request.status == kNotFound || request.status == kNotSoLong;
+}
+
+bool IsSlow(const PeerRequest& request) {
+  return request.took > kSlowAnswer + std::chrono::milliseconds(request.into.size() / kSlowBytesPerMs);
+}
+
+}  // namespace
+
 void TierPeers::Judge(const PeerRequest& request) {
-  const bool is_well = request.verdict.outcome != HttpOutcome::kTransient;
   const MutexLock lock(mutex_);
   Health& health = health_[request.peer];
-  health.is_being_tried = false;
-  if (is_well) {
-    if (health.failures > 0) spdlog::info("peer {}: answers again", urls_[request.peer]);
-    health.failures = 0;
-    health.answers = true;
-    return;
+  health.tried_until = {};
+  if (!IsWell(request)) return Failed(request.peer, request.verdict.reason);
+  if (IsSlow(request)) {
+    health.slowness = std::min(health.slowness + kSlowPoints, kTooSlow);
+    if (health.slowness >= kTooSlow) return Failed(request.peer, "its answers take too long");
+  } else if (health.slowness > 0) {
+    --health.slowness;
   }
+  health.answers = true;
+  if (health.slowness > 0) return;
+  if (health.failures > 0) spdlog::info("peer {}: answers again", urls_[request.peer]);
+  health.failures = 0;
+}
+
+void TierPeers::Failed(size_t peer, std::string_view reason) {
+  Health& health = health_[peer];
   ++faults_;
   // Several requests that fail at once are one failure.
   const auto now = Clock::now();
   if (!health.answers && now < health.next_try) return;
   if (health.failures == 0 && !is_cancelled_)
-    spdlog::warn("peer {}: {}; it is left alone for a while", urls_[request.peer], request.verdict.reason);
+    spdlog::warn("peer {}: {}; it is left alone for a while", urls_[peer], reason);
   const auto rest = kFirstRest * (1U << std::min(health.failures, kMostDoublings));
   ++health.failures;
   health.answers = false;

@@ -29,6 +29,8 @@ struct PeerRequest {
   uint64_t offset = 0;
   std::span<std::byte> into = {};
   HttpVerdict verdict = {};  // what came of it; of one that is good all of `into` came
+  int status = 0;            // of HTTP; 0: no answer
+  std::chrono::nanoseconds took = {};
 };
 
 // Thread-safe.
@@ -66,8 +68,9 @@ class TierPeers {
   using Clock = std::chrono::steady_clock;
   struct Health {
     bool answers = false;
-    bool is_being_tried = false;
-    unsigned failures = 0;  // one after the other
+    Clock::time_point tried_until;  // by somebody, before that
+    unsigned failures = 0;          // one after the other
+    unsigned slowness = 0;          // more with each slow answer, less with each quick one
     Clock::time_point next_try;
   };
   using Multi = std::unique_ptr<CURLM, decltype(CurlLibrary::multi_cleanup)>;
@@ -77,6 +80,7 @@ class TierPeers {
   void Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>> transfers, std::span<PeerRequest> requests,
             Clock::time_point until) const;
   void Judge(const PeerRequest& request) QUIRE_EXCLUDES(mutex_);
+  void Failed(size_t peer, std::string_view reason) QUIRE_REQUIRES(mutex_);
 
   const CurlLibrary& curl_;
   const std::vector<std::string> urls_;  // without a slash at their end

@@ -212,6 +212,31 @@ def test_a_neighbour_that_does_not_answer_is_left_alone(at_end, scratch, origin,
     assert f'a tier and those of 0 of 2 neighbours (no answer from {gone}, {mute})' in log.read_text()
 
 
+def test_a_neighbour_that_may_not_read_its_tier_is_told_of(at_end, scratch, origin, nodes):
+    """nginx as another user than the tier's, which reads there nothing."""
+    closed, log = Misbehaving(at_end, origin.path), scratch / 'log'
+    closed.faults += [('404', 1), ('403', 10_000)]  # once it is mounted: what is told before goes to who mounts
+    mounted = nodes.mount(origin.url, 0, f'log_file={log}', peers=closed.url)
+    assert_all_right(mounted, scratch / 'tree')
+    assert f'peer {closed.url}: the server does not permit it (status 403)' in log.read_text()
+    assert told(mounted)['faults'] > 0
+    assert len(closed.seen) < 4, 'it is left alone'
+
+
+def test_a_neighbour_that_is_slow_again_and_again_is_left_alone(at_end, scratch, origin, nodes):
+    slow, log = Slow(at_end, origin.path), scratch / 'log'
+    slow.seconds = 0.8
+    slow.faults.append(('404', 10_000))
+    mounted = nodes.mount(origin.url, 0, f'log_file={log}', 'push=off', 'readahead=off', 'direct_io', 'cache_size=8M', 'tier_size=3M', peers=slow.url)
+    for seed in range(3):
+        assert_all_right(mounted, scratch / 'tree', seed)
+    assert f'peer {slow.url}: its answers take too long' in log.read_text()
+    began, asked = time.monotonic(), len(slow.seen)
+    for seed in range(3):
+        assert_all_right(mounted, scratch / 'tree', seed)
+    assert len(slow.seen) - asked <= 2 + (time.monotonic() - began) / 2
+
+
 def test_a_neighbour_that_comes_back_is_asked_again(scratch, served, nodes):
     log = scratch / 'log'
     first = nodes.mount(served / 'tree.quire', 0)

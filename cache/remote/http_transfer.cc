@@ -20,6 +20,8 @@ constexpr long kLeastBytesPerSecond = 1000;
 constexpr long kSilentSeconds = 15;
 constexpr long kNeighbourSeconds = 1;  // to connect, and twice that for silence
 constexpr long kMostRedirects = 5;
+// libcurl takes 300 KiB and more: at the least rate that is borne a reader would wait for minutes.
+constexpr size_t kMostHeaderBytes = 48 << 10;
 constexpr size_t kMostRefusalBytes = 16 << 10;  // errors of S3 have some hundreds, and up to 8 KiB of what was signed
 constexpr long kBufferBytes = 256 << 10;        // what is read of a socket at once: libcurl's own 16 KiB are many calls
 
@@ -111,6 +113,7 @@ Result<void> HttpTransfer::Prepare(const RangeRequest& request, std::span<std::b
   got_bytes_ = 0;
   expected_bytes_ = 0;
   answer_ = {};
+  header_bytes_ = 0;
   verdict_.reset();
   refusal_.clear();
   curl_.slist_free_all(header_list_);
@@ -158,6 +161,11 @@ std::chrono::microseconds HttpTransfer::latency() const {
 // What follows the body in place of headers (trailers; RFC 9110, 6.5) changes nothing that was judged.
 size_t HttpTransfer::TakeHeader(char* bytes, size_t one, size_t count, void* self) {
   HttpTransfer& own = *static_cast<HttpTransfer*>(self);
+  own.header_bytes_ += one * count;
+  if (own.header_bytes_ > kMostHeaderBytes) {
+    own.verdict_ = {.outcome = HttpOutcome::kTransient, .reason = "the server's headers have no end"};
+    return 0;
+  }
   if (!own.verdict_) own.answer_.TakeLine({bytes, one * count});
   return one * count;
 }
@@ -167,6 +175,13 @@ const HttpVerdict& HttpTransfer::JudgeOnce() {
   verdict_ = Judge(answer_, request_);
   if (verdict_->outcome == HttpOutcome::kGood)
     expected_bytes_ = static_cast<size_t>(answer_.range()->last + 1 - answer_.range()->first);
+  // More would be waited for, and never come.
+  curl_off_t told_bytes = -1;
+  curl_.easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told_bytes);
+  if (verdict_->outcome == HttpOutcome::kGood && told_bytes > static_cast<curl_off_t>(expected_bytes_))
+    verdict_ = {.outcome = HttpOutcome::kFinal,
+                .reason = fmt::format("the server tells of {} bytes (Content-Length) in a range of {} (Content-Range)",
+                                      told_bytes, expected_bytes_)};
   return *verdict_;
 }
 

@@ -73,6 +73,7 @@ class HttpTransfer {
   size_t got_bytes_ = 0;
   size_t expected_bytes_ = 0;  // of an answer that is good
   HttpAnswer answer_;
+  size_t header_bytes_ = 0;             // of all answers to the request
   std::optional<HttpVerdict> verdict_;  // once the headers are judged
   std::string refusal_;                 // the beginning of the body of an answer that is not good, for the signer
 };

@@ -112,7 +112,8 @@ def test_an_idle_mount_sleeps(scratch, at_end, mount, served):
     assert switches() - before < 5
 
 
-@pytest.mark.parametrize('fault', ['whole', '404', '403', '401', '416', 'other range', 'no range', 'other size', 'other tag', 'gzip', 'long'])
+@pytest.mark.parametrize('fault', ['whole', '404', '403', '401', '416', 'other range', 'no range', 'other size', 'other tag', 'gzip', 'long',
+                                   'long length'])
 def test_what_does_not_pass_is_an_error(scratch, bad, mount, fault):
     mounted = mount(bad.url, 'push=off', 'retry=5')
     bad.faults = [(fault, 1000)]
@@ -121,6 +122,15 @@ def test_what_does_not_pass_is_an_error(scratch, bad, mount, fault):
     assert time.monotonic() - began < 60
     bad.faults = []
     assert read_all(mounted, scratch / 'tree') == set(), 'the server serves again'
+
+
+def test_headers_without_an_end_are_an_error(scratch, bad, mount):
+    mounted = mount(bad.url, 'push=off', 'readahead=off', 'retry=3')
+    bad.faults = [('header drip', 1000)]
+    began = time.monotonic()
+    with pytest.raises(OSError):
+        (mounted / '000').read_bytes()
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize('fault, told', [('whole', 'does not serve ranges'), ('404', 'no such object'), ('403', 'does not permit'),

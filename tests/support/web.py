@@ -170,6 +170,15 @@ class Misbehaving:
         elif fault == 'long':
             body += b'x' * 1000
             length = len(body)
+        elif fault == 'long length':
+            length += 1000
+        elif fault == 'header drip':
+            request.wfile.write(b'HTTP/1.1 206 Partial\r\n')
+            with contextlib.suppress(OSError):
+                while not self.let_go.wait(0.1):
+                    request.wfile.write(b'X-Y: ' + b'z' * 1000 + b'\r\n')
+            request.close_connection = True
+            return
         elif fault == 'whole':
             status, headers, body, length = 200, {'ETag': '"one"'}, data, len(data)
         elif fault == 'other range':

@@ -20,11 +20,14 @@ class ControlFilesTest : public testing::Test {
 
   int written_ = 0;
   int plan_lookups_ = 0;
-  ControlFiles files_{
-      {{.name = "other", .write = [] { return std::string("of another name"); }},
-       {.name = "plan", .write = {}, .pipe_inode = kPlanInode, .looked_up = [this] { ++plan_lookups_; }},
-       {.name = "stats", .write = [this] { return std::to_string(++written_); }}},
-      /*for_all=*/false};
+  ControlFiles files_{{{.name = "other", .write = [] { return std::string("of another name"); }},
+                       {.name = "plan",
+                        .write = {},
+                        .pipe_inode = kPlanInode,
+                        .pipe_mode = 0622,
+                        .looked_up = [this] { ++plan_lookups_; }},
+                       {.name = "stats", .write = [this] { return std::to_string(++written_); }}},
+                      /*for_all=*/false};
 };
 
 TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
@@ -93,13 +96,10 @@ TEST_F(ControlFilesTest, TheFolderListsAllFilesWithTheirTypesAndInodesOfTheirOwn
 
 TEST_F(ControlFilesTest, EachPipeHasItsModeAndHearsOfEachLookUp) {
   int told = 0;
-  ControlFiles files({{.name = kPlanName, .write = {}, .pipe_inode = kPlanInode, .pipe_mode = 0622},
-                      {.name = kTraceName,
-                       .write = {},
-                       .pipe_inode = kTraceInode,
-                       .pipe_mode = 0600,
-                       .looked_up = [&] { ++told; }}},
-                     true);
+  ControlFiles files(
+      {{.name = kPlanName, .write = {}, .pipe_inode = kPlanInode, .pipe_mode = 0622},
+       {.name = kTraceName, .write = {}, .pipe_inode = kTraceInode, .pipe_mode = 0600, .looked_up = [&] { ++told; }}},
+      true);
   const auto entry = files.Lookup(kControlFolderInode, kTraceName);
   ASSERT_TRUE(entry.has_value());
   EXPECT_EQ(entry->status.st_mode, S_IFIFO | 0600U);

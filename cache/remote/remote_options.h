@@ -9,12 +9,12 @@
 namespace quire {
 
 struct RemoteOptions {
-  std::string ca_file;             // certificates that are trusted, in place of the system's; empty: those
-  std::string header_file;         // lines "Name: value" that are sent along with each request; empty: none
-  std::string profile;             // of s3://: the one of ~/.aws; empty: that of AWS_PROFILE, or "default"
-  bool is_anonymous = false;       // of s3://: requests are not signed
-  bool requester_pays = false;     // of s3://: not the bucket's owner
-  unsigned retry_s = 60;         // how long a request that fails is repeated
+  std::string ca_file;          // certificates that are trusted, in place of the system's; empty: those
+  std::string header_file;      // lines "Name: value" that are sent along with each request; empty: none
+  std::string profile;          // of s3://: the one of ~/.aws; empty: that of AWS_PROFILE, or "default"
+  bool is_anonymous = false;    // of s3://: requests are not signed
+  bool requester_pays = false;  // of s3://: not the bucket's owner
+  unsigned retry_s = 60;        // how long a request that fails is repeated
   static constexpr unsigned kRetryForEver = UINT_MAX;
 
   const std::atomic<bool>* interrupted = nullptr;  // once it is set, what waits for a server ends with an error

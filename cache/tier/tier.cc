@@ -63,7 +63,8 @@ bool IsFolderName(std::string_view name) {
 
 // Of one that was being made.
 bool IsUnfinishedName(std::string_view name) {
-  return name.ends_with(TierMap::kUnfinished) && IsFolderName(name.substr(0, name.size() - TierMap::kUnfinished.size()));
+  return name.ends_with(TierMap::kUnfinished) &&
+         IsFolderName(name.substr(0, name.size() - TierMap::kUnfinished.size()));
 }
 
 // Names of what is in a folder.
@@ -142,7 +143,8 @@ Result<std::shared_ptr<Tier>> Tier::OpenDirectory(const std::string& directory, 
     const auto other = FindOtherThing(directory);
     if (!other) return std::unexpected(other.error());
     if (*other)
-      return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory, EscapeName(**other));
+      return Invalid("tier '{}': it holds other things ('{}'): give a folder of its own", directory,
+                     EscapeName(**other));
   }
   const OwnModes modes;
   auto file = File::Open(path, O_RDWR | O_NOFOLLOW | (may_make ? O_CREAT : 0), is_shared ? 0660 : 0600);
@@ -247,7 +249,7 @@ Result<void> Tier::Change(int64_t by_bytes, const std::function<Result<void>()>&
   Ledger ledger{.is_changing = 1, .taken_bytes = *taken, .boot_id = BootId()};
   const auto write = [&] { return locks_.file().WriteAll(0, std::as_bytes(std::span(&ledger, 1))); };
   if (auto written = write(); !written) return written;
-  if (auto changed = change(); !changed) return changed;  // and counted by the next one
+  if (auto changed = change(); !changed) return changed;                                 // and counted by the next one
   if (by_bytes < 0 && ledger.taken_bytes < static_cast<uint64_t>(-by_bytes)) return {};  // and counted by the next one
   ledger.is_changing = 0;
   ledger.taken_bytes += static_cast<uint64_t>(by_bytes);
@@ -430,10 +432,8 @@ Result<void> Tier::MakeRoom(uint64_t bytes, const TierMap* keep, uint64_t keep_p
   if (*taken + bytes <= most_bytes_) return {};
   const uint64_t missing = *taken + bytes - most_bytes_;
   const uint64_t batch = std::min(most_bytes_ / kBatchShare, kMostBatchBytes);
-  auto evicted = Evict({.needed_bytes = missing,
-                        .at_least_bytes = std::max(missing, batch),
-                        .keep = keep,
-                        .keep_page = keep_page});
+  auto evicted = Evict(
+      {.needed_bytes = missing, .at_least_bytes = std::max(missing, batch), .keep = keep, .keep_page = keep_page});
   if (!evicted) return evicted;
   taken = ReadTaken();
   if (!taken) return Propagate(std::move(taken));
@@ -569,7 +569,8 @@ Result<uint64_t> Tier::Prune(uint64_t most_bytes, uint64_t not_since_ms) {
   auto taken = CountAnew();
   if (!taken) return taken;
   const uint64_t surplus = *taken > most_bytes ? *taken - most_bytes : 0;
-  if (auto evicted = Evict({.at_least_bytes = surplus, .not_since_ms = not_since_ms}); !evicted) return Propagate(std::move(evicted));
+  if (auto evicted = Evict({.at_least_bytes = surplus, .not_since_ms = not_since_ms}); !evicted)
+    return Propagate(std::move(evicted));
   // Volumes of which nothing is left.
   if (auto evicted = Evict({}); !evicted) return Propagate(std::move(evicted));
   return CountAnew();

@@ -19,8 +19,8 @@ constexpr std::chrono::seconds kFirstRest(2);
 constexpr std::chrono::seconds kLongestRest(60);
 constexpr unsigned kMostDoublings = 5;
 constexpr std::chrono::seconds kLongestTrial(10);  // whoever was to try has not come to it
-// A neighbour is no help that takes longer for a few bytes than a far server would, or brings less than a slow disk, and
-// does so again and again: four times without a quick answer between, and once more after each rest.
+// A neighbour is no help that takes longer for a few bytes than a far server would, or brings less than a slow disk,
+// and does so again and again: four times without a quick answer between, and once more after each rest.
 constexpr std::chrono::milliseconds kSlowAnswer(200);
 constexpr uint64_t kSlowBytesPerMs = 2000;
 constexpr unsigned kSlowPoints = 4;
@@ -84,7 +84,8 @@ std::string TierPeers::Describe() const {
     if (health_[peer].answers)
       ++answering;
     else
-      silent += (silent.empty() ? "no answer from " : ", ") + urls_[peer];
+      silent += fmt::format("{}not {}{}", silent.empty() ? "" : ", ", urls_[peer],
+                            health_[peer].fault.empty() ? "" : ": " + health_[peer].fault);
   }
   return fmt::format("{} of {} neighbours{}", answering, health_.size(), silent.empty() ? "" : " (" + silent + ")");
 }
@@ -161,8 +162,8 @@ void TierPeers::Wait(CURLM* multi, std::span<const std::unique_ptr<HttpTransfer>
 
 namespace {
 
-// A server that says that it has no such file, or not so much of it, is well; one that may not read its files, or knows no
-// ranges, is of no use until somebody has mended it.
+// A server that says that it has no such file, or not so much of it, is well; one that may not read its files, or knows
+// no ranges, is of no use until somebody has mended it.
 bool IsWell(const PeerRequest& request) {
   constexpr int kPartialContent = 206;
   constexpr int kNotFound = 404;
@@ -204,6 +205,7 @@ void TierPeers::Failed(size_t peer, std::string_view reason) {
     spdlog::warn("peer {}: {}; it is left alone for a while", urls_[peer], reason);
   const auto rest = kFirstRest * (1U << std::min(health.failures, kMostDoublings));
   ++health.failures;
+  health.fault = reason;
   health.answers = false;
   health.next_try = now + std::min(rest, kLongestRest);
 }

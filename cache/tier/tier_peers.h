@@ -59,7 +59,7 @@ class TierPeers {
   void Perform(std::span<PeerRequest> requests, std::chrono::milliseconds longest) QUIRE_EXCLUDES(mutex_);
   // Requests end soon, and later ones at once.
   void Cancel() { is_cancelled_ = true; }
-  // "3 of 4 neighbours (no answer from ...)".
+  // "3 of 4 neighbours (not URL: why)".
   [[nodiscard]] std::string Describe() const QUIRE_EXCLUDES(mutex_);
   // Requests that got no answer.
   [[nodiscard]] uint64_t faults() const { return faults_.load(std::memory_order_relaxed); }
@@ -72,6 +72,7 @@ class TierPeers {
     unsigned failures = 0;          // one after the other
     unsigned slowness = 0;          // more with each slow answer, less with each quick one
     Clock::time_point next_try;
+    std::string fault;  // the last one
   };
   using Multi = std::unique_ptr<CURLM, decltype(CurlLibrary::multi_cleanup)>;
 

@@ -162,8 +162,7 @@ void TierVolume::Release(uint64_t page) {
   const MutexLock lock(mutex_);
   owed_.push_back(page);
   if (giving_back_.is_running()) return giving_back_.Wake();
-  const auto started =
-      giving_back_.Start("quire-owed", [this](const std::stop_token& stop) { ReleaseOwed(stop); });
+  const auto started = giving_back_.Start("quire-owed", [this](const std::stop_token& stop) { ReleaseOwed(stop); });
   if (!started) tier_->Tell(started.error());
 }
 

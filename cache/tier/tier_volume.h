@@ -63,7 +63,7 @@ class TierVolume {
   void Cancel();
   // As Tier::Follow; `future` hears of what is read and brought. REQUIRES: called once, before pages are read.
   void Follow(std::shared_ptr<TierFuture> future, uint16_t number);
-  // "3 of 4 neighbours (no answer from ...)"; empty where there are none.
+  // "3 of 4 neighbours (not URL: why)"; empty where there are none.
   [[nodiscard]] std::string DescribePeers() const;
   // Where to begin to fetch all pages: not where neighbours begin.
   [[nodiscard]] uint64_t first_page() const { return peers_ == nullptr ? 0 : map_.id() % map_.page_count(); }

@@ -209,7 +209,7 @@ def test_a_neighbour_that_does_not_answer_is_left_alone(at_end, scratch, origin,
     assert_all_right(mounted, scratch / 'tree')
     assert time.monotonic() - began < 15
     assert told(mounted)['faults'] >= 2
-    assert f'a tier and those of 0 of 2 neighbours (no answer from {gone}, {mute})' in log.read_text()
+    assert f"those of 0 of 2 neighbours (not {gone}: Couldn't connect to server, not {mute}: it does not answer in time)" in log.read_text()
 
 
 def test_a_neighbour_that_may_not_read_its_tier_is_told_of(at_end, scratch, origin, nodes):

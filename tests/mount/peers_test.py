@@ -218,9 +218,10 @@ def test_a_neighbour_that_may_not_read_its_tier_is_told_of(at_end, scratch, orig
     closed.faults = [('404', 10_000)]
     mounted = nodes.mount(origin.url, 0, f'log_file={log}', peers=closed.url)
     closed.faults = [('403', 10_000)]  # what is told before goes to who mounts
+    time.sleep(0.3)  # it is asked for its map five times a second at most
     before = len(closed.seen)
     assert_all_right(mounted, scratch / 'tree')
-    assert f'{closed.url}: the server does not permit it (status 403)' in log.read_text()
+    assert f'peer {closed.url}: the server does not permit it (status 403)' in log.read_text()
     assert told(mounted)['faults'] > 0
     assert len(closed.seen) - before < 4, 'it is left alone'
 

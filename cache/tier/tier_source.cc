@@ -17,7 +17,7 @@ constexpr unsigned kThreads = 16;
 // For a page that another process fetches: some times as long as the origin takes for one now, since to fetch it too
 // makes a network that is busy slower; but no longer than a reader bears, should that process be stopped.
 constexpr uint64_t kWaitsForReads = 4;
-constexpr std::chrono::seconds kLeastLongestWait(2);
+constexpr std::chrono::seconds kLeastLongestWait(4);  // a page of a busy server takes a second or two
 constexpr std::chrono::seconds kMostLongestWait(30);
 constexpr uint64_t kWeightOfBefore = 7;  // of 8, in the mean
 constexpr std::chrono::milliseconds kBetweenLooks(2);

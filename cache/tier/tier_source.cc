@@ -78,6 +78,8 @@ void TierSource::Serve(VolumeRead& read) {
       const auto claim = volume.ClaimPage(read.offset / kPageBytes);
       if (claim == Tier::ClaimOutcome::kThere && answer()) return;
       if (claim == Tier::ClaimOutcome::kOthers && Waits(read, volume, /*is_for_peer=*/false)) return;
+    } else if (volume.IsBroughtByOthers(read.offset / kPageBytes) && Waits(read, volume, /*is_for_peer=*/false)) {
+      return;
     }
     const auto of_peers = volume.ReadFromPeers(read.offset, read.into, read.bytes);
     if (of_peers == PeerVolume::Outcome::kRead) return tell(ReadStage::kPeers);

@@ -112,6 +112,11 @@ Tier::ClaimOutcome TierVolume::ClaimPage(uint64_t page) {
   return outcome;
 }
 
+bool TierVolume::IsBroughtByOthers(uint64_t page) const {
+  const auto record = map_.ReadPage(page);
+  return record && tier_->IsClaimedByOthers(*record);
+}
+
 bool TierVolume::HasClaim(uint64_t page) const {
   const MutexLock lock(mutex_);
   return claims_.contains(page);

@@ -72,6 +72,8 @@ class TierVolume {
   // is to be kept. kClaimed also where this process has the claim already.
   Tier::ClaimOutcome ClaimPage(uint64_t page);
   [[nodiscard]] bool HasClaim(uint64_t page) const;
+  // Whether another process of this node is bringing it.
+  [[nodiscard]] bool IsBroughtByOthers(uint64_t page) const;
   // Writes what was claimed of the page, as far as it is here: `units` of the page's `bytes`. Gives up the rest.
   void Keep(uint64_t page, const UnitSet& units, std::span<const std::byte> bytes);
   void GiveUp(uint64_t page);

@@ -464,7 +464,7 @@ void Tier::ApplyFutures(std::span<const TierMap> maps, std::span<Candidate> cand
     const auto& [of_pages, number] = future->second;
     followed.push_back({of_pages->Rank(number, candidate.page, candidate.used_at_ms), candidate});
   }
-  std::ranges::stable_sort(followed, {}, &Ranked::rank);
+  std::ranges::sort(followed, {}, &Ranked::rank);
   for (size_t i = 0; i < places.size(); ++i) candidates[places[i]] = followed[i].candidate;
 }
 

@@ -46,8 +46,8 @@ ControlFiles::ControlFiles(std::vector<ControlFile> table, bool for_all)
 }
 
 const ControlFile* ControlFiles::FindPipe(ino_t inode) const {
-  const auto row =
-      std::ranges::find_if(table_, [inode](const ControlFile& each) { return !each.write && each.pipe_inode == inode; });
+  const auto row = std::ranges::find_if(
+      table_, [inode](const ControlFile& each) { return !each.write && each.pipe_inode == inode; });
   return row == table_.end() ? nullptr : &*row;
 }
 

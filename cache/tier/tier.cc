@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cache/steady_clock.h"
 #include "format/checksum.h"
 #include "format/escaping.h"
 #include "format/rounding.h"
@@ -48,12 +49,8 @@ const std::array<char, 40>& BootId() {
   return kId;
 }
 
-// Of a clock that nobody sets.
-uint64_t MonotonicMs() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
+// Of a clock that is never set.
+uint64_t MonotonicMs() { return NowNs() / 1'000'000; }
 
 bool IsFolderName(std::string_view name) {
   return name.size() == 32 && std::ranges::all_of(name, [](char digit) {

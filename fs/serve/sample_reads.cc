@@ -40,7 +40,7 @@ TraceRecord RecordOf(NodeNumber number, const ReadPiece& piece, uint32_t process
 void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number, const Node& node, uint64_t offset,
                          size_t bytes) {
   const bool is_recorded = trace_.is_on();
-  const uint64_t began_ns = is_recorded ? ReadTrace::Now() : 0;
+  const uint64_t began_ns = is_recorded ? NowNs() : 0;
   const auto process = is_recorded ? static_cast<uint32_t>(fuse_req_ctx(request)->pid) : 0;
   feed_.ReadBegun(number, node, offset, bytes);
   SampleBytes ready;

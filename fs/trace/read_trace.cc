@@ -2,24 +2,19 @@
 #include "fs/trace/read_trace.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <new>
 
-namespace quire {
+#include "cache/steady_clock.h"
 
-uint64_t ReadTrace::Now() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
+namespace quire {
 
 void ReadTrace::Add(TraceRecord record, uint64_t began_ns) {
   Slot* const slots = slots_.load(std::memory_order_acquire);
   if (slots == nullptr) return;
   const uint64_t on_since_ns = began_ns_.load(std::memory_order_relaxed);
   record.time_ns = began_ns - std::min(began_ns, on_since_ns);  // one that came before counts as the first
-  const uint64_t latency_ns = Now() - began_ns;
+  const uint64_t latency_ns = NowNs() - began_ns;
   record.latency_ns = static_cast<uint32_t>(std::min<uint64_t>(latency_ns, std::numeric_limits<uint32_t>::max()));
   uint64_t turn = next_written_.load(std::memory_order_relaxed);
   while (true) {
@@ -49,7 +44,7 @@ bool ReadTrace::SwitchOn() {
   std::vector<TraceRecord> stale;
   for (Take(stale, kRecords); !stale.empty(); Take(stale, kRecords)) stale.clear();
   TakeLost();
-  began_ns_.store(Now(), std::memory_order_relaxed);
+  began_ns_.store(NowNs(), std::memory_order_relaxed);
   is_on_.store(true, std::memory_order_relaxed);
   return true;
 }

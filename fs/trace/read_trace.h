@@ -24,10 +24,7 @@ class ReadTrace {
   // The hit path asks this, and no more where it is off.
   [[nodiscard]] bool is_on() const { return is_on_.load(std::memory_order_relaxed); }
 
-  // Nanoseconds of a steady clock, for the time of a record and its latency.
-  static uint64_t Now();
-
-  // Any thread. `began_ns`: Now() when the request came; the record's times are set from it.
+  // Any thread. `began_ns`: NowNs() when the request came; the record's times are set from it.
   void Add(TraceRecord record, uint64_t began_ns);
 
   // --- For one thread, the reader's.

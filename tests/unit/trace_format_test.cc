@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cache/steady_clock.h"
 #include "format/coding.h"
 #include "format/pack/geometry.h"
 #include "fs/trace/read_trace.h"
@@ -179,7 +180,7 @@ TEST(ReadTrace, GivesWhatWasAddedInItsOrder) {
   EXPECT_FALSE(trace.is_on());
   ASSERT_TRUE(trace.SwitchOn());
   EXPECT_TRUE(trace.is_on());
-  for (uint64_t node = 0; node < 1000; ++node) trace.Add({.node = node}, ReadTrace::Now());
+  for (uint64_t node = 0; node < 1000; ++node) trace.Add({.node = node}, NowNs());
   std::vector<TraceRecord> records;
   trace.Take(records, 600);
   trace.Take(records, 600);
@@ -191,12 +192,12 @@ TEST(ReadTrace, GivesWhatWasAddedInItsOrder) {
 TEST(ReadTrace, WhereItIsFullRecordsAreLostAndCounted) {
   ReadTrace trace;
   ASSERT_TRUE(trace.SwitchOn());
-  for (uint64_t node = 0; node < ReadTrace::kRecords + 5; ++node) trace.Add({.node = node}, ReadTrace::Now());
+  for (uint64_t node = 0; node < ReadTrace::kRecords + 5; ++node) trace.Add({.node = node}, NowNs());
   EXPECT_EQ(trace.TakeLost(), 5U);
   std::vector<TraceRecord> records;
   trace.Take(records, ReadTrace::kRecords + 5);
   EXPECT_EQ(records.size(), ReadTrace::kRecords);
-  trace.Add({.node = 7}, ReadTrace::Now());
+  trace.Add({.node = 7}, NowNs());
   records.clear();
   trace.Take(records, 10);
   ASSERT_EQ(records.size(), 1U);
@@ -206,7 +207,7 @@ TEST(ReadTrace, WhereItIsFullRecordsAreLostAndCounted) {
 TEST(ReadTrace, NothingIsLeftOfTheRecordingBefore) {
   ReadTrace trace;
   ASSERT_TRUE(trace.SwitchOn());
-  trace.Add({.node = 1}, ReadTrace::Now());
+  trace.Add({.node = 1}, NowNs());
   trace.SwitchOff();
   ASSERT_TRUE(trace.SwitchOn());
   std::vector<TraceRecord> records;
@@ -224,8 +225,7 @@ TEST(ReadTrace, ManyThreadsAddWhileOneTakes) {
   std::vector<std::jthread> threads;
   for (uint32_t thread = 0; thread < kThreads; ++thread)
     threads.emplace_back([&, thread] {
-      for (uint64_t i = 1; i <= kEach; ++i)
-        trace.Add({.node = i, .offset = i * 3, .process = thread}, ReadTrace::Now());
+      for (uint64_t i = 1; i <= kEach; ++i) trace.Add({.node = i, .offset = i * 3, .process = thread}, NowNs());
       --running;
     });
   std::array<uint64_t, kThreads> last = {};

@@ -37,7 +37,7 @@ class HttpTransfer {
   // Makes the handle ready for a request; what comes goes into `into`, which has room for request.bytes.
   // `request.state` and `into` must stay until Finish.
   Result<void> Prepare(const RangeRequest& request, std::span<std::byte> into);
-  // As Prepare, by a connection of its own, even where others could be shared (HTTP/2): for a request whose first one
+  // As Prepare, by a connection of its own, even where another one is free: for a request whose first one
   // may be late because of its connection.
   Result<void> PrepareApart(const RangeRequest& request, std::span<std::byte> into);
   // What came of it, once libcurl has said `code` of the handle.

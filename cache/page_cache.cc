@@ -374,7 +374,7 @@ PageCache::SweepOutcome PageCache::Sweep(uint64_t page) {
   const auto place = supply_.FindFree(SlotSupply::For::kSweeps);
   if (!place) return SweepOutcome::kNoSlot;
   // The last slots are for those who ask.
-  if (supply_.spare() < kSlotsForDemand) {
+  if (supply_.CountSpare() < kSlotsForDemand) {
     supply_.PutBack(*place);
     return SweepOutcome::kNoSlot;
   }

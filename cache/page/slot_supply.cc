@@ -110,9 +110,9 @@ std::optional<uint32_t> SlotSupply::TakeAny() {
   return place && Take(*place) ? std::optional(place->slot) : std::nullopt;
 }
 
-size_t SlotSupply::spare() const {
+size_t SlotSupply::CountSpare() const {
   const uint32_t bare = is_out_of_memory_ ? 0 : Limit() - std::min(Limit(), arena_.populated());
-  return table_.free_count() + bare;
+  return table_.free_count() + bare + (MayTakeConsumed() ? table_.CountConsumed() : 0);
 }
 
 void SlotSupply::GiveBack(uint32_t slot, bool is_in_use) {
@@ -186,10 +186,11 @@ void SlotSupply::ReclaimDrained() {
   });
 }
 
+// Where the kernel has no room for all, it will let go of a consumed page, which is then as good as any.
+bool SlotSupply::MayTakeConsumed() const { return residency_.IsStream() && policy_->prefers_consumed(); }
+
 std::optional<uint32_t> SlotSupply::TakeConsumed() {
-  // Where the kernel has no room for all, it will let go of the page, which is then as good as any.
-  const bool is_free = residency_.IsStream() && policy_->prefers_consumed();
-  const auto slot = is_free ? table_.TakeConsumed() : std::nullopt;
+  const auto slot = MayTakeConsumed() ? table_.TakeConsumed() : std::nullopt;
   if (slot) evicted_(*slot);
   return slot;
 }

@@ -45,8 +45,8 @@ class SlotSupply {
   void PutBack(const Place& place);
   // Either kind, taken; nothing where every slot is in use.
   std::optional<uint32_t> TakeAny();
-  // How many could be had without evicting a page, consumed ones not counted.
-  [[nodiscard]] size_t spare() const;
+  // How many could be had without evicting a page that somebody may still want.
+  [[nodiscard]] size_t CountSpare() const;
   // A slot that holds no page any more. `is_in_use`: reads that were answered early still pin it.
   void GiveBack(uint32_t slot, bool is_in_use = false);
 
@@ -83,6 +83,7 @@ class SlotSupply {
   [[nodiscard]] uint32_t Limit() const;
   std::optional<uint32_t> TakeFreeSlot();
   std::optional<uint32_t> TakeToGrow();
+  [[nodiscard]] bool MayTakeConsumed() const;
   void ReclaimDrained();
   std::optional<uint32_t> TakeConsumed();
   std::optional<uint32_t> TakeUnneeded();  // for the trim under way

@@ -148,6 +148,11 @@ void SlotTable::TakeListed() {
   }
 }
 
+size_t SlotTable::CountConsumed() {
+  TakeListed();
+  return consumed_count_;
+}
+
 std::optional<uint32_t> SlotTable::TakeConsumed() {
   TakeListed();
   for (int look = 0; look < kLooks && consumed_count_ > 0; ++look) {

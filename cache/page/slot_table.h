@@ -114,6 +114,8 @@ class SlotTable {
   void ReleaseBare(uint32_t slot) { bare_.push_back(slot); }
   // Takes the slot of a consumed page that nobody pins, which is evicted; nothing where there is none.
   std::optional<uint32_t> TakeConsumed();
+  // How many there are, of which some may be pinned for a while, or hold another page by now.
+  size_t CountConsumed();
 
   [[nodiscard]] size_t free_count() const { return free_.size(); }
   [[nodiscard]] uint32_t first_slot() const { return first_slot_; }

@@ -461,6 +461,23 @@ TEST(PageCache, HasFewReadsInFlightForNobodyWhileSomebodyReads) {
   engine.CompleteAll();
 }
 
+// An arena that is as large as it may be has no slot to spare but those of pages that were handed on: with them a sweep
+// goes through all of the volume.
+TEST(PageCache, ASweepGoesOnWithTheSlotsOfPagesThatWereHandedOn) {
+  const PackInMemory& source = ManySamplesAPage();
+  ScriptedEngine engine(source.bytes, 512);
+  PageCache cache(*source.pack, ArenaOf(14), engine, {.policy = PolicyKind::kAuto, .push = PushMode::kOn});
+  ASSERT_GT(cache.page_count(), 2 * 14);
+  uint64_t page = 0;
+  for (uint64_t before = 1; before != page;) {
+    before = page;
+    while (page < cache.page_count() && cache.Sweep(page) == PageCache::SweepOutcome::kBegun) ++page;
+    engine.CompleteAll();
+    for (uint64_t swept = before; swept < page; ++swept) cache.MarkHandedOn(cache.PinPage(swept).value());
+  }
+  EXPECT_EQ(page, cache.page_count());
+}
+
 // A source far away knows better than a meter, which takes waiting for the time that requests take.
 TEST(PageCache, HasAsManyReadsInFlightForNobodyAsTheSourceFinds) {
   const PackInMemory& source = ManySamplesAPage();

@@ -147,7 +147,7 @@ TEST_F(SlotSupplyTest, DoesNotGrowAfterMemoryWasRefusedUntilATrim) {
   Fill(TakeFree(), 1);
   RefuseMemory();
   EXPECT_FALSE(supply_.FindFree());
-  EXPECT_EQ(supply_.spare(), 0U);
+  EXPECT_EQ(supply_.CountSpare(), 0U);
   supply_.BeginTrim(/*is_idle=*/false);
   EXPECT_FALSE(supply_.TrimOne());
   EXPECT_TRUE(supply_.FindFree());
@@ -213,6 +213,21 @@ TEST_F(SlotSupplyOfAStreamTest, ConsumedPagesGoBeforeTheArenaGrows) {
   table_.MarkConsumed(slot);
   EXPECT_EQ(TakeFree(), slot);
   EXPECT_EQ(evicted_, std::vector{slot});
+}
+
+TEST_F(SlotSupplyOfAStreamTest, ConsumedPagesAreSpare) {
+  FillAll();
+  const size_t spare = supply_.CountSpare();
+  for (const uint32_t slot : {kSlabs, kSlabs + 1}) table_.MarkConsumed(slot);
+  EXPECT_EQ(supply_.CountSpare(), spare + 2);
+}
+
+// The kernel will let go of what it was given.
+TEST_F(SlotSupplyTest, ConsumedPagesOfAStoreAreNotSpare) {
+  FillAll();
+  const size_t spare = supply_.CountSpare();
+  table_.MarkConsumed(kSlabs);
+  EXPECT_EQ(supply_.CountSpare(), spare);
 }
 
 TEST_F(SlotReserveTest, IsWantedOnceASlotWasTakenAndIsNotWhenItIsFull) {

@@ -51,6 +51,15 @@ Result<std::optional<uint64_t>> ParseSize(const char* option, const std::string&
   return bytes;
 }
 
+// 0 where nobody gave one.
+Result<uint64_t> ParseLimit(const std::string& text) {
+  if (text.empty()) return 0;
+  const auto bytes = ParseByteSize(text);
+  if (!bytes || *bytes < kLeastPrefetchBytesPerS)
+    return Invalid("--limit '{}': give bytes a second, 64K at least, such as 50M", text);
+  return *bytes;
+}
+
 uint64_t PagesOf(const TierVolumes& volumes) {
   uint64_t pages = 0;
   for (const auto& volume : volumes)
@@ -63,7 +72,7 @@ Result<uint64_t> FetchToTier(const FetchArguments& arguments) {
   FetchArguments own = arguments;
   const auto most_bytes = ParseSize("--tier-size", own.tier_size);
   if (!most_bytes) return std::unexpected(most_bytes.error());
-  const auto limit = ParseSize("--limit", own.limit);
+  const auto limit = ParseLimit(own.limit);
   if (!limit) return std::unexpected(limit.error());
   TierOptions& tier = own.source.tier;
   tier.directory = std::filesystem::absolute(tier.directory);
@@ -85,8 +94,8 @@ Result<uint64_t> FetchToTier(const FetchArguments& arguments) {
   const uint64_t pages = PagesOf(*volumes);
   auto source = TierSource::Create(*std::move(origin), *std::move(volumes), 0);
   if (!source) return Propagate(std::move(source));
-  TierFetcher fetcher(
-      **source, {.threads = own.jobs, .bytes_per_s = limit->value_or(0), .fetches_all = true, .stays_behind = false});
+  TierFetcher fetcher(**source,
+                      {.threads = own.jobs, .bytes_per_s = *limit, .fetches_all = true, .stays_behind = false});
   const auto state = [&](const char* what) -> ProgressState {
     return {.what = what, .done = fetcher.pages_done() * kPageBytes, .total = pages * kPageBytes};
   };
@@ -114,7 +123,7 @@ Result<std::unique_ptr<Pack>> OpenPackToCopy(const FetchArguments& arguments) {
 }
 
 Result<FileFetchSummary> CopyToFile(const FetchArguments& arguments) {
-  const auto limit = ParseSize("--limit", arguments.limit);
+  const auto limit = ParseLimit(arguments.limit);
   if (!limit) return std::unexpected(limit.error());
   if (arguments.output == "-") return Invalid("-o -: name a file, which has its name once all of it is right");
   const std::atomic<bool>* const interrupted = CatchInterrupts();
@@ -124,7 +133,7 @@ Result<FileFetchSummary> CopyToFile(const FetchArguments& arguments) {
                      {.path = arguments.output,
                       .replace = arguments.replace,
                       .jobs = arguments.jobs,
-                      .bytes_per_s = limit->value_or(0),
+                      .bytes_per_s = *limit,
                       .progress_mode = arguments.progress.mode(),
                       .tell =
                           [&](Progress& progress, const std::string& sentence) {

@@ -21,6 +21,9 @@ inline constexpr std::array<std::pair<std::string_view, TierPrefetch>, 3> kTierP
     {"all", TierPrefetch::kAll},
 }};
 
+// Below that a rate is a slip, such as a 5 that means megabytes: a page would take more than half a minute.
+inline constexpr uint64_t kLeastPrefetchBytesPerS = 64 << 10;
+
 struct TierOptions {
   std::string directory = {};               // empty: no tier
   std::optional<uint64_t> most_bytes = {};  // empty: half of what its file system has free beside what the tier holds

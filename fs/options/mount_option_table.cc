@@ -251,7 +251,8 @@ Result<void> SetPrefetch(MountOptions& options, std::string_view name, std::stri
 
 Result<void> SetLimit(MountOptions& options, std::string_view name, std::string_view value) {
   const auto bytes = ParseByteSize(value);
-  if (!bytes || *bytes == 0) return Invalid("option '{}={}': give bytes a second, such as 50M", name, value);
+  if (!bytes || *bytes < kLeastPrefetchBytesPerS)
+    return Invalid("option '{}={}': give bytes a second, 64K at least, such as 50M", name, value);
   options.cache.tier.prefetch_bytes_per_s = *bytes;
   return {};
 }

@@ -2,6 +2,7 @@
 #include "fs/options/mount_options.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "fs/help_text.h"
@@ -80,6 +81,21 @@ std::string Label(const MountOptionDescription& description) {
   return fmt::format("{}={}", description.name, description.value);
 }
 
+// What says how a tier is used does nothing without one, and whoever says it believes that there is one.
+Result<void> CheckTier(const TierOptions& tier) {
+  if (!tier.directory.empty()) return {};
+  const TierOptions unsaid;
+  const std::array<std::pair<std::string_view, bool>, 4> options = {{
+      {"tier_size", tier.most_bytes != unsaid.most_bytes},
+      {"peers", tier.peers != unsaid.peers},
+      {"prefetch", tier.prefetch != unsaid.prefetch},
+      {"limit", tier.prefetch_bytes_per_s != unsaid.prefetch_bytes_per_s},
+  }};
+  for (const auto& [name, is_said] : options)
+    if (is_said) return Invalid("option '{}=' needs 'tier=': without a tier there is nothing that it could say", name);
+  return {};
+}
+
 }  // namespace
 
 Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, MountOptionRules rules) {
@@ -95,8 +111,7 @@ Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, Mount
   if (options.direct_io) options.push = PushMode::kOff;
   if (options.allow_other && options.allow_root)
     return Invalid("options 'allow_other' and 'allow_root' exclude each other");
-  if (!options.cache.tier.peers.empty() && options.cache.tier.directory.empty())
-    return Invalid("option 'peers=' needs 'tier=': what comes from neighbours is kept there");
+  if (auto checked = CheckTier(options.cache.tier); !checked) return Propagate(std::move(checked));
   options.cache.tier.ca_file = options.remote.ca_file;
   // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.
   if (options.allow_other || options.allow_root) options.default_permissions = true;

@@ -411,7 +411,7 @@ def test_many_ranges_are_in_flight(origin, target, quire):
 
 
 def test_wrong_usage(origin, target, quire):
-    for wrong in (('-o', target, '--tier', target.parent), (), ('-o', '-'), ('-o', target, '--limit', 'x'), ('-o', target, '--jobs', '0'),
+    for wrong in (('-o', target, '--tier', target.parent), (), ('-o', '-'), ('-o', target, '--limit', 'x'), ('-o', target, '--limit', '5'), ('-o', target, '--jobs', '0'),
                   ('-o', target, '--tier-size', '1G'), ('-o', ''), ('--tier', target.parent, '-f')):
         quire('fetch', origin.url, *wrong, status=2)
     assert names_beside(target) == []

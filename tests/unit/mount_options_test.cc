@@ -114,7 +114,7 @@ TEST(MountOptions, EveryDescribedChoiceIsTakenAndNoOther) {
     const auto choices = Choices(option.value);
     if (choices.size() < 2) continue;
     ++options_with_choices;
-    for (const std::string& choice : choices) Parsed({fmt::format("{}={}", option.name, choice)});
+    for (const std::string& choice : choices) Parsed({"tier=/nvme/quire", fmt::format("{}={}", option.name, choice)});
     const std::string refusal = Refusal(fmt::format("{}=no", option.name));
     for (const std::string& choice : choices) EXPECT_TRUE(refusal.contains(choice)) << option.name << ": " << choice;
     EXPECT_EQ(std::ranges::count(refusal, ',') + 2, std::ssize(choices)) << refusal;
@@ -205,6 +205,14 @@ TEST(MountOptions, EveryTransportIsTaken) {
   EXPECT_EQ(Parsed({}).transport, Transport::kAuto);
   for (const auto& [name, transport] : kTransportNames)
     EXPECT_EQ(Parsed({fmt::format("transport={}", name)}).transport, transport) << name;
+}
+
+TEST(MountOptions, WhatIsSaidOfATierNeedsOne) {
+  for (const char* option : {"tier_size=1G", "peers=http://node1/tier", "prefetch=all", "limit=50M"}) {
+    EXPECT_TRUE(Refusal(option).contains("needs 'tier='")) << option;
+    EXPECT_EQ(Refusal(std::string(option) + ",tier=/nvme/quire"), "accepted") << option;
+  }
+  EXPECT_TRUE(Refusal("tier=/nvme/quire,limit=5").contains("64K at least"));
 }
 
 TEST(MountOptions, WhatIsNoChoiceNamesThoseThatAre) {

@@ -22,8 +22,10 @@ constexpr ino_t kFirstUnopenedInode = kTraceInode + 1;
 // Who comes later finds a file of new content under its name. Long enough for programs that look at a file before they
 // open it, as cp does, and refuse one that was replaced in between.
 constexpr double kKeepFileNameS = 0.1;
-// Contents of a few KiB: what programs that forget to close their files may make us keep.
+// What programs that forget to close their files may make us keep: contents of a few KiB, and a map of the pages of a
+// huge pack, which has some MiB.
 constexpr size_t kMaxFiles = 1024;
+constexpr size_t kMaxBytes = 64 << 20;
 
 timespec Now() {
   timespec now = {};
@@ -72,7 +74,11 @@ Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
 Result<ino_t> ControlFiles::Make(const ControlFile& row) {
   File file = {.content = std::make_shared<const std::string>(row.write()), .made = Now(), .lookups = 1};
   const MutexLock lock(mutex_);
+  const size_t bytes = file.content->size();
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
+  if (!files_.empty() && kept_bytes_ + bytes > kMaxBytes)
+    return SystemError(ENFILE, "control files of {} bytes are open", kept_bytes_);
+  kept_bytes_ += bytes;
   files_.emplace(next_inode_, std::move(file));
   return next_inode_++;
 }
@@ -81,10 +87,12 @@ void ControlFiles::Forget(ino_t inode, uint64_t lookups) {
   const MutexLock lock(mutex_);
   const auto found = files_.find(inode);
   if (found == files_.end()) return;
-  if (found->second.lookups > lookups)
+  if (found->second.lookups > lookups) {
     found->second.lookups -= lookups;
-  else
-    files_.erase(found);
+    return;
+  }
+  kept_bytes_ -= found->second.content->size();
+  files_.erase(found);
 }
 
 Result<struct stat> ControlFiles::GetStat(ino_t inode) const {

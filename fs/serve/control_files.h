@@ -43,8 +43,8 @@ class ControlFiles : public InodeSpace {
   [[nodiscard]] InodeEntry FolderEntry() const;
 
   // A regular file's inode is new, and is kept until Forget was told of each time that it was given out. kSystem with
-  // ENFILE when too many are kept. No handle of a server of NFS leads here, which would look for `.quire` in the
-  // listing of the root: "." and ".." are not found.
+  // ENFILE when too many are kept, or contents that are too long in all. No handle of a server of NFS leads here, which
+  // would look for `.quire` in the listing of the root: "." and ".." are not found.
   Result<InodeEntry> Lookup(ino_t folder, std::string_view name) override;
   void Forget(ino_t inode, uint64_t lookups) override;
   [[nodiscard]] Result<struct stat> GetStat(ino_t inode) const override;
@@ -79,6 +79,7 @@ class ControlFiles : public InodeSpace {
   mutable Mutex mutex_;
   ino_t next_inode_ QUIRE_GUARDED_BY(mutex_);
   std::unordered_map<ino_t, File> files_ QUIRE_GUARDED_BY(mutex_);
+  size_t kept_bytes_ QUIRE_GUARDED_BY(mutex_) = 0;  // of their contents
 };
 
 }  // namespace quire

@@ -70,6 +70,23 @@ TEST_F(ControlFilesTest, TheFolderIsForTheOwnerUnlessItIsForAll) {
   EXPECT_EQ(ControlFiles({}, true).GetStat(kControlFolderInode)->st_mode, S_IFDIR | 0555U);
 }
 
+TEST(ControlFiles, KeepsNoMoreContentThan64MiBInAll) {
+  constexpr size_t kBytes = 9 << 20;
+  ControlFiles files({{.name = "long", .write = [] { return std::string(kBytes, 'x'); }}}, /*for_all=*/false);
+  ino_t last = 0;
+  for (int kept = 0; kept < 7; ++kept) last = files.Lookup(kControlFolderInode, "long").value().status.st_ino;
+  const auto refused = files.Lookup(kControlFolderInode, "long");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().system_errno, ENFILE);
+  files.Forget(last, 1);
+  EXPECT_TRUE(files.Lookup(kControlFolderInode, "long").has_value()) << "what was forgotten is still counted";
+}
+
+TEST(ControlFiles, GivesOneOfAnyLength) {
+  ControlFiles files({{.name = "long", .write = [] { return std::string(65 << 20, 'x'); }}}, /*for_all=*/false);
+  EXPECT_TRUE(files.Lookup(kControlFolderInode, "long").has_value());
+}
+
 TEST_F(ControlFilesTest, ThePlanStaysWhoeverForgetsIt) {
   files_.Forget(kPlanInode, 1);
   EXPECT_TRUE(files_.GetStat(kPlanInode).has_value());

@@ -15,8 +15,15 @@
 namespace quire {
 namespace {
 
-// `root_sum`: of a pack, which is another one for other contents whatever its time says; 0 of an archive.
-Result<TierKey> KeyOfFile(int fd, uint64_t root_sum) {
+// Null where none are named.
+Result<std::shared_ptr<TierPeers>> OpenPeers(const TierOptions& options) {
+  if (options.peers.empty()) return nullptr;
+  return TierPeers::Create(options);
+}
+
+}  // namespace
+
+Result<TierKey> TierKeyOfFile(int fd, uint64_t root_sum) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
   std::error_code error;
@@ -26,14 +33,6 @@ Result<TierKey> KeyOfFile(int fd, uint64_t root_sum) {
                                            status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, root_sum);
   return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native());
 }
-
-// Null where none are named.
-Result<std::shared_ptr<TierPeers>> OpenPeers(const TierOptions& options) {
-  if (options.peers.empty()) return nullptr;
-  return TierPeers::Create(options);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
   const auto& http = dynamic_cast<const HttpObject&>(*object);
@@ -66,7 +65,7 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   if (!peers) return std::unexpected(peers.error());
   for (size_t number = 0; number < fds.size(); ++number) {
     if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
-    const auto key = KeyOfFile(fds[number], number == 0 ? pack.superblock().root_sum : 0);
+    const auto key = TierKeyOfFile(fds[number], number == 0 ? pack.superblock().root_sum : 0);
     if (!key) return std::unexpected(key.error());
     auto volume = TierVolume::Open(*tier, *key, *peers);
     if (!volume) return Propagate(std::move(volume));

@@ -13,6 +13,10 @@
 
 namespace quire {
 
+// Of a file that is open. `root_sum`: of a pack, which is another one for other contents whatever its time says; 0 of
+// an archive.
+Result<TierKey> TierKeyOfFile(int fd, uint64_t root_sum);
+
 // An object far away, with a tier before it. An error where the tier cannot be had, or its server does not say by what
 // one state of the object is told from another.
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options);

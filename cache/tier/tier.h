@@ -100,6 +100,8 @@ class Tier {
   Result<bool> Remove(const std::string& folder);
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
+  // Of the folder of a volume, by its name.
+  [[nodiscard]] std::string PathOf(const std::string& folder) const { return VolumesFolder() + '/' + folder; }
   [[nodiscard]] uint64_t most_bytes() const { return most_bytes_; }
   // Without the lock, as it was before the change that is under way, if any.
   [[nodiscard]] Result<uint64_t> taken_bytes() const;
@@ -116,7 +118,6 @@ class Tier {
       : directory_(std::move(directory)), is_shared_(is_shared), locks_(std::move(file)) {}
   static Result<std::shared_ptr<Tier>> OpenDirectory(const std::string& directory, bool may_make);
 
-  [[nodiscard]] std::string PathOf(const std::string& folder) const { return VolumesFolder() + '/' + folder; }
   [[nodiscard]] std::string VolumesFolder() const { return directory_ + "/volumes"; }
   [[nodiscard]] Result<std::vector<std::string>> FolderNames() const;
 

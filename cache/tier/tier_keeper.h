@@ -31,6 +31,10 @@ class TierKeeper final : public PageKeeper {
   void FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) override;
 
   [[nodiscard]] TierFigures figures() const;
+  // Where the tier holds a volume; empty where it does not. Any thread.
+  [[nodiscard]] std::string FolderOf(uint16_t volume) const {
+    return volume < volumes_.size() && volumes_[volume] != nullptr ? volumes_[volume]->folder() : "";
+  }
 
  private:
   struct Job {

@@ -48,6 +48,8 @@ class TierVolume {
   ~TierVolume() { tier_->Cancel(); }  // what still waits for its lock is its own
 
   [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
+  // Of what the tier holds of it: "DIR/volumes/KEY".
+  [[nodiscard]] std::string folder() const { return tier_->PathOf(map_.key().FolderName()); }
 
   // Reads whole units, or those to the end of the volume, of one page: false where not all of them are there. What is
   // there and wrong is dropped. `into`: aligned as for direct reads, with room for whole units.

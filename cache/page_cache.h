@@ -106,6 +106,7 @@ class PageCache {
   [[nodiscard]] uint64_t page_count() const { return volumes_.page_count(); }
   // The place of a page in its volume. REQUIRES: page < page_count().
   [[nodiscard]] VolumeSet::Page PlaceOf(uint64_t page) const { return volumes_.At(page); }
+  [[nodiscard]] VolumeSet::Span SpanOf(uint16_t volume) const { return volumes_.SpanOf(volume); }
   // The page in which `extent` lies; nothing where its volume cannot be had.
   [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const { return volumes_.FindPage(extent); }
   // Whether nothing needs to be chosen: every page has a slot, or goes on to a kernel that has room for all.
@@ -133,6 +134,14 @@ class PageCache {
 
   // Takes no lock.
   [[nodiscard]] CacheStats GetStats() const;
+  // As SlotTable::VisitOpen: pages that are in memory. Takes no lock.
+  template <typename Visit>
+  void VisitInMemory(const Visit& visit) const {
+    slots_.VisitOpen(visit);
+  }
+  // Whether a page is not in memory, and its samples went on to a kernel that may still hold them. Takes no lock.
+  // REQUIRES: page < page_count().
+  [[nodiscard]] bool WentOn(uint64_t page) const { return slots_.presence(page) == SlotTable::Presence::kHandedOn; }
   // One line for the log: policy, admission, slots, and whether the pack fits.
   [[nodiscard]] std::string Describe() const;
 

@@ -143,8 +143,13 @@ class SampleReader {
 
   // Nothing where there is no tier.
   [[nodiscard]] std::optional<TierFigures> tier_figures() const;
+  // Where a tier holds what is kept of a volume; empty where none does.
+  [[nodiscard]] std::string TierFolderOf(uint16_t volume) const {
+    return keeper_ == nullptr ? "" : keeper_->FolderOf(volume);
+  }
 
   [[nodiscard]] PageCache& cache() { return *cache_; }
+  [[nodiscard]] const PageCache& cache() const { return *cache_; }
 
  private:
   SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge, std::unique_ptr<Arena> arena,

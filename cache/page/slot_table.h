@@ -68,6 +68,19 @@ class SlotTable {
     return is_unused(slot) && slots_[slot].is_unused.exchange(false, std::memory_order_relaxed);
   }
   [[nodiscard]] Presence presence(uint64_t page) const;
+  // Calls visit(page, is_handed_on) for the page of each open slot, slot by slot; one that comes or goes meanwhile may
+  // be missed. `is_handed_on`: its samples went on to the kernel.
+  template <typename Visit>
+  void VisitOpen(const Visit& visit) const {
+    for (uint32_t number = first_slot_; number < slots_.size(); ++number) {
+      const Slot& slot = slots_[number];
+      if ((slot.pins.load(std::memory_order_acquire) & kClosed) != 0) continue;
+      const uint64_t page = slot.page.load(std::memory_order_relaxed);
+      // The slot may have got another page since: that is still being read.
+      if (page >= page_count_ || slot_of_page_[page].load(std::memory_order_acquire) != number + 1) continue;
+      visit(page, slot.is_handed_on.load(std::memory_order_relaxed));
+    }
+  }
 
   // --- With the lock of the owner held.
 

@@ -37,6 +37,14 @@ void VolumeSet::Add(const Volume& record, VolumeSource& source) {
   depth_ = std::max(depth_, source.depth());
 }
 
+VolumeSet::Span VolumeSet::SpanOf(uint16_t volume) const {
+  const Member& member = members_[volume];
+  const uint64_t end = volume + size_t{1} < members_.size() ? members_[volume + size_t{1}].first_page : page_count_;
+  return {.first = member.first_page,
+          .count = end - member.first_page,
+          .number = member.source == nullptr ? 0 : member.first_page - member.page_zero};
+}
+
 uint32_t VolumeSet::background_depth() const {
   const bool is_there = has_one_source_ && !members_.empty() && members_.front().source != nullptr;
   return is_there ? members_.front().source->background_depth() : 0;

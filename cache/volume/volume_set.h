@@ -38,6 +38,14 @@ class VolumeSet {
   VolumeSet(const Pack& pack, VolumeSource& source);
 
   [[nodiscard]] uint64_t page_count() const { return page_count_; }
+  // The pages of a volume that hold data: from `first` on among all, where the first of them is page `number` of the
+  // volume. None where the volume cannot be had. REQUIRES: the volume was given.
+  struct Span {
+    uint64_t first = 0;
+    uint64_t count = 0;
+    uint64_t number = 0;
+  };
+  [[nodiscard]] Span SpanOf(uint16_t volume) const;
   [[nodiscard]] Page At(uint64_t page) const;  // REQUIRES: page < page_count()
 
   // The page in which `extent` lies, or why its volume cannot be had.

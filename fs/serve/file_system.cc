@@ -86,6 +86,7 @@ FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples,
              [this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
       reads_(samples, feed, trace, refusals_, waits_),
       tree_(pack, root, samples, feed, reads_, refusals_, options),
+      page_map_(pack, samples),
       control_files_(MakeControlFiles(std::move(trace_looked_up)), options.control_for_all) {}
 
 // What readers of samples wait for is never held for a control file: the figures are read without locks.
@@ -97,6 +98,7 @@ std::vector<ControlFile> FileSystem::MakeControlFiles(std::function<void()> trac
   return {
       {.name = "config", .write = [this] { return FormatConfig(MakeConfig()); }},
       {.name = "metrics", .write = [this] { return FormatMetrics(MakeReport()); }},
+      {.name = "pages", .write = [this] { return page_map_.Format(facts_.mount_point); }},
       {.name = kPlanName,
        .write = {},
        .pipe_inode = kPlanInode,

@@ -19,6 +19,7 @@
 #include "fs/serve/mount_config.h"
 #include "fs/serve/mount_report.h"
 #include "fs/serve/pack_tree.h"
+#include "fs/serve/page_map.h"
 #include "fs/serve/read_waits.h"
 #include "fs/serve/replies.h"
 #include "fs/serve/sample_reads.h"
@@ -102,6 +103,7 @@ class FileSystem {
   ReadWaits waits_;
   SampleReads reads_;
   PackTree tree_;
+  PageMap page_map_;
   ControlFiles control_files_;
 };
 

@@ -37,6 +37,15 @@ TEST(JsonText, AnyOtherNameIsThereInBase64AsWell) {
   expect("caf\xE9", "caf\xEF\xBF\xBD", "Y2Fm6Q==");
 }
 
+TEST(JsonText, ANameIsReadAsItWasSet) {
+  for (const char* const name : {"", "a", "caf\xC3\xA9", "\xFF", "\xFF\xFE", "a\xE9z", "caf\xE9", "\xF0\x9F\x93"})
+    EXPECT_EQ(GetName(NameIn(name), "path"), name);
+  EXPECT_EQ(GetName(Json{{"path", 1}}, "path"), std::nullopt);
+  EXPECT_EQ(GetName(Json::object(), "path"), std::nullopt);
+  for (const char* const wrong : {"a", "ab=c", "a\nbc", "//4"})
+    EXPECT_EQ(GetName(Json{{"path", "x"}, {"path_base64", wrong}}, "path"), std::nullopt) << wrong;
+}
+
 TEST(JsonText, AllOfItIsPrintableAscii) {
   std::string bytes;
   for (int byte = 1; byte < 256; ++byte) bytes += static_cast<char>(byte);

@@ -55,6 +55,21 @@ TEST_F(VolumeSetTest, PagesOfAllVolumesAreOneRow) {
   EXPECT_EQ(volumes_.PageOf({.offset = kPageBytes, .volume = 2}).value(), 4U);
 }
 
+TEST_F(VolumeSetTest, AVolumeKnowsItsPagesOfTheRow) {
+  const auto span_of = [](const VolumeSet& volumes, uint16_t volume) {
+    const VolumeSet::Span span = volumes.SpanOf(volume);
+    return std::array<uint64_t, 3>{span.first, span.count, span.number};
+  };
+  EXPECT_EQ(span_of(volumes_, 0), (std::array<uint64_t, 3>{0, 3, 0}));
+  EXPECT_EQ(span_of(volumes_, 1)[1], 0U);
+  EXPECT_EQ(span_of(volumes_, 2), (std::array<uint64_t, 3>{3, 2, 0}));
+  // Data that begins behind the first pages of its volume.
+  const std::array<Volume, 1> late = {{{.data_begin = 4 * kPageBytes + 1, .data_end = 6 * kPageBytes}}};
+  const VolumeSet volumes(late, std::array<VolumeSource*, 1>{&pack_});
+  EXPECT_EQ(span_of(volumes, 0), (std::array<uint64_t, 3>{0, 2, 4}));
+  EXPECT_EQ(volumes.At(volumes.SpanOf(0).first).number, volumes.SpanOf(0).number);
+}
+
 TEST_F(VolumeSetTest, APageKnowsItsVolumeAndItsData) {
   const auto first = volumes_.At(0);
   EXPECT_EQ(first.volume, 0U);

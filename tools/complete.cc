@@ -228,7 +228,8 @@ class CommandLine {
     if (place >= options.size() && !options.back().takes_list())
       return words_.takes_options() ? CompleteOptionName(word) : completion;
     const std::string name = options[std::min(place, options.size() - 1)].positional_name();
-    if (name == "PACK") return {.kind = Completion::Kind::kFiles, .pattern = kPackPattern};
+    if (name == "PACK" || words_.command().name() == "map")
+      return {.kind = Completion::Kind::kFiles, .pattern = kPackPattern};
     const bool takes_mounts = words_.command().name() == "umount" || words_.command().name() == "stats";
     if (name == "DIR" && takes_mounts) return CompleteMountPoint(word);
     if (name == "DIR" || name == "SRC") return {.kind = Completion::Kind::kDirectories};

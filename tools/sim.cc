@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "format/escaping.h"
-#include "format/file.h"
 #include "fs/json_text.h"
 #include "tools/command.h"
 #include "tools/progress.h"
@@ -20,6 +18,7 @@
 #include "tools/sim/slot_drawing.h"
 #include "tools/sim/trace_sequence.h"
 #include "tools/standard_streams.h"
+#include "tools/whole_file.h"
 
 namespace quire {
 namespace {
@@ -80,12 +79,6 @@ std::optional<lab::Prices> PricesOf(const SimArguments& arguments, const lab::Lo
       arguments.ns_per_byte >= 0 ? arguments.ns_per_byte : trace->ns_per_byte.value_or(first.ns_per_byte()),
       arguments.ns_per_request >= 0 ? arguments.ns_per_request
                                     : trace->ns_per_request.value_or(first.ns_per_request())};
-}
-
-Result<void> WriteFile(const std::string& path, const std::string& text) {
-  const auto file = File::Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  if (!file) return std::unexpected(file.error());
-  return file->WriteAll(0, std::as_bytes(std::span(text)));
 }
 
 size_t TerminalColumns() {
@@ -151,7 +144,7 @@ Result<void> Run(const SimArguments& arguments) {
   const lab::SimReport report = {
       .sequence = sequence, .experiment = experiment, .trace = trace ? &*trace : nullptr, .prices = prices};
   if (!arguments.svg.empty())
-    if (auto written = WriteFile(arguments.svg, lab::FormatSimSvg(report)); !written) return written;
+    if (auto written = WriteWholeFile(arguments.svg, lab::FormatSimSvg(report)); !written) return written;
   if (arguments.json)
     fmt::print("{}\n", FormatJson(lab::SimJson(report)));
   else

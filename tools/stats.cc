@@ -3,8 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,12 +12,12 @@
 
 #include "format/escaping.h"
 #include "fs/json_text.h"
-#include "fs/mounts/daemon_answer.h"
 #include "fs/mounts/mount_table.h"
 #include "fs/serve/metrics.h"
 #include "tools/command.h"
 #include "tools/stats/control_reader.h"
 #include "tools/stats/metric_merge.h"
+#include "tools/stats/pack_mounts.h"
 #include "tools/stats/stats_text.h"
 #include "tools/stats/text_file.h"
 
@@ -29,7 +27,6 @@ namespace {
 constexpr int kSchema = 1;
 constexpr const char* kTextFileName = "quire.prom";
 constexpr const char* kUp = "quire_mount_up";
-constexpr double kLeastWatchS = 0.2;  // a control file tells the same for a tenth of a second
 
 struct StatsArguments {
   std::vector<std::string> directories;
@@ -50,36 +47,6 @@ struct Told {
     return !text && (text.error().system_errno == ENOTCONN || text.error().system_errno == ETIMEDOUT);
   }
 };
-
-// The mount of a pack that `directory` is, or lies in.
-Result<MountEntry> FindPackMount(const std::string& directory) {
-  if (auto answers = CheckPathAnswers(directory); !answers) return Propagate(std::move(answers));
-  const auto path = ResolveMountPoint(directory);
-  if (!path) return std::unexpected(path.error());
-  auto mount = FindMount(*path);
-  if (!mount) return Propagate(std::move(mount));
-  if (!*mount) *mount = FindMountAbove(*path);
-  if (!*mount || (*mount)->type != kMountType)
-    return MakeError(ErrorCode::kNotFound, "no pack is mounted at '{}'; 'quire mounts' lists where some are",
-                     directory);
-  return **std::move(mount);
-}
-
-// Of a mount that is seen in several places one, and none that is hidden by another one.
-Result<std::vector<MountEntry>> FindAllPackMounts() {
-  auto mounts = ReadMounts();
-  if (!mounts) return mounts;
-  std::vector<MountEntry> found;
-  for (auto mount = mounts->begin(); mount != mounts->end(); ++mount) {
-    const bool is_hidden = std::any_of(std::next(mount), mounts->end(), [&](const MountEntry& later) {
-      return LiesBelow(mount->mount_point, later.mount_point);
-    });
-    const bool is_copy =
-        std::ranges::any_of(found, [&](const MountEntry& other) { return other.device == mount->device; });
-    if (mount->type == kMountType && !is_hidden && !is_copy) found.push_back(*mount);
-  }
-  return found;
-}
 
 Result<std::vector<MountEntry>> FindMounts(const StatsArguments& arguments) {
   if (arguments.all) return FindAllPackMounts();

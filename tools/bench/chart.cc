@@ -507,6 +507,8 @@ std::string EscapeXml(std::string_view text) {
   return escaped;
 }
 
+std::string_view ChartStyle() { return kStyle; }
+
 std::string RenderSvg(const Chart& chart, int width) {
   assert(width >= 320);
   return Drawing(chart, width).Render();

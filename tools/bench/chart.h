@@ -41,6 +41,9 @@ struct Chart {
 // `text` for use in XML text and attributes; bytes that XML cannot carry become U+FFFD.
 std::string EscapeXml(std::string_view text);
 
+// The style sheet, for other pictures that are to look like charts.
+std::string_view ChartStyle();
+
 // One <svg> element, complete in itself; `width` in CSS pixels, the height follows. Each mark has a <title> with its
 // exact value. A chart without data says so. REQUIRES: width >= 320.
 std::string RenderSvg(const Chart& chart, int width = 720);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads that are being recorded, from the threads that answer them to the one that hands them out: a ring of bounded
-// size, without a lock (D. Vyukov's bounded queue: each slot has the number of the turn in which it may be written or
-// read). Where it is full a record is lost and counted; nobody waits.
+// Reads that are being recorded, from the threads that answer them to the one that hands them out (record_ring.h).
+// Where the ring is full a record is lost and counted; nobody waits.
 //
-// Off, it costs a reader one relaxed load. The ring gets its memory when it is first switched on, and keeps it: 4 MiB.
+// Off, it costs a reader one relaxed load. The ring takes 4 MiB when it is first switched on.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "fs/trace/record_ring.h"
 #include "fs/trace/trace_format.h"
 
 namespace quire {
@@ -33,23 +32,15 @@ class ReadTrace {
   bool SwitchOn();
   void SwitchOff() { is_on_.store(false, std::memory_order_relaxed); }
   // Appends what came to `records`, `most` of them.
-  void Take(std::vector<TraceRecord>& records, size_t most);
+  void Take(std::vector<TraceRecord>& records, size_t most) { ring_.Take(records, most); }
   // How many were lost since the last call.
   uint64_t TakeLost() { return lost_.exchange(0, std::memory_order_relaxed); }
 
  private:
-  struct Slot {
-    std::atomic<uint64_t> turn = 0;
-    TraceRecord record;
-  };
-
   alignas(64) std::atomic<bool> is_on_ = false;  // read by all, written next to never
-  std::atomic<Slot*> slots_ = nullptr;
-  std::unique_ptr<Slot[]> memory_;
   std::atomic<uint64_t> began_ns_ = 0;
-  alignas(64) std::atomic<uint64_t> next_written_ = 0;
+  RecordRing<TraceRecord, kRecords> ring_;
   alignas(64) std::atomic<uint64_t> lost_ = 0;
-  alignas(64) uint64_t next_read_ = 0;
 };
 
 }  // namespace quire

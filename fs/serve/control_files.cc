@@ -16,7 +16,6 @@ namespace {
 // Of the folder, which decides who comes to what is in it.
 constexpr mode_t kFolderOfAll = S_IFDIR | 0555;
 constexpr mode_t kFolderOfOwner = S_IFDIR | 0500;
-constexpr mode_t kFileMode = S_IFREG | 0444;
 // As a listing tells them: nobody has looked them up yet. The first one's; each row has one.
 constexpr ino_t kFirstUnopenedInode = kTraceInode + 1;
 // Who comes later finds a file of new content under its name. Long enough for programs that look at a file before they
@@ -72,7 +71,8 @@ Result<InodeEntry> ControlFiles::Lookup(ino_t folder, std::string_view name) {
 }
 
 Result<ino_t> ControlFiles::Make(const ControlFile& row) {
-  File file = {.content = std::make_shared<const std::string>(row.write()), .made = Now(), .lookups = 1};
+  File file = {
+      .content = std::make_shared<const std::string>(row.write()), .mode = row.mode, .made = Now(), .lookups = 1};
   const MutexLock lock(mutex_);
   const size_t bytes = file.content->size();
   if (files_.size() >= kMaxFiles) return SystemError(ENFILE, "{} control files are open", kMaxFiles);
@@ -105,13 +105,13 @@ Result<struct stat> ControlFiles::GetStat(ino_t inode) const {
     status.st_mode = folder_mode_;
     status.st_nlink = 2;
   } else if (const ControlFile* const pipe = FindPipe(inode); pipe != nullptr) {
-    status.st_mode = S_IFIFO | pipe->pipe_mode;
+    status.st_mode = S_IFIFO | pipe->mode;
     status.st_nlink = 1;
   } else {
     const MutexLock lock(mutex_);
     const auto found = files_.find(inode);
     if (found == files_.end()) return NoSuchInode(inode);
-    status.st_mode = kFileMode;
+    status.st_mode = S_IFREG | found->second.mode;
     status.st_nlink = 1;
     status.st_size = static_cast<off_t>(found->second.content->size());
     changed = found->second.made;

@@ -27,8 +27,8 @@ namespace quire {
 struct ControlFile {
   std::string_view name;               // lives as long as the table
   std::function<std::string()> write;  // gives its content; empty: a named pipe
+  mode_t mode = 0444;                  // what the kernel lets others do with it, where it looks at modes
   ino_t pipe_inode = 0;                // of a pipe, whose other end is the daemon's
-  mode_t pipe_mode = 0;
   std::function<void()> looked_up = [] {};
 };
 
@@ -65,6 +65,7 @@ class ControlFiles : public InodeSpace {
  private:
   struct File {
     std::shared_ptr<const std::string> content;
+    mode_t mode;
     struct timespec made;
     uint64_t lookups;
   };

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "cache/steady_clock.h"
 #include "format/rounding.h"
+#include "fs/serve/activity_report.h"
 #include "fs/serve/metrics.h"
 
 namespace quire {
@@ -32,6 +34,16 @@ template <auto kMethod, typename... Args>
 void Answer(fuse_req_t request, Args... args) {
   const CancellationBlock block(request);
   Guard(request, [&] { (static_cast<FileSystem*>(fuse_req_userdata(request))->*kMethod)(request, args...); });
+}
+
+// The same of one that is timed while somebody looks. What is asked of control files is the looker's own.
+template <auto kMethod, WatchedOperation kOperation, typename... Args>
+void AnswerTimed(fuse_req_t request, fuse_ino_t inode, Args... args) {
+  ReadWatch& watch = static_cast<FileSystem*>(fuse_req_userdata(request))->watch();
+  const uint64_t began_ns = watch.is_on() && !IsControlInode(inode) ? NowNs() : 0;
+  Answer<kMethod>(request, inode, args...);
+  if (began_ns != 0) [[unlikely]]
+    watch.Count(kOperation, began_ns, NowNs());
 }
 
 void Offer(fuse_conn_info* connection, unsigned capability) { connection->want |= connection->capable & capability; }
@@ -84,7 +96,9 @@ FileSystem::FileSystem(const Pack& pack, NodeNumber root, SampleReader& samples,
       refusals_([this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
       waits_(options.slow, FiguresOf(pack.bytes()).has_value(),
              [this](fuse_ino_t inode) { return SpaceOf(inode).Describe(inode); }),
-      reads_(samples, feed, trace, refusals_, waits_),
+      watch_([this](NodeNumber number) { return tree_.FindFolder(number); }),
+      pid_namespace_(PidNamespace()),
+      reads_(samples, feed, trace, watch_, refusals_, waits_),
       tree_(pack, root, samples, feed, reads_, refusals_, options),
       page_map_(pack, samples),
       control_files_(MakeControlFiles(std::move(trace_looked_up)), options.control_for_all) {}
@@ -94,21 +108,30 @@ std::vector<ControlFile> FileSystem::MakeControlFiles(std::function<void()> trac
   // The daemon's ends of the pipes hear of a look-up before it is answered: they look the pipe up as well, and
   // forget their own look-up once that is answered.
   constexpr mode_t kForAllToWrite = 0622;
-  constexpr mode_t kForItsUser = 0600;  // a trace tells who reads what, whoever may use the folder
+  // Who reads what is for the user who mounted, whoever may use the folder.
+  constexpr mode_t kForItsUser = 0600;
+  constexpr mode_t kForItsUserToRead = 0400;
   return {
+      {.name = "activity",
+       .write =
+           [this] {
+             return FormatActivity(watch_.Look(NowNs()), pid_namespace_,
+                                   [this](NodeNumber folder) { return tree_.NameFolder(folder); });
+           },
+       .mode = kForItsUserToRead},
       {.name = "config", .write = [this] { return FormatConfig(MakeConfig()); }},
       {.name = "metrics", .write = [this] { return FormatMetrics(MakeReport()); }},
       {.name = "pages", .write = [this] { return page_map_.Format(facts_.mount_point); }},
       {.name = kPlanName,
        .write = {},
+       .mode = kForAllToWrite,
        .pipe_inode = kPlanInode,
-       .pipe_mode = kForAllToWrite,
        .looked_up = [this] { feed_.PlanLookedUp(); }},
       {.name = "stats", .write = [this] { return FormatReport(MakeReport()); }},
       {.name = kTraceName,
        .write = {},
+       .mode = kForItsUser,
        .pipe_inode = kTraceInode,
-       .pipe_mode = kForItsUser,
        .looked_up = std::move(trace_looked_up)},
       {.name = "version", .write = [] { return std::string("quire " QUIRE_VERSION "\n"); }},
   };
@@ -120,21 +143,21 @@ std::vector<ControlFile> FileSystem::MakeControlFiles(std::function<void()> trac
 fuse_lowlevel_ops FileSystem::Operations() {
   fuse_lowlevel_ops operations = {};
   operations.init = Negotiate;
-  operations.lookup = Answer<&FileSystem::Lookup>;
+  operations.lookup = AnswerTimed<&FileSystem::Lookup, WatchedOperation::kLookup>;
   operations.forget = Answer<&FileSystem::Forget>;
   operations.forget_multi = Answer<&FileSystem::ForgetMany>;
-  operations.getattr = Answer<&FileSystem::GetAttributes>;
-  operations.readlink = Answer<&FileSystem::ReadLink>;
-  operations.open = Answer<&FileSystem::Open>;
-  operations.read = Answer<&FileSystem::Read>;
-  operations.ioctl = Answer<&FileSystem::Ioctl>;
-  operations.lseek = Answer<&FileSystem::Seek>;
-  operations.opendir = Answer<&FileSystem::OpenDirectory>;
-  operations.readdir = Answer<&FileSystem::ReadDirectory>;
-  operations.readdirplus = Answer<&FileSystem::ReadDirectoryPlus>;
-  operations.statfs = Answer<&FileSystem::StatFs>;
-  operations.getxattr = Answer<&FileSystem::GetXattr>;
-  operations.listxattr = Answer<&FileSystem::ListXattr>;
+  operations.getattr = AnswerTimed<&FileSystem::GetAttributes, WatchedOperation::kGetattr>;
+  operations.readlink = AnswerTimed<&FileSystem::ReadLink, WatchedOperation::kReadlink>;
+  operations.open = AnswerTimed<&FileSystem::Open, WatchedOperation::kOpen>;
+  operations.read = Answer<&FileSystem::Read>;  // timed by SampleReads, since it may be answered later
+  operations.ioctl = AnswerTimed<&FileSystem::Ioctl, WatchedOperation::kOther>;
+  operations.lseek = AnswerTimed<&FileSystem::Seek, WatchedOperation::kOther>;
+  operations.opendir = AnswerTimed<&FileSystem::OpenDirectory, WatchedOperation::kOpen>;
+  operations.readdir = AnswerTimed<&FileSystem::ReadDirectory, WatchedOperation::kReaddir>;
+  operations.readdirplus = AnswerTimed<&FileSystem::ReadDirectoryPlus, WatchedOperation::kReaddir>;
+  operations.statfs = AnswerTimed<&FileSystem::StatFs, WatchedOperation::kOther>;
+  operations.getxattr = AnswerTimed<&FileSystem::GetXattr, WatchedOperation::kGetxattr>;
+  operations.listxattr = AnswerTimed<&FileSystem::ListXattr, WatchedOperation::kGetxattr>;
   return operations;
 }
 

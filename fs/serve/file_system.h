@@ -25,6 +25,7 @@
 #include "fs/serve/sample_reads.h"
 #include "fs/serve/transport.h"
 #include "fs/trace/read_trace.h"
+#include "fs/trace/read_watch.h"
 
 namespace quire {
 
@@ -50,6 +51,8 @@ class FileSystem {
 
   // Whether anyone has used the mount since the last call, and it was not only to ask how it fares: PackTree::TakeUse.
   [[nodiscard]] bool TakeUse() { return tree_.TakeUse(); }
+
+  [[nodiscard]] ReadWatch& watch() { return watch_; }
 
   // False where the pack has an entry of the control folder's name, which comes first.
   [[nodiscard]] bool HasControlFiles() const { return tree_.LacksTop(kControlFolderName); }
@@ -101,6 +104,8 @@ class FileSystem {
   bool kernel_skips_opendir_ = false;
   Refusals refusals_;
   ReadWaits waits_;
+  ReadWatch watch_;
+  const uint64_t pid_namespace_;  // by which requests number threads
   SampleReads reads_;
   PackTree tree_;
   PageMap page_map_;

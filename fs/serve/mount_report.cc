@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fs/json_text.h"
+#include "fs/serve/latency_json.h"
 
 namespace quire {
 namespace {
@@ -53,18 +54,6 @@ Json PlanJson(const FeedFigures& feed) {
       {"left", plan.left},
       {"memory_bytes", plan.memory_bytes},
   };
-}
-
-// Ranges of time, each twice as long as the one before.
-Json LatencyJson(const std::array<uint64_t, kLatencyBuckets>& counts, const char* what) {
-  Json ranges = Json::array();
-  for (size_t i = 0; i < kLatencyBuckets; ++i) {
-    const bool is_last = i + 1 == kLatencyBuckets;
-    ranges.push_back({{"from_us", i == 0 ? 0 : uint64_t{1} << i},
-                      {"below_us", is_last ? Json() : Json(uint64_t{1} << (i + 1))},
-                      {what, counts[i]}});
-  }
-  return ranges;
 }
 
 constexpr uint64_t kNsPerUs = 1000;

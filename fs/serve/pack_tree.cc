@@ -136,6 +136,25 @@ std::string PackTree::Describe(ino_t inode) const {
   return path ? fmt::format("'/{}'", EscapeName(*path)) : fmt::format("inode {}", inode);
 }
 
+std::optional<WatchedFolder> PackTree::FindFolder(NodeNumber number) const {
+  const auto folder = index_.GetParent(number);
+  if (!folder) return std::nullopt;
+  const auto node = index_.GetNode(*folder);
+  if (!node || node->kind != NodeKind::kDirectory) return std::nullopt;
+  const auto directory = index_.GetDirectory(node->content);
+  if (!directory) return std::nullopt;
+  return WatchedFolder{.node = *folder, .end_child = directory->first_child + directory->child_count};
+}
+
+std::optional<std::string> PackTree::NameFolder(NodeNumber folder) const {
+  if (folder == inodes_.root()) return "";
+  const auto path = index_.GetPath(folder);
+  const auto root = index_.GetPath(inodes_.root());
+  if (!path || !root) return std::nullopt;
+  const std::string above = root->empty() ? "" : *root + '/';
+  return path->starts_with(above) ? path->substr(above.size()) : *path;
+}
+
 bool PackTree::LacksTop(std::string_view name) const {
   if (IsBeforeTop(name)) return true;
   const auto found = Find(FUSE_ROOT_ID, name);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "fs/serve/inode_space.h"
 #include "fs/serve/replies.h"
 #include "fs/serve/sample_reads.h"
+#include "fs/trace/read_watch.h"
 
 namespace quire {
 
@@ -46,6 +48,11 @@ class PackTree : public InodeSpace {
   [[nodiscard]] bool IsDirect() const override { return options_.direct_io; }
   void Read(fuse_req_t request, ino_t inode, size_t bytes, off_t offset) override;
   [[nodiscard]] std::string Describe(ino_t inode) const override;
+
+  // The folder in which a node is, and its path below the mount's root ("" for that; of a folder above, which a hard
+  // link may lead to, that from the pack's root). Nothing where the index is damaged.
+  [[nodiscard]] std::optional<WatchedFolder> FindFolder(NodeNumber number) const;
+  [[nodiscard]] std::optional<std::string> NameFolder(NodeNumber folder) const;
 
   // Whether anyone has used the tree since the last call. The kernel tells of all use but of what it remembers: within
   // MountOptions::idle_timeout / kIdleChecks of a name below the root being looked up, use of that name says nothing.

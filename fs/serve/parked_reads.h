@@ -23,9 +23,10 @@ struct ParkedRead : SampleRead {
   fuse_ino_t inode = 0;
   uint64_t waits_since_ns = 0;
   NodeNumber number = 0;
-  // Of a read that is recorded: when it came (0: it is not), and the thread that asked.
+  // Of a read that is recorded: when it came (0: it is not). Of that and one that is watched: the thread that asked.
   uint64_t began_ns = 0;
   uint32_t process = 0;
+  bool is_watched = false;
   std::shared_ptr<ReadHandover> handover;  // where another thread must answer: then that one is told
   ParkedRead* next_free = nullptr;         // of ParkedReads
 };

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "cache/read_times.h"
 #include "cache/thread_block.h"
 #include "fs/libfuse.h"
+#include "fs/trace/read_watch.h"
 
 namespace quire {
 
@@ -40,6 +42,7 @@ struct WaitedRead {
   uint64_t began_ns = 0;
   uint64_t ended_ns = 0;
   ReadTimes times;
+  std::optional<WatchedRead> watched = {};  // while somebody looks
 };
 
 // Any thread may call anything. Counting takes no lock; the line of the log is written by the thread that was slow.

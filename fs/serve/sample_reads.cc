@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/serve/sample_reads.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -35,23 +37,36 @@ TraceRecord RecordOf(NodeNumber number, const ReadPiece& piece, uint32_t process
           .level = LevelOf(piece)};
 }
 
+WatchedRead WatchedOf(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint32_t process) {
+  const uint64_t left_bytes = node.size_bytes - std::min(node.size_bytes, offset);
+  return {.node = number,
+          .process = process,
+          .bytes = static_cast<uint32_t>(std::min<uint64_t>({left_bytes, bytes, std::numeric_limits<int32_t>::max()})),
+          .is_first = offset == 0};
+}
+
 }  // namespace
 
 void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number, const Node& node, uint64_t offset,
                          size_t bytes) {
   const bool is_recorded = trace_.is_on();
-  const uint64_t began_ns = is_recorded ? NowNs() : 0;
-  const auto process = is_recorded ? static_cast<uint32_t>(fuse_req_ctx(request)->pid) : 0;
+  const bool is_watched = watch_.is_on();
+  const bool is_timed = is_recorded || is_watched;
+  const uint64_t began_ns = is_timed ? NowNs() : 0;
+  const auto process = is_timed ? static_cast<uint32_t>(fuse_req_ctx(request)->pid) : 0;
   feed_.ReadBegun(number, node, offset, bytes);
   SampleBytes ready;
   if (samples_.TryRead(node, offset, bytes, ready)) {
     ReplySamples(request, ready);
     if (is_recorded) [[unlikely]]
       RecordHits(number, node, offset, bytes, began_ns, process);
+    if (is_watched) [[unlikely]]
+      watch_.CountRead(WatchedOf(number, node, offset, bytes, process), began_ns, NowNs());
     return feed_.ReadAnswered(node);
   }
   // The clock is read for what waits alone.
   WaitedRead waited = {.inode = inode, .offset = offset, .bytes = bytes, .began_ns = NowNs(), .times = {}};
+  if (is_watched) waited.watched = WatchedOf(number, node, offset, bytes, process);
   const auto handover = CameByUring(request) ? std::make_shared<ReadHandover>() : nullptr;
   ParkedRead& parked = parked_.Take();
   parked.reads = this;
@@ -59,8 +74,9 @@ void SampleReads::Answer(fuse_req_t request, fuse_ino_t inode, NodeNumber number
   parked.inode = inode;
   parked.waits_since_ns = waited.began_ns;
   parked.number = number;
-  parked.began_ns = began_ns;
+  parked.began_ns = is_recorded ? began_ns : 0;
   parked.process = process;
+  parked.is_watched = is_watched;
   parked.piece_came = is_recorded ? RecordPiece : nullptr;
   parked.node = node;
   parked.offset = offset;
@@ -101,6 +117,7 @@ void SampleReads::AnswerWaited(fuse_req_t request, WaitedRead& read, const Resul
   read.ended_ns = NowNs();
   read.times.Add(ReadStage::kReply, read.ended_ns - came_ns);
   waits_.Count(read);
+  if (read.watched) watch_.CountRead(*read.watched, read.began_ns, read.ended_ns);
 }
 
 void SampleReads::AnswerWith(fuse_req_t request, fuse_ino_t inode, const Result<SampleBytes>& result) {
@@ -125,6 +142,8 @@ void SampleReads::Finish(ParkedRead& parked, Result<SampleBytes> result) noexcep
                        .bytes = parked.bytes,
                        .began_ns = parked.waits_since_ns,
                        .times = parked.times};
+    if (parked.is_watched)
+      read.watched = WatchedOf(parked.number, parked.node, parked.offset, parked.bytes, parked.process);
     Guard(parked.request, [&] { AnswerWaited(parked.request, read, result); });
   }
   result = SampleBytes();  // lets go of its pages: Drain promises that nobody holds any

@@ -15,14 +15,16 @@
 #include "fs/serve/read_waits.h"
 #include "fs/serve/replies.h"
 #include "fs/trace/read_trace.h"
+#include "fs/trace/read_watch.h"
 
 namespace quire {
 
 class SampleReads {
  public:
   // All must outlive it.
-  SampleReads(SampleReader& samples, KernelFeed& feed, ReadTrace& trace, Refusals& refusals, ReadWaits& waits)
-      : samples_(samples), feed_(feed), trace_(trace), refusals_(refusals), waits_(waits) {}
+  SampleReads(SampleReader& samples, KernelFeed& feed, ReadTrace& trace, ReadWatch& watch, Refusals& refusals,
+              ReadWaits& waits)
+      : samples_(samples), feed_(feed), trace_(trace), watch_(watch), refusals_(refusals), waits_(waits) {}
 
   // Where the requests come from: once it has ended, nobody waits for bytes any more. REQUIRES: no read has come yet;
   // `session` lives until Drain.
@@ -53,6 +55,7 @@ class SampleReads {
   SampleReader& samples_;
   KernelFeed& feed_;
   ReadTrace& trace_;
+  ReadWatch& watch_;
   Refusals& refusals_;
   ReadWaits& waits_;
   fuse_session* session_ = nullptr;

@@ -23,9 +23,9 @@ assert_equal "$(stat -c '%F %a %h' "$mnt/.quire")" 'directory 500 2'
 assert_equal "$(stat -c '%F %a %h' "$stats")" 'regular file 444 1'
 [ "$(stat -c %s "$stats")" -gt 500 ] || fail 'the size of the stats is not that of their content'
 assert_equal "$(stat -c %u:%g "$stats")" "$(id -u):$(id -g)"
-assert_equal "$(ls -a "$mnt/.quire")" $'.\n..\nconfig\nmetrics\npages\nplan\nstats\ntrace\nversion'
+assert_equal "$(ls -a "$mnt/.quire")" $'.\n..\nactivity\nconfig\nmetrics\npages\nplan\nstats\ntrace\nversion'
 ls -la "$mnt/.quire" | grep -q '^-r--r--r-- .* stats$' || fail "ls -la: $(ls -la "$mnt/.quire")"
-assert_equal "$(cd "$mnt" && find .quire -printf '%p %y\n')" $'.quire d\n.quire/config f\n.quire/metrics f\n.quire/pages f\n.quire/plan p\n.quire/stats f\n.quire/trace p\n.quire/version f'
+assert_equal "$(cd "$mnt" && find .quire -printf '%p %y\n')" $'.quire d\n.quire/activity f\n.quire/config f\n.quire/metrics f\n.quire/pages f\n.quire/plan p\n.quire/stats f\n.quire/trace p\n.quire/version f'
 assert_equal "$(cd "$mnt/.quire/.." && pwd -P)" "$mnt"
 assert_equal "$(getfattr -d -m - "$mnt/.quire" "$stats" 2>&1)" ''
 assert_exit 1 getfattr -n user.none "$stats"

@@ -102,6 +102,8 @@ def test_bench_is_documented(tree, quire):
 def test_stats_and_mounts_are_documented(packed, mount, quire):
     shown = mount(packed)
     assert_documented(harness.run('cat', shown / '.quire/stats'))
+    (shown / 'names/one').stat()
+    assert_documented(harness.run('cat', shown / '.quire/activity'))
     assert_documented(harness.run('cat', shown / '.quire/config'))
     assert_documented(quire('mounts', '--json'))
     assert_documented(quire('stats', '--json', shown.folder))

@@ -20,14 +20,11 @@ class ControlFilesTest : public testing::Test {
 
   int written_ = 0;
   int plan_lookups_ = 0;
-  ControlFiles files_{{{.name = "other", .write = [] { return std::string("of another name"); }},
-                       {.name = "plan",
-                        .write = {},
-                        .pipe_inode = kPlanInode,
-                        .pipe_mode = 0622,
-                        .looked_up = [this] { ++plan_lookups_; }},
-                       {.name = "stats", .write = [this] { return std::to_string(++written_); }}},
-                      /*for_all=*/false};
+  ControlFiles files_{
+      {{.name = "other", .write = [] { return std::string("of another name"); }},
+       {.name = "plan", .write = {}, .mode = 0622, .pipe_inode = kPlanInode, .looked_up = [this] { ++plan_lookups_; }},
+       {.name = "stats", .write = [this] { return std::to_string(++written_); }}},
+      /*for_all=*/false};
 };
 
 TEST_F(ControlFilesTest, GivesEachLookupItsOwnContent) {
@@ -114,8 +111,8 @@ TEST_F(ControlFilesTest, TheFolderListsAllFilesWithTheirTypesAndInodesOfTheirOwn
 TEST_F(ControlFilesTest, EachPipeHasItsModeAndHearsOfEachLookUp) {
   int told = 0;
   ControlFiles files(
-      {{.name = kPlanName, .write = {}, .pipe_inode = kPlanInode, .pipe_mode = 0622},
-       {.name = kTraceName, .write = {}, .pipe_inode = kTraceInode, .pipe_mode = 0600, .looked_up = [&] { ++told; }}},
+      {{.name = kPlanName, .write = {}, .mode = 0622, .pipe_inode = kPlanInode},
+       {.name = kTraceName, .write = {}, .mode = 0600, .pipe_inode = kTraceInode, .looked_up = [&] { ++told; }}},
       true);
   const auto entry = files.Lookup(kControlFolderInode, kTraceName);
   ASSERT_TRUE(entry.has_value());

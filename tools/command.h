@@ -22,6 +22,7 @@ void AddMountCommand(Command program, Body& run);
 void AddUmountCommand(Command program, Body& run);
 void AddMountsCommand(Command program, Body& run);
 void AddStatsCommand(Command program, Body& run);
+void AddTopCommand(Command program, Body& run);
 void AddMapCommand(Command program, Body& run);
 void AddLsCommand(Command program, Body& run);
 void AddCatCommand(Command program, Body& run);

@@ -51,6 +51,7 @@ int Run(int argc, char** argv) {
   quire::AddUmountCommand(root, run);
   quire::AddMountsCommand(root, run);
   quire::AddStatsCommand(root, run);
+  quire::AddTopCommand(root, run);
   quire::AddMapCommand(root, run);
   quire::AddLsCommand(root, run);
   quire::AddCatCommand(root, run);

@@ -13,59 +13,16 @@
 
 #include "format/escaping.h"
 #include "tools/progress.h"
+#include "tools/stats/figures.h"
 
 namespace quire {
 namespace {
 
-// Reads fields by their path, "/push/samples". A document of another release may lack some.
-class Figures {
- public:
-  explicit Figures(const Json& stats) : stats_(stats) {}
-
-  [[nodiscard]] bool Has(const char* path) const { return stats_.contains(Json::json_pointer(path)); }
-  [[nodiscard]] uint64_t Number(const std::string& path) const {
-    const Json::json_pointer at(path);
-    return stats_.contains(at) && stats_[at].is_number() ? stats_[at].get<uint64_t>() : 0;
-  }
-  [[nodiscard]] double Real(const char* path) const {
-    const Json::json_pointer at(path);
-    return stats_.contains(at) && stats_[at].is_number() ? stats_[at].get<double>() : 0;
-  }
-  [[nodiscard]] bool Is(const char* path) const {
-    const Json::json_pointer at(path);
-    return stats_.contains(at) && stats_[at].is_boolean() && stats_[at].get<bool>();
-  }
-  [[nodiscard]] std::string Text(const char* path) const {
-    const Json::json_pointer at(path);
-    return stats_.contains(at) && stats_[at].is_string() ? stats_[at].get<std::string>() : "";
-  }
-  [[nodiscard]] const Json* List(const char* path) const {
-    const Json::json_pointer at(path);
-    return stats_.contains(at) && stats_[at].is_array() ? &stats_[at] : nullptr;
-  }
-
- private:
-  const Json& stats_;
-};
-
 // "/dev/fuse" of "/dev/fuse (as asked)": `.quire/config` tells the rest.
 std::string WithoutReason(const std::string& text) { return text.substr(0, text.find(" (")); }
 
-uint64_t Reads(const Figures& figures) {
-  return figures.Number("/counters/hits") + figures.Number("/counters/joined") +
-         figures.Number("/counters/fill_misses") + figures.Number("/counters/bypasses");
-}
-
 double Share(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
-}
-
-std::string FormatUs(double us) {
-  constexpr double kUsPerMs = 1e3;
-  constexpr double kUsPerSecond = 1e6;
-  if (us < kUsPerMs) return fmt::format("{:.0f} us", us);
-  if (us < kUsPerSecond) return fmt::format("{:.1f} ms", us / kUsPerMs);
-  return fmt::format("{:.1f} s", us / kUsPerSecond);
 }
 
 // The border below which `per_hundred` of all are, of ranges that each tell how many are in them; nothing where there
@@ -213,13 +170,6 @@ Part WhatWentWrong(const Figures& figures) {
   if (const uint64_t wrong = figures.Number("/tier/wrong_bytes"); wrong > 0)
     part.Line("{} of the tier were not what had been kept", FormatBytes(wrong));
   return part;
-}
-
-// What came in between; all of it where the mount is a new one.
-uint64_t Since(const Figures& before, const Figures& after, const char* path) {
-  const uint64_t then = before.Number(path);
-  const uint64_t now = after.Number(path);
-  return now >= then ? now - then : now;
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ import tempfile
 import pytest
 
 SUPPORT = pathlib.Path(__file__).resolve().parents[1] / 'support'
-sys.path.insert(0, str(SUPPORT))
+sys.path[:0] = [str(SUPPORT), str(SUPPORT.parents[1] / 'packaging/python')]
 pytest.register_assert_rewrite('harness', 'mount_model')
 import harness  # pylint: disable=wrong-import-position
 

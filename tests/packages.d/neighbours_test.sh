@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Goal: man, bash's completion, quire bench and updatedb meet the installed package as they should.
+# Goal: man, bash's completion, quire bench, Python and updatedb meet the installed package as they should.
 . "$(dirname "$0")/../support/harness.sh"
 
 assert_equal "$(man -w quire)" /usr/share/man/man1/quire.1.gz
@@ -41,4 +41,7 @@ for text in 'PRUNEFS = "nfs proc"' 'PRUNEFS=""' 'PRUNE_BIND_MOUNTS="yes"'; do
   ! found || fail "updatedb walked through the mount, told by $(cat /etc/updatedb.conf)"
 done
 umount_pack "$scratch/mnt"
+
+assert_equal "$(/usr/bin/python3 -c 'import quire, quire.torch, sys; print(quire.__version__, quire.open(sys.argv[1])["needle-in-a-pack"])' \
+  "$scratch/tree.quire")" "$("$QUIRE" --version | cut -d ' ' -f 2) b'content\n'"
 pass

@@ -228,6 +228,9 @@ def test_batch_samplers():
     with pytest.warns(RuntimeWarning):
         sampler = PlanSampler(Batches(Shuffled(Dataset(30))))
     assert [len(batch) for batch in sampler] == [8, 8, 8, 6] and len(sampler) == 4
+    inner = QuasiRandomSampler(pages=range(30))
+    PlanSampler(Batches(inner), paths=['/nowhere'] * 30).set_epoch(5)
+    assert inner.epoch == 5
 
 
 def test_paths_of_datasets():

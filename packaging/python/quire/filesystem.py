@@ -20,7 +20,7 @@ from quire.pack import packs
 _TYPES = {stat.S_IFDIR: 'directory', stat.S_IFLNK: 'link', stat.S_IFREG: 'file'}
 
 
-class QuireFileSystem(AbstractFileSystem):
+class QuireFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Read-only. `fo` is the path or URL of a pack, or a quire.Pack; `pack_options` are those of quire.open()."""
 
     protocol = 'quire'
@@ -33,7 +33,7 @@ class QuireFileSystem(AbstractFileSystem):
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
-        return super()._strip_protocol(path).strip('/')
+        return str(super()._strip_protocol(path)).strip('/')
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         path = self._strip_protocol(path)
@@ -70,7 +70,7 @@ class QuireFileSystem(AbstractFileSystem):
             begin = 0 if start is None else start if start >= 0 else max(size + start, 0)
             stop = size if end is None else end if end >= 0 else size + end
             sample.seek(begin)
-            return sample.read(max(stop - begin, 0))
+            return sample.read(max(stop - begin, 0)) or b''
 
 
 def register() -> None:

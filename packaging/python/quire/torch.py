@@ -30,7 +30,7 @@ _AHEAD = 1 << 20  # samples: as far as a mount tells its cache what is needed so
 _AHEAD_OF_EACH_RANK = 1024
 
 
-class PlanSampler(Sampler):
+class PlanSampler(Sampler):  # type: ignore[type-arg]
     """Any sampler, or batch sampler, and the same indices; the mount that holds the samples is told them before they are read.
 
         loader = DataLoader(dataset, sampler=PlanSampler(RandomSampler(dataset)), batch_size=256, num_workers=8)
@@ -64,8 +64,11 @@ class PlanSampler(Sampler):
         epoch was stopped."""
         if start < 0:
             raise ValueError(f'start={start} is negative')
-        if hasattr(self.sampler, 'set_epoch'):
-            self.sampler.set_epoch(epoch)
+        inner: Any = self.sampler
+        while inner is not None and not hasattr(inner, 'set_epoch'):
+            inner = getattr(inner, 'sampler', None)  # of a BatchSampler
+        if inner is not None:
+            inner.set_epoch(epoch)
         self._start = start
 
     def __iter__(self) -> Iterator[Any]:
@@ -98,12 +101,15 @@ class PlanSampler(Sampler):
         return self.__dict__ | {'_teller': None}  # the thread stays where it is
 
     def _tell_along(self, items: Iterator[Any], ahead: int) -> Iterator[Any]:
-        """Hands `items` on, and tells each before; at most `ahead` are taken from the sampler before they are asked for."""
+        """Hands `items` on, and tells each before; at most `ahead` samples are taken from the sampler before they are asked for."""
         assert self._mount is not None
         self._teller = teller = Teller(self._mount)
         try:
+            first = next(items, None)
             waiting: deque[Any] = deque()
-            is_more = True
+            items, is_more = itertools.chain([] if first is None else [first], items), True
+            if isinstance(first, (list, tuple)):  # a batch
+                ahead = max(ahead // max(len(first), 1), 1)
             while is_more or waiting:
                 if is_more and len(waiting) <= ahead // 2:
                     asked = ahead - len(waiting)
@@ -133,7 +139,7 @@ class PlanSampler(Sampler):
         return local if rank == local[0] else []
 
 
-class QuasiRandomSampler(Sampler):
+class QuasiRandomSampler(Sampler):  # type: ignore[type-arg]
     """Indices in an order that is random enough to train by, and reads each page of the pack once, one after the other.
 
         sampler = QuasiRandomSampler(dataset, window=256)                    # 512 MiB of memory
@@ -259,9 +265,10 @@ def _can_show_other_ranks(sampler: Any) -> bool:
 
 def _of_rank(sampler: Any, rank: int) -> Iterable[Any]:
     if hasattr(sampler, 'of_rank'):
-        return sampler.of_rank(rank)
-    other = copy.copy(sampler)
-    other.rank = rank
+        other: Iterable[Any] = sampler.of_rank(rank)
+    else:
+        other = copy.copy(sampler)
+        other.rank = rank  # type: ignore[attr-defined]
     return other
 
 

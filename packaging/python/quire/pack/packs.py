@@ -82,7 +82,7 @@ class Pack(Mapping[str, bytes]):
     def __getitem__(self, path: Path) -> bytes:
         try:
             with self.open(path, buffering=0) as sample:
-                return sample.read()
+                return sample.read()  # type: ignore[return-value]  # never None: a SampleFile does not block
         except OSError:
             raise KeyError(path) from None
 

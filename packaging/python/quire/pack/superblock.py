@@ -59,7 +59,8 @@ class Superblock:
 
 def sum_tree_levels(body_bytes: int) -> list[tuple[int, int]]:
     """Where the levels of the sum tree lie in the index: (offset, bytes), from the one above the body to the top one."""
-    levels, end, covered = [], body_bytes, body_bytes
+    levels: list[tuple[int, int]] = []
+    end = covered = body_bytes
     while not levels or covered > BLOCK_BYTES:
         covered = 8 * (-(-covered // BLOCK_BYTES))
         at = align(end, 64)

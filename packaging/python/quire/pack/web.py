@@ -91,7 +91,7 @@ def _make_opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
 
     class SecureHandler(urllib.request.HTTPSHandler):
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(SecureConnection, req)
+            return self.do_open(SecureConnection, req)  # type: ignore[arg-type]  # of a constructor with fewer keywords
 
     opener = urllib.request.OpenerDirector()
     for handler in (urllib.request.ProxyHandler(), Handler(), SecureHandler(), urllib.request.HTTPDefaultErrorHandler(),

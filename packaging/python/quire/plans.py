@@ -119,13 +119,16 @@ def plan(where: Path, paths: Iterable[Path], start: int = 0) -> int:
 class Teller:
     """Tells a plan from a thread of its own, so that the first batch need not wait for the last name. Of one thread.
 
-    A mount that does not take the plan is warned of once; nothing is raised."""
+    What goes wrong is warned of once; nothing is raised. `before` is the one of the last epoch, which nobody needs any more: it is stopped, and its
+    last names are told before the first ones of this."""
 
-    def __init__(self, mount: Mount):
-        self._mount = mount
+    def __init__(self, mount: Mount, before: Teller | None = None):
+        if before is not None:
+            before.stop()
+        self._mount, self._before = mount, before
         self._waiting: deque[Iterable[Path]] = deque()
-        self._is_closed = False
-        self._changed = threading.Condition()  # of the two above
+        self._is_closed = self._is_stopped = False
+        self._changed = threading.Condition()  # of the three above
         self._thread = threading.Thread(target=self._run, name='quire-plan', daemon=True)
         self._thread.start()
 
@@ -141,18 +144,29 @@ class Teller:
             self._is_closed = True
             self._changed.notify()
 
+    def stop(self) -> None:
+        """What is not told yet is left out."""
+        with self._changed:
+            self._is_closed = self._is_stopped = True
+            self._waiting.clear()
+            self._changed.notify()
+
     def join(self, seconds: float | None = None) -> bool:
         """Waits until all is told. REQUIRES: it was closed. Whether it was within that time."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            before.join()
         try:
             with Plan(self._mount) as told:
                 while (paths := self._next()) is not None:
-                    told.append(itertools.islice(paths, _MOST_TOLD))
-        except Error as error:
-            notices.warn_once(f'{error}; samples are read without a plan')
+                    told.append(itertools.takewhile(lambda _: not self._is_stopped, itertools.islice(paths, _MOST_TOLD)))
+        except Exception as error:  # pylint: disable=broad-exception-caught  # of iterators that others wrote: no plan is worth a training run
+            text = str(error) if isinstance(error, Error) else repr(error)
+            notices.warn_once(f'{text}: samples are read without a plan')
 
     def _next(self) -> Iterable[Path] | None:
         with self._changed:

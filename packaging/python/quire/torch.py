@@ -76,8 +76,6 @@ class PlanSampler(Sampler):  # type: ignore[type-arg]
         return self._iterate(start)
 
     def _iterate(self, start: int) -> Iterator[Any]:
-        if self._teller is not None:
-            self._teller.close()
         ranks = self._ranks_to_tell() if self._mount is not None else []
         if ranks is None:
             assert self._mount is not None
@@ -87,7 +85,7 @@ class PlanSampler(Sampler):  # type: ignore[type-arg]
         if ranks:
             assert self._mount is not None
             orders = [itertools.islice(iter(_of_rank(self.sampler, rank)), start, None) for rank in ranks]
-            self._teller = Teller(self._mount)
+            self._teller = Teller(self._mount, before=self._teller)
             self._teller.append(self._paths_of(index for turn in zip(*orders) for index in turn))
             self._teller.close()
         yield from itertools.islice(iter(self.sampler), start, None)
@@ -103,10 +101,10 @@ class PlanSampler(Sampler):  # type: ignore[type-arg]
     def _tell_along(self, items: Iterator[Any], ahead: int) -> Iterator[Any]:
         """Hands `items` on, and tells each before; at most `ahead` samples are taken from the sampler before they are asked for."""
         assert self._mount is not None
-        self._teller = teller = Teller(self._mount)
+        self._teller = teller = Teller(self._mount, before=self._teller)
+        waiting: deque[Any] = deque()
         try:
             first = next(items, None)
-            waiting: deque[Any] = deque()
             items, is_more = itertools.chain([] if first is None else [first], items), True
             if isinstance(first, (list, tuple)):  # a batch
                 ahead = max(ahead // max(len(first), 1), 1)
@@ -122,6 +120,8 @@ class PlanSampler(Sampler):  # type: ignore[type-arg]
                 if waiting:
                     yield waiting.popleft()
         finally:
+            if waiting:  # that nobody will ask for
+                teller.stop()
             teller.close()
 
     def _paths_of(self, indices: Iterable[Any]) -> Iterator[Path]:
@@ -260,7 +260,8 @@ def _is_shared(sampler: Any) -> bool:
 
 
 def _can_show_other_ranks(sampler: Any) -> bool:
-    return hasattr(sampler, 'of_rank') or (DistributedSampler is not None and type(sampler) is DistributedSampler)  # pylint: disable=unidiomatic-typecheck
+    # Those made of a DistributedSampler may do anything: only its own orders are known.
+    return hasattr(sampler, 'of_rank') or (DistributedSampler is not None and type(sampler) is DistributedSampler)  # pylint: disable=C0123
 
 
 def _of_rank(sampler: Any, rank: int) -> Iterable[Any]:

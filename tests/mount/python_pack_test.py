@@ -312,7 +312,7 @@ def test_kept_inputs_of_the_fuzzers(scratch, tally):
             if seen.setdefault(kept.read_bytes(), kept) is kept:
                 harness.run(expand, 'expand', kept, folder / f'{target}-{kept.name}')
     assert len(seen) > 300
-    read = sorted(folder.glob('*-reads-*'))
+    read = [path for path in sorted(folder.glob('*-reads-*')) if 'superblock-' not in path.name]  # those are no more than two slots
     assert len(read) > 6
     for path in read:
         with quire.open(path) as opened:

@@ -6,6 +6,7 @@ import array
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -393,6 +394,27 @@ def test_pages_of_every_kind_of_sample(scratch, mount):
     harness.pack(tree, scratch / 'other.quire')
     os.rename(scratch / 'other.quire', scratch / 'tree.quire')
     assert places._by_index(paths) is None and quire.sample_pages(paths) == by_mount  # pylint: disable=protected-access
+
+
+def test_other_users_find_pages_but_tell_no_plan(tree, mount, ordinary_user):
+    """The plan is for the user who mounted; where samples lie is not."""
+    if not harness.is_root():
+        pytest.skip('only root has other users')
+    shown = mount(tree.with_suffix('.quire'), 'allow_other')
+    shutil.copytree(PACKAGE, ordinary_user.home / 'package')  # the checkout may be closed to others
+    program = f'''
+import glob, sys, warnings
+sys.path.insert(0, {str(ordinary_user.home / 'package')!r})
+from quire.torch import PlanSampler, QuasiRandomSampler
+paths = sorted(glob.glob(sys.argv[1] + '/0*/*.bin'))
+quasi = QuasiRandomSampler(paths=paths, window=2)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter('always')
+    assert sorted(PlanSampler(quasi)) == list(range(len(paths)))
+print(len(quasi._groups), *[warning.message for warning in said])
+'''
+    said = ordinary_user.run('/usr/bin/python3', '-B', '-c', program, shown.folder).out
+    assert said.startswith('10 ') and 'for another user: no plan is told' in said, said
 
 
 def test_pages_of_archives(scratch, mount):

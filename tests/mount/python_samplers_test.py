@@ -192,7 +192,7 @@ def test_without_a_mount_nothing_changes_but_one_warning():
             assert [list(sampler) for _ in range(2)] == [list(plain) for _ in range(2)]
     assert [str(warning.message) for warning in said] == [
         'quire: the samples lie in no mount of Quire, or in one whose control files are for another user: no plan is told']
-    with pytest.warns(RuntimeWarning, match='all are shuffled'):
+    with pytest.warns(RuntimeWarning, match='all samples are shuffled'):
         sampler = QuasiRandomSampler(dataset)
     assert sorted(sampler) == list(range(500))
 

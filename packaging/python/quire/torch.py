@@ -154,7 +154,7 @@ class QuasiRandomSampler(Sampler):  # type: ignore[type-arg]
     pages         for each sample something that is equal for samples of one page, where no mount can be asked (quire.sample_pages)
 
     A rank is given a run of pages, so that ranks on different nodes read different parts of the pack. Where the samples lie in no mount
-    of Quire, it warns once and shuffles them all."""
+    of Quire, it warns once and shuffles them all: so all ranks must have a mount of the same pack, or none."""
 
     def __init__(self, dataset: Any = None, *, window: int = 256, seed: int = 0, num_replicas: int | None = None, rank: int | None = None,
                  drop_last: bool = False, paths: Sequence[Path] | None = None, pages: Sequence[Hashable] | None = None):
@@ -233,10 +233,11 @@ def _find_pages(dataset: Any, paths: Sequence[Path] | None) -> Sequence[Hashable
         if dataset is None:
             raise Error('QuasiRandomSampler needs a dataset, paths= or pages=')
         paths = sample_paths(dataset)
-    if len(paths) > 0 and find_mount(paths[0]) is not None:
-        return sample_pages(paths)
-    notices.warn_once('the samples lie in no mount of Quire, or in one whose control files are for another user: all are shuffled')
-    return range(len(paths))
+    try:
+        return sample_pages(paths)  # which needs no control files, so other users than the one who mounted may do it
+    except Error as error:
+        notices.warn_once(f'{error}: all samples are shuffled')
+        return range(len(paths))
 
 
 def _flatten(items: Iterable[Any]) -> Iterator[Any]:

@@ -3,15 +3,18 @@
 """Goal: quire.open() of the Python package, which was written from FORMAT.md alone, reads what `quire pack` wrote, byte for byte, and of
 a damaged, hostile or far pack the right bytes or an error."""
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import pickle
 import random
 import re
 import shutil
+import socket
 import stat
 import sys
 import threading
+import time
 import warnings
 
 import harness
@@ -432,7 +435,8 @@ def test_what_passes_is_asked_for_again(fault, origin, served, scratch, monkeypa
     monkeypatch.setattr(quire_web, '_PAUSES_S', (0.01, 0.01, 0.01))
     right = contents(scratch / 'tree')
     opened = quire.open(origin.url)
-    origin.faults = [(fault, 1)]
+    # A cache on the way that keeps wrong bytes gives them until it is passed by.
+    origin.faults = [(fault, 1000 if fault == 'kept wrong' else 1)]
     try:
         assert opened['015'] == right['015']
         assert origin.done
@@ -454,6 +458,29 @@ def test_servers_that_go_wrong(fault, origin, served, scratch, monkeypatch):  # 
         with pytest.raises(quire.Error):
             quire.open(origin.url, timeout_s=1)
     assert threading.active_count() < 50
+
+
+def test_handshake_without_end(at_end):
+    """A byte now and then keeps no reader, before TLS as little as behind it."""
+    listener = socket.create_server(('127.0.0.1', 0))
+    is_over = threading.Event()
+
+    def drip():
+        connected, _ = listener.accept()
+        with connected, contextlib.suppress(OSError):
+            connected.sendall(b'\x16\x03\x03\x3f\xff')  # a record of TLS, of 16 KiB
+            while not is_over.wait(0.1):
+                connected.sendall(b'\2')
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    at_end.callback(lambda: (is_over.set(), thread.join(), listener.close()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quire_web, '_PAUSES_S', ())
+        begin = time.monotonic()
+        with pytest.raises(quire.SourceError):
+            quire.open(f'https://127.0.0.1:{listener.getsockname()[1]}/x', timeout_s=1)
+        assert time.monotonic() - begin < 20
 
 
 def test_headers_stay_with_their_server(origin, served):  # pylint: disable=unused-argument

@@ -190,6 +190,11 @@ def test_resuming_in_the_middle(tree, mount):
 
 
 def test_names_stay_whole_where_several_write(shown):
+    # What one write takes stays in one piece: PIPE_BUF bytes.
+    chance = random.Random(1)
+    text = b''.join(chance.randbytes(chance.choice((1, 20, 300, 4095))).replace(b'\0', b'x') + b'\0' for _ in range(2000))
+    pieces = list(plans._cut(text))  # pylint: disable=protected-access
+    assert b''.join(pieces) == text and all(len(piece) <= 4096 and piece.endswith(b'\0') for piece in pieces)
     names = [name for name in scenario.sample_names(shown.path) if name.endswith('.bin')]
     program = f'import sys; sys.path.insert(0, {str(PACKAGE)!r}); import quire; quire.plan(sys.argv[1], sys.argv[2:] * 5)'
     writers = [subprocess.Popen(['/usr/bin/python3', '-B', '-c', program, shown.folder, *names]) for _ in range(4)]

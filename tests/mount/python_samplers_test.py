@@ -11,7 +11,9 @@ import warnings
 
 import pytest
 import quire
+import quire.torch
 from quire import datasets, notices, shuffling
+from quire.mounts import Mount
 from quire.torch import PlanSampler, QuasiRandomSampler
 
 
@@ -231,6 +233,34 @@ def test_batch_samplers():
     inner = QuasiRandomSampler(pages=range(30))
     PlanSampler(Batches(inner), paths=['/nowhere'] * 30).set_epoch(5)
     assert inner.epoch == 5
+
+
+def test_one_rank_tells_what_all_of_its_node_read_in_turns(monkeypatch):
+    told = []
+
+    class Recorder:
+        def __init__(self, *_, **__):
+            pass
+
+        def append(self, paths):
+            told.extend(paths)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(quire.torch, 'Teller', Recorder)
+    monkeypatch.setattr(quire.torch, 'find_mount', lambda _: Mount('/nowhere', '/'))
+    paths = [f'/nowhere/{number}' for number in range(100)]
+    how = {'paths': paths, 'pages': [number // 5 for number in range(100)], 'num_replicas': 5, 'window': 3}
+    node = [1, 2, 4]
+    samplers = {rank: PlanSampler(QuasiRandomSampler(rank=rank, **how), local_ranks=node) for rank in range(5)}
+    for sampler in samplers.values():
+        sampler.set_epoch(2, start=3)
+    orders = {rank: list(sampler) for rank, sampler in samplers.items() if rank in node}
+    assert told == [paths[orders[rank][turn]] for turn in range(17) for rank in node]
+    # One that is not of this node tells its own.
+    told.clear()
+    assert [paths[index] for index in samplers[0]] == told
 
 
 def test_paths_of_datasets():

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, Any
 
 from quire.errors import SourceError
 from quire.pack.sources import Source
@@ -42,12 +42,22 @@ class _Deadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-
-    def watch(self, connected: socket.socket) -> None:
         with self._lock:
-            self._sockets.append(connected)
+            self._is_over = True
+            for connected in self._sockets:
+                connected.close()
+            self._sockets.clear()
+
+    def connect(self, *arguments: Any, **options: Any) -> socket.socket:
+        """As socket.create_connection(). What is watched is a second descriptor of the connection: TLS takes the first one over before
+        it shakes hands."""
+        connected = socket.create_connection(*arguments, **options)
+        with self._lock:
             if self._is_over:
                 _shut(connected)
+            else:
+                self._sockets.append(connected.dup())
+        return connected
 
     def _end(self) -> None:
         with self._lock:
@@ -76,14 +86,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _make_opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
     """Knows http and https alone: a server that redirects to anything else is not obeyed."""
     class Connection(http.client.HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            deadline.watch(self.sock)
+        def __init__(self, *arguments: Any, **options: Any):
+            super().__init__(*arguments, **options)
+            self._create_connection = deadline.connect
 
     class SecureConnection(http.client.HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            deadline.watch(self.sock)
+        def __init__(self, *arguments: Any, **options: Any):
+            super().__init__(*arguments, **options)
+            self._create_connection = deadline.connect
 
     class Handler(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
@@ -91,7 +101,7 @@ def _make_opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
 
     class SecureHandler(urllib.request.HTTPSHandler):
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(SecureConnection, req)  # type: ignore[arg-type]  # of a constructor with fewer keywords
+            return self.do_open(SecureConnection, req)
 
     opener = urllib.request.OpenerDirector()
     for handler in (urllib.request.ProxyHandler(), Handler(), SecureHandler(), urllib.request.HTTPDefaultErrorHandler(),

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace quire {
 
@@ -28,6 +29,13 @@ class ReadTimes {
     for (size_t i = 0; i < kReadStages; ++i) ns_[i] += other.ns_[i];
   }
   [[nodiscard]] uint64_t operator[](ReadStage stage) const { return ns_[static_cast<size_t>(stage)]; }
+  // Who brought the bytes: kVolume, kTier or kPeers, the one that was waited for longest; nothing where none was.
+  [[nodiscard]] std::optional<ReadStage> bringer() const {
+    std::optional<ReadStage> longest;
+    for (const ReadStage stage : {ReadStage::kVolume, ReadStage::kTier, ReadStage::kPeers})
+      if ((*this)[stage] > (longest ? (*this)[*longest] : 0)) longest = stage;
+    return longest;
+  }
 
  private:
   std::array<uint64_t, kReadStages> ns_ = {};

@@ -201,7 +201,8 @@ void SampleReader::Advance(SampleRead& read) {
 }
 
 bool SampleReader::TakePiece(SampleRead& read, Result<ExtentPin> pin) {
-  read.times.Add(std::exchange(read.piece.times, {}));
+  const ReadTimes times = std::exchange(read.piece.times, {});
+  read.times.Add(times);
   if (!pin) {
     read.done(read, Propagate(std::move(pin)));
     return false;
@@ -211,7 +212,8 @@ bool SampleReader::TakePiece(SampleRead& read, Result<ExtentPin> pin) {
                            .bytes = read.piece.wanted_bytes,
                            .place = PlaceOf(read.piece.page, read.piece.extent),
                            .extent_bytes = read.piece.extent.length_bytes,
-                           .served_by = read.piece.counted_as});
+                           .served_by = read.piece.counted_as,
+                           .brought_by = times.bringer()});
   const auto wanted = pin->bytes().subspan(read.piece.offset, read.piece.wanted_bytes);
   if (read.copy == nullptr) {
     SampleBytes result;

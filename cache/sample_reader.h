@@ -62,7 +62,8 @@ struct ReadPiece {
   // Where the extent begins in all volumes as one row of pages, and its length; 0 of a hole.
   uint64_t place = 0;
   uint32_t extent_bytes = 0;
-  Counter served_by = Counter::kHits;  // of an extent: as the cache counts it
+  Counter served_by = Counter::kHits;        // of an extent: as the cache counts it
+  std::optional<ReadStage> brought_by = {};  // where it was waited for: ReadTimes::bringer
 
   [[nodiscard]] bool is_hole() const { return extent_bytes == 0; }
 };

@@ -27,6 +27,12 @@ TraceLevel LevelOf(const ReadPiece& piece) {
   }
 }
 
+TraceSource SourceOf(const ReadPiece& piece) {
+  if (piece.brought_by == ReadStage::kTier) return TraceSource::kTier;
+  if (piece.brought_by == ReadStage::kPeers) return TraceSource::kPeers;
+  return piece.brought_by ? TraceSource::kVolume : TraceSource::kNone;
+}
+
 TraceRecord RecordOf(NodeNumber number, const ReadPiece& piece, uint32_t process) {
   return {.node = number,
           .offset = piece.offset,
@@ -34,7 +40,8 @@ TraceRecord RecordOf(NodeNumber number, const ReadPiece& piece, uint32_t process
           .bytes = static_cast<uint32_t>(piece.bytes),
           .extent_bytes = piece.extent_bytes,
           .process = process,
-          .level = LevelOf(piece)};
+          .level = LevelOf(piece),
+          .source = SourceOf(piece)};
 }
 
 WatchedRead WatchedOf(NodeNumber number, const Node& node, uint64_t offset, size_t bytes, uint32_t process) {

@@ -13,7 +13,8 @@ namespace quire {
 namespace {
 
 constexpr std::string_view kMagic = "QUIRETRC";
-constexpr uint16_t kMajor = 1;
+constexpr uint16_t kMajor = 2;
+constexpr uint16_t kLeastMajor = 1;  // whose records tell no source
 constexpr uint16_t kMinor = 0;
 
 // Of the header.
@@ -82,7 +83,8 @@ void EncodeRecord(const TraceRecord& record, std::span<std::byte> bytes) {
   StoreUint<4>(bytes, 36, record.extent_bytes);
   StoreUint<4>(bytes, 40, record.latency_ns);
   StoreUint<4>(bytes, 44, record.process);
-  StoreUint<8>(bytes, 48, static_cast<uint8_t>(record.level));
+  StoreUint<4>(bytes, 48, static_cast<uint8_t>(record.level));
+  StoreUint<4>(bytes, 52, static_cast<uint8_t>(record.source));
 }
 
 Result<TraceRecord> DecodeRecord(std::span<const std::byte> bytes, const TraceHeader& header) {
@@ -94,9 +96,12 @@ Result<TraceRecord> DecodeRecord(std::span<const std::byte> bytes, const TraceHe
                         .extent_bytes = static_cast<uint32_t>(LoadUint<4>(bytes, 36)),
                         .latency_ns = static_cast<uint32_t>(LoadUint<4>(bytes, 40)),
                         .process = static_cast<uint32_t>(LoadUint<4>(bytes, 44))};
-  const uint64_t level = LoadUint<8>(bytes, 48);
+  const uint64_t level = LoadUint<4>(bytes, 48);
   if (level >= kTraceLevels) return Corrupt("trace: a record of level {}", level);
   record.level = static_cast<TraceLevel>(level);
+  const uint64_t source = LoadUint<4>(bytes, 52);
+  if (source >= kTraceSources) return Corrupt("trace: a record of source {}", source);
+  record.source = static_cast<TraceSource>(source);
   if (record.place / kPageBytes >= std::max<uint64_t>(header.pages, 1))
     return Corrupt("trace: a record at {}, behind the last of {} pages", record.place, header.pages);
   if (record.place % kPageBytes + record.extent_bytes > kPageBytes)
@@ -192,8 +197,8 @@ Result<size_t> TraceDecoder::TakeHeader(std::span<const std::byte> bytes) {
   const size_t magic_bytes = std::min(bytes.size(), kMagic.size());
   if (AsText(bytes.first(magic_bytes)) != kMagic.substr(0, magic_bytes)) return Corrupt("this is no trace of Quire");
   if (bytes.size() < kPathAt) return size_t{0};
-  if (const auto major = LoadUint<2>(bytes, kMajorAt); major != kMajor)
-    return Unsupported("trace: format {}, this release reads {}", major, kMajor);
+  if (const auto major = LoadUint<2>(bytes, kMajorAt); major < kLeastMajor || major > kMajor)
+    return Unsupported("trace: format {}, this release reads {} to {}", major, kLeastMajor, kMajor);
   const auto header_bytes = LoadUint<4>(bytes, kHeaderBytesAt);
   if (header_bytes < kPathAt + kSumBytes || header_bytes > kMostTraceHeaderBytes)
     return Corrupt("trace: header of {} bytes", header_bytes);

@@ -28,6 +28,16 @@ inline constexpr uint8_t kTraceLevels = 6;
 inline constexpr std::array<const char*, kTraceLevels> kTraceLevelNames = {"hit",    "joined", "page",
                                                                            "extent", "hole",   "failed"};
 
+// Where the bytes came from that a piece waited for.
+enum class TraceSource : uint8_t {
+  kNone = 0,    // it waited for none, or the trace is of version 1
+  kVolume = 1,  // what is mounted: a disk or a network
+  kTier = 2,
+  kPeers = 3,  // a neighbour's tier
+};
+inline constexpr uint8_t kTraceSources = 4;
+inline constexpr std::array<const char*, kTraceSources> kTraceSourceNames = {"none", "volume", "tier", "peers"};
+
 // A piece of a read: what one extent, or one hole, gave to one request.
 struct TraceRecord {
   uint64_t time_ns = 0;       // when the request came, since the recording began
@@ -39,6 +49,7 @@ struct TraceRecord {
   uint32_t latency_ns = 0;    // from the request's coming to the piece being there; 2^32 - 1: as much or more
   uint32_t process = 0;       // the thread that asked, as the daemon sees it; 0 where it cannot
   TraceLevel level = TraceLevel::kHit;
+  TraceSource source = TraceSource::kNone;
   bool operator==(const TraceRecord&) const = default;
 };
 

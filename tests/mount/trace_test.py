@@ -22,7 +22,8 @@ import trees
 FOLDERS, FILES, BYTES = 10, 100, 60000
 SAMPLES = FOLDERS * FILES
 SEEN = 'direct_io'  # the kernel keeps nothing: all reads come to the daemon
-RECORD = struct.Struct('<QQQQIIIIQ')
+RECORD = struct.Struct('<QQQQIIIIII')
+VOLUME = 1  # a source
 
 
 @pytest.fixture(name='tree', scope='module')
@@ -86,13 +87,29 @@ def test_every_read_is_there(scratch, tree, names, quire, mount):
     assert kinds[0] == b'STTB' and kinds[-1] == b'STTE' and b'LOST' not in kinds
     inode_of = {name: (shown / name).stat().st_ino for name in names}
     whole = {}
-    for time_ns, node, offset, place, count, extent_bytes, latency_ns, process, level in sorted(records):
+    for time_ns, node, offset, place, count, extent_bytes, latency_ns, process, level, source in sorted(records):
         assert whole.get(node, 0) == offset, 'pieces of a sample, in order'
         whole[node] = offset + count
         assert (process, extent_bytes >= count, place >= 0) == (os.getpid(), True, True)
         assert time_ns < (time.time() - began) * 1e9 and 0 < latency_ns < 60e9 and level in (0, 1, 2, 3)
+        assert source == (VOLUME if level in (2, 3) else source) and source in (0, VOLUME)
     assert list(whole) == [inode_of[name] - 1 for name in order]
     assert all(whole[inode_of[name] - 1] == (tree / name).stat().st_size for name in names)
+
+
+def test_what_a_tier_brought_is_told_apart(scratch, tree, names, quire, mount):
+    (scratch / 'tier').mkdir(mode=0o700)
+    for source, other in (('volume', 'tier'), ('tier', 'volume')):
+        shown = mount(tree.with_suffix('.quire'), SEEN, f'tier={scratch}/tier')
+        record(quire, shown, scratch / 'trace', names)
+        sources = report(quire, scratch / 'trace')['sources']
+        assert sources[source]['reads'] > 0 and sources[source]['p99_ns'] > 0
+        assert sources[other]['reads'] == sources['peers']['reads'] == 0
+        assert sources[source]['reads'] + sources['none']['reads'] >= SAMPLES
+        text = quire('trace', 'report', scratch / 'trace').out
+        assert ('\ntier ' in text) == (source == 'tier')
+        shown.unmount()
+        (scratch / 'trace').unlink()
 
 
 def test_what_is_not_recorded_is_not_there(scratch, tree, names, quire, mount):

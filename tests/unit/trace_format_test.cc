@@ -40,7 +40,8 @@ TraceRecord RecordNumber(uint64_t number) {
           .extent_bytes = 200,
           .latency_ns = 7000,
           .process = 4242,
-          .level = static_cast<TraceLevel>(number % kTraceLevels)};
+          .level = static_cast<TraceLevel>(number % kTraceLevels),
+          .source = static_cast<TraceSource>(number % kTraceSources)};
 }
 
 std::vector<TraceRecord> Records(uint64_t count) {
@@ -116,6 +117,7 @@ TEST(TraceFormat, RecordsThatCannotBeAreRefused) {
   EXPECT_TRUE(refuses({.extent_bytes = ~uint32_t{0}}));
   EXPECT_TRUE(refuses({.node = ~uint64_t{0}}));
   EXPECT_TRUE(refuses({.level = static_cast<TraceLevel>(kTraceLevels)}));
+  EXPECT_TRUE(refuses({.source = static_cast<TraceSource>(kTraceSources)}));
 }
 
 TEST(TraceFormat, HeadersThatCannotBeAreRefused) {
@@ -140,7 +142,7 @@ TEST(TraceFormat, HeadersThatCannotBeAreRefused) {
 
 TEST(TraceFormat, AnotherMajorVersionIsAnotherRelease) {
   auto bytes = EncodeTraceHeader(kHeader);
-  StoreUint<2>(bytes, 8, 2);
+  StoreUint<2>(bytes, 8, 3);
   TraceDecoder decoder;
   EXPECT_EQ(decoder.Feed(bytes).error().code, ErrorCode::kUnsupported);
 }

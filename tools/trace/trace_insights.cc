@@ -120,30 +120,41 @@ void FindEpochs(const LoadedTrace& trace, const std::function<uint64_t(uint64_t)
   }
 }
 
-void CountLevels(const LoadedTrace& trace, TraceInsights& insights) {
-  std::array<std::vector<uint32_t>, kTraceLevels> latencies;
-  std::unordered_set<uint32_t> processes;
-  for (const TraceRecord& record : trace.records) {
-    const auto level = static_cast<size_t>(record.level);
-    ++insights.reads;
-    insights.bytes += record.bytes;
-    ++insights.levels[level].reads;
-    insights.levels[level].bytes += record.bytes;
-    latencies[level].push_back(record.latency_ns);
-    processes.insert(record.process);
+// Figures of the records by one of their fields.
+template <size_t kKinds, typename Kind>
+std::array<LevelFigures, kKinds> CountBy(Kind TraceRecord::* field, const std::vector<TraceRecord>& records) {
+  std::array<LevelFigures, kKinds> figures;
+  std::array<std::vector<uint32_t>, kKinds> latencies;
+  for (const TraceRecord& record : records) {
+    const auto kind = static_cast<size_t>(record.*field);
+    ++figures[kind].reads;
+    figures[kind].bytes += record.bytes;
+    latencies[kind].push_back(record.latency_ns);
   }
-  insights.processes = processes.size();
-  for (size_t level = 0; level < kTraceLevels; ++level) {
-    auto& all = latencies[level];
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    auto& all = latencies[kind];
     if (all.empty()) continue;
     const auto percentile = [&](size_t percent) {
       const auto at = all.begin() + static_cast<std::ptrdiff_t>((all.size() - 1) * percent / 100);
       std::ranges::nth_element(all, at);
       return *at;
     };
-    insights.levels[level].p50_ns = percentile(50);
-    insights.levels[level].p99_ns = percentile(99);
+    figures[kind].p50_ns = percentile(50);
+    figures[kind].p99_ns = percentile(99);
   }
+  return figures;
+}
+
+void CountReads(const LoadedTrace& trace, TraceInsights& insights) {
+  std::unordered_set<uint32_t> processes;
+  for (const TraceRecord& record : trace.records) {
+    ++insights.reads;
+    insights.bytes += record.bytes;
+    processes.insert(record.process);
+  }
+  insights.processes = processes.size();
+  insights.levels = CountBy<kTraceLevels>(&TraceRecord::level, trace.records);
+  insights.sources = CountBy<kTraceSources>(&TraceRecord::source, trace.records);
 }
 
 void FindIntervals(const LoadedTrace& trace, TraceInsights& insights) {
@@ -174,7 +185,7 @@ void FindIntervals(const LoadedTrace& trace, TraceInsights& insights) {
 TraceInsights AnalyseTrace(const LoadedTrace& trace, const std::function<uint64_t(uint64_t node)>& folder_of) {
   TraceInsights insights;
   if (!trace.records.empty()) insights.seconds = Seconds(trace.records.back().time_ns - trace.records.front().time_ns);
-  CountLevels(trace, insights);
+  CountReads(trace, insights);
   FindEpochs(trace, folder_of, insights);
   FindIntervals(trace, insights);
   const ReadSequence sequence = SequenceOf(trace);

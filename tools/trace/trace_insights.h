@@ -55,6 +55,7 @@ struct TraceInsights {
   uint64_t bytes = 0;
   uint64_t processes = 0;
   std::array<LevelFigures, kTraceLevels> levels;
+  std::array<LevelFigures, kTraceSources> sources;
   // The n-th time that a sample is read belongs to epoch n, so epochs may overlap in time. Those of which at most a
   // tenth as many samples are known as of the largest are none, but counted here.
   std::vector<Epoch> epochs;

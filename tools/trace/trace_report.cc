@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "format/escaping.h"
 #include "tools/bench/axis.h"
@@ -24,17 +25,36 @@ std::string Share(uint64_t part, uint64_t whole) {
   return fmt::format("{:.1f} %", whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-std::string FormatLevels(const TraceInsights& insights) {
+// A row for each kind that there was. `what`: the heading of their names.
+std::string FormatFigures(const char* what, std::span<const LevelFigures> kinds, std::span<const char* const> names,
+                          const TraceInsights& insights) {
   std::string text =
-      fmt::format("{:<8}{:>12}{:>9}{:>12}{:>12}{:>12}\n", "level", "reads", "", "bytes", "half within", "99 % within");
-  for (size_t level = 0; level < kTraceLevels; ++level) {
-    const LevelFigures& figures = insights.levels[level];
+      fmt::format("{:<8}{:>12}{:>9}{:>12}{:>12}{:>12}\n", what, "reads", "", "bytes", "half within", "99 % within");
+  for (size_t kind = 0; kind < kinds.size(); ++kind) {
+    const LevelFigures& figures = kinds[kind];
     if (figures.reads == 0) continue;
-    text += fmt::format("{:<8}{:>12}{:>9}{:>12}{:>12}{:>12}\n", kTraceLevelNames[level], FormatCount(figures.reads),
+    text += fmt::format("{:<8}{:>12}{:>9}{:>12}{:>12}{:>12}\n", names[kind], FormatCount(figures.reads),
                         Share(figures.reads, insights.reads), FormatBytes(figures.bytes),
                         Time(static_cast<double>(figures.p50_ns)), Time(static_cast<double>(figures.p99_ns)));
   }
   return text;
+}
+
+// Where what was waited for came from: a table where a tier or neighbours brought some of it.
+std::string FormatSources(const TraceInsights& insights) {
+  const auto reads_of = [&](TraceSource source) { return insights.sources[static_cast<size_t>(source)].reads; };
+  if (reads_of(TraceSource::kTier) + reads_of(TraceSource::kPeers) == 0) return "";
+  return FormatFigures("from", insights.sources, kTraceSourceNames, insights) + "\n";
+}
+
+Json FiguresJson(std::span<const LevelFigures> kinds, std::span<const char* const> names) {
+  Json object = Json::object();
+  for (size_t kind = 0; kind < kinds.size(); ++kind)
+    object[names[kind]] = {{"reads", kinds[kind].reads},
+                           {"bytes", kinds[kind].bytes},
+                           {"p50_ns", kinds[kind].p50_ns},
+                           {"p99_ns", kinds[kind].p99_ns}};
+  return object;
 }
 
 std::string FormatEpochs(const LoadedTrace& trace, const TraceInsights& insights) {
@@ -137,7 +157,8 @@ std::string FormatTraceText(const LoadedTrace& trace, const TraceInsights& insig
   text += trace.header.readers_keep ? "What the kernel answered from its own memory is not in a trace; with the mount "
                                       "option direct_io it has none.\n"
                                     : "";
-  text += "\n" + FormatLevels(insights) + "\n" + FormatEpochs(trace, insights);
+  text += "\n" + FormatFigures("level", insights.levels, kTraceLevelNames, insights) + "\n";
+  text += FormatSources(insights) + FormatEpochs(trace, insights);
   text += "\n" + FormatIntervals(insights) + "\n" + FormatReuse(insights);
   if (!alternatives.empty()) text += "\nThe same reads, by the mount's own code:\n" + FormatAlternatives(alternatives);
   return text;
@@ -153,12 +174,8 @@ Json TraceJson(const LoadedTrace& trace, const TraceInsights& insights, const st
   document["duration_s"] = insights.seconds;
   document["processes"] = insights.processes;
   document["pages"] = insights.distinct_pages;
-  Json& levels = document["levels"] = Json::object();
-  for (size_t level = 0; level < kTraceLevels; ++level) {
-    const LevelFigures& figures = insights.levels[level];
-    levels[kTraceLevelNames[level]] = {
-        {"reads", figures.reads}, {"bytes", figures.bytes}, {"p50_ns", figures.p50_ns}, {"p99_ns", figures.p99_ns}};
-  }
+  document["levels"] = FiguresJson(insights.levels, kTraceLevelNames);
+  document["sources"] = FiguresJson(insights.sources, kTraceSourceNames);
   Json& epochs = document["epochs"] = Json::array();
   for (const Epoch& epoch : insights.epochs)
     epochs.push_back({{"begin_s", epoch.begin_s},

@@ -54,17 +54,17 @@ struct FolderRate {
 struct MountRates {
   double uptime_s = 0;
   bool is_activity_told = false;
-  ReadRate answered;  // by the daemon; without activity no files, and bytes as the cache counts them
-  std::vector<LevelRate> levels;
-  std::vector<LatencyRate> latencies;
+  ReadRate answered = {};  // by the daemon; without activity no files, and bytes as the cache counts them
+  std::vector<LevelRate> levels = {};
+  std::vector<LatencyRate> latencies = {};
   // The most reads first, of those that read at all.
-  std::vector<ThreadRate> threads;
-  std::vector<FolderRate> folders;
+  std::vector<ThreadRate> threads = {};
+  std::vector<FolderRate> folders = {};
   uint64_t pid_namespace = 0;  // in which threads have these numbers; 0: not known
 
   double pushed_per_s = 0;  // samples
   double dropped_per_s = 0;
-  std::optional<double> push_yield;  // the part of what was pushed that was read, as far as was found out so far
+  std::optional<double> push_yield = {};  // the part of what was pushed that was read, as far as was found out so far
   bool is_push_paused = false;
   bool is_memory_short = false;
   double swept_pages_per_s = 0;
@@ -75,8 +75,8 @@ struct MountRates {
   uint64_t waiting = 0;  // reads, now
   uint64_t slow = 0;     // since the last look, as the two below
   uint64_t failed = 0;
-  uint64_t wrong = 0;                          // sums that did not match
-  std::optional<uint64_t> requests_in_flight;  // of the network
+  uint64_t wrong = 0;                               // sums that did not match
+  std::optional<uint64_t> requests_in_flight = {};  // of the network
   uint64_t window = 0;
   uint64_t plan_left = 0;
 };

@@ -23,7 +23,10 @@ namespace quire {
 namespace {
 
 constexpr std::array<int, 5> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
-constexpr int kEscape = 27;
+constexpr double kNsPerSecond = 1e9;
+// From the Escape with which an arrow begins to its rest; ncurses waits a second. A terminal sends both at once, a
+// network may part them.
+constexpr int kEscapeDelayMs = 50;
 
 enum Pair : short { kGraphPair = 1, kWarningPair, kAlarmPair };
 
@@ -111,7 +114,7 @@ TerminalScreen::TerminalScreen(OwnFile keys, void* screen) : own_keys_(std::move
   curs_set(0);
   keypad(stdscr, TRUE);
   nodelay(stdscr, TRUE);
-  set_escdelay(kEscape);
+  set_escdelay(kEscapeDelayMs);
   has_colours_ = StartColours();
   if (std::string_view(nl_langinfo(CODESET)) == "UTF-8") charset_ = Charset::kUtf8;
 }
@@ -145,7 +148,7 @@ void TerminalScreen::Show(const std::vector<ScreenLine>& lines) {
 TerminalKey TerminalScreen::Wait(double seconds) {
   // What ncurses has taken in already comes first.
   if (const int key = wgetch(stdscr); key != ERR) return KeyOf(key);
-  const auto time = std::chrono::nanoseconds(static_cast<int64_t>(std::max(seconds, 0.0) * 1e9));
+  const auto time = std::chrono::nanoseconds(static_cast<int64_t>(std::max(seconds, 0.0) * kNsPerSecond));
   const auto whole = std::chrono::floor<std::chrono::seconds>(time);
   const timespec at_most = {.tv_sec = whole.count(), .tv_nsec = (time - whole).count()};
   pollfd keys = {own_keys_ ? fileno(own_keys_.get()) : STDIN_FILENO, POLLIN, 0};

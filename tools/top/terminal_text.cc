@@ -89,7 +89,7 @@ std::vector<std::string> Wrap(std::string_view text, size_t columns, Charset cha
 
 std::string_view SparkCharacter(double share, Charset charset) {
   const auto& heights = charset == Charset::kUtf8 ? kUtf8Heights : kAsciiHeights;
-  const double highest = heights.size() - 1;
+  const auto highest = static_cast<double>(heights.size() - 1);
   return heights[static_cast<size_t>(std::clamp(std::ceil(share * highest), 0.0, highest))];
 }
 

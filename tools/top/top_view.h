@@ -55,9 +55,9 @@ struct TopView {
   std::string trouble;      // why there are no figures now; "" where there are
   bool has_rates = false;   // there were two looks
   std::string no_activity;  // why it is not told who reads; "" where it is
-  MountRates rates;
-  std::vector<ReaderRate> readers;
-  RateHistory history;
+  MountRates rates = {};
+  std::vector<ReaderRate> readers = {};
+  RateHistory history = {};
 };
 
 }  // namespace quire

@@ -13,7 +13,7 @@ from quire.pack.block_tree import BlockTree
 from quire.pack.sources import Source
 from quire.pack.sums import Sum
 from quire.pack.superblock import DATA_BEGIN, EXTENTS, LIMIT_BYTES, NODES, SEGMENTS, VOLUMES
-from quire.pack.tree import FILE, HARD_LINK, SEGMENTED, Node
+from quire.pack.tree import FILE, SEGMENTED, Node
 
 PAGE_BYTES = 2 << 20
 NO_SEGMENT = (1 << 40) - 1
@@ -70,11 +70,9 @@ class Content:
                     place = extents[content]
                 elif kind == SEGMENTED and content != NO_SEGMENT:
                     place = extents[self._segment(content)[2]]
-                elif kind == HARD_LINK:
-                    place = places[content]
                 places.append(place)
         except IndexError:
-            raise DamagedError(f'node {len(places)} names an extent or a node that is not there') from None
+            raise DamagedError(f'node {len(places)} names an extent that is not there') from None
         return places
 
     def read(self, piece: Piece) -> bytes:

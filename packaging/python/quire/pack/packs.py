@@ -185,7 +185,8 @@ class Pack(Mapping[str, bytes]):
 
     def pages_by_node(self) -> array.array[int]:
         """For each node of the pack, which is its inode number in a mount less one: volume << 48 | page in which it begins, and 2^64 - 1 where
-        it has no bytes. Reads the whole index, and takes 8 bytes for each node and 32 for each extent."""
+        it has no bytes of its own; a hard link has the inode of the node that it names. Reads the whole index, and takes 8 bytes for each
+        node and each extent."""
         try:
             return self._content.pages_by_node()
         except Error as error:

@@ -3,6 +3,7 @@
 // own gets into a message.
 #include "cache/remote/s3_answer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>

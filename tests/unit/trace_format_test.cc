@@ -5,6 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ranges>
+#include <thread>
+#include <vector>
+
 #include "cache/steady_clock.h"
 #include "format/coding.h"
 #include "format/pack/geometry.h"

@@ -3,19 +3,15 @@
 """Goal: `quire map` shows the pages that are there and no others, in memory, in the page cache and in a tier, in every form; says
 why where it cannot know; and believes nothing that a mount, a pack or a tier of somebody else's tells."""
 import base64
-import fcntl
 import io
 import json
 import os
-import pty
 import random
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import tarfile
-import termios
 import time
 import xml.etree.ElementTree
 import zipfile
@@ -23,6 +19,7 @@ import zipfile
 import harness
 import pytest
 import scenario
+import terminal
 import tiers
 import web
 
@@ -541,23 +538,10 @@ def test_a_picture_in_letters_fits_80_columns(mapped, quire):
 
 @pytest.mark.parametrize('columns', [40, 132])
 def test_a_terminal_shows_colours_in_its_width(mapped, columns):
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
     environment = {**os.environ, 'TERM': 'xterm-256color', 'COLORTERM': 'truecolor', 'LC_ALL': 'C.UTF-8'}
     environment.pop('NO_COLOR', None)
-    with subprocess.Popen([harness.QUIRE, 'map', mapped], stdin=subprocess.DEVNULL, stdout=theirs, env=environment) as process:
-        os.close(theirs)
-        written = b''
-        while True:
-            try:
-                piece = os.read(ours, 1 << 16)
-            except OSError:  # EIO: nobody has the terminal open any more
-                break
-            if not piece:
-                break
-            written += piece
-        assert process.wait() == 0
-    os.close(ours)
+    status, written = terminal.run([harness.QUIRE, 'map', mapped], columns, 'stdout', environment)
+    assert status == 0
     text = written.decode()
     assert '\x1b[38;2;240;131;58m\u2588' in text, 'no page in memory is shown in its colour'
     for line in re.sub(r'\x1b\[[0-9;]*m', '', text).split('\r\n')[1:]:

@@ -16,6 +16,7 @@ import warnings
 import harness
 import pytest
 import quire
+import samplers
 import scenario
 import trees
 from quire import notices, places, plans
@@ -68,19 +69,6 @@ class Dataset:
 
     def read(self, index):
         return pathlib.Path(self.samples[index][0]).read_bytes()
-
-
-class Shuffled:
-    def __init__(self, dataset, seed=0):
-        self.data_source, self.chance = dataset, random.Random(seed)
-
-    def __len__(self):
-        return len(self.data_source)
-
-    def __iter__(self):
-        order = list(range(len(self.data_source)))
-        self.chance.shuffle(order)
-        return iter(order)
 
 
 def await_told(shown, told, unknown=0):
@@ -247,7 +235,7 @@ def test_plan_sampler(tree, mount, monkeypatch, below):
         monkeypatch.chdir(shown.path.parent)
     dataset = Dataset(shown.path.name if below else shown.folder)
     dataset.top = os.path.commonpath([path for path, _ in dataset.samples])
-    sampler, plain = PlanSampler(Shuffled(dataset, 4)), Shuffled(dataset, 4)
+    sampler, plain = PlanSampler(samplers.Shuffled(dataset, 4)), samplers.Shuffled(dataset, 4)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         for epoch in range(3):
@@ -446,7 +434,7 @@ def test_quasi_random_order_reads_the_pack_once(tree, mount):
     """With memory for six pages of ten; nothing is kept by the kernel or told by a plan."""
     shown = mount_and_list(mount, tree, 'direct_io', 'cache_size=12M', 'admit=page', 'readahead=off')
     dataset = Dataset(shown.folder)
-    orders = {'quasi-random': QuasiRandomSampler(dataset, window=3), 'shuffled': Shuffled(dataset)}
+    orders = {'quasi-random': QuasiRandomSampler(dataset, window=3), 'shuffled': samplers.Shuffled(dataset)}
     times = {name: pack_reads(shown, order, dataset) for name, order in orders.items()}
     planned = {name: pack_reads(shown, PlanSampler(order), dataset) for name, order in orders.items()}
     print(f'times that the pack was read: {times}, with plans {planned}', file=sys.stderr)

@@ -12,6 +12,7 @@ import warnings
 import pytest
 import quire
 import quire.torch
+import samplers
 from quire import datasets, notices, shuffling
 from quire.mounts import Mount
 from quire.torch import PlanSampler, QuasiRandomSampler
@@ -25,21 +26,6 @@ class Dataset:
 
     def __len__(self):
         return len(self.samples)
-
-
-class Shuffled:
-    """A sampler that knows its dataset, as RandomSampler does, and draws anew each epoch."""
-
-    def __init__(self, dataset, seed=0):
-        self.data_source, self.chance = dataset, random.Random(seed)
-
-    def __len__(self):
-        return len(self.data_source)
-
-    def __iter__(self):
-        order = list(range(len(self.data_source)))
-        self.chance.shuffle(order)
-        return iter(order)
 
 
 def draw_pages(samples, chance, most=40):
@@ -188,8 +174,8 @@ def test_without_a_mount_nothing_changes_but_one_warning():
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
         for _ in range(3):
-            sampler = PlanSampler(Shuffled(dataset, 5))
-            plain = Shuffled(dataset, 5)
+            sampler = PlanSampler(samplers.Shuffled(dataset, 5))
+            plain = samplers.Shuffled(dataset, 5)
             assert len(sampler) == 500
             assert [list(sampler) for _ in range(2)] == [list(plain) for _ in range(2)]
     assert [str(warning.message) for warning in said] == [
@@ -228,7 +214,7 @@ def test_batch_samplers():
                 yield batch
 
     with pytest.warns(RuntimeWarning):
-        sampler = PlanSampler(Batches(Shuffled(Dataset(30))))
+        sampler = PlanSampler(Batches(samplers.Shuffled(Dataset(30))))
     assert [len(batch) for batch in sampler] == [8, 8, 8, 6] and len(sampler) == 4
     inner = QuasiRandomSampler(pages=range(30))
     PlanSampler(Batches(inner), paths=['/nowhere'] * 30).set_epoch(5)

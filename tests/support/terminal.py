@@ -17,22 +17,29 @@ import sys
 import termios
 
 
-def main():
-    columns, command = int(sys.argv[1]), sys.argv[2:]
+def run(command, columns, stream, environment):
+    """Runs `command` with a terminal of 24 lines as its stdout or stderr, as `stream` says. Returns its exit status and what it wrote there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
-                               env={**os.environ, 'TERM': 'xterm'})
-    os.close(theirs)
-    written = b''
-    while True:
-        try:
-            piece = os.read(ours, 1 << 16)
-        except OSError:  # EIO: nobody has the terminal open any more
-            break
-        if not piece:
-            break
-        written += piece
+    streams = {'stdout': subprocess.DEVNULL, 'stderr': None} | {stream: theirs}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **streams) as process:
+        os.close(theirs)
+        written = b''
+        while True:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # EIO: nobody has the terminal open any more
+                break
+            if not piece:
+                break
+            written += piece
+        os.close(ours)
+        return process.wait(), written
+
+
+def main():
+    columns, command = int(sys.argv[1]), sys.argv[2:]
+    status, written = run(command, columns, 'stderr', {**os.environ, 'TERM': 'xterm'})
     lines = written.decode().split('\r\n')
     for number, line in enumerate(lines):
         states = re.split(r'\r\x1b\[K', line)
@@ -45,7 +52,8 @@ def main():
     for line in lines:
         if line:
             print('stays:', line)
-    sys.exit(process.wait())
+    sys.exit(status)
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -9,6 +9,7 @@ import time
 import harness
 import pytest
 import scenario
+import trees
 
 SAMPLE_BYTES = 5000
 SAMPLES = 40  # a folder
@@ -19,10 +20,7 @@ HOSTILE = os.fsdecode(b'a\x1b[31mred\n\xff')
 @pytest.fixture(name='tree', scope='module')
 def make_tree(module_scratch):
     tree = module_scratch / 'tree'
-    for folder in ('train/busy', 'train/idle', HOSTILE):
-        (tree / folder).mkdir(parents=True)
-        for number in range(SAMPLES):
-            (tree / folder / f'{number:03}.bin').write_bytes(os.urandom(SAMPLE_BYTES))
+    trees.fill_folders(tree, ('train/busy', 'train/idle', HOSTILE), SAMPLES, SAMPLE_BYTES)
     (tree / 'top.bin').write_bytes(os.urandom(SAMPLE_BYTES))
     harness.pack(tree, tree.with_suffix('.quire'))
     return tree

@@ -12,6 +12,7 @@ import time
 
 import harness
 import pytest
+import trees
 
 SAMPLE_BYTES = 5000
 SAMPLES = 40  # a folder
@@ -34,10 +35,7 @@ while True:
 @pytest.fixture(name='tree', scope='module')
 def make_tree(module_scratch):
     tree = module_scratch / 'tree'
-    for folder in ('train/busy', 'train/idle', WIDE, HOSTILE):
-        (tree / folder).mkdir(parents=True)
-        for number in range(SAMPLES):
-            (tree / folder / f'{number:03}.bin').write_bytes(os.urandom(SAMPLE_BYTES))
+    trees.fill_folders(tree, ('train/busy', 'train/idle', WIDE, HOSTILE), SAMPLES, SAMPLE_BYTES)
     harness.pack(tree, tree.with_suffix('.quire'))
     return tree
 

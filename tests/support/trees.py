@@ -46,3 +46,11 @@ def main(arguments):
 
 if __name__ == '__main__':
     main(sys.argv[1:])
+
+
+def fill_folders(tree, folders, files, size):
+    """`files` of `size` random bytes in each of these folders below `tree`."""
+    for folder in folders:
+        (tree / folder).mkdir(parents=True)
+        for number in range(files):
+            (tree / folder / f'{number:03}.bin').write_bytes(os.urandom(size))

@@ -40,6 +40,8 @@ struct Arguments {
   bool one_file_system = false;
   bool dry_run = false;
   bool deduplicate = false;
+  std::string compress;  // empty: not given
+  std::string dictionaries = "auto";
   bool skip_unreadable = false;
   bool force = false;
   bool verbose = false;
@@ -69,6 +71,24 @@ ProgressState Describe(const PackProgress& progress) {
   return {.what = "writing the index and syncing"};
 }
 
+// 100 for what has no bytes.
+double PercentOf(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 100 : static_cast<double>(part) * 100 / static_cast<double>(whole);
+}
+
+void PrintCompression(const CompressionReport& report) {
+  fmt::print("compressed {} of {} to {} ({:.1f} %)", FormatAmount(report.samples, "sample", "samples"),
+             FormatBytes(report.sample_bytes), FormatBytes(report.coded_bytes + report.dictionary_bytes),
+             PercentOf(report.coded_bytes + report.dictionary_bytes, report.sample_bytes));
+  if (report.dictionaries > 0)
+    fmt::print(", with {} of {}", FormatAmount(report.dictionaries, "dictionary", "dictionaries"),
+               FormatBytes(report.dictionary_bytes));
+  fmt::print("; left {} of {} as they were", FormatAmount(report.left_samples, "sample", "samples"),
+             FormatBytes(report.left_bytes));
+  if (report.vain_bytes > 0) fmt::print(", and tried {} of these in vain", FormatBytes(report.vain_bytes));
+  fmt::print("\n");
+}
+
 void PrintSummary(const PackSummary& summary, const std::string& output) {
   const Superblock& pack = summary.superblock;
   const ScanCounts& counts = summary.counts;
@@ -77,6 +97,7 @@ void PrintSummary(const PackSummary& summary, const std::string& output) {
       FormatAmount(summary.directories, "directory", "directories"), FormatAmount(pack.symlinks, "symlink", "symlinks"),
       FormatAmount(pack.hard_links, "hard link", "hard links"), FormatBytes(pack.sample_bytes),
       FormatBytes(pack.pack_bytes));
+  if (summary.compression) PrintCompression(*summary.compression);
   const auto tell = [](uint64_t count, std::string_view format, std::string_view one, std::string_view many) {
     if (count > 0) fmt::print(fmt::runtime(format), FormatAmount(count, one, many));
   };
@@ -115,6 +136,7 @@ struct Request {
   ExcludePatterns exclude;
   std::unique_ptr<PathSelection> selection;
   Normalisation normalisation;
+  std::optional<Compression> compression;
 };
 
 Result<void> CheckOutput(const Arguments& arguments) {
@@ -152,6 +174,11 @@ Result<void> Interpret(const Arguments& arguments, Request& request) {
   }
   if (!arguments.owner.empty())
     if (auto parsed = ParseOwner(arguments.owner, request.normalisation); !parsed) return parsed;
+  if (!arguments.compress.empty()) {
+    const auto compression = ParseCompression(arguments.compress, arguments.dictionaries);
+    if (!compression) return std::unexpected(compression.error());
+    request.compression = *compression;
+  }
   if (auto read = ReadPatterns(arguments, request.exclude); !read) return read;
   if (arguments.files_from.empty()) return {};
   auto list = ReadList(arguments.files_from);
@@ -254,6 +281,7 @@ int RunPack(const Arguments& arguments) {
       .spool_folder = arguments.tmp.empty() && arguments.output.empty() ? DefaultTmp() : arguments.tmp,
       .dry_run = arguments.dry_run,
       .deduplicate = arguments.deduplicate,
+      .compression = request.compression,
       .skip_unreadable = arguments.skip_unreadable,
       .replace = arguments.force,
       .on_unreadable =
@@ -350,6 +378,16 @@ void AddPackCommand(Command program, Body& run) {
   };
   pack.AddFlag("-n,--dry-run", plan_only,
                "List what would be packed, and say how large the pack would be; needs no OUT");
+  const Option compress = pack.Add("--compress", arguments->compress,
+                                   "Compress each sample that gets smaller by it, alone, so that it is read alone: "
+                                   "zstd, or zstd:LEVEL from 1 "
+                                   "to 19 (default 3)")
+                              .Type("zstd[:LEVEL]");
+  pack.Add("--dict", arguments->dictionaries,
+           "Dictionaries for small samples of a kind: auto, none, or the size of each, up to 128K")
+      .ShowDefault()
+      .Type("auto|none|SIZE")
+      .Needs(compress);
   pack.AddFlag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
   pack.AddFlag("--skip-unreadable", arguments->skip_unreadable,
                "Write the pack without what cannot be read; the exit code is still 1");

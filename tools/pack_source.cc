@@ -38,9 +38,10 @@ Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOption
   auto object = OpenRemoteObject(url, remote, options.tier);
   if (!object) return Propagate(std::move(object));
   auto pack = Pack::Open(*std::move(object), url);
-  if (pack && (*pack)->index().volume_count() > 1)
+  if (pack && (*pack)->has_other_files())
     return Unsupported("{}: is an index of archives, which must lie where the archives can be opened: copy it there",
                        url);
+  if (pack) (*pack)->OpenVolumes({});
   return pack;
 }
 

@@ -29,15 +29,16 @@ class DecodingSource final : public VolumeSource {
 
   void Submit(VolumeRead* first) override { threads_.Submit(first); }
   void Cancel() override { pack_.CancelDecoding(); }
-  // A page: a request that ends in the middle of a member would decode it twice. A reader's own extent is asked for
-  // before all others, whatever the size.
-  [[nodiscard]] uint32_t request_bytes() const override { return kPageBytes; }
+  // A page: a request that ends in the middle of a member would decode it twice. Frames of 256 KiB end where requests
+  // of that size do, so that several threads share a page. A reader's own extent is asked for before all others,
+  // whatever the size.
+  [[nodiscard]] uint32_t request_bytes() const override { return request_bytes_; }
   [[nodiscard]] uint32_t depth() const override { return static_cast<uint32_t>(threads_.size()); }
   [[nodiscard]] uint32_t alignment_bytes() const override { return 1; }
   [[nodiscard]] std::string Describe() const override;
 
  private:
-  explicit DecodingSource(const Pack& pack) : pack_(pack) {}
+  explicit DecodingSource(const Pack& pack);
   void Read(VolumeRead& read) const;
   // Reads it, or leaves it to the threads for long members.
   void ReadShort(VolumeRead& read);
@@ -48,6 +49,7 @@ class DecodingSource final : public VolumeSource {
   [[nodiscard]] std::optional<MemberKey> FindLong(const VolumeRead& read) const;
 
   const Pack& pack_;
+  const uint32_t request_bytes_;
   Mutex mutex_;
   // Of each long member that a thread decodes: reads that wait for it.
   std::map<MemberKey, ReadQueue> waiting_ QUIRE_GUARDED_BY(mutex_);

@@ -28,18 +28,20 @@ Result<void> ReadThreads::Start(unsigned count, int nice) {
 }
 
 void ReadThreads::Submit(VolumeRead* first) {
-  ReadQueue reads;
+  ReadQueue urgent;
+  ReadQueue rest;
   size_t count = 0;
   while (first != nullptr) {
     VolumeRead& read = *std::exchange(first, first->next);
     read.got_bytes = 0;
     read.failed_tries = 0;
-    reads.Push(read);
+    (read.is_urgent ? urgent : rest).Push(read);
     ++count;
   }
   {
     const MutexLock lock(mutex_);
-    queue_.Append(reads);
+    urgent_.Append(urgent);
+    rest_.Append(rest);
     count = std::min(count, idle_);
   }
   for (; count > 0; --count) changed_.notify_one();
@@ -49,9 +51,9 @@ void ReadThreads::Work() {
   MutexLock lock(mutex_);
   while (true) {
     ++idle_;
-    changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return stop_ || !queue_.empty(); });
+    changed_.wait(lock, [this]() QUIRE_REQUIRES(mutex_) { return stop_ || !urgent_.empty() || !rest_.empty(); });
     --idle_;
-    VolumeRead* const read = queue_.Pop();
+    VolumeRead* const read = urgent_.empty() ? rest_.Pop() : urgent_.Pop();
     if (read == nullptr) return;
     lock.unlock();
     read_(*read);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that each carry out one read at a time, in the order in which reads come: for sources whose reads block.
+// Threads that each carry out one read at a time, those that somebody waits for first, and else in the order in which
+// reads come: for sources whose reads block.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,8 @@ class ReadThreads {
   const Read read_;
   Mutex mutex_;  // not held while anything is read or told
   ConditionVariable changed_;
-  ReadQueue queue_ QUIRE_GUARDED_BY(mutex_);
+  ReadQueue urgent_ QUIRE_GUARDED_BY(mutex_);
+  ReadQueue rest_ QUIRE_GUARDED_BY(mutex_);
   size_t idle_ QUIRE_GUARDED_BY(mutex_) = 0;  // threads that wait for changed_
   bool stop_ QUIRE_GUARDED_BY(mutex_) = false;
 

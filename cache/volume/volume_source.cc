@@ -45,18 +45,22 @@ Result<uint32_t> ReadAndWait(VolumeSource& source, std::byte* into, uint16_t vol
                              ReadHow how) {
   const uint32_t part_bytes = source.request_bytes();
   PageRead page;
-  page.parts = std::vector<PageRead::Part>(CeilDiv(bytes, part_bytes));
-  for (uint32_t at = 0; at < bytes; at += part_bytes) {
-    PageRead::Part& part = page.parts[at / part_bytes];
+  // Cut where the source's own pieces are: of what is decoded, a request that ends within one decodes it for nothing.
+  const auto before_bytes = static_cast<uint32_t>(offset % part_bytes);
+  page.parts = std::vector<PageRead::Part>(CeilDiv(before_bytes + bytes, part_bytes));
+  uint32_t at = 0;
+  for (size_t number = 0; number < page.parts.size(); ++number) {
+    PageRead::Part& part = page.parts[number];
     part.volume = volume;
     part.offset = offset + at;
     part.into = into + at;
-    part.bytes = std::min(part_bytes, bytes - at);
+    part.bytes = std::min(part_bytes - static_cast<uint32_t>((offset + at) % part_bytes), bytes - at);
     part.is_urgent = how.is_urgent;
     part.is_fresh = how.is_fresh;
     part.done = PageRead::PartDone;
     part.page = &page;
-    if (at > 0) page.parts[at / part_bytes - 1].next = &part;
+    if (number > 0) page.parts[number - 1].next = &part;
+    at += part.bytes;
   }
   {
     const MutexLock lock(page.mutex);

@@ -5,15 +5,8 @@
 #include <cassert>
 #include <utility>
 
-#include "format/rounding.h"
-
 namespace quire {
 namespace {
-
-// The page cache reads a page by pieces of 16 KiB. A decoded member of four or more has its own ones, so that whoever
-// waits for it waits for no other member to be decoded; that costs a sixteenth of the place, on average.
-constexpr uint64_t kPieceBytes = 16 << 10;
-constexpr uint64_t kLeastBytesAlone = 4 * kPieceBytes;
 
 bool CrossesPage(const MemberRun& run) { return run.offset % kPageBytes + run.length_bytes > kPageBytes; }
 
@@ -59,17 +52,6 @@ Result<bool> ExtentCutter::Add(const MemberTree::Content& file) {
   return true;
 }
 
-uint64_t ExtentCutter::TakePlace(uint64_t size_bytes) {
-  // A long one is alone in its pages: nothing finds damage to the middle of it but the decoder.
-  const uint64_t alignment = size_bytes > kPageBytes          ? kPageBytes
-                             : size_bytes >= kLeastBytesAlone ? kPieceBytes
-                                                              : kExtentAlign;
-  uint64_t begin = AlignUp(decoded_end_, alignment);
-  if (size_bytes <= kPageBytes && begin % kPageBytes + size_bytes > kPageBytes) begin = AlignUp(begin, kPageBytes);
-  decoded_end_ = AlignUp(begin + size_bytes, alignment);
-  return begin;
-}
-
 Result<void> ExtentCutter::AddDecoded(const MemberTree::Content& file) {
   if (file.volume != decoded_from_) {
     if (tables_.volumes.size() > UINT16_MAX - 1)
@@ -77,10 +59,10 @@ Result<void> ExtentCutter::AddDecoded(const MemberTree::Content& file) {
     const Volume& base = tables_.volumes[file.volume];
     tables_.volumes.push_back({.kind = VolumeKind::kDecoded, .sum_kind = base.sum_kind, .base = file.volume});
     decoded_from_ = file.volume;
-    decoded_end_ = 0;
+    places_ = kNoPlaces;
   }
   const MemberRun& stored = file.runs.front();
-  const MemberRun decoded{.offset = TakePlace(file.size_bytes), .length_bytes = file.size_bytes};
+  const MemberRun decoded{.offset = places_.Take(file.size_bytes), .length_bytes = file.size_bytes};
   const auto volume = static_cast<uint16_t>(tables_.volumes.size() - 1);
   tables_.volumes.back().data_end = decoded.offset + decoded.length_bytes;
   if (tables_.volumes.back().data_end > kMaxVolumeBytes)
@@ -91,7 +73,7 @@ Result<void> ExtentCutter::AddDecoded(const MemberTree::Content& file) {
                                                  .size_bytes = file.size_bytes,
                                                  .stored_offset = stored.offset,
                                                  .stored_bytes = stored.length_bytes,
-                                                 .crc32 = static_cast<uint32_t>(file.crc32)});
+                                                 .sum = static_cast<uint32_t>(file.crc32)});
       !added)
     return added;
   Node& node = tables_.nodes[file.node];

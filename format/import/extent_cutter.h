@@ -6,6 +6,7 @@
 
 #include "format/import/member_tree.h"
 #include "format/result.h"
+#include "format/write/decoded_places.h"
 #include "format/write/index_tables.h"
 
 namespace quire {
@@ -26,8 +27,6 @@ class ExtentCutter {
   Result<void> AddDecoded(const MemberTree::Content& file);
 
  private:
-  // Where a decoded member of so many bytes begins, of which the next one keeps off.
-  uint64_t TakePlace(uint64_t size_bytes);
   Result<void> AddRun(const MemberTree::Content& file, const MemberRun& run, bool is_segment);
   Result<void> AddSegment(const MemberTree::Content& file, const MemberRun& run);
 
@@ -35,7 +34,9 @@ class ExtentCutter {
   uint16_t volume_ = 0;  // of the last file, and where it ends
   uint64_t end_ = 0;
   uint16_t decoded_from_ = 0;  // the base of the last volume, where that is decoded
-  uint64_t decoded_end_ = 0;   // of it: where the next member may begin
+  // A long member is alone in its pages: nothing finds damage to the middle of it but the decoder.
+  static constexpr DecodedPlaces kNoPlaces{kPageBytes, /*are_long_alone=*/true};
+  DecodedPlaces places_ = kNoPlaces;  // in it
 };
 
 }  // namespace quire

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "format/checksum.h"
 #include "format/pack/geometry.h"
 #include "format/pack/inflate.h"
+#include "format/pack/zstd_frame.h"
 
 namespace quire {
 namespace {
@@ -24,8 +26,29 @@ uint64_t StoredEnd(const CodedMember& member) { return member.stored_offset + me
 void FillWithWrong(const CodedMember& member, std::span<std::byte> whole) {
   for (const std::byte wrong : {std::byte{0}, std::byte{1}}) {
     std::ranges::fill(whole, wrong);
-    if (Crc32(whole) != member.crc32) return;
+    if (Crc32(whole) != static_cast<uint32_t>(member.sum)) return;
   }
+}
+
+// The same of a frame, whose extent's sum is not known here: bytes that no sample has, but by a chance of 2^-64.
+void FillWithNoise(const CodedMember& member, std::span<std::byte> into) {
+  uint64_t state = member.sum ^ member.stored_offset;
+  uint64_t mixed = 0;
+  for (size_t at = 0; at < into.size(); ++at) {
+    if (at % 8 == 0) {  // splitmix64
+      state += 0x9e3779b97f4a7c15;
+      mixed = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9;
+      mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+      mixed ^= mixed >> 31;
+    }
+    into[at] = static_cast<std::byte>(mixed >> (8 * (at % 8)));
+  }
+}
+
+// Frames are decoded into the memory of who reads, or into this where only a part of one is wanted: 256 KiB a thread.
+std::span<std::byte> FrameBuffer() {
+  static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kFrameBytes);
+  return {buffer.get(), kFrameBytes};
 }
 
 void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64_t offset, std::span<std::byte> into) {
@@ -42,7 +65,7 @@ void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64
 }  // namespace
 
 DecodedVolume::DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member,
-                             ReadStored read_stored, LongMembers& long_members)
+                             ReadStored read_stored, LongMembers& long_members, FrameNeeds frames)
     : volume_(volume),
       first_(first),
       end_(end),
@@ -50,7 +73,8 @@ DecodedVolume::DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetM
       read_stored_([this, read = std::move(read_stored)](uint64_t offset, std::span<std::byte> into) -> Result<void> {
         return is_cancelled_ ? SystemError(ECANCELED, "decoding") : read(offset, into);
       }),
-      long_members_(long_members) {}
+      long_members_(long_members),
+      frames_(std::move(frames)) {}
 
 Result<CodedMember> DecodedVolume::Get(uint64_t number) const {
   auto member = get_member_(number);
@@ -121,17 +145,66 @@ Result<void> DecodedVolume::ReadShort(std::span<const Part> parts) const {
   const uint64_t begin = parts.front().member.stored_offset;
   stored.resize(StoredEnd(parts.back().member) - begin);
   if (auto read = read_stored_(begin, stored); !read) return read;
-  for (const Part& part : parts)
-    Decode(part.member,
-           std::span<const std::byte>(stored).subspan(part.member.stored_offset - begin, part.member.stored_bytes),
-           part.offset, part.into);
+  for (const Part& part : parts) {
+    const auto own =
+        std::span<const std::byte>(stored).subspan(part.member.stored_offset - begin, part.member.stored_bytes);
+    if (part.member.codec == Codec::kDeflate)
+      Decode(part.member, own, part.offset, part.into);
+    else if (auto read = ReadFrame(part, own); !read)
+      return read;
+  }
   return {};
+}
+
+// Nothing is decoded that does not have its sum.
+Result<void> DecodedVolume::ReadFrame(const Part& part, std::span<const std::byte> stored) const {
+  const CodedMember& member = part.member;
+  static thread_local std::vector<std::byte> again;
+  if (Xxh3(stored) != member.sum) {
+    if (frames_.distrust) frames_.distrust(member.stored_offset, member.stored_bytes);
+    again.resize(member.stored_bytes);
+    if (auto read = read_stored_(member.stored_offset, again); !read) return read;
+    stored = again;
+  }
+  const auto use = [&](std::span<const std::byte> whole) -> Result<void> {
+    std::ranges::copy(whole.subspan(part.offset, part.into.size()), part.into.begin());
+    return {};
+  };
+  const auto damaged = [&]() -> Result<void> {
+    FillWithNoise(member, part.into);
+    return {};
+  };
+  if (Xxh3(stored) != member.sum) return damaged();
+  if (member.codec == Codec::kStored) return use(stored);
+  const FrameDictionary* dictionary = nullptr;
+  if (member.dictionary > 0) {
+    const Result<const FrameDictionary*> got = frames_.dictionaries == nullptr
+                                                   ? Corrupt("there are no dictionaries")
+                                                   : frames_.dictionaries->Get(member.dictionary);
+    if (!got && got.error().code == ErrorCode::kSystem) return std::unexpected(got.error());
+    if (!got) return damaged();
+    dictionary = *got;
+  }
+  if (part.into.size() == member.size_bytes)
+    return DecodeFrame(stored, part.into, dictionary) ? Result<void>() : damaged();
+  const auto whole = FrameBuffer().first(member.size_bytes);
+  return DecodeFrame(stored, whole, dictionary) ? use(whole) : damaged();
 }
 
 Result<void> DecodedVolume::ReadLong(const Part& part) {
   auto read = long_members_.Get(volume_, part.number, part.member)->Read(part.offset, part.into, read_stored_);
   long_members_.Trim();
   return read;
+}
+
+Result<std::optional<CodedMember>> DecodedVolume::FindMember(uint64_t offset) const {
+  const auto number = FindFirst(offset);
+  if (!number) return std::unexpected(number.error());
+  if (*number == end_) return std::nullopt;
+  auto member = Get(*number);
+  if (!member) return Propagate(std::move(member));
+  if (member->offset > offset) return std::nullopt;
+  return *member;
 }
 
 std::optional<uint64_t> DecodedVolume::FindLong(uint64_t offset) const {

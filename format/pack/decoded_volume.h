@@ -9,11 +9,19 @@
 #include <optional>
 #include <span>
 
+#include "format/pack/dictionaries.h"
 #include "format/pack/long_member.h"
 #include "format/pack/records.h"
 #include "format/result.h"
 
 namespace quire {
+
+// What a volume of frames needs beside.
+struct FrameNeeds {
+  Dictionaries* dictionaries = nullptr;  // must outlive the volume; without, no frame has one
+  // Called where the stored bytes of a frame came wrong, before they are read once more. May be empty.
+  std::function<void(uint64_t offset, uint64_t bytes)> distrust = nullptr;
+};
 
 // Thread-safe. Memory: what was read of coded bytes last, up to 4 MiB a thread.
 class DecodedVolume {
@@ -24,7 +32,7 @@ class DecodedVolume {
   // of them is of another volume, or out of that order, a read that meets it gives kCorrupt. `read_stored` reads the
   // volume in which they lie. `long_members`, which must outlive this, is that of all volumes.
   DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored,
-                LongMembers& long_members);
+                LongMembers& long_members, FrameNeeds frames = {});
 
   // Bytes from `offset` on; zeros where no member is. Blocks in I/O. Where a member of at most a page is damaged there
   // are bytes of another sum in its place, so that it is found and no other member suffers; a longer one, which has its
@@ -34,6 +42,9 @@ class DecodedVolume {
   // The member of more than a page that the byte at `offset` is of, whose reads wait for each other; empty where there
   // is none, or where that cannot be known.
   [[nodiscard]] std::optional<uint64_t> FindLong(uint64_t offset) const;
+
+  // The member that the byte at `offset` is of; empty where there is none.
+  [[nodiscard]] Result<std::optional<CodedMember>> FindMember(uint64_t offset) const;
 
   // Ends what is under way, which for a long member may take minutes, within a second, and all that comes later at
   // once: SystemError(ECANCELED).
@@ -52,6 +63,8 @@ class DecodedVolume {
   Result<uint64_t> FindFirst(uint64_t offset) const;
   // REQUIRES: all are of at most a page, and their coded bytes lie together.
   Result<void> ReadShort(std::span<const Part> parts) const;
+  // A member of codec kStored or kZstd. `stored`: its bytes as they came. Errors are those of reading.
+  Result<void> ReadFrame(const Part& part, std::span<const std::byte> stored) const;
   Result<void> ReadLong(const Part& part);
 
   const uint16_t volume_;
@@ -60,6 +73,7 @@ class DecodedVolume {
   const GetMember get_member_;
   const ReadStored read_stored_;
   LongMembers& long_members_;
+  const FrameNeeds frames_;
   std::atomic<bool> is_cancelled_ = false;
 };
 

@@ -5,9 +5,11 @@
 #include <cassert>
 #include <vector>
 
+#include "format/checksum.h"
 #include "format/coding.h"
 #include "format/pack/entry_path.h"
 #include "format/pack/inflate.h"
+#include "format/pack/zstd_frame.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -223,14 +225,18 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
   const Volume volume = DecodeVolume(*record);
   if (volume.data_begin > volume.data_end || volume.data_end > kMaxVolumeBytes)
     return Corrupt("volume {}: bytes {} to {}", number, volume.data_begin, volume.data_end);
-  if (number == 0 && (volume.kind != VolumeKind::kThisPack || volume.data_begin != kDataBegin ||
-                      volume.data_end > superblock_.index_offset))
+  const bool begins_well =
+      volume.data_begin == kDataBegin || (has_frames() && volume.data_begin > kDataBegin);  // behind coded bytes
+  if (number == 0 &&
+      (volume.kind != VolumeKind::kThisPack || !begins_well || volume.data_end > superblock_.index_offset))
     return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", static_cast<unsigned>(volume.kind),
                    volume.data_begin, volume.data_end);
   if (number == 0 && volume.sum_kind != SumKind::kXxh3)
     return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
   if (volume.kind == VolumeKind::kDecoded && volume.base >= number)
     return Corrupt("volume {}: decoded from volume {}, which does not stand before it", number, volume.base);
+  if (volume.is_framed() && !has_frames())
+    return Corrupt("volume {}: compressed samples, and no section of dictionaries", number);
   return volume;
 }
 
@@ -245,8 +251,13 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   if (!member) return member;
   const auto volume = GetVolume(member->volume);
   if (!volume) return std::unexpected(volume.error());
-  const auto base = GetVolume(volume->base);
+  auto base = GetVolume(volume->base);
   if (!base) return std::unexpected(base.error());
+  // Coded bytes of the pack itself lie in front of its pages.
+  if (volume->is_framed()) {
+    base->data_end = base->data_begin;
+    base->data_begin = kDataBegin;
+  }
   const auto lies_in = [](const Volume& in, uint64_t offset, uint64_t bytes) {
     return bytes > 0 && offset >= in.data_begin && offset <= in.data_end && bytes <= in.data_end - offset;
   };
@@ -256,13 +267,12 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   if (!lies_in(*base, member->stored_offset, member->stored_bytes))
     return Corrupt("coded member {}: {} bytes at {} lie outside of volume {}", number, member->stored_bytes,
                    member->stored_offset, volume->base);
-  if (member->codec != Codec::kDeflate)
-    return Unsupported("coded member {}: codec {}; use a newer quire", number, static_cast<unsigned>(member->codec));
-  if (const auto fault = FaultOfDeflated(member->size_bytes, member->stored_bytes))
-    return Corrupt("coded member {}: {}", number, *fault);
-  const bool has_own_pages = member->size_bytes > kPageBytes;
-  if (has_own_pages ? member->offset % kPageBytes != 0 : member->offset % kPageBytes + member->size_bytes > kPageBytes)
-    return Corrupt("coded member {}: {} bytes at {} cross a page boundary", number, member->size_bytes, member->offset);
+  if (auto allowed = CheckCodec(number, *member, volume->base); !allowed) return Propagate(std::move(allowed));
+  const uint64_t most_bytes = volume->is_framed() ? kFrameBytes : kPageBytes;
+  const bool has_own_pages = member->size_bytes > most_bytes;  // of frames none: CheckCodec
+  if (has_own_pages ? member->offset % most_bytes != 0 : member->offset % most_bytes + member->size_bytes > most_bytes)
+    return Corrupt("coded member {}: {} bytes at {} cross a {} boundary", number, member->size_bytes, member->offset,
+                   volume->is_framed() ? "frame's" : "page");
   if (number == 0) return member;
   const auto before = DecodeCodedMemberAt(number - 1);
   if (!before) return before;
@@ -271,6 +281,32 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
                                             before->stored_offset + before->stored_bytes > member->stored_offset)))
     return Corrupt("coded member {}: it begins before the one before it ends", number);
   return member;
+}
+
+Result<void> Index::CheckCodec(uint64_t number, const CodedMember& member, uint16_t base) const {
+  const bool is_framed = base == 0;
+  const bool is_known = is_framed ? member.codec == Codec::kStored || member.codec == Codec::kZstd
+                                  : member.codec == Codec::kDeflate && member.dictionary == 0;
+  if (!is_known)
+    return Unsupported("coded member {}: codec {}, dictionary {}; use a newer quire", number,
+                       static_cast<unsigned>(member.codec), member.dictionary);
+  if (const auto fault = is_framed ? FaultOfFrame(member) : FaultOfDeflated(member.size_bytes, member.stored_bytes))
+    return Corrupt("coded member {}: {}", number, *fault);
+  if (member.dictionary >= std::max<uint64_t>(dictionary_count(), 1))
+    return Corrupt("coded member {}: dictionary {}, there are {}", number, member.dictionary, dictionary_count());
+  return {};
+}
+
+Result<std::span<const std::byte>> Index::GetDictionary(uint64_t number) const {
+  assert(number > 0);
+  const auto record = GetRecord(Section::kDictionaries, number, "dictionary");
+  if (!record) return record;
+  const Dictionary dictionary = DecodeDictionary(*record);
+  if (dictionary.bytes == 0 || dictionary.bytes > kMaxDictionaryBytes)
+    return Corrupt("dictionary {}: {} bytes", number, dictionary.bytes);
+  auto bytes = GetHeap(Section::kDictionaryBytes, dictionary.offset, dictionary.bytes, "dictionary");
+  if (bytes && Xxh3(*bytes) != dictionary.sum) return Corrupt("dictionary {}: checksum mismatch", number);
+  return bytes;
 }
 
 Result<std::pair<uint64_t, uint64_t>> Index::FindCodedMembers(uint16_t volume) const {
@@ -298,8 +334,10 @@ Result<Extent> Index::GetExtent(ExtentNumber number) const {
       extent.offset > volume->data_end || extent.length_bytes > volume->data_end - extent.offset)
     return Corrupt("extent {}: {} bytes at {} lie outside of volume {}", number, extent.length_bytes, extent.offset,
                    extent.volume);
-  if (extent.offset % kPageBytes + extent.length_bytes > kPageBytes)
-    return Corrupt("extent {}: {} bytes at {} cross a page boundary", number, extent.length_bytes, extent.offset);
+  const uint64_t most_bytes = volume->is_framed() ? kFrameBytes : kPageBytes;
+  if (extent.offset % most_bytes + extent.length_bytes > most_bytes)
+    return Corrupt("extent {}: {} bytes at {} cross a {} boundary", number, extent.length_bytes, extent.offset,
+                   volume->is_framed() ? "frame's" : "page");
   if (extent.node >= node_count())
     return Corrupt("extent {}: of node {}, there are {}", number, extent.node, node_count());
   return extent;
@@ -444,10 +482,22 @@ Result<Segment> Index::GetSegment(uint64_t number) const {
     return Corrupt("segment {}: {} bytes at {}", number, segment.length_bytes, segment.file_offset);
   if (segment.following >= superblock_.records(Section::kSegments) - number)
     return Corrupt("segment {}: {} follow, but the section ends", number, segment.following);
-  if (const uint64_t extents = CeilDiv(segment.length_bytes, kPageBytes);
+  const auto extent_bytes = ExtentBytesOf(segment);
+  if (!extent_bytes) return std::unexpected(extent_bytes.error());
+  if (const uint64_t extents = CeilDiv(segment.length_bytes, *extent_bytes);
       segment.first_extent > extent_count() || extents > extent_count() - segment.first_extent)
     return Corrupt("segment {}: extents {} + {}, there are {}", number, segment.first_extent, extents, extent_count());
   return segment;
+}
+
+// Where there are no frames, none of their volumes is looked at: most packs.
+Result<uint64_t> Index::ExtentBytesOf(const Segment& segment) const {
+  if (!has_frames()) return kPageBytes;
+  const auto record = GetRecord(Section::kExtents, segment.first_extent, "extent");
+  if (!record) return std::unexpected(record.error());
+  const auto volume = GetVolume(DecodeExtent(*record).volume);
+  if (!volume) return std::unexpected(volume.error());
+  return volume->is_framed() ? kFrameBytes : kPageBytes;
 }
 
 Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const {
@@ -485,9 +535,11 @@ Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const 
     if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
       return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + *behind - 1, node.size_bytes);
     if (const uint64_t within = file_offset - segment->file_offset; within < segment->length_bytes) {
-      const uint64_t chunk = within / kPageBytes;
-      return in_extent(segment->first_extent + chunk, std::min(kPageBytes, segment->length_bytes - chunk * kPageBytes),
-                       within % kPageBytes);
+      const auto extent_bytes = ExtentBytesOf(*segment);
+      if (!extent_bytes) return std::unexpected(extent_bytes.error());
+      const uint64_t chunk = within / *extent_bytes;
+      return in_extent(segment->first_extent + chunk,
+                       std::min(*extent_bytes, segment->length_bytes - chunk * *extent_bytes), within % *extent_bytes);
     }
   }
   if (*behind > first->following) return hole_until(node.size_bytes);
@@ -505,8 +557,11 @@ Result<std::optional<uint64_t>> Index::FindFileOffset(const Node& node, ExtentNu
     if (!segment) return std::unexpected(segment.error());
     if (segment->length_bytes > node.size_bytes || segment->file_offset > node.size_bytes - segment->length_bytes)
       return Corrupt("segment {}: ends behind its sample of {} bytes", node.content + i, node.size_bytes);
-    if (number >= segment->first_extent && number - segment->first_extent < CeilDiv(segment->length_bytes, kPageBytes))
-      return segment->file_offset + (number - segment->first_extent) * kPageBytes;
+    const auto extent_bytes = ExtentBytesOf(*segment);
+    if (!extent_bytes) return std::unexpected(extent_bytes.error());
+    if (number >= segment->first_extent &&
+        number - segment->first_extent < CeilDiv(segment->length_bytes, *extent_bytes))
+      return segment->file_offset + (number - segment->first_extent) * *extent_bytes;
     if (segment->following == 0) break;
   }
   return std::nullopt;

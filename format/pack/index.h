@@ -58,6 +58,11 @@ class Index {
   // coded bytes of one begin before those of the member before it in its volume end.
   Result<CodedMember> GetCodedMember(uint64_t number) const;
   [[nodiscard]] uint64_t coded_member_count() const { return superblock_.records(Section::kCodedMembers); }
+  // Whether samples of the pack itself are compressed.
+  [[nodiscard]] bool has_frames() const { return superblock_.records(Section::kDictionaries) > 0; }
+  [[nodiscard]] uint64_t dictionary_count() const { return superblock_.records(Section::kDictionaries); }
+  // The bytes of a dictionary, compared with their sum. REQUIRES: number > 0, which stands for none.
+  Result<std::span<const std::byte>> GetDictionary(uint64_t number) const;
   // The numbers of those of `volume`: from, and behind the last one. O(log members).
   Result<std::pair<uint64_t, uint64_t>> FindCodedMembers(uint16_t volume) const;
   // Where a volume is: a path or URL, by its kind. It has no NUL.
@@ -107,6 +112,11 @@ class Index {
   Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
   Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
   Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
+  // Why the codec of `member`, of a volume that is decoded from `base`, does not allow its numbers; nothing where it
+  // does.
+  Result<void> CheckCodec(uint64_t number, const CodedMember& member, uint16_t base) const;
+  // The most bytes that an extent of `segment` has.
+  Result<uint64_t> ExtentBytesOf(const Segment& segment) const;
   Result<Segment> GetSegment(uint64_t number) const;
   Result<Directory> DecodeDirectoryAt(uint64_t number) const;
   // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).

@@ -96,7 +96,7 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
 
 Result<void> LongMember::CheckEnd(InflateStream& stream, std::span<const std::byte> stored,
                                   const ReadStored& read_stored) {
-  if (stream.checksum() != member_.crc32)
+  if (stream.checksum() != static_cast<uint32_t>(member_.sum))
     return Corrupt("its {} bytes do not have the sum that the archive states", member_.size_bytes);
   std::byte further{};
   while (!stream.has_ended()) {

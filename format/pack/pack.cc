@@ -144,12 +144,32 @@ void Pack::OpenDecoded(uint16_t volume) {
     others_[volume - 1].error = members.error();
     return;
   }
+  if (IsFramed(volume)) return OpenFramed(volume, members->first, members->second);
   decoded_[volume] = std::make_unique<DecodedVolume>(
       volume, members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
       [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
         return file.ReadExactly(offset, into);
       },
       long_members_);
+}
+
+void Pack::OpenFramed(uint16_t volume, uint64_t first, uint64_t end) {
+  if (dictionaries_ == nullptr) dictionaries_ = std::make_unique<Dictionaries>(*index_);
+  FrameNeeds frames{.dictionaries = dictionaries_.get()};
+  if (bytes_ != nullptr)
+    frames.distrust = [bytes = bytes_.get()](uint64_t offset, uint64_t length) { bytes->Distrust(offset, length); };
+  decoded_[volume] = std::make_unique<DecodedVolume>(
+      volume, first, end, [this](uint64_t number) { return index_->GetCodedMember(number); },
+      [this](uint64_t offset, std::span<std::byte> into) { return ReadRaw(0, offset, into); }, long_members_,
+      std::move(frames));
+}
+
+bool Pack::has_other_files() const {
+  for (uint16_t volume = 1; volume < index_->volume_count(); ++volume) {
+    const auto record = index_->GetVolume(volume);
+    if (!record || !record->is_framed()) return true;
+  }
+  return false;
 }
 
 const VolumeFile& Pack::FileOf(uint16_t volume) const {

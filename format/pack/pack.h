@@ -52,9 +52,17 @@ class Pack {
     return volume > 0 && others_[volume - 1].record.kind == VolumeKind::kDecoded;
   }
   [[nodiscard]] bool has_decoded() const { return !decoded_.empty(); }
+  // Whether it is compressed samples of the pack itself, in frames. REQUIRES: volume < volume_count().
+  [[nodiscard]] bool IsFramed(uint16_t volume) const { return volume > 0 && others_[volume - 1].record.is_framed(); }
+  // Whether it is more than the pack itself: an index of archives, which are other files.
+  [[nodiscard]] bool has_other_files() const;
   // What is read at `offset` of a decoded volume; decoded_volume.h says what of it. REQUIRES: it can be had.
   [[nodiscard]] std::optional<uint64_t> FindLongMember(uint16_t volume, uint64_t offset) const {
     return decoded_.at(volume)->FindLong(offset);
+  }
+  // The coded member that the byte at `offset` of a decoded volume is of. REQUIRES: as of FindLongMember.
+  [[nodiscard]] Result<std::optional<CodedMember>> FindMember(uint16_t volume, uint64_t offset) const {
+    return decoded_.at(volume)->FindMember(offset);
   }
   // Ends all reads of decoded volumes, for good.
   void CancelDecoding() const {
@@ -96,11 +104,13 @@ class Pack {
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
   void OpenDecoded(uint16_t volume);
-  // The file that volume `volume`, which is not the pack itself, lies in.
+  void OpenFramed(uint16_t volume, uint64_t first, uint64_t end);
+  // The file that volume `volume`, which is not the pack itself and does not lie in it, lies in.
   [[nodiscard]] const VolumeFile& FileOf(uint16_t volume) const;
 
   std::vector<VolumeFile> others_;  // volumes 1 and up
   LongMembers long_members_;
+  std::unique_ptr<Dictionaries> dictionaries_;  // where samples of the pack itself are compressed
   std::unordered_map<uint16_t, std::unique_ptr<DecodedVolume>> decoded_;
 };
 

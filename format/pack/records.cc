@@ -126,20 +126,36 @@ void Encode(const CodedMember& member, std::span<std::byte, 40> record) {
   StoreUint<6>(record, 0, member.offset);
   StoreUint<2>(record, 6, member.volume);
   StoreUint<6>(record, 8, member.stored_offset);
-  StoreUint<2>(record, 14, static_cast<uint16_t>(member.codec));
+  StoreUint<1>(record, 14, static_cast<uint8_t>(member.codec));
+  StoreUint<1>(record, 15, member.dictionary);
   StoreUint<8>(record, 16, member.size_bytes);
   StoreUint<8>(record, 24, member.stored_bytes);
-  StoreUint<8>(record, 32, member.crc32);
+  StoreUint<8>(record, 32, member.sum);
 }
 
 CodedMember DecodeCodedMember(std::span<const std::byte> record) {
   return {.offset = LoadUint<6>(record, 0),
           .volume = static_cast<uint16_t>(LoadUint<2>(record, 6)),
-          .codec = static_cast<Codec>(LoadUint<2>(record, 14)),
+          .codec = static_cast<Codec>(LoadUint<1>(record, 14)),
+          .dictionary = static_cast<uint8_t>(LoadUint<1>(record, 15)),
           .size_bytes = LoadUint<8>(record, 16),
           .stored_offset = LoadUint<6>(record, 8),
           .stored_bytes = LoadUint<8>(record, 24),
-          .crc32 = static_cast<uint32_t>(LoadUint<4>(record, 32))};
+          .sum = LoadUint<8>(record, 32)};
+}
+
+void Encode(const Dictionary& dictionary, std::span<std::byte, 32> record) {
+  StoreUint<8>(record, 0, dictionary.offset);
+  StoreUint<4>(record, 8, dictionary.bytes);
+  StoreUint<4>(record, 12, 0);
+  StoreUint<8>(record, 16, dictionary.sum);
+  StoreUint<8>(record, 24, 0);
+}
+
+Dictionary DecodeDictionary(std::span<const std::byte> record) {
+  return {.offset = LoadUint<8>(record, 0),
+          .bytes = static_cast<uint32_t>(LoadUint<4>(record, 8)),
+          .sum = LoadUint<8>(record, 16)};
 }
 
 bool MtimeFits(const timespec& time) { return time.tv_sec >= kMtimeEpochS && time.tv_sec <= kMtimeLastS; }

@@ -66,8 +66,9 @@ inline constexpr uint64_t kUnknownCrc32 = uint64_t{1} << 32;
 // kDecoded: what coded members of another volume are decoded to.
 enum class VolumeKind : uint16_t { kThisPack = 0, kFile = 1, kUrl = 2, kDecoded = 3 };
 
-// How bytes lie in a volume: as they are, or as one stream of deflate (RFC 1951) without a header.
-enum class Codec : uint16_t { kStored = 0, kDeflate = 1 };
+// How bytes lie in a volume: as they are, as one stream of deflate (RFC 1951) without a header, or as one frame of
+// Zstandard (RFC 8878).
+enum class Codec : uint8_t { kStored = 0, kDeflate = 1, kZstd = 2 };
 
 // What tells a state of a volume from another one.
 enum class IdentityKind : uint16_t { kNone = 0, kSizeAndMtime = 1, kXxh3OfBytes = 2, kXxh3OfEtag = 3 };
@@ -82,6 +83,9 @@ struct Volume {
   uint64_t data_begin = 0;
   uint64_t data_end = 0;
   std::array<uint64_t, 2> identity = {};
+
+  // Whether it holds samples of the pack itself that are compressed, frame by frame.
+  [[nodiscard]] bool is_framed() const { return kind == VolumeKind::kDecoded && base == 0; }
 };
 
 // A stream of coded bytes in the base of a decoded volume, and the bytes of that volume which it decodes to.
@@ -89,10 +93,18 @@ struct CodedMember {
   uint64_t offset = 0;  // in the decoded volume
   uint16_t volume = 0;  // the decoded one
   Codec codec = Codec::kDeflate;
+  uint8_t dictionary = 0;      // of kZstd: number of its record; 0 for none
   uint64_t size_bytes = 0;     // decoded
   uint64_t stored_offset = 0;  // in the base
   uint64_t stored_bytes = 0;
-  uint32_t crc32 = 0;  // of the decoded bytes
+  uint64_t sum = 0;  // kDeflate: CRC-32 of the decoded bytes; else XXH3-64 of the stored ones
+};
+
+// Bytes that frames may have been compressed with; record 0 stands for none.
+struct Dictionary {
+  uint64_t offset = 0;  // in their section
+  uint32_t bytes = 0;
+  uint64_t sum = 0;  // XXH3-64
 };
 
 // One record each; the span is as long as the record.
@@ -103,6 +115,7 @@ void Encode(const Extent& extent, std::span<std::byte, 24> record);
 void Encode(const Segment& segment, std::span<std::byte, 32> record);
 void Encode(const Volume& volume, std::span<std::byte, 64> record);
 void Encode(const CodedMember& member, std::span<std::byte, 40> record);
+void Encode(const Dictionary& dictionary, std::span<std::byte, 32> record);
 
 // REQUIRES: `record` holds the whole record.
 Node DecodeNode(std::span<const std::byte> record);
@@ -112,6 +125,7 @@ Extent DecodeExtent(std::span<const std::byte> record);
 Segment DecodeSegment(std::span<const std::byte> record);
 Volume DecodeVolume(std::span<const std::byte> record);
 CodedMember DecodeCodedMember(std::span<const std::byte> record);
+Dictionary DecodeDictionary(std::span<const std::byte> record);
 
 // Nanoseconds since 1901-12-13T20:45:52Z (-2^31 s), as XFS counts: all that ext4 and XFS can store. Times outside are
 // clamped.

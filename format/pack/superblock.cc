@@ -33,7 +33,8 @@ constexpr size_t kFieldsAt = 24;
 static_assert(kFieldsAt + kFields.size() * 8 == kOrderAt);
 
 constexpr std::array<const char*, kSectionCount> kSectionNames = {
-    "volumes", "attributes", "directories", "nodes", "extents", "segments", "names", "xattrs", "coded members"};
+    "volumes", "attributes", "directories",   "nodes",        "extents",         "segments",
+    "names",   "xattrs",     "coded members", "dictionaries", "dictionary bytes"};
 constexpr uint32_t kRequired = 1;  // the only flag of a section that this release knows
 
 // A record of the section table.
@@ -136,10 +137,10 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
   StoreUint<4>(slot, kOrderAt, static_cast<uint32_t>(superblock.order));
   size_t count = 0;
   for (size_t i = 0; i < kSectionCount; ++i) {
-    const bool is_optional = IsOptional(static_cast<Section>(i));
-    if (is_optional && superblock.sections[i].bytes == 0) continue;
+    const auto section = static_cast<Section>(i);
+    if (IsOptional(section) && superblock.sections[i].bytes == 0) continue;
     EncodeTableEntry({.id = static_cast<uint32_t>(i + 1),
-                      .flags = is_optional ? 0 : kRequired,
+                      .flags = IsRequired(section) ? kRequired : 0,
                       .record_bytes = static_cast<uint32_t>(kRecordBytes[i]),
                       .range = superblock.sections[i]},
                      slot, count++);

@@ -27,16 +27,20 @@ enum class Section : uint8_t {
   kSegments,
   kNames,
   kXattrs,
-  kCodedMembers
+  kCodedMembers,
+  kDictionaries,
+  kDictionaryBytes
 };
-inline constexpr size_t kSectionCount = 9;
+inline constexpr size_t kSectionCount = 11;
 inline constexpr size_t kMaxSections = 64;  // in the table, with those that are unknown
 
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
-inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1, 40};
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1, 40, 32, 1};
 
-// Whether a section is written only where it has records, and skipped by releases that do not know it.
-constexpr bool IsOptional(Section section) { return section == Section::kCodedMembers; }
+// Whether a section is written only where it has records.
+constexpr bool IsOptional(Section section) { return section >= Section::kCodedMembers; }
+// Whether releases that do not know a section refuse the pack.
+constexpr bool IsRequired(Section section) { return section != Section::kCodedMembers; }
 
 enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3, kArchives = 4 };
 

@@ -166,6 +166,9 @@ class Verifier {
 
   void AddBad(ExtentNumber number, const Extent& extent, const std::string& reason) {
     if (extent.volume == 0) TellBadBytes(extent.offset, extent.length_bytes);
+    if (pack_.IsFramed(extent.volume))
+      if (const auto member = pack_.FindMember(extent.volume, extent.offset); member && *member)
+        TellBadBytes((*member)->stored_offset, (*member)->stored_bytes);
     bad_extents_.Add(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent.length_bytes,
                                          extent.offset, extent.offset / kPageBytes, reason));
   }

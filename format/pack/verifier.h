@@ -38,8 +38,8 @@ struct VerifyOptions {
   // Asked now and then, by several threads: why nothing more can be read, which is what the check then ends with. What
   // an outage of its server keeps from being read is no fault of a pack. May be empty.
   std::function<Result<void>()> check_source = nullptr;
-  // Told of each extent of volume 0 and each block of the index that does not match its sum or cannot be read, and of
-  // the index's sums with the latter. Several threads at once. May be empty.
+  // Told of each extent of volume 0, or its coded bytes there, and each block of the index that does not match its sum
+  // or cannot be read, and of the index's sums with the latter. Several threads at once. May be empty.
   std::function<void(uint64_t offset, uint64_t bytes)> on_bad_bytes = nullptr;
   ReadPackBytes read = nullptr;  // where empty: Pack::ReadRaw, into 2 MiB a thread
 };

@@ -76,23 +76,28 @@ std::array<uint64_t, 2> IdentityOf(const struct stat& status) {
 }
 
 // `before`: the volumes 1 to `number` - 1.
-Result<void> UseBase(std::span<const VolumeFile> before, VolumeFile& volume) {
+Result<void> UseBase(const std::string& pack_path, std::span<const VolumeFile> before, VolumeFile& volume) {
   if (volume.record.sum_kind == SumKind::kNone) return Corrupt("it is decoded, and has no sums");
-  if (volume.record.base == 0) return Unsupported("it is decoded from the pack itself; use a newer quire");
+  if (volume.record.is_framed()) {
+    if (volume.record.sum_kind != SumKind::kXxh3) return Corrupt("it is compressed, and has other sums than XXH3-64");
+    volume.path = pack_path;
+    return {};
+  }
   const VolumeFile& base = before[volume.record.base - 1];
   if (base.record.kind == VolumeKind::kDecoded) return Corrupt("it is decoded from a volume that is decoded itself");
   volume.path = base.path;
   return base.error ? std::unexpected(*base.error) : Result<void>();
 }
 
-Result<void> TryOpen(const Index& index, uint16_t number, const fs::path& folder, const Places& places,
-                     std::span<const VolumeFile> before, VolumeFile& volume) {
+// `pack_path`: of the index, in whose folder relative locations begin.
+Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pack_path, const fs::path& folder,
+                     const Places& places, std::span<const VolumeFile> before, VolumeFile& volume) {
   auto record = index.GetVolume(number);
   if (!record) return std::unexpected(record.error());
   volume.record = *record;
   if (record->sum_kind > SumKind::kXxh3)
     return Unsupported("it has sums of kind {}; use a newer quire", static_cast<unsigned>(record->sum_kind));
-  if (record->kind == VolumeKind::kDecoded) return UseBase(before, volume);
+  if (record->kind == VolumeKind::kDecoded) return UseBase(pack_path, before, volume);
   if (record->kind != VolumeKind::kFile)
     return Unsupported("it is of kind {}; use a newer quire", static_cast<unsigned>(record->kind));
   const auto location = index.GetLocation(*record);
@@ -116,8 +121,9 @@ std::vector<VolumeFile> OpenVolumeFiles(const Index& index, uint16_t count, cons
   std::vector<VolumeFile> volumes(count);
   for (uint16_t i = 0; i < count; ++i) {
     const auto number = static_cast<uint16_t>(i + 1);
-    auto opened = no_folder ? SystemError(no_folder.value(), "the folder of '{}'", pack_path)
-                            : TryOpen(index, number, folder, resolved, std::span(volumes).first(i), volumes[i]);
+    auto opened = no_folder
+                      ? SystemError(no_folder.value(), "the folder of '{}'", pack_path)
+                      : TryOpen(index, number, pack_path, folder, resolved, std::span(volumes).first(i), volumes[i]);
     if (opened) continue;
     volumes[i].error = std::move(opened).error();
     volumes[i].error->message = fmt::format("volume {}: {}", number, volumes[i].error->message);

@@ -28,6 +28,8 @@ struct IndexTables {
   Spool<char> names;
   Spool<char> xattrs;
   Spool<CodedMember> coded_members;
+  std::vector<Dictionary> dictionaries;  // with record 0, which is none; empty where nothing is compressed
+  std::vector<std::byte> dictionary_bytes;
 
   // As Spool has it, of all spools: for loops over many records, where ResidentLimit says so.
   void LetGo() const;

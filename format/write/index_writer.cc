@@ -98,6 +98,10 @@ Result<void> AppendSection(Section section, const IndexTables& tables, BlockSink
       return sink.Append(std::as_bytes(tables.xattrs.span()));
     case Section::kCodedMembers:
       return AppendRecords<Section::kCodedMembers>(tables.coded_members.span(), sink);
+    case Section::kDictionaries:
+      return AppendRecords<Section::kDictionaries>(std::span(tables.dictionaries), sink);
+    case Section::kDictionaryBytes:
+      return sink.Append(tables.dictionary_bytes);
   }
   return {};
 }
@@ -140,6 +144,10 @@ uint64_t RecordsOf(Section section, const IndexTables& tables) {
       return tables.xattrs.size();
     case Section::kCodedMembers:
       return tables.coded_members.size();
+    case Section::kDictionaries:
+      return tables.dictionaries.size();
+    case Section::kDictionaryBytes:
+      return tables.dictionary_bytes.size();
   }
   return 0;
 }

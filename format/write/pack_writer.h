@@ -15,6 +15,7 @@
 #include "format/pack/superblock.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
+#include "format/write/compression.h"
 #include "format/write/duplicates.h"
 #include "format/write/index_tables.h"
 #include "format/write/output_file.h"
@@ -49,9 +50,11 @@ struct PackContents {
 struct PackWriterOptions {
   SampleOrder order = {};  // as `samples` have it; for the superblock
   uint64_t left_out = 0;
-  std::optional<uint64_t> mtime = {};  // of every entry, in place of what the tables say; see EncodeMtime
-  std::string spool_folder = {};       // for temporary space; empty: that of the output
-  bool skip_unreadable = false;        // go on after a sample that cannot be read: the pack is without it
+  std::optional<uint64_t> mtime = {};        // of every entry, in place of what the tables say; see EncodeMtime
+  std::string spool_folder = {};             // for temporary space; empty: that of the output
+  bool skip_unreadable = false;              // go on after a sample that cannot be read: the pack is without it
+  const Compression* compression = nullptr;  // of samples; nullptr: none
+  CompressionReport* report = nullptr;       // required with it
   // Told of each such sample, once, by one thread at a time. Required.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
   PackProgress* progress = nullptr;                // required
@@ -64,7 +67,8 @@ Result<Superblock> WritePack(const PackContents& contents, const PackWriterOptio
                              OutputFile& output);
 
 // What WritePack would commit where nothing fails and nothing changes, but for sums: it lays the pages out, and reads
-// and writes nothing. The tables are not to be used afterwards. REQUIRES: options.spool_folder.
+// and writes nothing, so compression is left out. The tables are not to be used afterwards. REQUIRES:
+// options.spool_folder.
 Result<Superblock> MeasurePack(const PackContents& contents, const PackWriterOptions& options);
 
 }  // namespace quire

@@ -58,7 +58,7 @@ Result<uint64_t> PageLayout::Finish() {
   const uint64_t end = whole_pages_.empty() ? page_ * kPageBytes + fill_bytes_ : next_page_ * kPageBytes;
   if (auto closed = ClosePage(); !closed) return Propagate(std::move(closed));
   if (end > kMaxVolumeBytes) return TooLarge();
-  return std::max(end, kDataBegin);
+  return std::max(end, begin_);
 }
 
 Result<void> PageLayout::Push(const Run& run) {
@@ -71,7 +71,7 @@ Result<void> PageLayout::Push(const Run& run) {
 
 // Places the run that has waited longest, after filling the gap of the open page if it does not fit there.
 Result<void> PageLayout::PlaceNext() {
-  if (fill_bytes_ == 0) fill_bytes_ = page_ == 0 ? kDataBegin : 0;
+  if (fill_bytes_ == 0) fill_bytes_ = page_ == begin_ / kPageBytes ? begin_ % kPageBytes : 0;
   const auto next = ahead_.begin();
   const Run run = next->second;
   if (run.length_bytes >= kPageBytes) {

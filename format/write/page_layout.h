@@ -30,7 +30,9 @@ class PageLayout {
   // Fills `tables.extents` (but for the sums), `tables.segments` and the content of sample nodes, of which those that
   // are cut at the end of a page become kSegmented; `file_offsets` receives, for each extent, where in its sample it
   // begins.
-  PageLayout(IndexTables& tables, Spool<uint64_t>& file_offsets) : tables_(tables), file_offsets_(file_offsets) {}
+  // `begin`: where the pages begin in the pack, a multiple of kIndexAlign.
+  PageLayout(IndexTables& tables, Spool<uint64_t>& file_offsets, uint64_t begin = kDataBegin)
+      : tables_(tables), file_offsets_(file_offsets), begin_(begin), page_(begin / kPageBytes), next_page_(page_ + 1) {}
 
   // The next sample in pack order. `ranges`: its data, sorted, where it is kSegmented; unused otherwise.
   Result<void> Add(NodeNumber node, std::span<const DataRange> ranges);
@@ -63,9 +65,10 @@ class PageLayout {
   std::set<std::pair<uint64_t, uint64_t>> by_length_;  // (length, arrival) of those shorter than a page
   uint64_t arrivals_ = 0;
 
-  uint64_t page_ = 0;                                  // the open page
+  const uint64_t begin_;
+  uint64_t page_;                                      // the open page
   uint64_t fill_bytes_ = 0;                            // of it, from its start
-  uint64_t next_page_ = 1;                             // the first that nothing lies in
+  uint64_t next_page_;                                 // the first that nothing lies in
   std::vector<std::pair<uint64_t, Run>> whole_pages_;  // first page and run of what follows the open page already
 };
 

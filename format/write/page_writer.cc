@@ -39,10 +39,11 @@ class PageBuffer {
 
 class PageWriter {
  public:
-  PageWriter(IndexTables& tables, const Spool<uint64_t>& file_offsets, uint64_t data_end, const SampleSource& source,
-             const File& file, const PageWriterOptions& options)
+  PageWriter(IndexTables& tables, const Spool<uint64_t>& file_offsets, uint64_t data_begin, uint64_t data_end,
+             const SampleSource& source, const File& file, const PageWriterOptions& options)
       : tables_(tables),
         file_offsets_(file_offsets),
+        data_begin_(data_begin),
         data_end_(data_end),
         source_(source),
         file_(file),
@@ -95,7 +96,7 @@ class PageWriter {
 
   // Of a page, what may hold sample bytes.
   [[nodiscard]] std::pair<uint64_t, uint64_t> RangeOf(uint64_t page) const {
-    return {std::max(page * kPageBytes, kDataBegin), std::min((page + 1) * kPageBytes, data_end_)};
+    return {std::max(page * kPageBytes, data_begin_), std::min((page + 1) * kPageBytes, data_end_)};
   }
 
   // Writes a page that is filled up to the end of its range.
@@ -174,6 +175,7 @@ class PageWriter {
 
   IndexTables& tables_;
   const Spool<uint64_t>& file_offsets_;
+  const uint64_t data_begin_;
   const uint64_t data_end_;
   const SampleSource& source_;
   const File& file_;
@@ -186,12 +188,14 @@ class PageWriter {
 
 }  // namespace
 
-Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint64_t>& file_offsets, uint64_t data_end,
-                                           const SampleSource& source, WorkerPool& pool, const File& file,
-                                           const PageWriterOptions& options) {
-  const uint64_t pages = CeilDiv(data_end, kPageBytes);
-  PageWriter writer(tables, file_offsets, data_end, source, file, options);
-  auto written = pool.ForEach(pages, [&](uint64_t page) { return writer.Write(page); });
+Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint64_t>& file_offsets,
+                                           uint64_t data_begin, uint64_t data_end, const SampleSource& source,
+                                           WorkerPool& pool, const File& file, const PageWriterOptions& options) {
+  const uint64_t first_page = data_begin / kPageBytes;
+  const uint64_t pages =
+      data_end == data_begin && data_begin > kDataBegin ? 0 : CeilDiv(data_end, kPageBytes) - first_page;
+  PageWriter writer(tables, file_offsets, data_begin, data_end, source, file, options);
+  auto written = pool.ForEach(pages, [&](uint64_t page) { return writer.Write(first_page + page); });
   if (!written) return Propagate(std::move(written));
   auto unreadable = writer.TakeUnreadable();
   if (options.skip_unreadable && !unreadable.empty())

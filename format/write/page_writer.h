@@ -25,12 +25,12 @@ struct PageWriterOptions {
   const std::atomic<bool>* interrupted = nullptr;
 };
 
-// Writes the pages of volume 0 up to `data_end`, and sets the sum of each extent in `tables`. `file_offsets`:
-// as PageLayout leaves them. `file`: readable and writable. Memory: 2 MiB a thread. Returns the samples that could not
-// be read, sorted: there are zeros where they would lie. Without skip_unreadable nothing more is written after the
-// first of them, and the samples behind it are only opened.
-Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint64_t>& file_offsets, uint64_t data_end,
-                                           const SampleSource& source, WorkerPool& pool, const File& file,
-                                           const PageWriterOptions& options);
+// Writes the pages of volume 0 from `data_begin` to `data_end`, and sets the sum of each extent in `tables`, all of
+// which are of that volume. `file_offsets`: as PageLayout leaves them. `file`: readable and writable. Memory: 2 MiB a
+// thread. Returns the samples that could not be read, sorted: there are zeros where they would lie. Without
+// skip_unreadable nothing more is written after the first of them, and the samples behind it are only opened.
+Result<std::vector<NodeNumber>> WritePages(IndexTables& tables, const Spool<uint64_t>& file_offsets,
+                                           uint64_t data_begin, uint64_t data_end, const SampleSource& source,
+                                           WorkerPool& pool, const File& file, const PageWriterOptions& options);
 
 }  // namespace quire

@@ -109,11 +109,14 @@ Result<PackSummary> PackTree(TreeToPack& tree, const PackTreeOptions& options) {
   }
   const PackContents contents{
       .tables = tables, .samples = samples, .sparse = scanned->sparse, .duplicates = duplicates, .source = source};
+  CompressionReport report;
   const PackWriterOptions writer{.order = options.order,
                                  .left_out = scanned->counts.left_out,
                                  .mtime = options.normalisation.mtime,
                                  .spool_folder = folder,
                                  .skip_unreadable = options.skip_unreadable,
+                                 .compression = options.compression ? &*options.compression : nullptr,
+                                 .report = &report,
                                  .on_unreadable = on_unreadable,
                                  .progress = options.progress,
                                  .interrupted = options.interrupted};
@@ -129,7 +132,8 @@ Result<PackSummary> PackTree(TreeToPack& tree, const PackTreeOptions& options) {
   return PackSummary{.superblock = *superblock,
                      .directories = tables.directories.size(),
                      .counts = scanned->counts,
-                     .unreadable = unreadable};
+                     .unreadable = unreadable,
+                     .compression = options.compression && !options.dry_run ? std::optional(report) : std::nullopt};
 }
 
 }  // namespace quire

@@ -32,6 +32,7 @@ struct PackTreeOptions {
   std::string spool_folder = {};  // for about 150 bytes an entry; empty: that of the output
   bool dry_run = false;           // write nothing, and read samples for duplicates only; then the output may be empty
   bool deduplicate = false;
+  std::optional<Compression> compression = {};  // of samples; empty: none
   bool skip_unreadable = false;
   bool replace = false;  // an existing output
   // Told of each entry that cannot be packed as it was scanned, by one thread at a time: of all of them, also where the
@@ -54,7 +55,8 @@ struct PackSummary {
   Superblock superblock;  // what was committed, or would be
   uint64_t directories = 0;
   ScanCounts counts;
-  uint64_t unreadable = 0;  // with skip_unreadable: the pack is without them
+  uint64_t unreadable = 0;                            // with skip_unreadable: the pack is without them
+  std::optional<CompressionReport> compression = {};  // where samples were to be compressed, and this is no dry run
 };
 
 // What a thread has open of the tree at once: a sample, and two folders on the way to it.

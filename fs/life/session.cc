@@ -138,13 +138,16 @@ Result<void> CheckVolumes(const Pack& pack, const MountNotice& notice) {
   bool has_any = pack.volume_count() == 1 || !own || own->data_end > own->data_begin;
   std::vector<Error> errors;
   for (uint16_t volume = 1; volume < pack.volume_count(); ++volume) {
-    if (pack.IsDecoded(volume)) continue;  // as its base
+    if (pack.IsDecoded(volume)) {  // as its base, which is always there where that is the pack itself
+      has_any = has_any || (pack.IsFramed(volume) && pack.CheckVolume(volume));
+      continue;
+    }
     if (const auto had = pack.CheckVolume(volume); had)
       has_any = true;
     else
       errors.push_back(had.error());
   }
-  if (!has_any) return std::unexpected(errors.front());
+  if (!has_any && !errors.empty()) return std::unexpected(errors.front());
   for (size_t i = 0; i < errors.size() && i < kMostNotices; ++i)
     notice(fmt::format("{}; what lies in it cannot be read", errors[i].message));
   if (errors.size() > kMostNotices)

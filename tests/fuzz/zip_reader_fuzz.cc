@@ -53,7 +53,7 @@ void Inflate(const File& file, const Member& member) {
         return CodedMember{.size_bytes = member.size_bytes,
                            .stored_offset = run.offset,
                            .stored_bytes = run.length_bytes,
-                           .crc32 = *member.crc32};
+                           .sum = *member.crc32};
       },
       [&](uint64_t offset, std::span<std::byte> into) { return file.ReadExactly(offset, into); }, long_members);
   std::vector<std::byte> whole(member.size_bytes);

@@ -28,6 +28,7 @@ class ForgedPack {
   template <typename Record>
   void Replace(Section section, uint64_t number, const Record& record) {
     constexpr size_t kBytes = std::is_same_v<Record, Volume>                                        ? 64
+                              : std::is_same_v<Record, CodedMember>                                 ? 40
                               : std::is_same_v<Record, Directory> || std::is_same_v<Record, Extent> ? 24
                                                                                                     : 32;
     Encode(record, this->record(section, number).first<kBytes>());

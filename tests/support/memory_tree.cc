@@ -88,7 +88,8 @@ std::map<std::string, std::string> MemoryTree::Contents() const {
   return contents;
 }
 
-void MemoryTree::WriteTo(const std::string& path, const SampleOrder& order, unsigned jobs) const {
+void MemoryTree::WriteTo(const std::string& path, const SampleOrder& order, unsigned jobs,
+                         const Compression* compression) const {
   const auto output = ValueOrDie(OutputFile::Create(path, true));
   IndexTables tables(output->folder());
   std::map<NodeNumber, const std::string*> contents;
@@ -158,10 +159,14 @@ void MemoryTree::WriteTo(const std::string& path, const SampleOrder& order, unsi
   const MemorySource source(std::move(contents));
   PackProgress progress;
   WorkerPool pool(jobs);
-  ValueOrDie(
-      WritePack({.tables = tables, .samples = samples, .sparse = sparse, .duplicates = {}, .source = source},
-                {.order = order, .on_unreadable = [](const std::string&, const std::string&) {}, .progress = &progress},
-                pool, *output));
+  CompressionReport report;
+  ValueOrDie(WritePack({.tables = tables, .samples = samples, .sparse = sparse, .duplicates = {}, .source = source},
+                       {.order = order,
+                        .compression = compression,
+                        .report = &report,
+                        .on_unreadable = [](const std::string&, const std::string&) {},
+                        .progress = &progress},
+                       pool, *output));
 }
 
 // In memory where there is such a file system: tests that rewrite a pack ten thousand times should not wait for a disk.
@@ -189,6 +194,14 @@ std::string Noise(size_t bytes, uint64_t seed) {
   for (size_t at = 0; at < bytes; at += 8) StoreUint<8>(std::as_writable_bytes(std::span(noise)), at, generator());
   noise.resize(bytes);
   return noise;
+}
+
+std::string Text(size_t bytes, uint64_t seed) {
+  std::minstd_rand random(static_cast<unsigned>(seed + 1));
+  std::string text;
+  while (text.size() < bytes) text += fmt::format("{:x} of {:x}\n", random() % 4096, random() % 65536);
+  text.resize(bytes);
+  return text;
 }
 
 void DieOf(const Error& error) {

@@ -9,6 +9,7 @@
 
 #include "format/pack/pack.h"
 #include "format/pack/records.h"
+#include "format/write/compression.h"
 #include "format/write/sample_order.h"
 
 namespace quire {
@@ -27,7 +28,8 @@ class MemoryTree {
   MemoryTree& SetXattr(const std::string& path, const std::string& name, std::string value);
 
   // Writes the pack; a failure ends the test program.
-  void WriteTo(const std::string& path, const SampleOrder& order = {}, unsigned jobs = 2) const;
+  void WriteTo(const std::string& path, const SampleOrder& order = {}, unsigned jobs = 2,
+               const Compression* compression = nullptr) const;
 
   // The files' contents by path, hard links included.
   [[nodiscard]] std::map<std::string, std::string> Contents() const;
@@ -63,6 +65,9 @@ void WriteFile(const std::string& path, const std::string& bytes);
 
 // `bytes` of noise that depends on `seed` only.
 std::string Noise(size_t bytes, uint64_t seed);
+
+// `bytes` of text that depends on `seed` only, and is compressed to less than a half.
+std::string Text(size_t bytes, uint64_t seed);
 
 // Ends the test program with the error's message.
 void DieOf(const Error& error);

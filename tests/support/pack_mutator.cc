@@ -25,6 +25,9 @@ const std::array<std::vector<Field>, kSectionCount> kRecordFields = {{
     {{0, 8}, {8, 8}, {16, 8}, {24, 8}},
     {{0, 1}},
     {{0, 1}, {0, 4}},
+    {{0, 6}, {6, 2}, {8, 6}, {14, 1}, {15, 1}, {16, 8}, {24, 8}, {32, 8}},
+    {{0, 8}, {8, 4}, {16, 8}},
+    {{0, 1}},
 }};
 
 uint64_t Load(std::span<const std::byte> bytes, const Field& field) {

@@ -18,6 +18,7 @@
 #include "format/pack/geometry.h"
 #include "format/pack/inflate.h"
 #include "format/rounding.h"
+#include "format/write/frame_encoder.h"
 
 namespace quire {
 namespace {
@@ -59,7 +60,7 @@ class DecodedVolumeTest : public testing::Test {
                         .size_bytes = bytes.size(),
                         .stored_offset = archive_.size(),
                         .stored_bytes = stored.size(),
-                        .crc32 = Crc32(AsBytes(bytes))});
+                        .sum = Crc32(AsBytes(bytes))});
     archive_ += stored;
     decoded_.resize(at);
     decoded_ += bytes;
@@ -231,7 +232,7 @@ TEST_F(DecodedVolumeTest, DamageInALongMemberIsFoundFromThereOn) {
 
 TEST_F(DecodedVolumeTest, ALongMemberThatInflatesToOtherBytesHasAnotherSum) {
   Add(TextOf(3 * kPageBytes, 1));
-  members_[0].crc32 ^= 1;
+  members_[0].sum ^= 1;
   EXPECT_TRUE(Read(0, 1000).has_value()) << "nobody can know yet";
   EXPECT_EQ(Read(2 * kPageBytes, kPageBytes).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(Read(3 * kPageBytes - 1, 1).error().code, ErrorCode::kCorrupt) << "each time";
@@ -245,7 +246,7 @@ TEST_F(DecodedVolumeTest, ALongMemberMustEndWithItsStream) {
     if (kind == 1) --members_.back().stored_bytes;
     if (kind == 2) {  // it declares less than the stream has
       --members_.back().size_bytes;
-      members_.back().crc32 = Crc32(AsBytes(std::string_view(text).substr(0, text.size() - 1)));
+      members_.back().sum = Crc32(AsBytes(std::string_view(text).substr(0, text.size() - 1)));
     }
   }
   for (const CodedMember& member : members_)
@@ -291,6 +292,107 @@ TEST_F(DecodedVolumeTest, ALongMemberThatEndsEarlyIsDamaged) {
   members_[1].stored_bytes /= 2;
   EXPECT_EQ(Read(3 * kPageBytes - 10, 11).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(Read(members_[1].offset + 3 * kPageBytes - 10, 10).error().code, ErrorCode::kCorrupt);
+}
+
+// Of frames, with some of them as they are.
+class FramedVolumeTest : public testing::Test {
+ protected:
+  void Add(std::string_view raw, bool is_coded = true) {
+    pack_ += "other bytes";
+    std::string stored(raw);
+    if (is_coded)
+      stored.resize(EncodeFrame(AsBytes(raw), std::as_writable_bytes(std::span(stored)), 3, nullptr).value());
+    uint64_t at = AlignUp(decoded_.size(), 8);
+    if (at % kFrameBytes + raw.size() > kFrameBytes) at = AlignUp(at, kFrameBytes);
+    members_.push_back({.offset = at,
+                        .codec = is_coded ? Codec::kZstd : Codec::kStored,
+                        .size_bytes = raw.size(),
+                        .stored_offset = pack_.size(),
+                        .stored_bytes = stored.size(),
+                        .sum = Xxh3(AsBytes(stored))});
+    pack_ += stored;
+    decoded_.resize(at);
+    decoded_ += raw;
+  }
+
+  std::string Read(uint64_t offset, size_t bytes) {
+    if (volume_ == nullptr)
+      volume_ = std::make_unique<DecodedVolume>(
+          0, 0, members_.size(), [this](uint64_t number) -> Result<CodedMember> { return members_[number]; },
+          [this](uint64_t at, std::span<std::byte> into) -> Result<void> {
+            std::ranges::copy(AsBytes(pack_).subspan(at, into.size()), into.begin());
+            return {};
+          },
+          long_members_, FrameNeeds{.distrust = [this](uint64_t at, uint64_t length) {
+            distrusted_.emplace_back(at, length);
+            if (heals_) pack_ = whole_;
+          }});
+    std::string into(bytes, '?');
+    EXPECT_TRUE(volume_->Read(offset, std::as_writable_bytes(std::span(into))).has_value());
+    return into;
+  }
+
+  std::string pack_;
+  std::string whole_;
+  std::string decoded_;
+  std::vector<CodedMember> members_;
+  std::vector<std::pair<uint64_t, uint64_t>> distrusted_;
+  bool heals_ = false;
+  LongMembers long_members_;
+  std::unique_ptr<DecodedVolume> volume_;
+};
+
+TEST_F(FramedVolumeTest, AnyRangeIsWhatWasCoded) {
+  std::minstd_rand random(1);
+  for (unsigned i = 0; i < 200; ++i) Add(TextOf(300 + random() % (i % 20 == 0 ? 260'000 : 9000), i), i % 4 != 0);
+  for (int i = 0; i < 300; ++i) {
+    const uint64_t offset = random() % decoded_.size();
+    const size_t bytes = std::min<size_t>(1 + random() % 400'000, decoded_.size() - offset);
+    EXPECT_TRUE(Read(offset, bytes) == decoded_.substr(offset, bytes)) << bytes << " at " << offset;
+  }
+  EXPECT_EQ(Read(decoded_.size(), 10), std::string(10, '\0')) << "nothing lies behind the last member";
+  EXPECT_TRUE(distrusted_.empty());
+}
+
+TEST_F(FramedVolumeTest, ADamagedFrameIsOtherBytesAndNoOtherSuffers) {
+  for (unsigned i = 0; i < 4; ++i) Add(TextOf(3000, i), i % 2 == 0);
+  for (const size_t damaged : {0U, 1U}) {
+    const CodedMember& member = members_[damaged];
+    pack_[member.stored_offset + 100] ^= 1;
+    const std::string read = Read(0, decoded_.size());
+    EXPECT_NE(read.substr(member.offset, 3000), decoded_.substr(member.offset, 3000));
+    EXPECT_EQ(read.substr(members_[damaged + 1].offset), decoded_.substr(members_[damaged + 1].offset));
+    EXPECT_EQ(distrusted_, (std::vector{std::pair(member.stored_offset, member.stored_bytes)}));
+    distrusted_.clear();
+    pack_[member.stored_offset + 100] ^= 1;
+  }
+}
+
+// A sample of zeros is what a careless filler would make of any damage to it.
+TEST_F(FramedVolumeTest, DamageToZerosIsFoundToo) {
+  Add(std::string(5000, '\0'));
+  pack_[members_[0].stored_offset + 3] ^= 1;
+  EXPECT_NE(Read(0, 5000), std::string(5000, '\0'));
+}
+
+TEST_F(FramedVolumeTest, WhatCameWrongOnceIsReadAgain) {
+  for (unsigned i = 0; i < 3; ++i) Add(TextOf(3000, i));
+  whole_ = pack_;
+  heals_ = true;
+  pack_[members_[1].stored_offset + 10] ^= 1;
+  EXPECT_EQ(Read(0, decoded_.size()), decoded_);
+  EXPECT_EQ(distrusted_.size(), 1U);
+}
+
+TEST_F(FramedVolumeTest, AFrameOfAnotherSizeIsDamaged) {
+  Add(TextOf(3000, 1));
+  Add(TextOf(3000, 2));
+  for (const int64_t more : {-1, 1, 200}) {
+    members_[0].size_bytes = 3000 + more;
+    members_[1].offset = AlignUp(members_[0].size_bytes, 8);
+    EXPECT_NE(Read(0, 1000), decoded_.substr(0, 1000)) << more;
+    EXPECT_EQ(Read(members_[1].offset, 3000), TextOf(3000, 2));
+  }
 }
 
 TEST(Inflate, SizesThatCannotBeAreRefused) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "format/coding.h"
@@ -374,10 +376,144 @@ TEST_F(HostilePack, CodedMembersMustLieInTheirVolumesAndBehindEachOther) {
     return volume;
   };
   EXPECT_TRUE(refused(with(&Volume::sum_kind, SumKind::kNone)).contains("has no sums"));
-  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{0})).contains("decoded from the pack itself"));
+  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{0})).contains("no section of dictionaries"));
   EXPECT_TRUE(refused(with(&Volume::base, uint16_t{2})).contains("does not stand before it"));
   EXPECT_TRUE(refused(with(&Volume::base, uint16_t{9})).contains("does not stand before it"));
   EXPECT_TRUE(refused(with(&Volume::data_end, uint64_t{1} << 52)).contains("bytes 0 to"));
+}
+
+// The same of frames in the pack itself.
+class HostileFrames : public HostilePack {
+ protected:
+  HostileFrames() {
+    MemoryTree tree;
+    tree.AddFile("a.txt", Text(1000, 1)).AddFile("b.txt", Text(2000, 2)).AddFile("large.txt", Text(600'000, 3));
+    tree.AddFile("noise", Noise(5000, 1));
+    const Compression compression;
+    tree.WriteTo(path_, {}, 2, &compression);
+    contents_ = tree.Contents();
+    bytes_ = ReadFile(path_);
+    const auto pack = ValueOrDie(Pack::Open(path_));
+    for (uint64_t i = 0; i < pack->index().coded_member_count(); ++i)
+      members_.push_back(ValueOrDie(pack->index().GetCodedMember(i)));
+    for (ExtentNumber i = 0; i < pack->index().extent_count(); ++i)
+      extents_.push_back(ValueOrDie(pack->index().GetExtent(i)));
+    volume_ = ValueOrDie(pack->index().GetVolume(1));
+  }
+
+  // One lie is told, each sample in `harmed` cannot be read, and the others are as they were, or where the lie is such
+  // that a search for members meets it, cannot be read either.
+  template <typename Record>
+  void ExpectLie(std::string_view words, Section section, uint64_t number, const Record& record,
+                 const std::set<std::string>& harmed, bool may_harm_others = false) {
+    ForgedPack forged(bytes_);
+    forged.Replace(section, number, record);
+    const auto pack = Open(forged);
+    pack->OpenVolumes({});
+    ExpectFault(*pack, words);
+    for (const auto& [path, content] : contents_) {
+      const auto read = ReadSampleAt(*pack, path);
+      if (!may_harm_others || harmed.contains(path)) {
+        EXPECT_EQ(read.has_value(), !harmed.contains(path)) << words << ": " << path;
+      }
+      if (read) {
+        EXPECT_TRUE(*read == content) << words << ": " << path;
+      }
+    }
+  }
+
+  template <typename Field, typename Value>
+  static CodedMember Like(CodedMember member, Field field, Value value) {
+    member.*field = value;
+    return member;
+  }
+
+  std::string bytes_;
+  std::map<std::string, std::string> contents_;
+  std::vector<CodedMember> members_;  // of a.txt, of b.txt, and three of large.txt
+  std::vector<Extent> extents_;       // of noise, and of those
+  Volume volume_;
+};
+
+TEST_F(HostileFrames, EachLieAboutAMemberIsToldAndHarmsItsSample) {
+  ASSERT_EQ(members_.size(), 5U);
+  const auto expect = [&](std::string_view words, const CodedMember& member) {
+    ExpectLie(words, Section::kCodedMembers, 0, member, {"a.txt"});
+  };
+  const auto expect_impossible = [&](std::string_view words, const CodedMember& member) {
+    ExpectLie(words, Section::kCodedMembers, 0, member, {"a.txt"}, /*may_harm_others=*/true);
+  };
+  const CodedMember& good = members_[0];
+  expect("checksum mismatch", Like(good, &CodedMember::sum, good.sum ^ 1));
+  // A raw length that is not that of the frame.
+  expect("checksum mismatch", Like(good, &CodedMember::size_bytes, good.size_bytes - 1));
+  expect("checksum mismatch", Like(good, &CodedMember::size_bytes, good.size_bytes - 500));
+  expect_impossible("codec 1", Like(good, &CodedMember::codec, Codec::kDeflate));
+  expect_impossible("codec 7", Like(good, &CodedMember::codec, static_cast<Codec>(7)));
+  expect_impossible("that are stored as", Like(good, &CodedMember::codec, Codec::kStored));
+  expect_impossible("dictionary 1, there are 1", Like(good, &CodedMember::dictionary, uint8_t{1}));
+  expect_impossible("that are compressed to", Like(good, &CodedMember::size_bytes, good.stored_bytes));
+  expect_impossible("in one frame", Like(good, &CodedMember::size_bytes, kFrameBytes + 1));
+  expect_impossible("lie outside of volume 0", Like(good, &CodedMember::stored_offset, uint64_t{0}));
+  expect_impossible("lie outside of volume 1", Like(good, &CodedMember::size_bytes, UINT64_MAX));
+}
+
+TEST_F(HostileFrames, ExtentsAndMembersDoNotCrossFrames) {
+  CodedMember member = members_[2];
+  member.offset += 8;
+  ExpectLie("cross a frame's boundary", Section::kCodedMembers, 2, member, {"large.txt"}, /*may_harm_others=*/true);
+  Extent extent = extents_[3];
+  ASSERT_EQ(extent.length_bytes, kFrameBytes);
+  extent.offset += 8;
+  ExpectLie("cross a frame's boundary", Section::kExtents, 3, extent, {"large.txt"});
+}
+
+TEST_F(HostileFrames, AVolumeOfFramesHasXxh3) {
+  Volume volume = volume_;
+  volume.sum_kind = SumKind::kCrc32;
+  ExpectLie("other sums than XXH3-64", Section::kVolumes, 1, volume, {"a.txt", "b.txt", "large.txt"});
+  volume.sum_kind = SumKind::kNone;
+  ExpectLie("has no sums", Section::kVolumes, 1, volume, {"a.txt", "b.txt", "large.txt"});
+}
+
+// A damaged byte of what is stored, wherever it lies.
+TEST_F(HostileFrames, ADamagedByteHarmsItsSampleOnly) {
+  const std::vector<std::string> owners = {"a.txt", "b.txt", "large.txt", "large.txt", "large.txt"};
+  for (size_t i = 0; i < members_.size(); ++i) {
+    for (const uint64_t at : {uint64_t{0}, members_[i].stored_bytes / 2, members_[i].stored_bytes - 1}) {
+      std::string damaged = bytes_;
+      damaged[members_[i].stored_offset + at] ^= 0x55;
+      WriteFile(path_, damaged);
+      const auto pack = ValueOrDie(Pack::Open(path_));
+      pack->OpenVolumes({});
+      std::vector<std::pair<uint64_t, uint64_t>> bad;
+      std::vector<std::string> faults;
+      WorkerPool pool(1);
+      ValueOrDie(
+          VerifyPack(*pack, pool,
+                     {.on_fault = [&](const Fault& fault) { faults.push_back(fault.path); },
+                      .on_bad_bytes = [&](uint64_t offset, uint64_t bytes) { bad.emplace_back(offset, bytes); }}));
+      EXPECT_EQ(faults, std::vector{owners[i]});
+      EXPECT_EQ(bad, (std::vector{std::pair(members_[i].stored_offset, members_[i].stored_bytes)}));
+      for (const auto& [path, content] : contents_) {
+        const auto read = ReadSampleAt(*pack, path);
+        EXPECT_EQ(read.has_value(), path != owners[i]) << path;
+        EXPECT_TRUE(!read || *read == content) << path;
+      }
+    }
+  }
+}
+
+// Without the section that says that there are frames an old reader would take the pack.
+TEST_F(HostileFrames, TheSectionOfDictionariesIsRequired) {
+  const auto pack = ValueOrDie(Pack::Open(path_));
+  for (size_t i = 0;; ++i) {
+    const auto slot = AsBytes(bytes_).first(kSuperblockBytes).subspan(192 + i * 32, 32);
+    ASSERT_NE(LoadUint<4>(slot, 0), 0U) << "no section 10";
+    if (LoadUint<4>(slot, 0) != 10) continue;
+    EXPECT_EQ(LoadUint<4>(slot, 4), 1U);
+    break;
+  }
 }
 
 // Many samples that all name the same long list of segments: the work is their product.

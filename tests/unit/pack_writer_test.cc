@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include "format/pack/path_resolver.h"
@@ -47,7 +48,7 @@ class PackWriterTest : public testing::Test {
   Result<Superblock> WriteIt(bool deduplicate, const std::map<std::string, uint64_t>& failing, bool skip,
                              int error = EIO) {
     IndexTables tables(scratch_.path());
-    WorkerPool pool(4);
+    WorkerPool pool(jobs_);
     const SourceRoot root = ValueOrDie(SourceRoot::Open(folder_.path()));
     const ScanOptions scan{.on_unreadable = [](const auto&, const auto&) { FAIL(); }};
     Spool<SourceIdentity> identities(scratch_.path());
@@ -62,6 +63,8 @@ class PackWriterTest : public testing::Test {
     PackProgress progress;
     const PackWriterOptions options{
         .skip_unreadable = skip,
+        .compression = compression_ ? &*compression_ : nullptr,
+        .report = &report_,
         .on_unreadable = [this](const std::string& path, const std::string&) { told_.insert(path); },
         .progress = &progress};
     return WritePack(
@@ -71,6 +74,7 @@ class PackWriterTest : public testing::Test {
   // The pack is sound and holds all but `missing`.
   void ExpectWithout(const std::set<std::string>& missing) {
     const auto pack = ValueOrDie(Pack::Open(pack_path_));
+    pack->OpenVolumes({});
     WorkerPool pool(2);
     ValueOrDie(VerifyPack(
         *pack, pool, {.on_fault = [](const Fault& fault) { ADD_FAILURE() << fault.path << ": " << fault.message; }}));
@@ -89,6 +93,9 @@ class PackWriterTest : public testing::Test {
   std::string pack_path_ = scratch_ / "t.quire";
   std::map<std::string, std::string> contents_;
   std::set<std::string> told_;
+  unsigned jobs_ = 4;
+  std::optional<Compression> compression_;
+  CompressionReport report_;
 };
 
 TEST_F(PackWriterTest, EqualSamplesAreStoredOnce) {
@@ -181,6 +188,142 @@ TEST_F(PackWriterTest, HolesOfRealFilesAreFound) {
   contents_["sparse"] = content;
   EXPECT_EQ(WriteIt(false, {}, false).value().stored_bytes, 8192U);
   ExpectWithout({});
+}
+
+// Samples of all sizes, of which some are worth compressing.
+class CompressedPackTest : public PackWriterTest {
+ protected:
+  CompressedPackTest() {
+    compression_.emplace();
+    for (int i = 0; i < 60; ++i) {
+      const size_t bytes = 20 + static_cast<size_t>(i) * i * 211;  // to 734 KB
+      Put(fmt::format("d{}/{:02}.txt", i % 3, i), Text(bytes, i));
+      Put(fmt::format("d{}/{:02}.jpg", i % 3, i), Noise(bytes, i));
+    }
+    Put("empty", "");
+    Put("large.txt", Text(2 * kPageBytes + 300'007, 1));
+    Put("large.jpg", Noise(2 * kPageBytes + 300'007, 1));
+    Put("between.txt", Text((1 << 20) + 5, 2));
+    Put("frame.txt", Text(kFrameBytes, 3));
+    Put("more than a frame.txt", Text(kFrameBytes + 1, 4));
+  }
+};
+
+TEST_F(CompressedPackTest, SamplesAreTheSameAsTheyWere) {
+  const Superblock superblock = WriteIt(false, {}, false).value();
+  ExpectWithout({});
+  EXPECT_EQ(superblock.stored_bytes, superblock.sample_bytes);
+  EXPECT_GT(superblock.records(Section::kCodedMembers), 60U);
+  EXPECT_LT(report_.coded_bytes, report_.sample_bytes / 2);
+  EXPECT_EQ(report_.sample_bytes + report_.left_bytes, superblock.sample_bytes);
+  EXPECT_EQ(report_.samples + report_.left_samples + 1, superblock.samples) << "all but the empty one";
+  // Probes tell noise, but for samples that are no larger than one.
+  EXPECT_GT(report_.left_bytes, 15 * report_.vain_bytes);
+}
+
+TEST_F(CompressedPackTest, EachFrameIsDecodedByItself) {
+  WriteIt(false, {}, false).value();
+  const auto pack = ValueOrDie(Pack::Open(pack_path_));
+  pack->OpenVolumes({});
+  const Index& index = pack->index();
+  for (uint64_t number = 0; number < index.extent_count(); ++number) {
+    const Extent extent = index.GetExtent(number).value();
+    if (extent.volume == 0) continue;
+    const auto member = pack->FindMember(extent.volume, extent.offset).value();
+    ASSERT_TRUE(member.has_value());
+    EXPECT_EQ(member->offset, extent.offset);
+    EXPECT_EQ(member->size_bytes, extent.length_bytes);
+  }
+}
+
+TEST_F(CompressedPackTest, ThePackIsTheSameForAnyNumberOfThreads) {
+  const auto written = [&] {
+    WriteIt(false, {}, false).value();
+    return ReadFile(pack_path_);
+  };
+  const std::string first = written();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(written() == first);
+  jobs_ = 1;
+  EXPECT_TRUE(written() == first);
+}
+
+TEST_F(CompressedPackTest, APackOfWhatIsNotWorthItIsAnOrdinaryOne) {
+  std::erase_if(contents_, [&](const auto& content) {
+    const bool is_worth_it = content.first.ends_with(".txt");
+    if (is_worth_it) std::filesystem::remove(folder_ / content.first);
+    return is_worth_it;
+  });
+  WriteIt(false, {}, false).value();
+  const std::string compressed = ReadFile(pack_path_);
+  compression_.reset();
+  WriteIt(false, {}, false).value();
+  EXPECT_TRUE(ReadFile(pack_path_) == compressed);
+}
+
+TEST_F(CompressedPackTest, DuplicatesShareFrames) {
+  Put("z/again.txt", contents_["large.txt"]);
+  Put("z/small.txt", contents_["d1/10.txt"]);
+  Put("z/again.jpg", contents_["large.jpg"]);
+  const Superblock superblock = WriteIt(true, {}, false).value();
+  ExpectWithout({});
+  EXPECT_EQ(superblock.sample_bytes - superblock.stored_bytes,
+            2 * contents_["large.txt"].size() + contents_["d1/10.txt"].size());
+}
+
+TEST_F(CompressedPackTest, HolesStayHoles) {
+  std::string content(5 * kPageBytes + 100, '\0');
+  content.replace(kPageBytes, 700'000, Text(700'000, 1));
+  content.replace(3 * kPageBytes + 4096, 8192, Text(8192, 2));
+  const File file = ValueOrDie(File::Open(folder_ / "sparse", O_CREAT | O_RDWR, 0600));
+  ASSERT_EQ(ftruncate(file.fd(), static_cast<off_t>(content.size())), 0);
+  const auto bytes = std::as_bytes(std::span(content));
+  OkOrDie(file.WriteAll(kPageBytes, bytes.subspan(kPageBytes, 700'000)));
+  OkOrDie(file.WriteAll(3 * kPageBytes + 4096, bytes.subspan(3 * kPageBytes + 4096, 8192)));
+  contents_["sparse"] = content;
+  const Superblock superblock = WriteIt(false, {}, false).value();
+  EXPECT_GT(superblock.sample_bytes - superblock.stored_bytes, 4 * kPageBytes);
+  ExpectWithout({});
+}
+
+TEST_F(CompressedPackTest, SkippingTakesWhatFailed) {
+  const std::set<std::string> gone = {"large.txt", "large.jpg", "d1/10.txt", "d1/13.jpg", "d2/59.txt", "d2/59.jpg"};
+  std::map<std::string, uint64_t> failing;
+  for (const std::string& path : gone) failing[path] = path.starts_with("large") ? kPageBytes : 0;
+  ASSERT_TRUE(WriteIt(true, failing, true).has_value());
+  EXPECT_EQ(told_, gone);
+  ExpectWithout(gone);
+}
+
+TEST_F(CompressedPackTest, AFailureWithoutSkippingWritesNothingAndTellsAllThatFail) {
+  const std::map<std::string, uint64_t> failing = {{"large.txt", 0}, {"large.jpg", 0}, {"d1/10.txt", 0},
+                                                   {"d1/13.jpg", 0}, {"d2/59.jpg", 0}, {"d0/00.txt", 0}};
+  const auto packed = WriteIt(false, failing, false);
+  ASSERT_FALSE(packed.has_value());
+  EXPECT_EQ(packed.error().code, ErrorCode::kUnreadable);
+  EXPECT_FALSE(std::filesystem::exists(pack_path_));
+  for (const auto& [path, offset] : failing) EXPECT_TRUE(told_.contains(path)) << path;
+  EXPECT_EQ(told_.size(), failing.size());
+}
+
+TEST_F(CompressedPackTest, TooManyOpenFilesEndIt) {
+  for (const char* path : {"d1/10.txt", "between.txt", "d2/59.jpg"}) {
+    const auto packed = WriteIt(false, {{path, 0}}, true, EMFILE);
+    ASSERT_FALSE(packed.has_value());
+    EXPECT_EQ(packed.error().system_errno, EMFILE) << path;
+    EXPECT_EQ(told_, std::set<std::string>()) << path;
+  }
+}
+
+TEST_F(CompressedPackTest, NothingOfASampleThatFailedLateIsLeft) {
+  // A frame that lies as it is, which would be found.
+  std::string bad = Text(3 << 20, 100);
+  bad.replace(0, kFrameBytes, Noise(kFrameBytes, 100));
+  Put("bad.txt", bad);
+  ASSERT_TRUE(WriteIt(false, {}, false).has_value());
+  ASSERT_NE(ReadFile(pack_path_).find(bad.substr(0, 64)), std::string::npos);
+  ASSERT_TRUE(WriteIt(false, {{"bad.txt", 2 << 20}}, true).has_value());
+  ExpectWithout({"bad.txt"});
+  EXPECT_EQ(ReadFile(pack_path_).find(bad.substr(0, 64)), std::string::npos);
 }
 
 }  // namespace

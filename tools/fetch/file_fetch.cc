@@ -60,7 +60,7 @@ class FileFetch {
         }) {}
 
   Result<FileFetchSummary> Run() {
-    if (pack_.index().volume_count() > 1)
+    if (pack_.has_other_files())
       return Unsupported(
           "{}: is an index of archives, and no copy of it alone would be read: copy it with its archives",
           pack_.path());
@@ -224,6 +224,7 @@ class FileFetch {
       return verdict;
     }
     if ((*copied)->slot_damage() && !pack_.slot_damage()) add_bytes(0, kDataBegin);
+    (*copied)->OpenVolumes({});
     const auto reader = DiskReader::Open(**copied, options_.jobs);
     if (!reader) return std::unexpected(reader.error());
     Mutex mutex;  // guards verdict.bad_pages

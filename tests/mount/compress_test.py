@@ -1,0 +1,258 @@
+#!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: samples that a pack holds compressed are files like others, and damage to what is stored harms the sample that it hits."""
+import errno
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import harness
+import pytest
+
+PAGE = 2 << 20
+FRAME = 256 << 10
+
+
+def text(size, seed):
+    """Bytes that zstd makes less of."""
+    return random.Random(seed).randbytes((size + 1) // 2).hex().encode()[:size]
+
+
+def make_tree(folder):
+    """Samples of all sizes and kinds, some of them worth compressing."""
+    numbers = random.Random(1)
+    for number in range(200):
+        parent = folder / '/'.join(f'folder {numbers.randrange(3)}' for _ in range(numbers.randrange(4)))
+        parent.mkdir(parents=True, exist_ok=True)
+        size = numbers.choice([0, 1, 17, 300, 5000, 70_000, 300_000, 700_000])
+        kind = numbers.choice(['txt', 'jpg', 'bin'])
+        data = {'txt': text(size, number), 'jpg': numbers.randbytes(size), 'bin': bytes(size)}[kind]
+        name = parent / f'sämple {number}.{kind}'
+        name.write_bytes(data)
+        name.chmod(numbers.choice([0o644, 0o600, 0o755]))
+    (folder / 'long.txt').write_bytes(text(5 * PAGE + 77, 1))
+    (folder / 'long.jpg').write_bytes(numbers.randbytes(3 * PAGE + 77))
+    (folder / 'a frame.txt').write_bytes(text(FRAME, 2))
+    (folder / 'zeros').write_bytes(bytes(20 * PAGE + 17))
+    with open(folder / 'holes.txt', 'wb') as file:
+        file.truncate(9 * PAGE)
+        for place in (PAGE, 4 * PAGE + 4096):
+            file.seek(place)
+            file.write(text(1_300_000, place))
+    (folder / 'link').symlink_to('long.txt')
+    os.link(folder / 'long.txt', folder / 'folder 1/also long.txt')
+    os.setxattr(folder / 'long.txt', 'user.label', b'cat')
+
+
+@pytest.fixture(name='tree', scope='module')
+def make_shared_tree(module_scratch):
+    folder = module_scratch / 'tree'
+    folder.mkdir()
+    make_tree(folder)
+    return folder
+
+
+@pytest.fixture(name='packed', scope='module')
+def make_shared_pack(module_scratch, tree):
+    harness.pack(tree, module_scratch / 'tree.quire', '--compress', 'zstd')
+    return module_scratch / 'tree.quire'
+
+
+@pytest.fixture(name='plain', scope='module')
+def make_plain_pack(module_scratch, tree):
+    harness.pack(tree, module_scratch / 'plain.quire')
+    return module_scratch / 'plain.quire'
+
+
+def assert_as(tree, image):
+    """Of equal content, by two programs that share nothing with quire."""
+    harness.run('diff', '-r', '--no-dereference', tree, image)
+    said = harness.run('rsync', '-rlptgoHXcn', '--itemize-changes', '--delete', '--exclude', '/lost+found', f'{tree}/', f'{image}/').out
+    assert said == ''
+
+
+@pytest.mark.parametrize('options', [(), ('cache_size=8M',), ('direct_io',), ('push=off',), ('io=threads',)], ids=str)
+def test_a_mount_equals_the_tree(mount, tree, packed, options):
+    mounted = mount(packed, *options)
+    for _ in range(2):
+        assert_as(tree, mounted.path)
+    harness.assert_same_tree(tree, mounted.path)
+
+
+def test_it_is_smaller(packed, plain):
+    # 42 MB are zeros, and hexadecimal digits come to a half.
+    assert packed.stat().st_size < plain.stat().st_size - (40 << 20) - (4 << 20)
+
+
+def test_every_command_reads_it(scratch, tree, packed, quire):
+    quire('verify', packed)
+    quire('diff', packed, tree)
+    quire('extract', packed, '-C', scratch / 'out')
+    assert_as(tree, scratch / 'out')
+    (scratch / 'tar').mkdir()
+    with subprocess.Popen([harness.QUIRE, 'export', packed], stdout=subprocess.PIPE) as export:
+        subprocess.run(['tar', '--xattrs', '-x', '-C', scratch / 'tar'], stdin=export.stdout, check=True)
+    assert export.returncode == 0
+    harness.run('diff', '-r', '--no-dereference', tree, scratch / 'tar')
+    assert quire('cat', packed, 'long.txt').stdout == (tree / 'long.txt').read_bytes()
+
+
+def test_packing_it_again_gives_what_packing_the_tree_gives(scratch, packed, plain, quire):
+    quire('pack', '--from', packed, '-o', scratch / 'plain.quire', '-q')
+    assert (scratch / 'plain.quire').read_bytes() == plain.read_bytes()
+    quire('pack', '--from', plain, '-o', scratch / 'compressed.quire', '-q', '--compress', 'zstd')
+    assert (scratch / 'compressed.quire').read_bytes() == packed.read_bytes()
+    quire('pack', '--from', packed, '-o', scratch / 'again.quire', '-q', '--compress', 'zstd', '-j', '1')
+    assert (scratch / 'again.quire').read_bytes() == packed.read_bytes()
+
+
+def test_reads_in_the_middle_of_a_large_sample(scratch, mount, pack):
+    (scratch / 'tree').mkdir()
+    data = text(100_000_000, 7)
+    (scratch / 'tree/large.txt').write_bytes(data)
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    mounted = mount(scratch / 'tree.quire', 'push=off', 'readahead=off')
+    chance = random.Random(3)
+    file = os.open(mounted / 'large.txt', os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+    before = mounted.counters()['volume_bytes']
+    reads = 200
+    for _ in range(reads):
+        at, size = chance.randrange(len(data)), chance.choice([1, 4096, 100_000])
+        assert os.pread(file, size, at) == data[at:at + size]
+    os.close(file)
+    # A read decodes the frames that it touches, and a page sometimes: not all that lies before it.
+    read_bytes = mounted.counters()['volume_bytes'] - before
+    assert read_bytes < reads * 4 * FRAME
+
+
+def coded_range(packed, member):
+    """Where the stored bytes of a coded member lie."""
+    data = packed.read_bytes()
+    index = int.from_bytes(data[32:40], 'little')
+    for number in range(int.from_bytes(data[20:24], 'little')):
+        entry = data[192 + 32 * number:224 + 32 * number]
+        if int.from_bytes(entry[:4], 'little') == 9:
+            at = index + int.from_bytes(entry[16:24], 'little') + 40 * member
+            begin = int.from_bytes(data[at + 8:at + 14], 'little')
+            return begin, begin + int.from_bytes(data[at + 24:at + 32], 'little')
+    raise AssertionError('no section of coded members')
+
+
+@pytest.mark.parametrize('options', [(), ('direct_io',), ('push=off', 'cache_size=8M')], ids=str)
+def test_a_damaged_byte_is_an_error_of_its_sample_only(scratch, mount, pack, quire, options):
+    tree = scratch / 'tree'
+    tree.mkdir()
+    for number in range(100):
+        (tree / f'{number:03}.txt').write_bytes(text(3000 + number, number))
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd')
+    begin, end = coded_range(scratch / 'tree.quire', 50)
+    harness.flip(scratch / 'tree.quire', (begin + end) // 2)
+    quire('verify', scratch / 'tree.quire', status=1).says('050.txt', '1 fault')
+    mounted = mount(scratch / 'tree.quire', *options)
+    for number in range(100):
+        path = mounted / f'{number:03}.txt'
+        if number == 50:
+            with pytest.raises(OSError) as failed:
+                path.read_bytes()
+            assert failed.value.errno == errno.EIO
+        else:
+            assert path.read_bytes() == text(3000 + number, number)
+    extracted = quire('extract', '-k', scratch / 'tree.quire', '-C', scratch / 'out', status=1)
+    assert extracted.says('050.txt')
+    assert len(list((scratch / 'out').iterdir())) == 99
+
+
+def test_a_wrong_raw_length_is_an_error_of_its_sample_only(scratch, mount, pack, quire):
+    tree = scratch / 'tree'
+    tree.mkdir()
+    for number in range(20):
+        (tree / f'{number:03}.txt').write_bytes(text(3000, number))
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd')
+    for size in (2999, 2000):
+        # Member 10 declares another size than its frame has; the sums are good.
+        harness.run(harness.find_program('forge_pack'), 'field', '9', '10', '16', '8', str(size), scratch / 'tree.quire',
+                    scratch / f'{size}.quire')
+        quire('verify', scratch / f'{size}.quire', status=1).says('010.txt')
+        mounted = mount(scratch / f'{size}.quire', folder=scratch / f'mnt-{size}')
+        for number in range(20):
+            if number == 10:
+                with pytest.raises(OSError) as failed:
+                    (mounted / '010.txt').read_bytes()
+                assert failed.value.errno == errno.EIO
+            else:
+                assert (mounted / f'{number:03}.txt').read_bytes() == text(3000, number)
+
+
+def test_damage_that_passes_is_not_seen(scratch, mount, pack):
+    (scratch / 'tree').mkdir()
+    data = text(5000, 1)
+    (scratch / 'tree/a.txt').write_bytes(data)
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    mounted = mount(scratch / 'tree.quire', 'push=off')
+    begin, _ = coded_range(scratch / 'tree.quire', 0)
+    harness.flip(scratch / 'tree.quire', begin + 100)
+    with pytest.raises(OSError):
+        (mounted / 'a.txt').read_bytes()
+    harness.flip(scratch / 'tree.quire', begin + 100)
+    assert (mounted / 'a.txt').read_bytes() == data
+
+
+def test_an_older_release_refuses_it(scratch, packed):
+    """By the section that it does not know: what this release says of one that it does not know, since it has no older one."""
+    data = bytearray(packed.read_bytes())
+    sections = int.from_bytes(data[20:24], 'little')
+    ids = [int.from_bytes(data[192 + 32 * number:196 + 32 * number], 'little') for number in range(sections)]
+    place = 192 + 32 * ids.index(10)
+    assert int.from_bytes(data[place + 4:place + 8], 'little') == 1, 'the flag required'
+    harness.run(harness.find_program('forge_pack'), 'superblock', str(place), '4', '99', packed, scratch / 'newer.quire')
+    harness.quire('info', scratch / 'newer.quire', status=1).says('required section 99 .unknown.', 'use a newer quire')
+
+
+def test_a_packer_that_is_killed_leaves_nothing(scratch, tree):
+    for delay in (0.02, 0.05, 0.1, 0.2, 0.4):
+        process = subprocess.Popen([harness.QUIRE, 'pack', tree, '-o', scratch / 'out.quire', '-q', '--compress', 'zstd:19'])
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if process.returncode == 0:
+            continue
+        assert list(scratch.iterdir()) == [], f'after {delay} s'
+
+
+def test_an_interrupted_packer_leaves_nothing_and_says_so(scratch, tree):
+    process = subprocess.Popen([harness.QUIRE, 'pack', tree, '-o', scratch / 'out.quire', '--compress', 'zstd:19', '-j', '1'],
+                               stderr=subprocess.PIPE)
+    files = pathlib.Path(f'/proc/{process.pid}/fd')
+    harness.until(20, lambda: any(str(scratch) in os.readlink(file) for file in files.iterdir()), 'it writes nothing')
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGINT and b'interrupted, nothing was written' in said
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_pack_without_it_is_what_it_always_was(scratch, tree, plain, quire):
+    quire('pack', tree, '-o', scratch / 'again.quire', '-q')
+    assert (scratch / 'again.quire').read_bytes() == plain.read_bytes()
+
+
+@pytest.mark.parametrize('words', [('--compress', 'lzma'), ('--compress', 'zstd:0'), ('--compress', 'zstd:20'), ('--compress', 'zstd:'),
+                                   ('--compress', 'zstd', '--dict', '1'), ('--compress', 'zstd', '--dict', '129K'),
+                                   ('--compress', 'zstd', '--dict', 'many'), ('--dict', 'none')], ids=' '.join)
+def test_wrong_words_are_wrong_usage(scratch, tree, quire, words):
+    quire('pack', tree, '-o', scratch / 'out.quire', *words, status=2).says(words[-2])
+    assert not pathlib.Path(scratch / 'out.quire').exists()
+
+
+def test_where_a_sample_lies_is_told(mount, packed):
+    mounted = mount(packed)
+    path = mounted / 'long.txt'
+    assert os.fsdecode(os.getxattr(path, 'user.quire.volume')) == str(packed)
+    extents = os.fsdecode(os.getxattr(path, 'user.quire.extents')).split(',')
+    assert len(extents) == -(-(5 * PAGE + 77) // FRAME)
+    assert len(os.getxattr(path, 'user.quire.xxh3').split(b',')) in (1, len(extents))
+    assert json.loads(harness.quire('stats', mounted.folder, '--json').out)['schema'] == 1

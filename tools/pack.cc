@@ -59,6 +59,8 @@ ProgressState Describe(const PackProgress& progress) {
       return {.what = "scanning", .counts = FormatCount(progress.entries_found) + " entries"};
     case Phase::kDeduplicate:
       return {.what = "looking for duplicates"};
+    case Phase::kTrain:
+      return {.what = "training dictionaries"};
     case Phase::kPages:
       return {.what = "packing",
               .counts = fmt::format("{} of {} samples", FormatCount(progress.samples_done),

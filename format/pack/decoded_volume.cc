@@ -208,6 +208,7 @@ Result<std::optional<CodedMember>> DecodedVolume::FindMember(uint64_t offset) co
 }
 
 std::optional<uint64_t> DecodedVolume::FindLong(uint64_t offset) const {
+  if (frames_.dictionaries != nullptr) return std::nullopt;  // frames are short
   const auto number = FindFirst(offset);
   if (!number || *number == end_) return std::nullopt;
   const auto member = Get(*number);

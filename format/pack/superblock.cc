@@ -90,6 +90,9 @@ Result<void> DecodeSections(std::span<const std::byte> slot, Superblock& s) {
                          name, record_bytes, kRecordBytes[id - 1]);
     s.sections[id - 1] = range;
   }
+  if (s.records(Section::kDictionaries) > kMaxDictionaries)
+    return Corrupt("superblock: {} dictionaries, at most {} are possible", s.records(Section::kDictionaries),
+                   kMaxDictionaries);
   for (const Section required : {Section::kVolumes, Section::kAttributes, Section::kDirectories, Section::kNodes})
     if (s.records(required) == 0)
       return Corrupt("superblock: section {} is empty", kSectionNames[static_cast<size_t>(required)]);

@@ -30,14 +30,18 @@ std::string KindOfContent(std::span<const std::byte> head) {
 
 }  // namespace
 
-std::string KindOfSample(std::string_view name, std::span<const std::byte> head) {
+std::string SuffixOf(std::string_view name) {
   const size_t dot = name.rfind('.');
   const auto suffix = dot == name.npos || dot == 0 ? std::string_view() : name.substr(dot + 1);
-  if (suffix.empty() || suffix.size() > kMostSuffixBytes || !std::ranges::all_of(suffix, IsLetterOrDigit))
-    return KindOfContent(head);
-  std::string kind(name.substr(dot));
-  std::ranges::transform(kind, kind.begin(), SmallLetter);
-  return kind;
+  if (suffix.empty() || suffix.size() > kMostSuffixBytes || !std::ranges::all_of(suffix, IsLetterOrDigit)) return {};
+  std::string small(name.substr(dot));
+  std::ranges::transform(small, small.begin(), SmallLetter);
+  return small;
+}
+
+std::string KindOfSample(std::string_view name, std::span<const std::byte> head) {
+  std::string suffix = SuffixOf(name);
+  return suffix.empty() ? KindOfContent(head) : suffix;
 }
 
 Result<void> EncoderDictionaries::Add(const std::string& kind, std::vector<std::byte> bytes, int level) {

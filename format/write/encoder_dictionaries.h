@@ -16,8 +16,11 @@
 
 namespace quire {
 
-// What kind of sample it is whose name is `name`, and whose first bytes are `head`: its suffix in small letters,
-// ".json"; without one of at most 8 letters and digits "text", "markup", "braces" or "binary", by its first bytes.
+// The suffix of a name in small letters, ".json"; empty where it has none of at most 8 letters and digits.
+std::string SuffixOf(std::string_view name);
+
+// What kind of sample it is whose name is `name`, and whose first bytes are `head`: its suffix, or without one "text",
+// "markup", "braces" or "binary", by its first bytes.
 std::string KindOfSample(std::string_view name, std::span<const std::byte> head);
 
 // Immutable once it is filled, so any thread may ask.

@@ -24,6 +24,7 @@ constexpr uint64_t kProbeReadFromBytes = 128 << 10;
 constexpr uint64_t kProbeBytes = 16 << 10;
 constexpr uint64_t kPlacesOfLarge = 4;
 constexpr int kProbeLevel = 1;
+constexpr uint64_t kMostBytesForDictionary = 128 << 10;
 
 // The most bytes that save enough in place of `raw_bytes`.
 constexpr uint64_t MostCoded(uint64_t raw_bytes) { return raw_bytes - (raw_bytes * kLeastSavedPercent + 99) / 100; }
@@ -137,7 +138,10 @@ Result<void> FrameCompressor::CompressPiece(NodeNumber node, uint64_t offset, ui
 }
 
 void FrameCompressor::AppendFrames(NodeNumber node, std::span<const std::byte> raw, CompressedSamples& into) const {
-  const auto choice = dictionaries_.Find(in_.tables.NameOf(in_.tables.nodes[node]), raw);
+  // What is longer has enough of its own to refer to.
+  const auto choice = raw.size() <= kMostBytesForDictionary
+                          ? dictionaries_.Find(in_.tables.NameOf(in_.tables.nodes[node]), raw)
+                          : EncoderDictionaries::Choice();
   for (uint64_t at = 0; at < raw.size(); at += kFrameBytes) {
     const auto piece = raw.subspan(at, std::min<uint64_t>(kFrameBytes, raw.size() - at));
     const size_t before = into.coded.size();

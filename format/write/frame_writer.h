@@ -44,8 +44,7 @@ Result<void> WriteFrames(const SamplesToCompress& samples, const Compression& co
                          const PageWriterOptions& options, WrittenFrames& written);
 
 // Appends the extents of `written` to the tables, as those of volume 1, and gives their samples their content; the
-// tables have the extents of the pages. Adds the volume, and the dictionaries. REQUIRES: there are frames, and volume 0
-// is there.
+// tables have the extents of the pages. Adds the volume, and the dictionaries. REQUIRES: volume 0 is there.
 Result<void> AddFrames(const WrittenFrames& written, const EncoderDictionaries& dictionaries, IndexTables& tables);
 
 }  // namespace quire

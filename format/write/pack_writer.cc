@@ -10,6 +10,7 @@
 #include "format/mutex.h"
 #include "format/open_files.h"
 #include "format/rounding.h"
+#include "format/write/dictionary_trainer.h"
 #include "format/write/frame_writer.h"
 #include "format/write/index_writer.h"
 #include "format/write/page_writer.h"
@@ -123,11 +124,21 @@ class PackWriter {
                                     .sparse = contents_.sparse,
                                     .duplicates = contents_.duplicates,
                                     .source = contents_.source};
+    options_.progress->phase = PackProgress::Phase::kTrain;
+    if (auto trained = TrainDictionaries(samples, *options_.compression, pool_, options_.interrupted, dictionaries_);
+        !trained)
+      return trained;
+    options_.progress->phase = PackProgress::Phase::kPages;
     const PageWriterOptions writer = WriterOptions();
     if (auto done = WriteFrames(samples, *options_.compression, dictionaries_, pool_, output_.file(), writer, *frames_);
         !done)
       return done;
     *options_.report = frames_->report;
+    if (frames_->stored_end > kDataBegin) {
+      options_.report->dictionaries = dictionaries_.count();
+      for (size_t number = 1; number <= dictionaries_.count(); ++number)
+        options_.report->dictionary_bytes += dictionaries_.bytes(number).size();
+    }
     if (frames_->failed.empty() || options_.skip_unreadable) return {};
     if (auto told = TellUnreadable(frames_->left, writer); !told) return told;
     return NothingWritten();
@@ -155,7 +166,8 @@ class PackWriter {
     if (!failed) return Propagate(std::move(failed));
     if (!failed->empty() && !options_.skip_unreadable) return NothingWritten();
     tables_.volumes = {{.data_begin = data_begin, .data_end = data_end}};
-    if (frames_ && !frames_->extents.empty())
+    // Also where nothing is left of what was compressed: its place is there.
+    if (frames_ && frames_->stored_end > kDataBegin)
       if (auto added = AddFrames(*frames_, dictionaries_, tables_); !added) return added;
     ShareContent(contents_);
     if (frames_) {

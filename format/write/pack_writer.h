@@ -27,7 +27,7 @@ namespace quire {
 
 // Written by the packer, read by anyone meanwhile.
 struct PackProgress {
-  enum class Phase : uint8_t { kUnpack, kScan, kDeduplicate, kPages, kIndex };
+  enum class Phase : uint8_t { kUnpack, kScan, kDeduplicate, kTrain, kPages, kIndex };
   std::atomic<Phase> phase = Phase::kScan;
   std::atomic<uint64_t> archive_bytes_total = 0;  // of archives that are unpacked
   std::atomic<uint64_t> archive_bytes_done = 0;   // may be more: of some the same bytes are read twice

@@ -24,7 +24,7 @@ SECONDS = float(os.environ.get('QUIRE_PROPERTY_S', 5))
 ENTRIES, CALLS = 90, 400
 OPTIONS = ('cache_size=8M', 'io=threads', 'push=off', 'direct_io', 'readdirplus=off', 'threads=2', 'default_permissions',
            'readahead=off', 'admit=extent', 'policy=lru')
-PACK_OPTIONS = ((), ('--dedup',), ('--order', 'shuffle:7'), ('--jobs', '1'))
+PACK_OPTIONS = ((), ('--dedup',), ('--order', 'shuffle:7'), ('--jobs', '1'), ('--compress', 'zstd'))
 READ_FLAGS = (os.O_NOFOLLOW, os.O_DIRECTORY, os.O_NONBLOCK, os.O_PATH, os.O_SYNC, os.O_NOATIME)
 CREATE_FLAGS = (os.O_CREAT, os.O_CREAT | os.O_EXCL)
 

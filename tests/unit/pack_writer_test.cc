@@ -326,5 +326,13 @@ TEST_F(CompressedPackTest, NothingOfASampleThatFailedLateIsLeft) {
   EXPECT_EQ(ReadFile(pack_path_).find(bad.substr(0, 64)), std::string::npos);
 }
 
+TEST_F(PackWriterTest, WhereNothingIsLeftOfWhatWasCompressedThePackIsSound) {
+  compression_.emplace();
+  Put("a.jpg", Noise(50'000, 1));
+  Put("bad.txt", Text(3 << 20, 1));
+  ASSERT_TRUE(WriteIt(false, {{"bad.txt", 1 << 20}}, true).has_value());
+  ExpectWithout({"bad.txt"});
+}
+
 }  // namespace
 }  // namespace quire

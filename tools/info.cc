@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "format/rounding.h"
 #include "fs/json_text.h"
 #include "tools/command.h"
+#include "tools/compression_ratios.h"
 #include "tools/interrupt.h"
 #include "tools/pack_source.h"
 #include "tools/progress.h"
@@ -91,7 +93,55 @@ void PrintArchives(const Pack& pack) {
   }
 }
 
-void PrintJson(const Pack& pack, const Volume& volume) {
+// Empty where nothing is compressed.
+using Ratios = std::optional<CompressionRatios>;
+
+Json RatioJson(const CompressionRatio& ratio) {
+  return {{"samples", ratio.samples}, {"sample_bytes", ratio.sample_bytes}, {"stored_bytes", ratio.stored_bytes}};
+}
+
+Json RatiosJson(const Ratios& ratios) {
+  if (!ratios) return {};
+  Json json = RatioJson(ratios->Total());
+  json["dictionaries"] = ratios->dictionaries;
+  json["dictionary_bytes"] = ratios->dictionary_bytes;
+  Json suffixes = Json::array();
+  for (const CompressionRatio& ratio : ratios->suffixes) {
+    Json suffix = RatioJson(ratio);
+    suffix["suffix"] = ratio.suffix;
+    suffixes.push_back(std::move(suffix));
+  }
+  json["suffixes"] = std::move(suffixes);
+  return json;
+}
+
+std::string RatioText(const CompressionRatio& ratio) {
+  const double percent = ratio.sample_bytes == 0
+                             ? 100
+                             : static_cast<double>(ratio.stored_bytes) * 100 / static_cast<double>(ratio.sample_bytes);
+  return fmt::format("{} in {}, {:.1f} %", FormatBytes(ratio.sample_bytes), FormatBytes(ratio.stored_bytes), percent);
+}
+
+void PrintRatios(const CompressionRatios& ratios) {
+  constexpr size_t kMostTold = 12;
+  fmt::print("compression   {}", RatioText(ratios.Total()));
+  if (ratios.dictionaries > 0)
+    fmt::print("; {} of {}", FormatAmount(ratios.dictionaries, "dictionary", "dictionaries"),
+               FormatBytes(ratios.dictionary_bytes));
+  fmt::print("\n");
+  for (size_t i = 0; i < ratios.suffixes.size(); ++i) {
+    if (i == kMostTold) {
+      fmt::print("{:<13} and {} more, which --json tells\n", "",
+                 FormatAmount(ratios.suffixes.size() - i, "suffix", "suffixes"));
+      return;
+    }
+    const CompressionRatio& ratio = ratios.suffixes[i];
+    fmt::print("{:<13} {:<9} {}: {}\n", "", ratio.suffix.empty() ? "(none)" : ratio.suffix,
+               FormatAmount(ratio.samples, "sample", "samples"), RatioText(ratio));
+  }
+}
+
+void PrintJson(const Pack& pack, const Volume& volume, const Ratios& ratios) {
   const Superblock& superblock = pack.superblock();
   Json info = NewDocument(kSchema);
   SetName(info, "pack", pack.path());
@@ -128,10 +178,11 @@ void PrintJson(const Pack& pack, const Volume& volume) {
     archives.push_back(std::move(archive));
   }
   info["archives"] = std::move(archives);
+  info["compression"] = RatiosJson(ratios);
   fmt::print("{}\n", FormatJson(info));
 }
 
-void PrintText(const Pack& pack, const Volume& volume) {
+void PrintText(const Pack& pack, const Volume& volume, const Ratios& ratios) {
   const Superblock& superblock = pack.superblock();
   fmt::print("pack          {} (format {}, generation {})\n", EscapeName(pack.path()), FormatVersion(superblock),
              superblock.generation);
@@ -143,6 +194,7 @@ void PrintText(const Pack& pack, const Volume& volume) {
   PrintArchives(pack);
   fmt::print("samples       {}, {}{} ({} stored)\n", FormatCount(superblock.samples), is_more ? "more than " : "",
              FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
+  if (ratios) PrintRatios(*ratios);
   fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().directory_count(), "directory", "directories"),
              FormatAmount(superblock.symlinks, "symlink", "symlinks"),
              FormatAmount(superblock.hard_links, "hard link", "hard links"));
@@ -163,10 +215,16 @@ int RunInfo(const Arguments& arguments) {
   if (!pack) return Fail("info", pack.error());
   const auto volume = (*pack)->index().GetVolume(0);
   if (!volume) return Fail("info", volume.error());
+  Ratios ratios;
+  if ((*pack)->index().has_frames()) {
+    auto found = FindCompressionRatios((*pack)->index());
+    if (!found) return Fail("info", found.error());
+    ratios = *std::move(found);
+  }
   if (arguments.json)
-    PrintJson(**pack, *volume);
+    PrintJson(**pack, *volume, ratios);
   else
-    PrintText(**pack, *volume);
+    PrintText(**pack, *volume, ratios);
   return kExitOk;
 }
 

@@ -12,6 +12,7 @@ import time
 
 import harness
 import pytest
+import web
 
 PAGE = 2 << 20
 FRAME = 256 << 10
@@ -200,6 +201,99 @@ def test_damage_that_passes_is_not_seen(scratch, mount, pack):
         (mounted / 'a.txt').read_bytes()
     harness.flip(scratch / 'tree.quire', begin + 100)
     assert (mounted / 'a.txt').read_bytes() == data
+
+
+def dictionary_range(packed):
+    """Where the bytes of all dictionaries lie."""
+    data = packed.read_bytes()
+    index = int.from_bytes(data[32:40], 'little')
+    for number in range(int.from_bytes(data[20:24], 'little')):
+        entry = data[192 + 32 * number:224 + 32 * number]
+        if int.from_bytes(entry[:4], 'little') == 11:
+            begin = index + int.from_bytes(entry[16:24], 'little')
+            return begin, begin + int.from_bytes(entry[24:32], 'little')
+    raise AssertionError('no dictionaries')
+
+
+def record_of(number):
+    chance = random.Random(number)
+    fields = {name: chance.randrange(10**6) for name in ('identifier', 'annotation_count', 'bounding_box', 'segmentation', 'category')}
+    return json.dumps(fields | {'file_name': f'images/train/{number:08}.jpg'}, indent=2).encode()
+
+
+def make_records(folder):
+    """Samples that need a dictionary, and others that need none."""
+    folder.mkdir()
+    for number in range(500):
+        (folder / f'{number:03}.json').write_bytes(record_of(number))
+        (folder / f'{number:03}.txt').write_bytes(text(300 + 20 * number, number))
+
+
+def test_small_samples_of_a_kind_share_a_dictionary(scratch, mount, pack, quire):
+    make_records(scratch / 'tree')
+    said = pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd:9')
+    assert said.says('with [12] dictionar')
+    pack(scratch / 'tree', scratch / 'none.quire', '--compress', 'zstd:9', '--dict', 'none').says('compressed')
+    assert (scratch / 'tree.quire').stat().st_size < (scratch / 'none.quire').stat().st_size
+    assert_as(scratch / 'tree', mount(scratch / 'tree.quire').path)
+    told = json.loads(quire('info', scratch / 'tree.quire', '--json').out)['compression']
+    by_suffix = {suffix['suffix']: suffix for suffix in told['suffixes']}
+    assert by_suffix['.json']['samples'] == 500
+    assert by_suffix['.json']['sample_bytes'] == sum(len(record_of(number)) for number in range(500))
+    assert by_suffix['.json']['stored_bytes'] < by_suffix['.json']['sample_bytes'] / 3
+    assert told['dictionaries'] >= 1 and told['dictionary_bytes'] > 0
+    quire('info', scratch / 'tree.quire').says(r'\.json +500 samples')
+    assert json.loads(quire('info', scratch / 'none.quire', '--json').out)['compression']['dictionaries'] == 0
+
+
+def test_a_damaged_dictionary_is_an_error_of_the_samples_that_need_it(scratch, mount, pack, quire):
+    make_records(scratch / 'tree')
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    begin, end = dictionary_range(scratch / 'tree.quire')
+    harness.flip(scratch / 'tree.quire', (begin + end) // 2)
+    quire('verify', scratch / 'tree.quire', status=1).says('index damaged', r'[0-9]\.json')
+    mounted = mount(scratch / 'tree.quire')
+    for number in range(500):
+        # What else lies in the block of 64 KiB that is damaged has no part in reading.
+        assert (mounted / f'{number:03}.txt').read_bytes() == text(300 + 20 * number, number)
+        try:
+            assert (mounted / f'{number:03}.json').read_bytes() == record_of(number)
+            assert number < 0, 'it was read without its dictionary'
+        except OSError as error:
+            assert error.errno == errno.EIO
+
+
+def test_info_of_a_pack_without_it_says_nothing_of_it(plain, quire):
+    assert json.loads(quire('info', plain, '--json').out)['compression'] is None
+    assert 'compression' not in quire('info', plain).out
+
+
+@pytest.mark.parametrize('options', [(), ('tier',)], ids=str)
+def test_a_pack_on_a_web_server_equals_the_tree(scratch, at_end, mount, quire, tree, packed, options):
+    served = scratch / 'served'
+    served.mkdir()
+    os.link(packed, served / 'tree.quire')
+    url = web.Nginx(at_end, scratch, served).url + '/tree.quire'
+    quire('verify', url)
+    tier = [f'tier={scratch}/tier'] if options else []
+    for turn in range(1 + len(tier)):
+        mounted = mount(url, *tier, folder=scratch / f'mnt-{turn}')
+        harness.run('diff', '-r', '--no-dereference', tree, mounted.path)
+        mounted.unmount()
+
+
+def test_a_copy_of_one_on_a_web_server_is_the_pack(scratch, at_end, quire, packed):
+    served = scratch / 'served'
+    served.mkdir()
+    os.link(packed, served / 'tree.quire')
+    url = web.Nginx(at_end, scratch, served).url + '/tree.quire'
+    quire('fetch', url, '-o', scratch / 'copy.quire')
+    assert (scratch / 'copy.quire').read_bytes() == packed.read_bytes()
+    begin, end = coded_range(packed, 3)
+    (served / 'bad.quire').write_bytes(packed.read_bytes())
+    harness.flip(served / 'bad.quire', (begin + end) // 2)
+    quire('fetch', url.replace('tree.quire', 'bad.quire'), '-o', scratch / 'bad.quire', status=1).says('also the second time')
+    assert not (scratch / 'bad.quire').exists()
 
 
 def test_an_older_release_refuses_it(scratch, packed):

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/compression_ratios.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "format/write/encoder_dictionaries.h"
+
+namespace quire {
+namespace {
+
+class RatioFinder {
+ public:
+  explicit RatioFinder(const Index& index) : index_(index) {}
+
+  Result<CompressionRatios> Run() {
+    for (NodeNumber number = 0; number < index_.node_count(); ++number) {
+      const auto node = index_.GetNode(number);
+      if (!node && node.error().code == ErrorCode::kSystem) return std::unexpected(node.error());
+      if (!node || !node->is_sample()) continue;
+      if (CompressionRatio* const ratio = Of(*node)) ++ratio->samples;
+    }
+    for (ExtentNumber number = 0; number < index_.extent_count(); ++number)
+      if (auto added = AddExtent(number); !added) return Propagate(std::move(added));
+    CompressionRatios ratios{.suffixes = {},
+                             .dictionaries = index_.dictionary_count() - 1,
+                             .dictionary_bytes = index_.superblock().section(Section::kDictionaryBytes).bytes};
+    for (auto& [suffix, ratio] : by_suffix_) {
+      ratio.suffix = suffix;
+      ratios.suffixes.push_back(std::move(ratio));
+    }
+    std::ranges::stable_sort(ratios.suffixes, std::greater(), &CompressionRatio::sample_bytes);
+    return ratios;
+  }
+
+ private:
+  CompressionRatio* Of(const Node& node) {
+    const auto name = index_.GetName(node);
+    return name ? &by_suffix_[SuffixOf(*name)] : nullptr;
+  }
+
+  Result<void> AddExtent(ExtentNumber number) {
+    const auto extent = index_.GetExtent(number);
+    if (!extent && extent.error().code == ErrorCode::kSystem) return std::unexpected(extent.error());
+    if (!extent) return {};
+    const auto node = index_.GetNode(extent->node);
+    CompressionRatio* const ratio = node ? Of(*node) : nullptr;
+    if (ratio == nullptr) return {};
+    ratio->sample_bytes += extent->length_bytes;
+    ratio->stored_bytes += StoredBytesOf(*extent);
+    return {};
+  }
+
+  // Members come in the order of extents, each with one.
+  uint64_t StoredBytesOf(const Extent& extent) {
+    for (; extent.volume > 0 && next_member_ < index_.coded_member_count(); ++next_member_) {
+      const auto member = index_.GetCodedMember(next_member_);
+      if (!member || std::pair(member->volume, member->offset) < std::pair(extent.volume, extent.offset)) continue;
+      if (member->volume == extent.volume && member->offset == extent.offset) return member->stored_bytes;
+      break;
+    }
+    return extent.length_bytes;
+  }
+
+  const Index& index_;
+  std::map<std::string, CompressionRatio> by_suffix_;
+  uint64_t next_member_ = 0;
+};
+
+}  // namespace
+
+CompressionRatio CompressionRatios::Total() const {
+  CompressionRatio total;
+  for (const CompressionRatio& ratio : suffixes) {
+    total.samples += ratio.samples;
+    total.sample_bytes += ratio.sample_bytes;
+    total.stored_bytes += ratio.stored_bytes;
+  }
+  return total;
+}
+
+Result<CompressionRatios> FindCompressionRatios(const Index& index) { return RatioFinder(index).Run(); }
+
+}  // namespace quire

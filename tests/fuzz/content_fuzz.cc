@@ -67,6 +67,22 @@ void Use(const Index& index) {
   }
   for (const uint64_t absent : {index.extent_count(), kMaxRecords, UINT64_MAX})
     Require(!index.GetExtent(absent), "an extent that is not there is not found");
+  for (uint64_t number = 0; number < std::min(index.coded_member_count(), kMostEntries); ++number) {
+    const auto member = index.GetCodedMember(number);
+    if (!member) continue;
+    const auto volume = index.GetVolume(member->volume);
+    Require(volume && volume->kind == VolumeKind::kDecoded, "a coded member is of a decoded volume");
+    Require(member->size_bytes <= volume->data_end - member->offset, "a coded member lies in its volume");
+    if (!volume->is_framed()) continue;
+    Require(member->offset / kFrameBytes == (member->offset + member->size_bytes - 1) / kFrameBytes,
+            "a frame crosses no boundary");
+    Require(member->stored_bytes <= member->size_bytes, "a frame is no larger than its sample");
+    Require(member->dictionary < index.dictionary_count(), "a frame's dictionary is one of the index");
+  }
+  for (uint64_t number = 1; number < index.dictionary_count(); ++number) {
+    const auto dictionary = index.GetDictionary(number);
+    Require(!dictionary || dictionary->size() <= kMaxDictionaryBytes, "a dictionary has at most so many bytes");
+  }
   for (uint64_t number = 0; number < std::min(index.volume_count(), kMostSteps); ++number)
     static_cast<void>(index.GetVolume(static_cast<uint16_t>(number)));
   for (NodeNumber number = 0; number < std::min(index.node_count(), kMostEntries); ++number) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "format/coding.h"
+#include "format/write/frame_encoder.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_beton.h"
 #include "tests/support/forged_pack.h"
@@ -46,6 +47,14 @@ std::string InputOf(const std::function<void(IndexTables&)>& fill) {
 
 std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
 
+std::string InputWithFrames() {
+  const TemporaryFolder folder;
+  IndexTables tables(folder.path());
+  FillWithFrames(tables);
+  WriteTables(tables, Zeros(kFilledFrameBytes), folder / "t.quire");
+  return InputOf(ReadFile(folder / "t.quire"));
+}
+
 std::vector<Seed> Seeds() {
   MemoryTree every;
   every.AddFile("a", Zeros(10)).AddFile("b", "").AddSymlink("l", "z/deep/a").AddHardLink("z/hard", "a");
@@ -71,6 +80,7 @@ std::vector<Seed> Seeds() {
           {"reads-links", InputOf(links)},
           {"reads-many-folders", InputOf(wide)},
           {"reads-large-samples", InputOf(large)},
+          {"reads-frames", InputWithFrames()},
           {"reads-deep-chain", InputOf([](IndexTables& tables) { FillWithChain(tables, 20, 3); })},
           {"refuses-shared-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, false); })},
           {"refuses-spaced-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, true); })}};
@@ -246,6 +256,23 @@ void WriteBetonSeeds(const std::string& folder) {
   for (const auto& [name, input] : BetonSeeds()) WriteFile(own + name, input);
 }
 
+// As zstd_frame_fuzz.cc has them: what a frame comes to, its dictionary, the frame.
+void WriteFrameSeeds(const std::string& folder) {
+  const std::string own = folder + "/zstd_frame/";
+  std::filesystem::create_directories(own);
+  const std::string common = Text(1000, 1);
+  const auto dictionary = EncoderDictionary::Create(AsBytes(common), 3);
+  for (const auto& [name, raw, with] :
+       {std::tuple("decodes-text", Text(1000, 2), false), std::tuple("decodes-zeros", Zeros(5000), false),
+        std::tuple("decodes-noise", Noise(500, 1), false), std::tuple("decodes-with-dictionary", common, true)}) {
+    std::string frame(raw.size() + 100, '\0');
+    frame.resize(
+        EncodeFrame(AsBytes(raw), std::as_writable_bytes(std::span(frame)), 3, with ? &*dictionary : nullptr).value());
+    const std::string used = with ? common : "";
+    WriteFile(own + name, Uint<4>(raw.size()) + Uint<2>(used.size()) + used + frame);
+  }
+}
+
 }  // namespace
 }  // namespace quire
 
@@ -257,6 +284,7 @@ int main(int argc, char** argv) {
     WriteTarSeeds(arguments[1]);
     WriteZipSeeds(arguments[1]);
     WriteBetonSeeds(arguments[1]);
+    WriteFrameSeeds(arguments[1]);
     return 0;
   }
   if (arguments.size() == 3 && arguments[0] == "expand") {

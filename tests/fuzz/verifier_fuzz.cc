@@ -81,6 +81,8 @@ void Use(const Pack& pack) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto pack = quire::OpenInputAsFile({reinterpret_cast<const std::byte*>(data), size});
-  if (pack != nullptr) quire::Use(*pack);
+  if (pack == nullptr) return 0;
+  if (!pack->has_other_files()) pack->OpenVolumes({});  // frames; no file of this machine is an input
+  quire::Use(*pack);
   return 0;
 }

@@ -65,13 +65,56 @@ void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std
   WriteFile(path, "");
   const File file = ValueOrDie(File::Open(path, O_RDWR));
   OkOrDie(file.WriteAll(kDataBegin, AsBytes(sample_bytes)));
+  const uint64_t end = kDataBegin + sample_bytes.size();
   tables.volumes.insert(tables.volumes.begin(),
-                        {.data_begin = kDataBegin, .data_end = kDataBegin + sample_bytes.size()});
+                        {.data_begin = tables.dictionaries.empty() ? kDataBegin : end, .data_end = end});
   Superblock superblock;
   superblock.generation = 1;
   superblock.index_offset = AlignUp(kDataBegin + sample_bytes.size(), kIndexAlign);
   OkOrDie(WriteIndex(tables, file, superblock));
   OkOrDie(CommitGeneration(file, superblock));
+}
+
+void FillWithFrames(IndexTables& tables) {
+  tables.attributes = {{.mode = 0755, .nlink = 2}, {.mode = 0644, .nlink = 1}};
+  AddNodeOrDie(tables, DirectoryNode(0), "");
+  OkOrDie(tables.directories.Append({.first_child = 1, .child_count = 3, .node = 0}));
+  AddNodeOrDie(tables, {.size_bytes = 500, .attributes = 1, .kind = NodeKind::kFile, .content = 2}, "a");
+  AddNodeOrDie(tables, {.size_bytes = 3000, .attributes = 1, .kind = NodeKind::kFile, .content = 3}, "b");
+  AddNodeOrDie(tables, {.size_bytes = kFrameBytes + 1000, .attributes = 1, .kind = NodeKind::kSegmented, .content = 0},
+               "large");
+  OkOrDie(tables.segments.Append({.length_bytes = kFrameBytes + 1000, .first_extent = 0}));
+  struct Place {
+    uint64_t offset;
+    uint32_t bytes;
+    uint32_t stored_bytes;
+    NodeNumber node;
+  };
+  uint64_t stored_offset = kDataBegin;
+  for (const Place& place : {Place{0, kFrameBytes, kFrameBytes, 3}, Place{kFrameBytes, 1000, 1000, 3},
+                             Place{kFrameBytes + 1000, 500, 500, 1}, Place{kFrameBytes + 1504, 3000, 100, 2}}) {
+    const std::string raw(place.bytes, '\0');
+    const std::string stored(place.stored_bytes, '\0');
+    OkOrDie(tables.extents.Append({.offset = place.offset,
+                                   .volume = 1,
+                                   .length_bytes = place.bytes,
+                                   .node = place.node,
+                                   .sum = Xxh3(AsBytes(raw))}));
+    const bool is_coded = place.bytes != place.stored_bytes;
+    OkOrDie(tables.coded_members.Append({.offset = place.offset,
+                                         .volume = 1,
+                                         .codec = is_coded ? Codec::kZstd : Codec::kStored,
+                                         .dictionary = static_cast<uint8_t>(is_coded ? 1 : 0),
+                                         .size_bytes = place.bytes,
+                                         .stored_offset = stored_offset,
+                                         .stored_bytes = place.stored_bytes,
+                                         .sum = Xxh3(AsBytes(stored))}));
+    stored_offset += place.stored_bytes;
+  }
+  tables.volumes = {{.kind = VolumeKind::kDecoded, .base = 0, .data_end = kFrameBytes + 1504 + 3000}};
+  const std::string_view dictionary = "words that samples have in common";
+  tables.dictionaries = {{}, {.bytes = static_cast<uint32_t>(dictionary.size()), .sum = Xxh3(AsBytes(dictionary))}};
+  tables.dictionary_bytes.assign(AsBytes(dictionary).begin(), AsBytes(dictionary).end());
 }
 
 void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spacers) {

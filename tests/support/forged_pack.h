@@ -45,8 +45,8 @@ class ForgedPack {
 // long as a body of `body_bytes` and its tree.
 uint64_t RepairSumTree(std::span<std::byte> index, uint64_t body_bytes);
 
-// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks, which become volume 0, and
-// whatever the tables say in the index. A failure ends the program.
+// Writes a pack of `tables` as they are, with `sample_bytes` behind the superblocks, which become volume 0, or where
+// there are dictionaries coded bytes, and whatever the tables say in the index. A failure ends the program.
 void WriteTables(IndexTables& tables, const std::string& sample_bytes, const std::string& path);
 
 // Directories that have each other's children: each of two in `levels` levels holds both of the next one, so that there
@@ -55,6 +55,11 @@ void FillWithSharedChildren(IndexTables& tables, uint64_t levels, bool with_spac
 
 // A file `elsewhere` whose 16 bytes are the first of volume 1, which the index says to be of `kind` and at `location`.
 void FillWithVolume(IndexTables& tables, uint16_t kind, std::string_view location);
+
+// Frames of zeros that lie as they are, of two samples, and a member of codec 2 whose bytes are no frame, with a
+// dictionary: all but the last sample can be read where the coded bytes are kFilledFrameBytes zeros.
+void FillWithFrames(IndexTables& tables);
+inline constexpr uint64_t kFilledFrameBytes = kFrameBytes + 1000 + 500 + 100;
 
 // A directory in a directory, `levels` of them, and a file in the last; names of `name_bytes` bytes.
 void FillWithChain(IndexTables& tables, uint64_t levels, size_t name_bytes);

@@ -89,21 +89,29 @@ Result<void> UseBase(const std::string& pack_path, std::span<const VolumeFile> b
   return base.error ? std::unexpected(*base.error) : Result<void>();
 }
 
-// `pack_path`: of the index, in whose folder relative locations begin.
-Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pack_path, const fs::path& folder,
-                     const Places& places, std::span<const VolumeFile> before, VolumeFile& volume) {
+// Where the pack lies, and so its volumes may.
+struct Surroundings {
+  const std::string& pack_path;
+  fs::path folder;            // in which relative locations begin
+  std::error_code no_folder;  // of a pack that is no file there is none
+  Places places;
+};
+
+Result<void> TryOpen(const Index& index, uint16_t number, const Surroundings& where, std::span<const VolumeFile> before,
+                     VolumeFile& volume) {
   auto record = index.GetVolume(number);
   if (!record) return std::unexpected(record.error());
   volume.record = *record;
   if (record->sum_kind > SumKind::kXxh3)
     return Unsupported("it has sums of kind {}; use a newer quire", static_cast<unsigned>(record->sum_kind));
-  if (record->kind == VolumeKind::kDecoded) return UseBase(pack_path, before, volume);
+  if (record->kind == VolumeKind::kDecoded) return UseBase(where.pack_path, before, volume);
   if (record->kind != VolumeKind::kFile)
     return Unsupported("it is of kind {}; use a newer quire", static_cast<unsigned>(record->kind));
   const auto location = index.GetLocation(*record);
   if (!location) return std::unexpected(location.error());
   volume.path = *location;
-  auto file = OpenInPlaces(folder / volume.path, places);
+  if (where.no_folder) return SystemError(where.no_folder.value(), "the folder of '{}'", where.pack_path);
+  auto file = OpenInPlaces(where.folder / volume.path, where.places);
   if (!file) return Propagate(std::move(file));
   volume.file = *std::move(file);
   return CheckUnchanged(volume);
@@ -113,17 +121,15 @@ Result<void> TryOpen(const Index& index, uint16_t number, const std::string& pac
 
 std::vector<VolumeFile> OpenVolumeFiles(const Index& index, uint16_t count, const std::string& pack_path,
                                         const VolumePlaces& places) {
-  std::error_code no_folder;
-  const fs::path folder = fs::canonical(fs::absolute(pack_path).parent_path(), no_folder);
-  const Places resolved = ResolvePlaces(folder, places);
+  Surroundings where{.pack_path = pack_path, .folder = {}, .no_folder = {}, .places = {}};
+  where.folder = fs::canonical(fs::absolute(pack_path).parent_path(), where.no_folder);
+  where.places = ResolvePlaces(where.folder, places);
   // The pack, the source that reads it and the rules of its daemon hold each of them once.
   AllowOpen(size_t{3} * count);
   std::vector<VolumeFile> volumes(count);
   for (uint16_t i = 0; i < count; ++i) {
     const auto number = static_cast<uint16_t>(i + 1);
-    auto opened = no_folder
-                      ? SystemError(no_folder.value(), "the folder of '{}'", pack_path)
-                      : TryOpen(index, number, pack_path, folder, resolved, std::span(volumes).first(i), volumes[i]);
+    auto opened = TryOpen(index, number, where, std::span(volumes).first(i), volumes[i]);
     if (opened) continue;
     volumes[i].error = std::move(opened).error();
     volumes[i].error->message = fmt::format("volume {}: {}", number, volumes[i].error->message);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "format/write/encoder_dictionaries.h"
 
@@ -24,6 +26,7 @@ class RatioFinder {
     }
     for (ExtentNumber number = 0; number < index_.extent_count(); ++number)
       if (auto added = AddExtent(number); !added) return Propagate(std::move(added));
+    ShareMember();
     CompressionRatios ratios{.suffixes = {},
                              .dictionaries = index_.dictionary_count() - 1,
                              .dictionary_bytes = index_.superblock().section(Section::kDictionaryBytes).bytes};
@@ -49,24 +52,53 @@ class RatioFinder {
     CompressionRatio* const ratio = node ? Of(*node) : nullptr;
     if (ratio == nullptr) return {};
     ratio->sample_bytes += extent->length_bytes;
-    ratio->stored_bytes += StoredBytesOf(*extent);
+    if (IsInMember(*extent)) {
+      of_member_.emplace_back(ratio, extent->length_bytes);
+    } else {
+      ShareMember();
+      if (FindMember(*extent))
+        of_member_ = {{ratio, extent->length_bytes}};
+      else
+        ratio->stored_bytes += extent->length_bytes;
+    }
     return {};
   }
 
-  // Members come in the order of extents, each with one.
-  uint64_t StoredBytesOf(const Extent& extent) {
+  [[nodiscard]] bool IsInMember(const Extent& extent) const {
+    return member_ && extent.volume == member_->volume && extent.offset >= member_->offset &&
+           extent.offset - member_->offset < member_->size_bytes;
+  }
+
+  // Members come in the order of extents.
+  bool FindMember(const Extent& extent) {
     for (; extent.volume > 0 && next_member_ < index_.coded_member_count(); ++next_member_) {
       const auto member = index_.GetCodedMember(next_member_);
-      if (!member || std::pair(member->volume, member->offset) < std::pair(extent.volume, extent.offset)) continue;
-      if (member->volume == extent.volume && member->offset == extent.offset) return member->stored_bytes;
-      break;
+      if (!member) continue;
+      if (std::pair(member->volume, member->offset) > std::pair(extent.volume, extent.offset)) return false;
+      member_ = *member;
+      if (IsInMember(extent)) return true;
     }
-    return extent.length_bytes;
+    return false;
+  }
+
+  // What a member takes is shared by its samples, as they have bytes of it.
+  void ShareMember() {
+    uint64_t bytes = 0;
+    for (const auto& [ratio, own_bytes] : of_member_) bytes += own_bytes;
+    uint64_t begin = 0;
+    for (const auto& [ratio, own_bytes] : of_member_) {
+      const uint64_t end = begin + own_bytes;
+      ratio->stored_bytes += member_->stored_bytes * end / bytes - member_->stored_bytes * begin / bytes;
+      begin = end;
+    }
+    of_member_.clear();
   }
 
   const Index& index_;
   std::map<std::string, CompressionRatio> by_suffix_;
   uint64_t next_member_ = 0;
+  std::optional<CodedMember> member_;                              // the last one that was found
+  std::vector<std::pair<CompressionRatio*, uint64_t>> of_member_;  // of its extents: whose, and their bytes
 };
 
 }  // namespace

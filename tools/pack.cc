@@ -41,6 +41,7 @@ struct Arguments {
   bool dry_run = false;
   bool deduplicate = false;
   std::string compress;  // empty: not given
+  bool is_each_alone = false;
   std::string dictionaries = "auto";
   bool skip_unreadable = false;
   bool force = false;
@@ -177,7 +178,7 @@ Result<void> Interpret(const Arguments& arguments, Request& request) {
   if (!arguments.owner.empty())
     if (auto parsed = ParseOwner(arguments.owner, request.normalisation); !parsed) return parsed;
   if (!arguments.compress.empty()) {
-    const auto compression = ParseCompression(arguments.compress, arguments.dictionaries);
+    const auto compression = ParseCompression(arguments.compress, arguments.is_each_alone, arguments.dictionaries);
     if (!compression) return std::unexpected(compression.error());
     request.compression = *compression;
   }
@@ -381,15 +382,17 @@ void AddPackCommand(Command program, Body& run) {
   pack.AddFlag("-n,--dry-run", plan_only,
                "List what would be packed, and say how large the pack would be; needs no OUT");
   const Option compress = pack.Add("--compress", arguments->compress,
-                                   "Compress each sample that gets smaller by it, alone, so that it is read alone: "
-                                   "zstd, or zstd:LEVEL from 1 "
-                                   "to 19 (default 3)")
+                                   "Compress what gets smaller by it: zstd, or zstd:LEVEL from 1 to 19 (default 3); "
+                                   "small samples up to 64 KiB together")
                               .Type("zstd[:LEVEL]");
+  const Option alone = pack.AddFlag("--alone", arguments->is_each_alone,
+                                    "Compress small samples each alone, which takes more room: damage harms one only")
+                           .Needs(compress);
   pack.Add("--dict", arguments->dictionaries,
            "Dictionaries for small samples of a kind: auto, none, or the size of each, up to 128K")
       .ShowDefault()
       .Type("auto|none|SIZE")
-      .Needs(compress);
+      .Needs(alone);
   pack.AddFlag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
   pack.AddFlag("--skip-unreadable", arguments->skip_unreadable,
                "Write the pack without what cannot be read; the exit code is still 1");

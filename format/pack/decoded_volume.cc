@@ -11,6 +11,7 @@
 #include "format/pack/geometry.h"
 #include "format/pack/inflate.h"
 #include "format/pack/zstd_frame.h"
+#include "format/per_thread.h"
 
 namespace quire {
 namespace {
@@ -47,12 +48,13 @@ void FillWithNoise(const CodedMember& member, std::span<std::byte> into) {
 
 // Frames are decoded into the memory of who reads, or into this where only a part of one is wanted: 256 KiB a thread.
 std::span<std::byte> FrameBuffer() {
-  static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kFrameBytes);
-  return {buffer.get(), kFrameBytes};
+  static PerThread<FixedBuffer<kFrameBytes>> buffers;
+  return buffers.Get().span();
 }
 
 void Decode(const CodedMember& member, std::span<const std::byte> stored, uint64_t offset, std::span<std::byte> into) {
-  static thread_local std::vector<std::byte> buffer;
+  static PerThread<std::vector<std::byte>> buffers;
+  auto& buffer = buffers.Get();
   std::span<std::byte> whole = into;
   if (into.size() != member.size_bytes) {
     buffer.resize(member.size_bytes);
@@ -141,7 +143,8 @@ Result<void> DecodedVolume::Read(uint64_t offset, std::span<std::byte> into) {
 }
 
 Result<void> DecodedVolume::ReadShort(std::span<const Part> parts) const {
-  static thread_local std::vector<std::byte> stored;
+  static PerThread<std::vector<std::byte>> buffers;
+  auto& stored = buffers.Get();
   const uint64_t begin = parts.front().member.stored_offset;
   stored.resize(StoredEnd(parts.back().member) - begin);
   if (auto read = read_stored_(begin, stored); !read) return read;
@@ -159,9 +162,10 @@ Result<void> DecodedVolume::ReadShort(std::span<const Part> parts) const {
 // Nothing is decoded that does not have its sum.
 Result<void> DecodedVolume::ReadFrame(const Part& part, std::span<const std::byte> stored) const {
   const CodedMember& member = part.member;
-  static thread_local std::vector<std::byte> again;
   if (Xxh3(stored) != member.sum) {
     if (frames_.distrust) frames_.distrust(member.stored_offset, member.stored_bytes);
+    static PerThread<std::vector<std::byte>> buffers;
+    auto& again = buffers.Get();
     again.resize(member.stored_bytes);
     if (auto read = read_stored_(member.stored_offset, again); !read) return read;
     stored = again;

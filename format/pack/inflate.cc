@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <limits>
 
+#include "format/per_thread.h"
+
 namespace quire {
 namespace {
 
@@ -16,8 +18,16 @@ constexpr uint64_t kMaxRatio = 258 * 8 / 2;
 constexpr uint64_t kMaxExcessBytes = 4096;  // of a stream of few bytes: its block headers
 constexpr int kRawWindowBits = -15;         // no header, and the largest window, of 32 KiB
 
-struct FreeDecompressor {
-  void operator()(libdeflate_decompressor* decompressor) const { libdeflate_free_decompressor(decompressor); }
+class Decompressor {
+ public:
+  Decompressor() = default;
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+  ~Decompressor() { libdeflate_free_decompressor(decompressor_); }
+  [[nodiscard]] libdeflate_decompressor* get() const { return decompressor_; }
+
+ private:
+  libdeflate_decompressor* const decompressor_ = libdeflate_alloc_decompressor();
 };
 
 }  // namespace
@@ -35,12 +45,12 @@ std::optional<std::string> FaultOfDeflated(uint64_t size_bytes, uint64_t stored_
 }
 
 bool InflateWhole(std::span<const std::byte> stored, std::span<std::byte> into) {
-  static thread_local const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
-      libdeflate_alloc_decompressor());
+  static PerThread<Decompressor> decompressors;
+  libdeflate_decompressor* const decompressor = decompressors.Get().get();
   if (decompressor == nullptr) return false;
   // Without a place for the size it fails unless that is exactly the one of `into`.
-  return libdeflate_deflate_decompress(decompressor.get(), stored.data(), stored.size(), into.data(), into.size(),
-                                       nullptr) == LIBDEFLATE_SUCCESS;
+  return libdeflate_deflate_decompress(decompressor, stored.data(), stored.size(), into.data(), into.size(), nullptr) ==
+         LIBDEFLATE_SUCCESS;
 }
 
 struct InflateStream::State {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "format/pack/geometry.h"
+#include "format/per_thread.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -55,9 +56,10 @@ void LongMember::DropStates() {
 
 Result<void> LongMember::ReadPiece(const InflateStream& stream, std::span<const std::byte>& stored,
                                    const ReadStored& read_stored) {
-  static thread_local std::vector<std::byte> buffer(kStoredPieceBytes);
+  static PerThread<FixedBuffer<kStoredPieceBytes>> buffers;
+  const auto buffer = buffers.Get().span();
   const uint64_t left_bytes = member_.stored_bytes - stream.stored_bytes();
-  const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), left_bytes));
+  const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), left_bytes));
   if (piece.empty()) return {};
   if (auto read = read_stored(member_.stored_offset + stream.stored_bytes(), piece); !read) return read;
   stored = piece;
@@ -69,7 +71,8 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
   const MutexLock lock(mutex_);
   auto stream = Begin(offset);
   if (!stream) return Propagate(std::move(stream));
-  static thread_local std::vector<std::byte> passed_piece(kPassedPieceBytes);
+  static PerThread<FixedBuffer<kPassedPieceBytes>> passed_pieces;
+  const auto passed_piece = passed_pieces.Get().span();
   std::span<const std::byte> stored;
   while (stream->size_bytes() < end) {
     if (stored.empty())
@@ -77,9 +80,9 @@ Result<void> LongMember::Read(uint64_t offset, std::span<std::byte> into, const 
     const bool is_out_of_bytes = stored.empty();
     const uint64_t at = stream->size_bytes();
     const uint64_t next_page = AlignDown(at, kPageBytes) + kPageBytes;
-    const auto room = at < offset ? std::span<std::byte>(passed_piece)
-                                        .first(std::min<uint64_t>({passed_piece.size(), offset - at, next_page - at}))
-                                  : into.subspan(at - offset, std::min(end, next_page) - at);
+    const auto room = at < offset
+                          ? passed_piece.first(std::min<uint64_t>({passed_piece.size(), offset - at, next_page - at}))
+                          : into.subspan(at - offset, std::min(end, next_page) - at);
     const auto inflated = stream->Inflate(stored, room);
     if (!inflated) return std::unexpected(inflated.error());
     // The last bytes taken may stand for many that are still to be given.

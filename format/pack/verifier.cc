@@ -9,6 +9,7 @@
 #include "format/pack/bad_extents.h"
 #include "format/pack/tree_verifier.h"
 #include "format/pack/zstd_frame.h"
+#include "format/per_thread.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -184,8 +185,8 @@ class Verifier {
 
   Result<void> Read(uint16_t volume, uint64_t offset, size_t bytes, const UseBytes& use) const {
     if (options_.read) return options_.read(volume, offset, bytes, use);
-    static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
-    const std::span into(buffer.get(), bytes);
+    static PerThread<FixedBuffer<kPageBytes>> buffers;
+    const auto into = buffers.Get().span().first(bytes);
     if (auto read = pack_.ReadRaw(volume, offset, into); !read) return read;
     use(into);
     return {};

@@ -5,12 +5,21 @@
 #include <zstd.h>
 
 #include "format/pack/geometry.h"
+#include "format/per_thread.h"
 
 namespace quire {
 namespace {
 
-struct FreeContext {
-  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+class Context {
+ public:
+  Context() = default;
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() { ZSTD_freeDCtx(context_); }
+  [[nodiscard]] ZSTD_DCtx* get() const { return context_; }
+
+ private:
+  ZSTD_DCtx* const context_ = ZSTD_createDCtx();
 };
 
 }  // namespace
@@ -34,13 +43,14 @@ std::optional<std::string> FaultOfFrame(const CodedMember& member) {
 }
 
 bool DecodeFrame(std::span<const std::byte> stored, std::span<std::byte> into, const FrameDictionary* dictionary) {
-  static thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
+  static PerThread<Context> contexts;
+  ZSTD_DCtx* const context = contexts.Get().get();
   if (context == nullptr) return false;
   if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != into.size()) return false;
   // The decoder would go on with a second frame, or pass what is called skippable.
   if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size()) return false;
   // In one call nothing is allocated for the window, however large a frame says that it is: `into` is the window.
-  return ZSTD_decompress_usingDDict(context.get(), into.data(), into.size(), stored.data(), stored.size(),
+  return ZSTD_decompress_usingDDict(context, into.data(), into.size(), stored.data(), stored.size(),
                                     dictionary == nullptr ? nullptr : dictionary->get()) == into.size();
 }
 

@@ -20,8 +20,8 @@ std::optional<uint32_t> ParseNumber(std::string_view text) {
 
 }  // namespace
 
-Result<Compression> ParseCompression(std::string_view codec, std::string_view dictionaries) {
-  Compression compression;
+Result<Compression> ParseCompression(std::string_view codec, bool is_each_alone, std::string_view dictionaries) {
+  Compression compression{.is_each_alone = is_each_alone};
   const std::string_view name = codec.substr(0, codec.find(':'));
   if (name != "zstd") return Invalid("--compress {}: the way to compress is zstd, or zstd:LEVEL", codec);
   if (name.size() < codec.size()) {

@@ -15,12 +15,15 @@ struct Compression {
   // Beyond are levels for windows of megabytes, which no frame of 256 KiB fills.
   static constexpr int kMaxLevel = 19;
 
-  int level = kDefaultLevel;                      // 1 to kMaxLevel
-  std::optional<uint32_t> dictionary_bytes = {};  // of each dictionary; 0: none are made; empty: chosen for each kind
+  int level = kDefaultLevel;  // 1 to kMaxLevel
+  // Small samples too; otherwise those that follow each other are compressed together.
+  bool is_each_alone = false;
+  // Where it is: of each dictionary; 0: none are made; empty: chosen for each kind.
+  std::optional<uint32_t> dictionary_bytes = {};
 };
 
-// "zstd" or "zstd:LEVEL", and "auto", "none" or a size as of parsers.
-Result<Compression> ParseCompression(std::string_view codec, std::string_view dictionaries);
+// "zstd" or "zstd:LEVEL", and "auto", "none" or a size.
+Result<Compression> ParseCompression(std::string_view codec, bool is_each_alone, std::string_view dictionaries);
 
 struct CompressionReport {
   uint64_t samples = 0;       // that are compressed

@@ -9,6 +9,8 @@
 #include "format/checksum.h"
 #include "format/open_files.h"
 #include "format/pack/geometry.h"
+#include "format/per_thread.h"
+#include "format/rounding.h"
 #include "format/write/frame_encoder.h"
 
 namespace quire {
@@ -26,10 +28,21 @@ constexpr uint64_t kPlacesOfLarge = 4;
 constexpr int kProbeLevel = 1;
 constexpr uint64_t kMostBytesForDictionary = 128 << 10;
 
+// Samples of at most so much are compressed together, up to so many bytes: of 200,000 JSON texts of 1.4 KB 64 KiB come
+// to 44 % of what they come to one by one, and frames four times as long to 43 %; whoever reads one of them waits until
+// all of its frame is decoded.
+constexpr uint64_t kMostGatheredBytes = 16 << 10;
+constexpr uint64_t kTogetherBytes = 64 << 10;
+// The page cache reads by pieces of 16 KiB: with so much a frame is filled up with zeros, so that it shares none of
+// them with another one (decoded_places.h).
+constexpr uint64_t kFilledUpFromBytes = 48 << 10;
+// What is shorter says too little of itself to be probed.
+constexpr uint64_t kGatheredUnprobedBytes = 512;
+
 // The most bytes that save enough in place of `raw_bytes`.
 constexpr uint64_t MostCoded(uint64_t raw_bytes) { return raw_bytes - (raw_bytes * kLeastSavedPercent + 99) / 100; }
 
-// By zstd's lowest level, in 20 to 60 us. What that finds nothing in, higher levels find little in.
+// By zstd's lowest level: what that finds nothing in, higher levels find little in.
 bool IsWorthIt(std::span<const std::byte> probe) {
   std::array<std::byte, kProbeBytes> into;
   return EncodeFrame(probe, std::span(into).first(MostCoded(probe.size())), kProbeLevel, nullptr).has_value();
@@ -37,8 +50,8 @@ bool IsWorthIt(std::span<const std::byte> probe) {
 
 // Memory of this thread.
 std::span<std::byte> RawBuffer() {
-  static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(FrameCompressor::kMostBytes);
-  return {buffer.get(), FrameCompressor::kMostBytes};
+  static PerThread<FixedBuffer<FrameCompressor::kMostBytes>> buffers;
+  return buffers.Get().span();
 }
 
 }  // namespace
@@ -101,6 +114,7 @@ Result<void> FrameCompressor::CompressWhole(NodeNumber node, CompressedSamples& 
   }
   const auto raw = RawBuffer().first(bytes);
   const uint64_t probe_offset = bytes / 2 - std::min(bytes, kProbeBytes) / 2;
+  if (bytes <= kMostGatheredBytes && !compression_.is_each_alone) return Gather(node, into);
   if (bytes >= kProbeReadFromBytes) {
     const auto probe = raw.first(kProbeBytes);
     const auto read = Read(node, probe_offset, probe, sample);
@@ -113,16 +127,74 @@ Result<void> FrameCompressor::CompressWhole(NodeNumber node, CompressedSamples& 
   if (bytes >= kProbedFromBytes && bytes < kProbeReadFromBytes && !IsWorthIt(raw.subspan(probe_offset, kProbeBytes)))
     return {};
   const size_t frames_before = into.frames.size();
+  const size_t extents_before = into.extents.size();
   const size_t coded_before = into.coded.size();
-  AppendFrames(node, raw, into);
-  if (into.coded.size() - coded_before <= MostCoded(bytes)) {
-    sample.frames = into.frames.size() - frames_before;
-    return {};
-  }
+  AppendFrames(raw, into);
+  if (into.coded.size() - coded_before <= MostCoded(bytes)) return {};
+  into.samples.back().extents = 0;
   into.frames.resize(frames_before);
+  into.extents.resize(extents_before);
   into.coded.resize(coded_before);
   into.vain_bytes += bytes;
   return {};
+}
+
+// Puts the last sample of `into`, a small one, to those that wait.
+Result<void> FrameCompressor::Gather(NodeNumber node, CompressedSamples& into) const {
+  const uint64_t bytes = into.samples.back().bytes;
+  uint64_t begin = AlignUp(into.waiting_bytes.size(), kExtentAlign);
+  if (begin + bytes > kTogetherBytes) {
+    CompressWaiting(into);
+    begin = 0;
+  }
+  const size_t end_before = into.waiting_bytes.size();
+  into.waiting_bytes.resize(begin + bytes);
+  const auto raw = std::span(into.waiting_bytes).subspan(begin);
+  const auto read = Read(node, 0, raw, into.samples.back());
+  if (!read) return std::unexpected(read.error());
+  if (*read && (bytes < kGatheredUnprobedBytes || IsWorthIt(raw)))
+    into.waiting.push_back(into.samples.size() - 1);
+  else
+    into.waiting_bytes.resize(end_before);
+  return {};
+}
+
+void FrameCompressor::CompressWaiting(CompressedSamples& into) const {
+  if (into.waiting.empty()) return;
+  uint64_t sample_bytes = 0;
+  for (const size_t number : into.waiting) sample_bytes += into.samples[number].bytes;
+  if (into.waiting_bytes.size() >= kFilledUpFromBytes) into.waiting_bytes.resize(kTogetherBytes);
+  const std::span<const std::byte> raw = into.waiting_bytes;
+  const size_t before = into.coded.size();
+  into.coded.resize(before + sample_bytes);
+  const auto bytes =
+      EncodeFrame(raw, std::span(into.coded).subspan(before, MostCoded(sample_bytes)), compression_.level, nullptr);
+  into.coded.resize(before + bytes.value_or(0));
+  if (bytes) {
+    uint64_t at = 0;
+    for (const size_t number : into.waiting) {
+      CompressedSamples::Sample& sample = into.samples[number];
+      sample.extents = 1;
+      into.extents.push_back({.extent = {.offset = at,
+                                         .volume = kFramedVolume,
+                                         .length_bytes = static_cast<uint32_t>(sample.bytes),
+                                         .node = sample.node,
+                                         .sum = Xxh3(raw.subspan(at, sample.bytes))},
+                              .frame = into.frames.size(),
+                              .sample = number});
+      at = AlignUp(at + sample.bytes, kExtentAlign);
+    }
+    into.frames.push_back({.volume = kFramedVolume,
+                           .codec = Codec::kZstd,
+                           .size_bytes = raw.size(),
+                           .stored_offset = before,
+                           .stored_bytes = *bytes,
+                           .sum = Xxh3(std::span<const std::byte>(into.coded).subspan(before))});
+  } else {
+    into.vain_bytes += sample_bytes;
+  }
+  into.waiting.clear();
+  into.waiting_bytes.clear();
 }
 
 Result<void> FrameCompressor::CompressPiece(NodeNumber node, uint64_t offset, uint64_t bytes,
@@ -132,15 +204,15 @@ Result<void> FrameCompressor::CompressPiece(NodeNumber node, uint64_t offset, ui
   const auto read = Read(node, offset, raw, into.samples.back());
   if (!read) return std::unexpected(read.error());
   if (!*read) return {};
-  AppendFrames(node, raw, into);
-  into.samples.back().frames = into.frames.size();
+  AppendFrames(raw, into);
   return {};
 }
 
-void FrameCompressor::AppendFrames(NodeNumber node, std::span<const std::byte> raw, CompressedSamples& into) const {
+void FrameCompressor::AppendFrames(std::span<const std::byte> raw, CompressedSamples& into) const {
+  CompressedSamples::Sample& sample = into.samples.back();
   // What is longer has enough of its own to refer to.
   const auto choice = raw.size() <= kMostBytesForDictionary
-                          ? dictionaries_.Find(in_.tables.NameOf(in_.tables.nodes[node]), raw)
+                          ? dictionaries_.Find(in_.tables.NameOf(in_.tables.nodes[sample.node]), raw)
                           : EncoderDictionaries::Choice();
   for (uint64_t at = 0; at < raw.size(); at += kFrameBytes) {
     const auto piece = raw.subspan(at, std::min<uint64_t>(kFrameBytes, raw.size() - at));
@@ -154,17 +226,20 @@ void FrameCompressor::AppendFrames(NodeNumber node, std::span<const std::byte> r
     else
       std::ranges::copy(piece, room.begin());
     const auto stored = std::span<const std::byte>(into.coded).subspan(before);
-    into.frames.push_back({.extent = {.volume = kFramedVolume,
-                                      .length_bytes = static_cast<uint32_t>(piece.size()),
-                                      .node = node,
-                                      .sum = Xxh3(piece)},
-                           .member = {.volume = kFramedVolume,
-                                      .codec = bytes ? Codec::kZstd : Codec::kStored,
-                                      .dictionary = bytes ? choice.number : uint8_t{0},
-                                      .size_bytes = piece.size(),
-                                      .stored_offset = before,
-                                      .stored_bytes = stored.size(),
-                                      .sum = Xxh3(stored)}});
+    into.extents.push_back({.extent = {.volume = kFramedVolume,
+                                       .length_bytes = static_cast<uint32_t>(piece.size()),
+                                       .node = sample.node,
+                                       .sum = Xxh3(piece)},
+                            .frame = into.frames.size(),
+                            .sample = into.samples.size() - 1});
+    into.frames.push_back({.volume = kFramedVolume,
+                           .codec = bytes ? Codec::kZstd : Codec::kStored,
+                           .dictionary = bytes ? choice.number : uint8_t{0},
+                           .size_bytes = piece.size(),
+                           .stored_offset = before,
+                           .stored_bytes = stored.size(),
+                           .sum = Xxh3(stored)});
+    ++sample.extents;
   }
 }
 

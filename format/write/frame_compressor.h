@@ -34,24 +34,28 @@ struct SamplesToCompress {
 // The volume that a packer puts compressed samples into.
 inline constexpr uint16_t kFramedVolume = 1;
 
-// Of a sample: what is compressed by itself.
-struct Frame {
-  Extent extent;       // but for its place
-  CodedMember member;  // but for its place, and its stored offset is one in CompressedSamples::coded
-};
-
 // What became of some samples, or of a piece of a large one.
 struct CompressedSamples {
   struct Sample {
     NodeNumber node = 0;
     uint64_t bytes = 0;
-    size_t frames = 0;                      // 0: it is left as it is
+    size_t extents = 0;                     // 0: it is left as it is
     std::optional<std::string> fault = {};  // why it could not be read
   };
-  std::vector<Sample> samples;
-  std::vector<Frame> frames;  // of all of them
+  struct FramedExtent {
+    Extent extent;      // its offset is one in the frame
+    size_t frame = 0;   // number in `frames`
+    size_t sample = 0;  // number in `samples`
+  };
+  std::vector<Sample> samples;        // in the order in which they came
+  std::vector<FramedExtent> extents;  // in the order of the frames; those of one sample stand together
+  std::vector<CodedMember> frames;    // but for their places; stored offsets are those in `coded`
   std::vector<std::byte> coded;
   uint64_t vain_bytes = 0;  // that were compressed, and saved too little
+
+  // Of small samples that wait until they are enough for a frame: numbers in `samples`, and their bytes.
+  std::vector<size_t> waiting;
+  std::vector<std::byte> waiting_bytes;
 };
 
 // Thread-safe. Memory: 1 MiB a thread, what a level needs, and what is returned.
@@ -75,15 +79,20 @@ class FrameCompressor {
 
   // Whether a large sample is worth it, by some pieces of it. False where it cannot be read.
   [[nodiscard]] bool ProbeLarge(NodeNumber node) const;
-  // Appends a sample to `into`. Errors are those that end the work. REQUIRES: it is not large, or is left as it is.
+  // Appends a sample to `into`, where it may have to wait for others. Errors are those that end the work. REQUIRES: it
+  // is not large, or is left as it is.
   Result<void> CompressWhole(NodeNumber node, CompressedSamples& into) const;
+  // Compresses what waits.
+  void CompressWaiting(CompressedSamples& into) const;
   // Appends a piece of a large sample. REQUIRES: it lies in a range of its data, and has at most kMostBytes.
   Result<void> CompressPiece(NodeNumber node, uint64_t offset, uint64_t bytes, CompressedSamples& into) const;
 
  private:
   Result<bool> Read(NodeNumber node, uint64_t offset, std::span<std::byte> into,
                     CompressedSamples::Sample& sample) const;
-  void AppendFrames(NodeNumber node, std::span<const std::byte> raw, CompressedSamples& into) const;
+  Result<void> Gather(NodeNumber node, CompressedSamples& into) const;
+  // Of the last sample of `into`.
+  void AppendFrames(std::span<const std::byte> raw, CompressedSamples& into) const;
 
   const SamplesToCompress& in_;
   const Compression& compression_;

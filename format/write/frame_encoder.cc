@@ -3,11 +3,21 @@
 
 #include <zstd.h>
 
+#include "format/per_thread.h"
+
 namespace quire {
 namespace {
 
-struct FreeContext {
-  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+class Context {
+ public:
+  Context() = default;
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() { ZSTD_freeCCtx(context_); }
+  [[nodiscard]] ZSTD_CCtx* get() const { return context_; }
+
+ private:
+  ZSTD_CCtx* const context_ = ZSTD_createCCtx();
 };
 
 }  // namespace
@@ -22,13 +32,14 @@ std::optional<EncoderDictionary> EncoderDictionary::Create(std::span<const std::
 
 std::optional<size_t> EncodeFrame(std::span<const std::byte> raw, std::span<std::byte> into, int level,
                                   const EncoderDictionary* dictionary) {
-  static thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+  static PerThread<Context> contexts;
+  ZSTD_CCtx* const context = contexts.Get().get();
   if (context == nullptr) return std::nullopt;
-  ZSTD_CCtx_reset(context.get(), ZSTD_reset_session_and_parameters);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_dictIDFlag, 0);  // the member states the dictionary
-  if (dictionary != nullptr) ZSTD_CCtx_refCDict(context.get(), dictionary->get());
-  const size_t bytes = ZSTD_compress2(context.get(), into.data(), into.size(), raw.data(), raw.size());
+  ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);  // the member states the dictionary
+  if (dictionary != nullptr) ZSTD_CCtx_refCDict(context, dictionary->get());
+  const size_t bytes = ZSTD_compress2(context, into.data(), into.size(), raw.data(), raw.size());
   if (ZSTD_isError(bytes) != 0) return std::nullopt;
   return bytes;
 }

@@ -17,8 +17,8 @@
 namespace quire {
 namespace {
 
-// Samples of a few bytes: more of them would be more memory for what is known of each.
-constexpr uint64_t kSamplesPerTask = 1024;
+// Samples of a few bytes: more of them would be more memory for what is known of each, 200 bytes.
+constexpr uint64_t kSamplesPerTask = 4096;
 constexpr uint64_t kTaskBytes = FrameCompressor::kMostBytes;
 
 // Whole samples that follow each other, or a piece of one.
@@ -57,22 +57,27 @@ class FrameTable {
 
  private:
   Result<void> TakeWhole(const CompressedSamples& samples, uint64_t place) {
-    std::span<const Frame> frames = samples.frames;
+    for (size_t i = 0; i < samples.extents.size(); ++i) {
+      const auto& [extent, frame, number] = samples.extents[i];
+      const CompressedSamples::Sample& sample = samples.samples[number];
+      if (i == 0 || samples.extents[i - 1].sample != number) {
+        const DataRange all{.offset = 0, .length_bytes = sample.bytes};
+        if (sample.extents > 1)
+          if (auto added = AddSegments(sample.node, std::span(&all, 1)); !added) return added;
+        // Of frames that follow each other, or of one that other samples share.
+        if (i == 0 || samples.extents[i - 1].frame != frame)
+          next_place_ = places_.Take(std::max(sample.bytes, samples.frames[frame].size_bytes));
+      }
+      if (auto added = Append(samples, i, place); !added) return added;
+    }
     for (const CompressedSamples::Sample& sample : samples.samples) {
-      const auto own = frames.first(sample.frames);
-      frames = frames.subspan(sample.frames);
       if (sample.fault) {
         Fail(sample);
-      } else if (own.empty()) {
+      } else if (sample.extents == 0) {
         if (sample.bytes > 0) ++written_.report.left_samples;
         written_.report.left_bytes += sample.bytes;
         if (auto left = written_.left.Append(sample.node); !left) return left;
       } else {
-        const DataRange all{.offset = 0, .length_bytes = sample.bytes};
-        if (own.size() > 1)
-          if (auto added = AddSegments(sample.node, std::span(&all, 1)); !added) return added;
-        next_place_ = places_.Take(sample.bytes);
-        if (auto added = Append(own, place); !added) return added;
         Count(sample, /*is_first=*/true);
       }
     }
@@ -105,11 +110,12 @@ class FrameTable {
       if (!samples.coded.empty()) abandoned_.emplace_back(place, samples.coded.size());
       return {};
     }
-    if (sample.frames == 0) return {};  // nothing will be written
+    if (sample.extents == 0) return {};  // nothing will be written
     if (task.is_first)
       if (auto added = AddSegments(sample.node, compressor_.RangesOf(sample.node)); !added) return added;
     if (task.range_bytes > 0) next_place_ = places_.Take(task.range_bytes);
-    if (auto added = Append(samples.frames, place); !added) return added;
+    for (size_t i = 0; i < samples.extents.size(); ++i)
+      if (auto added = Append(samples, i, place); !added) return added;
     Count(sample, task.is_first);
     return {};
   }
@@ -133,19 +139,19 @@ class FrameTable {
     return {};
   }
 
-  // `place`: of the coded bytes in which those of the frames lie.
-  Result<void> Append(std::span<const Frame> frames, uint64_t place) {
-    for (const Frame& frame : frames) {
-      Extent extent = frame.extent;
-      CodedMember member = frame.member;
-      extent.offset = member.offset = next_place_;
+  // Extent `number` of the samples, and its frame where that begins with it. `place`: of the coded bytes.
+  Result<void> Append(const CompressedSamples& samples, size_t number, uint64_t place) {
+    Extent extent = samples.extents[number].extent;
+    const size_t frame = samples.extents[number].frame;
+    if (number == 0 || samples.extents[number - 1].frame != frame) {
+      CodedMember member = samples.frames[frame];
+      frame_place_ = member.offset = std::exchange(next_place_, next_place_ + member.size_bytes);
       member.stored_offset += place;
-      next_place_ += extent.length_bytes;
       written_.report.coded_bytes += member.stored_bytes;
-      if (auto added = written_.extents.Append(extent); !added) return added;
       if (auto added = tables_.coded_members.Append(member); !added) return added;
     }
-    return {};
+    extent.offset += frame_place_;
+    return written_.extents.Append(extent);
   }
 
   void Count(const CompressedSamples::Sample& sample, bool is_first) {
@@ -167,7 +173,8 @@ class FrameTable {
   const PageWriterOptions& options_;
   WrittenFrames& written_;
   DecodedPlaces places_{kFrameBytes, /*are_long_alone=*/false};
-  uint64_t next_place_ = 0;  // in the framed volume, of the next frame
+  uint64_t next_place_ = 0;   // in the framed volume, of the next frame
+  uint64_t frame_place_ = 0;  // and of the last one
   std::vector<std::pair<uint64_t, uint64_t>> abandoned_;
 
   // As all was before the large sample of which pieces come.
@@ -312,6 +319,7 @@ class FrameWriter {
           !compressed)
         return compressed;
     }
+    compressor_.CompressWaiting(samples);
     return {};
   }
 

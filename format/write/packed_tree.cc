@@ -9,6 +9,7 @@
 
 #include "format/coding.h"
 #include "format/pack/entry_path.h"
+#include "format/per_thread.h"
 #include "format/write/tree_builder.h"
 
 namespace quire {
@@ -271,8 +272,8 @@ Result<void> PackedSamples::ReadFrom(const Extent& extent, uint32_t at, std::spa
     if (auto read = pack_.ReadRaw(extent.volume, extent.offset + at, into); !read) return read;
     return into.empty() ? Result<void>() : pack_.CheckExtent(extent, into);
   }
-  static thread_local const auto page = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
-  const std::span whole(page.get(), extent.length_bytes);
+  static PerThread<FixedBuffer<kPageBytes>> pages;
+  const auto whole = pages.Get().span().first(extent.length_bytes);
   if (auto read = pack_.ReadExtent(extent, whole); !read) return read;
   std::ranges::copy(whole.subspan(at, into.size()), into.begin());
   return {};

@@ -13,6 +13,7 @@
 #include "format/checksum.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
+#include "format/per_thread.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -90,8 +91,8 @@ class PageWriter {
 
   // This thread's memory of one page; nullptr where there is none.
   static std::byte* Buffer() {
-    static thread_local const PageBuffer buffer;
-    return buffer.get();
+    static PerThread<PageBuffer> buffers;
+    return buffers.Get().get();
   }
 
   // Of a page, what may hold sample bytes.

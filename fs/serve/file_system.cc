@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cache/steady_clock.h"
+#include "format/per_thread.h"
 #include "format/rounding.h"
 #include "fs/serve/activity_report.h"
 #include "fs/serve/metrics.h"
@@ -356,7 +357,8 @@ void FileSystem::ListXattr(fuse_req_t request, fuse_ino_t inode, size_t bytes) {
 void FileSystem::List(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t cookie, bool plus) {
   InodeSpace& space = SpaceOf(inode);
   space.NoteUse();
-  static thread_local std::vector<char> memory;  // so that a listing allocates once a thread
+  static PerThread<std::vector<char>> memories;  // so that a listing allocates once a thread
+  auto& memory = memories.Get();
   memory.resize(std::max(memory.size(), std::min(bytes, kMaxListingBytes)));
   const auto buffer = std::span(memory).first(std::min(bytes, kMaxListingBytes));
   size_t used_bytes = 0;

@@ -9,7 +9,9 @@ import os
 import random
 import shutil
 import subprocess
+import tempfile
 
+from debian_json import write_debian_json
 from environment import CORES, REPOSITORY, SCRATCH, say
 
 def image_size(place):
@@ -40,14 +42,22 @@ SEEDED_TREES = {
 }
 TITLES = {name: tree['title'] for name, tree in SEEDED_TREES.items()} | {
     'papirus': 'the icon theme Papirus, 49,000 files of 2.5 KB and as many symlinks',
-    'fashion': '20,000 images of Fashion-MNIST as PNG files of 600 bytes'}
+    'fashion': '20,000 images of Fashion-MNIST as PNG files of 600 bytes',
+    'pgm': '20,000 images of Fashion-MNIST as raw PGM files of 797 bytes',
+    'json': '200,000 JSON files of 2 KB, what Debian says of its packages',
+    'docs': 'documents of Debian: HTML and text of five of its packages',
+    'usr': 'of /usr: bin, include, lib/python3, and share without its icons'}
 FASHION_IMAGES = 20_000
+JSON_FILES = 200_000
+USR_FOLDERS = ('include', 'lib/python3', 'bin', 'share')
+DOCUMENTS = ('debian-policy', 'debian-reference-en', 'developers-reference', 'python3.11-doc', 'postgresql-doc-15')
 REMOVERS = 16
 
 # About how many files and bytes that is, to tell how long a run will take.
 EXPECTED = {'tiny': (100_000, 307e6), 'tiny_large': (1_000_000, 3.07e9), 'text': (60_000, 1.8e9), 'image': (20_000, 2.2e9), 'photo': (3000, 1.8e9),
             'clip': (600, 1.8e9), 'mix': (4600, 2e9), 'large': (40, 2e9), 'million': (1_000_000, 100e6),
-            'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6), 'neighbour': (10_000, 1.1e9)}
+            'papirus': (49_000, 121e6), 'fashion': (FASHION_IMAGES, 12e6), 'pgm': (FASHION_IMAGES, 16e6),
+            'json': (JSON_FILES, 400e6), 'docs': (10_000, 150e6), 'usr': (100_000, 4e9), 'neighbour': (10_000, 1.1e9)}
 
 
 def make_folder(job):
@@ -75,9 +85,30 @@ def copy_papirus(path, scale):
     subprocess.run(['cp', '-a', *themes, path], check=True)
 
 
-def write_fashion(path, scale):
-    subprocess.run([f'{REPOSITORY}/tests/support/fashion_mnist.py', path, str(round(FASHION_IMAGES * scale))], check=True,
+def write_fashion(path, scale, suffix='png'):
+    subprocess.run([f'{REPOSITORY}/tests/support/fashion_mnist.py', path, str(round(FASHION_IMAGES * scale)), suffix], check=True,
                    stdout=subprocess.DEVNULL)
+
+
+def unpack_documents(path, scale):
+    """Without what is there twice: packages link to their own files, and to those of others."""
+    os.makedirs(path)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+        for package in DOCUMENTS[:max(1, round(len(DOCUMENTS) * scale))]:
+            subprocess.run(['apt-get', '-qq', 'download', package], check=True, cwd=folder, stderr=subprocess.DEVNULL)
+        for archive in glob.glob(f'{folder}/*.deb'):
+            subprocess.run(['dpkg-deb', '-x', archive, path], check=True)
+
+
+def copy_usr(path, scale):
+    os.makedirs(path)
+    folders = [f'/usr/./{folder}' for folder in USR_FOLDERS[:max(1, round(len(USR_FOLDERS) * scale))]]
+    subprocess.run(['rsync', '-aR', '--exclude=/usr/share/icons', *folders, path], check=True)
+
+
+WRITERS = {'papirus': copy_papirus, 'fashion': write_fashion, 'docs': unpack_documents, 'usr': copy_usr,
+           'pgm': lambda path, scale: write_fashion(path, scale, 'pgm'),
+           'json': lambda path, scale: write_debian_json(path, round(JSON_FILES * scale))}
 
 
 def make_tree(name, scale=1):
@@ -91,7 +122,7 @@ def make_tree(name, scale=1):
         if name in SEEDED_TREES:
             make_seeded(name, path, scale)
         else:
-            {'papirus': copy_papirus, 'fashion': write_fashion}[name](path, scale)
+            WRITERS[name](path, scale)
         open(complete, 'w').close()
     return path
 

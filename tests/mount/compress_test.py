@@ -1,11 +1,12 @@
 #!/usr/bin/env -S /usr/bin/python3 -B -m pytest -p no:cacheprovider
 # SPDX-License-Identifier: Apache-2.0
-"""Goal: samples that a pack holds compressed are files like others, and damage to what is stored harms the sample that it hits."""
+"""Goal: samples that a pack holds compressed are files like others, and damage to what is stored harms the samples that it hits."""
 import errno
 import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ import web
 
 PAGE = 2 << 20
 FRAME = 256 << 10
+TOGETHER = 64 << 10  # of small samples, in one frame
 
 
 def text(size, seed):
@@ -57,10 +59,16 @@ def make_shared_tree(module_scratch):
     return folder
 
 
+@pytest.fixture(name='words', scope='module', params=[(), ('--alone',)], ids=['together', 'alone'])
+def make_words(request):
+    return ('--compress', 'zstd', *request.param)
+
+
 @pytest.fixture(name='packed', scope='module')
-def make_shared_pack(module_scratch, tree):
-    harness.pack(tree, module_scratch / 'tree.quire', '--compress', 'zstd')
-    return module_scratch / 'tree.quire'
+def make_shared_pack(module_scratch, tree, words):
+    path = module_scratch / f'tree{len(words)}.quire'
+    harness.pack(tree, path, *words)
+    return path
 
 
 @pytest.fixture(name='plain', scope='module')
@@ -102,12 +110,12 @@ def test_every_command_reads_it(scratch, tree, packed, quire):
     assert quire('cat', packed, 'long.txt').stdout == (tree / 'long.txt').read_bytes()
 
 
-def test_packing_it_again_gives_what_packing_the_tree_gives(scratch, packed, plain, quire):
+def test_packing_it_again_gives_what_packing_the_tree_gives(scratch, packed, words, plain, quire):
     quire('pack', '--from', packed, '-o', scratch / 'plain.quire', '-q')
     assert (scratch / 'plain.quire').read_bytes() == plain.read_bytes()
-    quire('pack', '--from', plain, '-o', scratch / 'compressed.quire', '-q', '--compress', 'zstd')
+    quire('pack', '--from', plain, '-o', scratch / 'compressed.quire', '-q', *words)
     assert (scratch / 'compressed.quire').read_bytes() == packed.read_bytes()
-    quire('pack', '--from', packed, '-o', scratch / 'again.quire', '-q', '--compress', 'zstd', '-j', '1')
+    quire('pack', '--from', packed, '-o', scratch / 'again.quire', '-q', *words, '-j', '1')
     assert (scratch / 'again.quire').read_bytes() == packed.read_bytes()
 
 
@@ -150,7 +158,7 @@ def test_a_damaged_byte_is_an_error_of_its_sample_only(scratch, mount, pack, qui
     tree.mkdir()
     for number in range(100):
         (tree / f'{number:03}.txt').write_bytes(text(3000 + number, number))
-    pack(tree, scratch / 'tree.quire', '--compress', 'zstd')
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd', '--alone')
     begin, end = coded_range(scratch / 'tree.quire', 50)
     harness.flip(scratch / 'tree.quire', (begin + end) // 2)
     quire('verify', scratch / 'tree.quire', status=1).says('050.txt', '1 fault')
@@ -168,12 +176,68 @@ def test_a_damaged_byte_is_an_error_of_its_sample_only(scratch, mount, pack, qui
     assert len(list((scratch / 'out').iterdir())) == 99
 
 
+@pytest.mark.parametrize('options', [(), ('direct_io',), ('push=off', 'cache_size=8M')], ids=str)
+def test_a_damaged_byte_is_an_error_of_those_that_were_compressed_with_it(scratch, mount, pack, quire, options):
+    tree = scratch / 'tree'
+    tree.mkdir()
+    for number in range(100):
+        (tree / f'{number:03}.txt').write_bytes(text(3000 + number, number))
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd')
+    begin, end = coded_range(scratch / 'tree.quire', 2)
+    harness.flip(scratch / 'tree.quire', (begin + end) // 2)
+    damaged = set(re.findall(r'([0-9]{3})\.txt', quire('verify', scratch / 'tree.quire', status=1).said))
+    numbers = sorted(map(int, damaged))
+    assert 15 < len(numbers) <= TOGETHER // 3000 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    mounted = mount(scratch / 'tree.quire', *options)
+    for number in range(100):
+        path = mounted / f'{number:03}.txt'
+        if number in numbers:
+            with pytest.raises(OSError) as failed:
+                path.read_bytes()
+            assert failed.value.errno == errno.EIO
+        else:
+            assert path.read_bytes() == text(3000 + number, number)
+    quire('extract', '-k', scratch / 'tree.quire', '-C', scratch / 'out', status=1)
+    assert len(list((scratch / 'out').iterdir())) == 100 - len(numbers)
+
+
+def test_small_samples_of_all_sizes_side_by_side(scratch, mount, pack, quire):
+    """At the borders of frames, of pieces of a page and of tasks."""
+    chance = random.Random(9)
+    sizes = [1, 7, 8, 9, 511, 512, 513, 4095, 4096, 16383, 16384, 16385, 32767, 65535, 65536, 65537]
+    for number in range(3000):
+        folder = scratch / f'tree/{number // 1000}'
+        folder.mkdir(parents=True, exist_ok=True)
+        size = chance.choice(sizes) if number % 2 else chance.randrange(3000)
+        data = chance.randbytes(size) if number % 7 == 0 else text(size, number)
+        (folder / f'{number:05}.{chance.choice(["txt", "json"])}').write_bytes(data)
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    quire('verify', scratch / 'tree.quire')
+    assert_as(scratch / 'tree', mount(scratch / 'tree.quire').path)
+    assert_as(scratch / 'tree', mount(scratch / 'tree.quire', 'direct_io', 'admit=extent', 'cache_size=8M', folder=scratch / 'mnt2').path)
+    told = json.loads(quire('info', scratch / 'tree.quire', '--json').out)['compression']
+    files = [path for path in (scratch / 'tree').rglob('*') if path.is_file()]
+    assert told['samples'] == len(files) and told['sample_bytes'] == sum(path.stat().st_size for path in files)
+    assert told['sample_bytes'] / 3 < told['stored_bytes'] < told['sample_bytes'] * 0.8
+
+
+def test_one_of_many_small_samples_costs_a_frame(scratch, mount, pack):
+    (scratch / 'tree').mkdir()
+    for number in range(5000):
+        (scratch / f'tree/{number:04}.txt').write_bytes(text(2000, number))
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    mounted = mount(scratch / 'tree.quire', 'push=off', 'readahead=off', 'admit=extent')
+    before = mounted.counters()['volume_bytes']
+    assert (mounted / '2500.txt').read_bytes() == text(2000, 2500)
+    assert mounted.counters()['volume_bytes'] - before <= TOGETHER
+
+
 def test_a_wrong_raw_length_is_an_error_of_its_sample_only(scratch, mount, pack, quire):
     tree = scratch / 'tree'
     tree.mkdir()
     for number in range(20):
         (tree / f'{number:03}.txt').write_bytes(text(3000, number))
-    pack(tree, scratch / 'tree.quire', '--compress', 'zstd')
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd', '--alone')
     for size in (2999, 2000):
         # Member 10 declares another size than its frame has; the sums are good.
         harness.run(harness.find_program('forge_pack'), 'field', '9', '10', '16', '8', str(size), scratch / 'tree.quire',
@@ -231,9 +295,9 @@ def make_records(folder):
 
 def test_small_samples_of_a_kind_share_a_dictionary(scratch, mount, pack, quire):
     make_records(scratch / 'tree')
-    said = pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd:9')
+    said = pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd:9', '--alone')
     assert said.says('with [12] dictionar')
-    pack(scratch / 'tree', scratch / 'none.quire', '--compress', 'zstd:9', '--dict', 'none').says('compressed')
+    pack(scratch / 'tree', scratch / 'none.quire', '--compress', 'zstd:9', '--alone', '--dict', 'none').says('compressed')
     assert (scratch / 'tree.quire').stat().st_size < (scratch / 'none.quire').stat().st_size
     assert_as(scratch / 'tree', mount(scratch / 'tree.quire').path)
     told = json.loads(quire('info', scratch / 'tree.quire', '--json').out)['compression']
@@ -248,7 +312,7 @@ def test_small_samples_of_a_kind_share_a_dictionary(scratch, mount, pack, quire)
 
 def test_a_damaged_dictionary_is_an_error_of_the_samples_that_need_it(scratch, mount, pack, quire):
     make_records(scratch / 'tree')
-    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd')
+    pack(scratch / 'tree', scratch / 'tree.quire', '--compress', 'zstd', '--alone')
     begin, end = dictionary_range(scratch / 'tree.quire')
     of_records = (scratch / 'tree.quire').read_bytes()[begin:end].index(b'annotation_count')
     # The sums of the index are good, and that of the dictionary is not.
@@ -335,10 +399,11 @@ def test_a_pack_without_it_is_what_it_always_was(scratch, tree, plain, quire):
 
 
 @pytest.mark.parametrize('words', [('--compress', 'lzma'), ('--compress', 'zstd:0'), ('--compress', 'zstd:20'), ('--compress', 'zstd:'),
-                                   ('--compress', 'zstd', '--dict', '1'), ('--compress', 'zstd', '--dict', '129K'),
-                                   ('--compress', 'zstd', '--dict', 'many'), ('--dict', 'none')], ids=' '.join)
+                                   ('--compress', 'zstd', '--alone', '--dict', '1'), ('--compress', 'zstd', '--alone', '--dict', '129K'),
+                                   ('--compress', 'zstd', '--alone', '--dict', 'many'), ('--dict', 'none'),
+                                   ('--compress', 'zstd', '--dict', 'none'), ('--alone',)], ids=' '.join)
 def test_wrong_words_are_wrong_usage(scratch, tree, quire, words):
-    quire('pack', tree, '-o', scratch / 'out.quire', *words, status=2).says(words[-2])
+    quire('pack', tree, '-o', scratch / 'out.quire', *words, status=2).says([word for word in words if word.startswith('--')][-1])
     assert not pathlib.Path(scratch / 'out.quire').exists()
 
 

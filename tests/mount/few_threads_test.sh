@@ -37,7 +37,7 @@ if is_root && ! is_sanitized asan tsan; then
     assert_equal "$(wc -l <<<"$output")" 1 "$output"
   done
   # Memory that does not suffice for all stacks, and then for nothing: an end in any case, and never by a signal.
-  for kilobytes in 40000 60000 100000 200000; do
+  for kilobytes in 36000 38000 40000 42000 44000 60000 100000 200000; do
     for command in "pack $tree -q -o $user_home/small.quire --force" "verify $user_home/tree.quire" \
       "extract $user_home/tree.quire -q -C $user_home/small --overwrite"; do
       status=0

@@ -318,6 +318,10 @@ def test_kept_inputs_of_the_fuzzers(scratch, tally):
     read = [path for path in sorted(folder.glob('*-reads-*')) if 'superblock-' not in path.name]  # those are no more than two slots
     assert len(read) > 6
     for path in read:
+        if path.name.endswith('reads-frames'):
+            with pytest.raises(quire.UnsupportedError, match='its samples are compressed'):
+                quire.open(path)
+            continue
         with quire.open(path) as opened:
             if 'chain' in path.name:
                 continue  # too deep for one path

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the 70,000 images of Debian's dataset-fashion-mnist as PNG files in ten class folders.
+"""Writes the 70,000 images of Debian's dataset-fashion-mnist as PNG files, or raw as PGM, in ten class folders.
 
-    fashion_mnist.py DIR [COUNT]      makes DIR/CLASS/NUMBER.png, of the first COUNT alone
+    fashion_mnist.py DIR [COUNT [pgm]]      makes DIR/CLASS/NUMBER.png, or .pgm, of the first COUNT alone
 """
 import gzip
 import os
@@ -32,16 +32,20 @@ def png(pixels, side=28):
     return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(rows, 6)) + chunk(b'IEND', b'')
 
 
+def pgm(pixels, side=28):
+    return f'P5 {side} {side} 255\n'.encode() + pixels
+
+
 def write(job):
-    folder, label, numbered = job
+    folder, label, numbered, suffix = job
     folder = os.path.join(folder, CLASSES[label])
     os.makedirs(folder, exist_ok=True)
     for number, pixels in numbered:
-        with open(os.path.join(folder, f'{number:05}.png'), 'wb') as file:
-            file.write(png(pixels))
+        with open(os.path.join(folder, f'{number:05}.{suffix}'), 'wb') as file:
+            file.write({'png': png, 'pgm': pgm}[suffix](pixels))
 
 
-def main(target, count=70_000):
+def main(target, count=70_000, suffix='png'):
     jobs = []
     number = 0
     for part in ('train', 't10k'):
@@ -51,13 +55,13 @@ def main(target, count=70_000):
         for pixels, label in zip(images[:count - number], labels):
             by_class[label].append((number, pixels))
             number += 1
-        jobs += [(target, label, numbered) for label, numbered in enumerate(by_class)]
+        jobs += [(target, label, numbered, suffix) for label, numbered in enumerate(by_class)]
     with ProcessPoolExecutor() as pool:
         list(pool.map(write, jobs))
     print(f'{number} images in {len(CLASSES)} folders')
 
 
 if __name__ == '__main__':
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], *map(int, sys.argv[2:3]), *sys.argv[3:])

@@ -45,7 +45,8 @@ class DictionaryTest : public testing::Test {
     return tree;
   }
 
-  std::unique_ptr<Pack> Write(const Compression& compression, unsigned jobs = 4) {
+  std::unique_ptr<Pack> Write(Compression compression, unsigned jobs = 4) {
+    compression.is_each_alone = true;
     Tree().WriteTo(path_, {}, jobs, &compression);
     auto pack = ValueOrDie(Pack::Open(path_));
     pack->OpenVolumes({});

@@ -389,7 +389,7 @@ class HostileFrames : public HostilePack {
     MemoryTree tree;
     tree.AddFile("a.txt", Text(1000, 1)).AddFile("b.txt", Text(2000, 2)).AddFile("large.txt", Text(600'000, 3));
     tree.AddFile("noise", Noise(5000, 1));
-    const Compression compression;
+    const Compression compression{.is_each_alone = true};
     tree.WriteTo(path_, {}, 2, &compression);
     contents_ = tree.Contents();
     bytes_ = ReadFile(path_);

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "format/coding.h"
+#include "format/per_thread.h"
 
 namespace quire {
 namespace {
@@ -52,8 +53,8 @@ std::string DifferingNames(const Xattrs& a, const Xattrs& b) {
 
 // A page of memory for each thread that compares.
 std::span<std::byte> Buffer() {
-  static thread_local const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
-  return {buffer.get(), kPageBytes};
+  static PerThread<FixedBuffer<kPageBytes>> buffers;
+  return buffers.Get().span();
 }
 
 // The first byte in [begin, end) of `file` that is not zero. Holes of the file are not read.

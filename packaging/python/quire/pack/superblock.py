@@ -17,6 +17,7 @@ LIMIT_BYTES = 1 << 48  # of a volume
 VOLUMES, ATTRIBUTES, DIRECTORIES, NODES, EXTENTS, SEGMENTS, NAMES, XATTRS, CODED_MEMBERS = range(1, 10)
 RECORD_BYTES = {VOLUMES: 64, ATTRIBUTES: 32, DIRECTORIES: 24, NODES: 32, EXTENTS: 24, SEGMENTS: 32, NAMES: 1, XATTRS: 1, CODED_MEMBERS: 40}
 _NEEDED = {VOLUMES: 'volumes', ATTRIBUTES: 'attributes', DIRECTORIES: 'directories', NODES: 'nodes'}
+_DICTIONARIES = 10  # the section without which nobody reads compressed samples
 _REQUIRED_FLAG = 1
 _FIELDS = struct.Struct('<8sHHIIIQQQQQQQQQQQQQI')
 _SECTION = struct.Struct('<4I2Q')
@@ -139,6 +140,9 @@ def _decode_sections(slot: bytes, count: int, body_bytes: int) -> dict[int, Sect
             raise _Impossible(f'section {kind}: {length} bytes of records of {record_bytes}')
         end = offset + length
         is_known = kind in RECORD_BYTES and flags & ~_REQUIRED_FLAG == 0
+        if kind == _DICTIONARIES:
+            raise UnsupportedError('its samples are compressed, which `quire mount` reads and this module does not; '
+                                   'pack it again without --compress: quire pack --from PACK -o OUT')
         if not is_known and flags & _REQUIRED_FLAG:
             raise UnsupportedError(f'section {kind} with flags {flags:#x} is of a newer release than this')
         if is_known and record_bytes != RECORD_BYTES[kind]:

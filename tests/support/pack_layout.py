@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things lie in a pack, as format/FORMAT.md says: written from that page, and without Quire's code, so that a test
-can tell what a damaged byte belongs to. For packs that are whole, of one volume and of generation 1."""
+can tell what a damaged byte belongs to. For packs that are whole, of one volume or compressed, and of generation 1."""
+import bisect
 import os
 import struct
 
 PAGE_BYTES = 2 << 20
+FRAME_BYTES = 256 << 10
 SLOT_BYTES = 4096
 DATA_BEGIN = 2 * SLOT_BYTES
 BLOCK_BYTES = 65536
 NO_SEGMENT = (1 << 40) - 1
-VOLUMES, ATTRIBUTES, DIRECTORIES, NODES, EXTENTS, SEGMENTS, NAMES, XATTRS = range(1, 9)
+VOLUMES, ATTRIBUTES, DIRECTORIES, NODES, EXTENTS, SEGMENTS, NAMES, XATTRS, MEMBERS, DICTIONARIES, DICTIONARY_BYTES = range(1, 12)
 FILE, SEGMENTED, DIRECTORY, SYMLINK, HARD_LINK = range(1, 6)
 
 
@@ -36,7 +38,8 @@ class Node:
 
 
 class Layout:
-    """`extents`: (begin, end) in the pack, by number. `slots`, `blocks`, `sums`: the ranges of the superblock slots, of
+    """`extents`: (begin, end) in the pack, by number, of a compressed one those of its frame; `lengths`: their bytes as readers see
+    them; `members`: of compressed ones the numbers of their coded members, else None. `slots`, `blocks`, `sums`: the ranges of the superblock slots, of
     the blocks of the index's body, of the levels of the sum tree. `users`: by extent, the nodes whose bytes it has."""
 
     def __init__(self, data):
@@ -60,10 +63,19 @@ class Layout:
                 break
             blocks = align(8 * blocks, BLOCK_BYTES) // BLOCK_BYTES
         assert at == index_bytes, 'the sum tree is not where FORMAT.md has it'
-        self.extents = []
+        coded = self.records(MEMBERS)
+        coded_at = [int.from_bytes(record[0:6], 'little') for record in coded]
+        self.extents, self.lengths, self.members = [], [], []
         for record in self.records(EXTENTS):
-            begin = int.from_bytes(record[0:6], 'little')
-            self.extents.append((begin, begin + int.from_bytes(record[8:11], 'little')))
+            begin, volume = struct.unpack('<QH', record[0:6] + bytes(2) + record[6:8])
+            self.lengths.append(int.from_bytes(record[8:11], 'little'))
+            self.members.append(None if volume == 0 else bisect.bisect_right(coded_at, begin) - 1)
+            if volume == 0:
+                self.extents.append((begin, begin + self.lengths[-1]))
+            else:
+                member = coded[self.members[-1]]
+                stored = int.from_bytes(member[8:14], 'little')
+                self.extents.append((stored, stored + int.from_bytes(member[24:32], 'little')))
         self.users = [set() for _ in self.extents]
         self.read_nodes()
 
@@ -127,14 +139,24 @@ class Layout:
         for _, extent in node.extents:
             self.need(node, EXTENTS, extent)
             self.users[extent].add(node.number)
+            if self.members[extent] is not None:
+                self.need_member(node, self.members[extent])
+
+    def need_member(self, node, number):
+        for neighbour in range(max(number - 1, 0), number + 1):  # with which it is compared
+            self.need(node, MEMBERS, neighbour)
+        dictionary = self.record(MEMBERS, number)[15]
+        if dictionary > 0:
+            self.need(node, DICTIONARIES, dictionary)
+            self.need(node, DICTIONARY_BYTES, *struct.unpack_from('<QI', self.record(DICTIONARIES, dictionary)))
 
     def read_segments(self, node):
         following = struct.unpack('<4Q', self.record(SEGMENTS, node.content))[3]
         self.need(node, SEGMENTS, node.content, following + 1)
         for number in range(node.content, node.content + following + 1):
             at, length, first, _ = struct.unpack('<4Q', self.record(SEGMENTS, number))
-            node.extents += [(at + part * PAGE_BYTES, first + part)
-                             for part in range(align(length, PAGE_BYTES) // PAGE_BYTES)]
+            part_bytes = PAGE_BYTES if self.members[first] is None else FRAME_BYTES
+            node.extents += [(at + part * part_bytes, first + part) for part in range(align(length, part_bytes) // part_bytes)]
 
     def borders(self):
         """Where a structure begins or ends."""

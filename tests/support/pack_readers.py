@@ -263,9 +263,8 @@ class Check:
             if is_whole or not spared:
                 return
             for at, extent in node.extents:
-                begin, end = self.subject.layout.extents[extent]
                 try:
-                    piece = os.pread(file.fileno(), end - begin, at)
+                    piece = os.pread(file.fileno(), self.subject.layout.lengths[extent], at)
                 except OSError:
                     self.require(extent in self.damage.extents, f'{path!r} at {at}: EIO, of an extent that is whole')
                 else:

@@ -36,6 +36,24 @@ for folder in range(1500): os.makedirs(f'{sys.argv[1]}/folders/{folder % 40}/{fo
 PYTHON
 }
 
+# Samples that are compressed together, in frames of their own, and left as they are.
+make_texts() {
+  python3 - "$1" <<'PYTHON'
+import os, random, sys
+chance = random.Random(7)
+text = lambda size: (chance.randbytes((size + 1) // 2).hex().encode())[:size]
+for folder in range(3):
+    os.makedirs(f'{sys.argv[1]}/{folder}')
+    for file in range(60):
+        with open(f'{sys.argv[1]}/{folder}/{file:02}.txt', 'wb') as f: f.write(text(chance.choice((1, 100, 700, 3000, 9000, 20000))))
+        with open(f'{sys.argv[1]}/{folder}/{file:02}.json', 'w') as f: f.write(f'{{"label": "kind {file % 7}", "number": {chance.randrange(10**9)}}}' * 4)
+    with open(f'{sys.argv[1]}/{folder}/noise.jpg', 'wb') as f: f.write(chance.randbytes(30000))
+# A page of it is no pack by itself, which another pack could be damaged to.
+with open(f'{sys.argv[1]}/large.txt', 'wb') as f: f.write(text(5000000))
+PYTHON
+  sparse "$1/sparse.txt" 3000000 0 && cp "$1/0/01.txt" "$1/same.txt"
+}
+
 # In memory, where that may be: thousands of copies are damaged.
 fast=$scratch/fast
 mkdir "$fast"
@@ -46,6 +64,12 @@ for name in small paged wide; do
   pack "$fast/$name" -o "$fast/$name.quire" --dedup
   quire verify "$fast/$name.quire" >"$scratch/log" || fail "an undamaged pack does not verify: $(cat "$scratch/log")"
   packs+=("$name=$fast/$name=$fast/$name.quire")
+done
+make_texts "$fast/texts"
+for way in '' --alone; do
+  # shellcheck disable=SC2086  # none or one
+  pack "$fast/texts" -o "$fast/texts$way.quire" --dedup --compress zstd $way
+  packs+=("texts$way=$fast/texts=$fast/texts$way.quire")
 done
 
 # Each process writes its own, when there is something to say.

@@ -85,6 +85,7 @@ class RatioFinder {
   void ShareMember() {
     uint64_t bytes = 0;
     for (const auto& [ratio, own_bytes] : of_member_) bytes += own_bytes;
+    if (bytes == 0) return;
     uint64_t begin = 0;
     for (const auto& [ratio, own_bytes] : of_member_) {
       const uint64_t end = begin + own_bytes;

@@ -157,7 +157,7 @@ Result<void> CheckOutput(const Arguments& arguments) {
 Result<void> CheckFrom(const Arguments& arguments) {
   const SourceOptions& options = arguments.from_options;
   if (arguments.source.empty() && arguments.from.empty()) return Invalid("--from '': what is to be packed has no name");
-  if (!arguments.source.empty() && !(options.volumes.empty() && options.index.empty() && !options.beside))
+  if (!arguments.source.empty() && (!options.volumes.empty() || !options.index.empty() || options.beside))
     return Invalid("--volumes, --index and --beside are for archives that --from names");
   if (arguments.source.empty() && arguments.one_file_system)
     return Invalid("--one-file-system is for a directory: what --from names lies on none");

@@ -19,6 +19,8 @@ namespace {
 // Members whose coded bytes are so near, and so many, are read together: a local header and a name lie between those
 // that follow each other, and a disk reads 64 KiB in the time of one more request.
 constexpr uint64_t kNearBytes = 64 << 10;
+// That one read passes over: each may cost a read of a block of the index.
+constexpr unsigned kMostBadMembers = 64;
 constexpr uint64_t kTogetherBytes = kPageBytes;
 
 uint64_t StoredEnd(const CodedMember& member) { return member.stored_offset + member.stored_bytes; }
@@ -33,7 +35,7 @@ void FillWithWrong(const CodedMember& member, std::span<std::byte> whole) {
 
 // The same of a frame, whose extent's sum is not known here: bytes that no sample has, but by a chance of 2^-64.
 void FillWithNoise(const CodedMember& member, std::span<std::byte> into) {
-  uint64_t state = member.sum ^ member.stored_offset;
+  uint64_t state = member.sum ^ member.stored_offset ^ member.offset;
   uint64_t mixed = 0;
   for (size_t at = 0; at < into.size(); ++at) {
     if (at % 8 == 0) {  // splitmix64
@@ -87,6 +89,7 @@ Result<CodedMember> DecodedVolume::Get(uint64_t number) const {
 
 // The first member that ends behind `offset`.
 Result<uint64_t> DecodedVolume::FindFirst(uint64_t offset) const {
+  if (frames_.find_around) return frames_.find_around(offset);
   uint64_t low = first_;
   uint64_t high = end_;
   while (low < high) {
@@ -112,17 +115,35 @@ Result<void> DecodedVolume::Read(uint64_t offset, std::span<std::byte> into) {
   };
   uint64_t done_bytes = 0;
   uint64_t end_before = 0;  // of the last member
+  unsigned bad_members = 0;
+  bool is_behind_bad = false;  // what lies in front of the next member may be of bad ones
+  const auto fill_up_to = [&](uint64_t end) {
+    const auto gap = into.subspan(done_bytes, end - done_bytes);
+    if (is_behind_bad)
+      FillWithNoise({.offset = offset + done_bytes}, gap);
+    else
+      std::ranges::fill(gap, std::byte{0});
+    is_behind_bad = false;
+  };
   for (uint64_t number = *first; number < end_; ++number) {
-    const auto member = Get(number);
-    if (!member) return std::unexpected(member.error());
+    auto member = Get(number);
+    if (member && member->offset < offset + into.size() &&
+        (member->offset < end_before || member->offset + member->size_bytes <= offset))
+      member = Corrupt("coded member {}: it lies before the one before it", number);
+    if (!member) {
+      // Its bytes are found by the sums of their extents, and no others suffer.
+      if (!frames_.pass_bad || member.error().code == ErrorCode::kSystem || ++bad_members > kMostBadMembers)
+        return std::unexpected(member.error());
+      is_behind_bad = true;
+      number = frames_.pass_bad(number) - 1;
+      continue;
+    }
     if (member->offset >= offset + into.size()) break;
     const uint64_t member_end = member->offset + member->size_bytes;
-    if (member->offset < end_before || member_end <= offset)
-      return Corrupt("coded member {}: it lies before the one before it", number);
     end_before = member_end;
     const uint64_t begin = std::max(member->offset, offset) - offset;
     const uint64_t end = std::min(member_end - offset, into.size());
-    std::ranges::fill(into.subspan(done_bytes, begin - done_bytes), std::byte{0});
+    fill_up_to(begin);
     done_bytes = end;
     const Part part{.member = *member,
                     .number = number,
@@ -138,7 +159,7 @@ Result<void> DecodedVolume::Read(uint64_t offset, std::span<std::byte> into) {
       if (auto read = read_together(); !read) return read;
     together.push_back(part);
   }
-  std::ranges::fill(into.subspan(done_bytes), std::byte{0});
+  fill_up_to(into.size());
   return read_together();
 }
 

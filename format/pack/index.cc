@@ -34,6 +34,24 @@ Result<uint64_t> PartitionPoint(uint64_t count, Predicate is_behind) {
   return low;
 }
 
+// The same in [low, high), and damage does not end it: a record for which `is_behind` fails gives way to the next one
+// that `behind_block` finds. Where the records are damaged among which the point is, it is the first of those.
+template <typename Predicate, typename BehindBlock>
+uint64_t PartitionPointAroundDamage(uint64_t low, uint64_t high, Predicate is_behind, BehindBlock behind_block) {
+  size_t bad_blocks = 0;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    uint64_t probe = middle;
+    Result<bool> behind = is_behind(probe);
+    while (!behind && ++bad_blocks < kMaxBadBlocks && (probe = behind_block(probe)) < high) behind = is_behind(probe);
+    if (behind && !*behind)
+      low = probe + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 }  // namespace
 
 std::optional<std::string_view> FaultOfName(std::string_view name) {
@@ -307,6 +325,44 @@ Result<std::span<const std::byte>> Index::GetDictionary(uint64_t number) const {
   auto bytes = GetHeap(Section::kDictionaryBytes, dictionary.offset, dictionary.bytes, "dictionary");
   if (bytes && Xxh3(*bytes) != dictionary.sum) return Corrupt("dictionary {}: checksum mismatch", number);
   return bytes;
+}
+
+// By the first block that the record lies in: where that is whole, the next one that is tried lies in the damaged one.
+uint64_t Index::BehindBlockOfMember(uint64_t number) const {
+  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kCodedMembers)];
+  const uint64_t section = superblock_.section(Section::kCodedMembers).offset;
+  const uint64_t end = ((section + number * kBytes) / kBlockBytes + 1) * kBlockBytes;
+  return CeilDiv(end - section, kBytes);
+}
+
+uint64_t Index::PassBadMember(uint64_t number) const {
+  return DecodeCodedMemberAt(number) ? number + 1 : BehindBlockOfMember(number);
+}
+
+uint64_t Index::FindMemberAround(uint64_t first, uint64_t end, uint64_t offset) const {
+  return PartitionPointAroundDamage(
+      first, end,
+      [&](uint64_t number) -> Result<bool> {
+        const auto member = DecodeCodedMemberAt(number);
+        if (!member) return std::unexpected(member.error());
+        return member->offset + member->size_bytes > offset;
+      },
+      [this](uint64_t number) { return BehindBlockOfMember(number); });
+}
+
+std::pair<uint64_t, uint64_t> Index::FindCodedMembersAround(uint16_t volume) const {
+  const auto find = [&](unsigned least) {
+    return PartitionPointAroundDamage(
+        0, coded_member_count(),
+        [&](uint64_t number) -> Result<bool> {
+          const auto member = DecodeCodedMemberAt(number);
+          if (!member) return std::unexpected(member.error());
+          return member->volume >= least;
+        },
+        [this](uint64_t number) { return BehindBlockOfMember(number); });
+  };
+  const uint64_t first = find(volume);
+  return {first, std::max(first, find(volume + 1U))};
 }
 
 Result<std::pair<uint64_t, uint64_t>> Index::FindCodedMembers(uint16_t volume) const {

@@ -65,6 +65,13 @@ class Index {
   Result<std::span<const std::byte>> GetDictionary(uint64_t number) const;
   // The numbers of those of `volume`: from, and behind the last one. O(log members).
   Result<std::pair<uint64_t, uint64_t>> FindCodedMembers(uint16_t volume) const;
+  // The same where blocks of the index are damaged: those of which it cannot be known may be left out at either end.
+  [[nodiscard]] std::pair<uint64_t, uint64_t> FindCodedMembersAround(uint16_t volume) const;
+  // Of the members [first, end) of one volume the first that ends behind `offset`; where that is one of several that
+  // cannot be read, the first of these. O(log members), and 64 damaged blocks at most.
+  [[nodiscard]] uint64_t FindMemberAround(uint64_t first, uint64_t end, uint64_t offset) const;
+  // The next member that may be a good one, behind `number`, which is bad.
+  [[nodiscard]] uint64_t PassBadMember(uint64_t number) const;
   // Where a volume is: a path or URL, by its kind. It has no NUL.
   Result<std::string_view> GetLocation(const Volume& volume) const;
   // The first extent of `volume` at or behind byte `offset` of it, or where there is none the first of a later volume;
@@ -112,6 +119,8 @@ class Index {
   Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
   Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
   Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
+  // The first member that does not lie in the block of the index in which `number` begins.
+  [[nodiscard]] uint64_t BehindBlockOfMember(uint64_t number) const;
   // Why the codec of `member`, of a volume that is decoded from `base`, does not allow its numbers; nothing where it
   // does.
   Result<void> CheckCodec(uint64_t number, const CodedMember& member, uint16_t base) const;

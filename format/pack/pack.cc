@@ -139,12 +139,12 @@ void Pack::OpenVolumes(const VolumePlaces& places) {
 }
 
 void Pack::OpenDecoded(uint16_t volume) {
+  if (IsFramed(volume)) return OpenFramed(volume);
   const auto members = index_->FindCodedMembers(volume);
   if (!members) {
     others_[volume - 1].error = members.error();
     return;
   }
-  if (IsFramed(volume)) return OpenFramed(volume, members->first, members->second);
   decoded_[volume] = std::make_unique<DecodedVolume>(
       volume, members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
       [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
@@ -153,9 +153,13 @@ void Pack::OpenDecoded(uint16_t volume) {
       long_members_);
 }
 
-void Pack::OpenFramed(uint16_t volume, uint64_t first, uint64_t end) {
+void Pack::OpenFramed(uint16_t volume) {
+  const auto [first, end] = index_->FindCodedMembersAround(volume);
   if (dictionaries_ == nullptr) dictionaries_ = std::make_unique<Dictionaries>(*index_);
-  FrameNeeds frames{.dictionaries = dictionaries_.get()};
+  FrameNeeds frames{
+      .dictionaries = dictionaries_.get(),
+      .find_around = [this, first, end](uint64_t offset) { return index_->FindMemberAround(first, end, offset); },
+      .pass_bad = [this](uint64_t number) { return index_->PassBadMember(number); }};
   if (bytes_ != nullptr)
     frames.distrust = [bytes = bytes_.get()](uint64_t offset, uint64_t length) { bytes->Distrust(offset, length); };
   decoded_[volume] = std::make_unique<DecodedVolume>(

@@ -104,7 +104,7 @@ class Pack {
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
   void OpenDecoded(uint16_t volume);
-  void OpenFramed(uint16_t volume, uint64_t first, uint64_t end);
+  void OpenFramed(uint16_t volume);
   // The file that volume `volume`, which is not the pack itself and does not lie in it, lies in.
   [[nodiscard]] const VolumeFile& FileOf(uint16_t volume) const;
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <zstd.h>
 
+#include "format/coding.h"
 #include "format/pack/geometry.h"
 #include "format/per_thread.h"
 
@@ -46,6 +47,8 @@ bool DecodeFrame(std::span<const std::byte> stored, std::span<std::byte> into, c
   static PerThread<Context> contexts;
   ZSTD_DCtx* const context = contexts.Get().get();
   if (context == nullptr) return false;
+  // The library may know frames from before the format was settled as well.
+  if (stored.size() < sizeof(uint32_t) || LoadUint<4>(stored, 0) != ZSTD_MAGICNUMBER) return false;
   if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != into.size()) return false;
   // The decoder would go on with a second frame, or pass what is called skippable.
   if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size()) return false;

@@ -8,6 +8,7 @@ import pathlib
 import random
 import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -17,6 +18,7 @@ import web
 
 PAGE = 2 << 20
 FRAME = 256 << 10
+BLOCK = 65536  # of the index
 TOGETHER = 64 << 10  # of small samples, in one frame
 
 
@@ -199,6 +201,36 @@ def test_a_damaged_byte_is_an_error_of_those_that_were_compressed_with_it(scratc
             assert path.read_bytes() == text(3000 + number, number)
     quire('extract', '-k', scratch / 'tree.quire', '-C', scratch / 'out', status=1)
     assert len(list((scratch / 'out').iterdir())) == 100 - len(numbers)
+
+
+@pytest.mark.parametrize('options', [(), ('direct_io', 'push=off')], ids=str)
+def test_a_damaged_block_of_the_index_harms_the_members_in_it_only(scratch, mount, pack, quire, options):
+    """Three blocks of records of 40 bytes."""
+    tree = scratch / 'tree'
+    tree.mkdir()
+    for number in range(5000):
+        (tree / f'{number:05}.txt').write_bytes(text(120, number))
+    pack(tree, scratch / 'tree.quire', '--compress', 'zstd', '--alone', '--dict', 'none')
+    data = (scratch / 'tree.quire').read_bytes()
+    index = int.from_bytes(data[32:40], 'little')
+    entries = [data[at:at + 32] for at in range(192, 192 + 32 * int.from_bytes(data[20:24], 'little'), 32)]
+    [(begin, length)] = [struct.unpack_from('<2Q', entry, 16) for entry in entries if entry[0] == 9]
+    assert length == 5000 * 40
+    for block in range(begin // BLOCK + 1, (begin + length) // BLOCK):
+        bad = scratch / f'{block}.quire'
+        bad.write_bytes(data)
+        harness.flip(bad, index + block * BLOCK + 100)
+        # Records that touch the block, and the one behind, which is compared with its neighbour.
+        first, last = (block * BLOCK - begin) // 40, ((block + 1) * BLOCK - 1 - begin) // 40 + 1
+        quire('extract', '-k', bad, '-C', scratch / f'out-{block}', status=1)
+        assert {int(path.stem) for path in (scratch / f'out-{block}').iterdir()} == set(range(5000)) - set(range(first, last + 1))
+        mounted = mount(bad, *options, folder=scratch / f'mnt-{block}')
+        for number in (0, 1, first - 2, first - 1, last + 1, last + 2, 4999):
+            assert (mounted / f'{number:05}.txt').read_bytes() == text(120, number)
+        for number in (first, (first + last) // 2, last):
+            with pytest.raises(OSError) as failed:
+                (mounted / f'{number:05}.txt').read_bytes()
+            assert failed.value.errno == errno.EIO
 
 
 def test_small_samples_of_all_sizes_side_by_side(scratch, mount, pack, quire):

@@ -66,6 +66,15 @@ TEST(ZstdFrame, ABombIsNotDecoded) {
   EXPECT_EQ(Decoded(lying, 100), "");
 }
 
+// Of version 0.7: 2505 times 'A', which the library may be able to decode.
+TEST(ZstdFrame, AFrameOfAnOlderFormatIsNone) {
+  const std::string frame(
+      "\x27\xB5\x2F\xFD\x80\x50\xC9\x09\x00\x00\x80\x09\xC9"
+      "A\xC0\x00\x00",
+      17);
+  EXPECT_EQ(Decoded(frame, 2505), "");
+}
+
 TEST(ZstdFrame, NothingMayStandBehindIt) {
   const std::string raw = Text(5000, 1);
   const std::string frame = Encoded(raw);

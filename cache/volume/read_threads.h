@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that each carry out one read at a time, those that somebody waits for first, and else in the order in which
+// Threads that each carry out one read at a time, those that a reader waits for first, and else in the order in which
 // reads come: for sources whose reads block.
 #pragma once
 

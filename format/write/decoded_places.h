@@ -32,7 +32,7 @@ class DecodedPlaces {
   [[nodiscard]] uint64_t last_end() const { return last_end_; }
 
  private:
-  // The page cache reads a page by pieces of 16 KiB. What has four or more has its own ones, so that whoever waits for
+  // The page cache reads a page by pieces of 16 KiB. What has four or more has its own ones, so that a reader of
   // it waits for no other member to be decoded; that costs a sixteenth of the place, on average.
   static constexpr uint64_t kPieceBytes = 16 << 10;
   static constexpr uint64_t kLeastBytesAlone = 4 * kPieceBytes;

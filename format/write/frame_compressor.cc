@@ -29,7 +29,7 @@ constexpr int kProbeLevel = 1;
 constexpr uint64_t kMostBytesForDictionary = 128 << 10;
 
 // Samples of at most so much are compressed together, up to so many bytes: of 200,000 JSON texts of 1.4 KB 64 KiB come
-// to 44 % of what they come to one by one, and frames four times as long to 43 %; whoever reads one of them waits until
+// to 44 % of what they come to one by one, and frames four times as long to 42 %; a reader of one of them waits until
 // all of its frame is decoded.
 constexpr uint64_t kMostGatheredBytes = 16 << 10;
 constexpr uint64_t kTogetherBytes = 64 << 10;

@@ -92,8 +92,10 @@ freeze() {
   freezers=("${freezers[@]:1}" "$freezer")
   echo "$daemon" >"${freezer%/*}/cgroup.procs"
   if [[ $freezer == */freezer.state ]]; then echo FROZEN; else echo 1; fi >"$freezer"
-  until_true 5 is_frozen || fail 'the group is not frozen'
+  # A thread that waits in the kernel for one that is frozen already does not freeze itself: then no more is to be had.
+  until_true 5 is_frozen || is_freezing || fail 'the group is not frozen'
 }
+is_freezing() { grep -qxE 'FREEZING|1' "$freezer"; }
 is_frozen() { grep -qx FROZEN "$freezer" || grep -qx 'frozen 1' "${freezer%/*}/cgroup.events"; }
 thaw() { if [[ $freezer == */freezer.state ]]; then echo THAWED; else echo 0; fi >"$freezer"; }
 

@@ -36,6 +36,20 @@ class PerThread {
   pthread_key_t key_ = {};
 };
 
+// What a library makes and frees; null where it has no memory for it.
+template <auto kMake, auto kFree>
+class LibraryContext {
+ public:
+  LibraryContext() = default;
+  LibraryContext(const LibraryContext&) = delete;
+  LibraryContext& operator=(const LibraryContext&) = delete;
+  ~LibraryContext() { kFree(context_); }
+  [[nodiscard]] auto* get() const { return context_; }
+
+ private:
+  decltype(kMake()) context_ = kMake();
+};
+
 // Memory that nothing was written to.
 template <size_t kBytes>
 class FixedBuffer {

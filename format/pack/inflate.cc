@@ -18,17 +18,7 @@ constexpr uint64_t kMaxRatio = 258 * 8 / 2;
 constexpr uint64_t kMaxExcessBytes = 4096;  // of a stream of few bytes: its block headers
 constexpr int kRawWindowBits = -15;         // no header, and the largest window, of 32 KiB
 
-class Decompressor {
- public:
-  Decompressor() = default;
-  Decompressor(const Decompressor&) = delete;
-  Decompressor& operator=(const Decompressor&) = delete;
-  ~Decompressor() { libdeflate_free_decompressor(decompressor_); }
-  [[nodiscard]] libdeflate_decompressor* get() const { return decompressor_; }
-
- private:
-  libdeflate_decompressor* const decompressor_ = libdeflate_alloc_decompressor();
-};
+using Decompressor = LibraryContext<libdeflate_alloc_decompressor, libdeflate_free_decompressor>;
 
 }  // namespace
 

@@ -11,17 +11,7 @@
 namespace quire {
 namespace {
 
-class Context {
- public:
-  Context() = default;
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  ~Context() { ZSTD_freeDCtx(context_); }
-  [[nodiscard]] ZSTD_DCtx* get() const { return context_; }
-
- private:
-  ZSTD_DCtx* const context_ = ZSTD_createDCtx();
-};
+using Context = LibraryContext<ZSTD_createDCtx, ZSTD_freeDCtx>;
 
 }  // namespace
 

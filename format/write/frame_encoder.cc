@@ -8,17 +8,7 @@
 namespace quire {
 namespace {
 
-class Context {
- public:
-  Context() = default;
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  ~Context() { ZSTD_freeCCtx(context_); }
-  [[nodiscard]] ZSTD_CCtx* get() const { return context_; }
-
- private:
-  ZSTD_CCtx* const context_ = ZSTD_createCCtx();
-};
+using Context = LibraryContext<ZSTD_createCCtx, ZSTD_freeCCtx>;
 
 }  // namespace
 

@@ -27,6 +27,7 @@ namespace {
 
 // A daemon answers statvfs from memory, in microseconds; on a machine that is overloaded it takes a second at times.
 constexpr std::chrono::milliseconds kMostSilence(5000);
+constexpr std::string_view kConnections = "/sys/fs/fuse/connections";
 
 // Of a process that was killed the first thread ends at once, as /proc tells, and with the last one its files are
 // closed. One that has ended meanwhile is not in /proc any more.
@@ -140,10 +141,12 @@ std::string DescribeStandstill(pid_t pid) {
 std::string DescribeSilence(const MountEntry& mount) {
   const PresenceWatch daemon = WatchDaemon(mount);
   if (daemon.is_open()) return DescribeStandstill(daemon.pid);
+  // systemd mounts the control file system, and containers for instance have none.
+  const std::string abort = fmt::format("{}/{}/abort", kConnections, minor(mount.device));
+  const std::string mounting =
+      access(abort.c_str(), F_OK) == 0 ? "" : fmt::format("mount -t fusectl none {} && ", kConnections);
   return fmt::format(
-      "no daemon of it is seen; where it has ended, root frees all who wait for it by 'echo 1 "
-      ">/sys/fs/fuse/connections/{}/abort'",
-      minor(mount.device));
+      "no daemon of it is seen; where it has ended, root frees all who wait for it by '{}echo 1 >{}'", mounting, abort);
 }
 
 }  // namespace quire

@@ -18,6 +18,7 @@ inline constexpr int kExitUsage = 2;   // the command line makes no sense
 // Each adds its subcommand to `program`. When it is the one chosen, `run` becomes its body.
 void AddPackCommand(Command program, Body& run);
 void AddIndexCommand(Command program, Body& run);
+void AddMergeCommand(Command program, Body& run);
 void AddMountCommand(Command program, Body& run);
 void AddUmountCommand(Command program, Body& run);
 void AddMountsCommand(Command program, Body& run);

@@ -47,6 +47,7 @@ int Run(int argc, char** argv) {
   quire::Body run;
   quire::AddPackCommand(root, run);
   quire::AddIndexCommand(root, run);
+  quire::AddMergeCommand(root, run);
   quire::AddMountCommand(root, run);
   quire::AddUmountCommand(root, run);
   quire::AddMountsCommand(root, run);

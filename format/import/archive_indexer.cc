@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/import/archive_indexer.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -16,6 +13,7 @@
 #include "format/import/beton_reader.h"
 #include "format/import/extent_cutter.h"
 #include "format/import/extent_sums.h"
+#include "format/import/indexed_file.h"
 #include "format/import/made_content.h"
 #include "format/import/member_tree.h"
 #include "format/import/sample_groups.h"
@@ -24,7 +22,6 @@
 #include "format/import/zip_records.h"
 #include "format/mutex.h"
 #include "format/open_files.h"
-#include "format/pack/volume_files.h"
 #include "format/rounding.h"
 #include "format/worker_pool.h"
 #include "format/write/index_writer.h"
@@ -43,32 +40,6 @@ constexpr size_t kMaxBytesAhead = 8 << 20;
 size_t MemoryOf(const Member& member) {
   return sizeof(member) + member.path.size() + member.target.size() + member.xattrs.size() + member.content.size() +
          member.runs.size() * sizeof(MemberRun);
-}
-
-struct OpenedArchive {
-  File file;
-  std::string real_path;
-  Volume volume;
-};
-
-// The same for archives as for the files that a pack's volumes are: neither a device nor a FIFO is opened.
-Result<OpenedArchive> OpenOne(const std::string& path) {
-  std::error_code error;
-  const fs::path real = fs::canonical(path, error);
-  if (error) return SystemError(error.value(), "{}", path);
-  if (!fs::is_regular_file(real, error)) return Invalid("{}: is no regular file", path);
-  auto file = File::Open(real, O_RDONLY);
-  if (!file) return SystemError(file.error().system_errno, "{}", path);
-  OpenedArchive opened{.file = *std::move(file), .real_path = real, .volume = {.kind = VolumeKind::kFile}};
-  if (auto set = SetIdentity(opened.file, opened.volume); !set) return Propagate(std::move(set));
-  opened.volume.data_end = opened.volume.identity[0];
-  return opened;
-}
-
-// Relative where the archive lies in the folder of the index or below, so that both can be moved together.
-std::string LocationOf(const std::string& real_path, const fs::path& index_folder) {
-  const std::string folder = index_folder.native() == "/" ? "/" : index_folder.native() + "/";
-  return real_path.starts_with(folder) ? real_path.substr(folder.size()) : real_path;
 }
 
 class Indexer {
@@ -105,12 +76,12 @@ class Indexer {
     const fs::path folder = fs::canonical(output_.folder(), error);
     if (error) return SystemError(error.value(), "{}", output_.folder());
     for (const ArchiveToIndex& archive : options_.archives) {
-      auto opened = OpenOne(archive.path);
+      auto opened = OpenIndexedFile(archive.path);
       if (!opened) return Propagate(std::move(opened));
       if (fs::equivalent(opened->real_path, options_.output, error))
         return Invalid("{}: is one of the archives, which stay as they are: name another file for the index",
                        options_.output);
-      const std::string location = LocationOf(opened->real_path, folder);
+      const std::string location = LocationOf(opened->real_path, folder.native());
       if (location.size() > kMaxPathBytes) return Unsupported("{}: its path is too long", archive.path);
       const auto offset = tables_.AddText(location);
       if (!offset) return std::unexpected(offset.error());
@@ -139,7 +110,7 @@ class Indexer {
   }
 
   Result<void> ReadMembers(uint64_t number) {
-    const OpenedArchive& archive = archives_[number];
+    const IndexedFile& archive = archives_[number];
     auto reader = OpenArchive(
         archive.file, archive.volume.data_end,
         [&](std::string_view path, std::string_view reason) { Tell(options_.archives[number].path, path, reason); },
@@ -254,12 +225,8 @@ class Indexer {
 
   // Headers that were read while an archive changed may say anything.
   Result<void> CheckAllUnchanged() const {
-    for (uint64_t number = 0; number < archives_.size(); ++number) {
-      Volume now;
-      if (auto set = SetIdentity(archives_[number].file, now); !set) return set;
-      if (now.identity != archives_[number].volume.identity)
-        return MakeError(ErrorCode::kSystem, "{}: changed while it was read", options_.archives[number].path);
-    }
+    for (uint64_t number = 0; number < archives_.size(); ++number)
+      if (auto same = CheckSameState(archives_[number], options_.archives[number].path); !same) return same;
     return {};
   }
 
@@ -287,7 +254,7 @@ class Indexer {
   IndexTables tables_;
   MemberTree tree_;  // of the archive whose turn it is, as made_
   MadeContent made_;
-  std::vector<OpenedArchive> archives_;
+  std::vector<IndexedFile> archives_;
 
   Mutex mutex_;
   ConditionVariable turn_changed_;

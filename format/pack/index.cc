@@ -253,8 +253,12 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
     return Unsupported("volume 0: sums of kind {}; use a newer quire", static_cast<unsigned>(volume.sum_kind));
   if (volume.kind == VolumeKind::kDecoded && volume.base >= number)
     return Corrupt("volume {}: decoded from volume {}, which does not stand before it", number, volume.base);
+  if (volume.is_framed() && volume.frame_bytes != kFrameBytes)
+    return Unsupported("volume {}: frames of {} bytes; use a newer quire", number, volume.frame_bytes);
   if (volume.is_framed() && !has_frames())
     return Corrupt("volume {}: compressed samples, and no section of dictionaries", number);
+  if (volume.kind == VolumeKind::kDecoded && volume.base == 0 && !volume.is_framed())
+    return Corrupt("volume {}: decoded from the pack itself, and without frames", number);
   return volume;
 }
 
@@ -271,7 +275,7 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   if (!volume) return std::unexpected(volume.error());
   auto base = GetVolume(volume->base);
   if (!base) return std::unexpected(base.error());
-  // Coded bytes of the pack itself lie in front of its pages.
+  // Coded bytes of a pack lie in front of its pages.
   if (volume->is_framed()) {
     base->data_end = base->data_begin;
     base->data_begin = kDataBegin;
@@ -285,7 +289,7 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   if (!lies_in(*base, member->stored_offset, member->stored_bytes))
     return Corrupt("coded member {}: {} bytes at {} lie outside of volume {}", number, member->stored_bytes,
                    member->stored_offset, volume->base);
-  if (auto allowed = CheckCodec(number, *member, volume->base); !allowed) return Propagate(std::move(allowed));
+  if (auto allowed = CheckCodec(number, *member, volume->is_framed()); !allowed) return Propagate(std::move(allowed));
   const uint64_t most_bytes = volume->is_framed() ? kFrameBytes : kPageBytes;
   const bool has_own_pages = member->size_bytes > most_bytes;  // of frames none: CheckCodec
   if (has_own_pages ? member->offset % most_bytes != 0 : member->offset % most_bytes + member->size_bytes > most_bytes)
@@ -301,8 +305,7 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   return member;
 }
 
-Result<void> Index::CheckCodec(uint64_t number, const CodedMember& member, uint16_t base) const {
-  const bool is_framed = base == 0;
+Result<void> Index::CheckCodec(uint64_t number, const CodedMember& member, bool is_framed) const {
   const bool is_known = is_framed ? member.codec == Codec::kStored || member.codec == Codec::kZstd
                                   : member.codec == Codec::kDeflate && member.dictionary == 0;
   if (!is_known)

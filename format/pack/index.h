@@ -53,12 +53,14 @@ class Index {
   Result<Attributes> GetAttributes(uint32_t number) const;
   // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
   Result<Extent> GetExtent(ExtentNumber number) const;
+  // Its extents are some of the index.
+  Result<Segment> GetSegment(uint64_t number) const;
   Result<Volume> GetVolume(uint16_t number) const;
   // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
   // coded bytes of one begin before those of the member before it in its volume end.
   Result<CodedMember> GetCodedMember(uint64_t number) const;
   [[nodiscard]] uint64_t coded_member_count() const { return superblock_.records(Section::kCodedMembers); }
-  // Whether samples of the pack itself are compressed.
+  // Whether samples of the pack itself, or of one that this indexes, are compressed.
   [[nodiscard]] bool has_frames() const { return superblock_.records(Section::kDictionaries) > 0; }
   [[nodiscard]] uint64_t dictionary_count() const { return superblock_.records(Section::kDictionaries); }
   // The bytes of a dictionary, compared with their sum. REQUIRES: number > 0, which stands for none.
@@ -121,12 +123,10 @@ class Index {
   Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
   // The first member that does not lie in the block of the index in which `number` begins.
   [[nodiscard]] uint64_t BehindBlockOfMember(uint64_t number) const;
-  // Why the codec of `member`, of a volume that is decoded from `base`, does not allow its numbers; nothing where it
-  // does.
-  Result<void> CheckCodec(uint64_t number, const CodedMember& member, uint16_t base) const;
+  // Why the codec of `member`, of a volume that has frames or not, does not allow its numbers; nothing where it does.
+  Result<void> CheckCodec(uint64_t number, const CodedMember& member, bool is_framed) const;
   // The most bytes that an extent of `segment` has.
   Result<uint64_t> ExtentBytesOf(const Segment& segment) const;
-  Result<Segment> GetSegment(uint64_t number) const;
   Result<Directory> DecodeDirectoryAt(uint64_t number) const;
   // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).
   Result<uint64_t> FindHolder(NodeNumber number) const;

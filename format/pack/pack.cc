@@ -160,18 +160,19 @@ void Pack::OpenFramed(uint16_t volume) {
       .dictionaries = dictionaries_.get(),
       .find_around = [this, first, end](uint64_t offset) { return index_->FindMemberAround(first, end, offset); },
       .pass_bad = [this](uint64_t number) { return index_->PassBadMember(number); }};
-  if (bytes_ != nullptr)
+  const uint16_t base = others_[volume - 1].record.base;
+  if (base == 0 && bytes_ != nullptr)
     frames.distrust = [bytes = bytes_.get()](uint64_t offset, uint64_t length) { bytes->Distrust(offset, length); };
   decoded_[volume] = std::make_unique<DecodedVolume>(
       volume, first, end, [this](uint64_t number) { return index_->GetCodedMember(number); },
-      [this](uint64_t offset, std::span<std::byte> into) { return ReadRaw(0, offset, into); }, long_members_,
+      [this, base](uint64_t offset, std::span<std::byte> into) { return ReadRaw(base, offset, into); }, long_members_,
       std::move(frames));
 }
 
 bool Pack::has_other_files() const {
   for (uint16_t volume = 1; volume < index_->volume_count(); ++volume) {
     const auto record = index_->GetVolume(volume);
-    if (!record || !record->is_framed()) return true;
+    if (!record || !record->is_framed_here()) return true;
   }
   return false;
 }

@@ -52,8 +52,12 @@ class Pack {
     return volume > 0 && others_[volume - 1].record.kind == VolumeKind::kDecoded;
   }
   [[nodiscard]] bool has_decoded() const { return !decoded_.empty(); }
-  // Whether it is compressed samples of the pack itself, in frames. REQUIRES: volume < volume_count().
+  // Whether it is compressed samples of a pack, in frames. REQUIRES: volume < volume_count().
   [[nodiscard]] bool IsFramed(uint16_t volume) const { return volume > 0 && others_[volume - 1].record.is_framed(); }
+  // Of the pack itself. REQUIRES: as of IsFramed.
+  [[nodiscard]] bool IsFramedHere(uint16_t volume) const {
+    return volume > 0 && others_[volume - 1].record.is_framed_here();
+  }
   // Whether it is more than the pack itself: an index of archives, which are other files.
   [[nodiscard]] bool has_other_files() const;
   // What is read at `offset` of a decoded volume; decoded_volume.h says what of it. REQUIRES: it can be had.
@@ -110,7 +114,7 @@ class Pack {
 
   std::vector<VolumeFile> others_;  // volumes 1 and up
   LongMembers long_members_;
-  std::unique_ptr<Dictionaries> dictionaries_;  // where samples of the pack itself are compressed
+  std::unique_ptr<Dictionaries> dictionaries_;  // where samples of packs are compressed
   std::unordered_map<uint16_t, std::unique_ptr<DecodedVolume>> decoded_;
 };
 

@@ -101,7 +101,7 @@ void Encode(const Volume& volume, std::span<std::byte, 64> record) {
   StoreUint<2>(record, 4, static_cast<uint16_t>(volume.sum_kind));
   StoreUint<2>(record, 6, volume.base);
   StoreUint<4>(record, 8, volume.location_bytes);
-  StoreUint<4>(record, 12, 0);
+  StoreUint<4>(record, 12, volume.frame_bytes);
   StoreUint<8>(record, 16, volume.location_offset);
   StoreUint<8>(record, 24, volume.data_begin);
   StoreUint<8>(record, 32, volume.data_end);
@@ -116,6 +116,7 @@ Volume DecodeVolume(std::span<const std::byte> record) {
           .sum_kind = static_cast<SumKind>(LoadUint<2>(record, 4)),
           .base = static_cast<uint16_t>(LoadUint<2>(record, 6)),
           .location_bytes = static_cast<uint32_t>(LoadUint<4>(record, 8)),
+          .frame_bytes = static_cast<uint32_t>(LoadUint<4>(record, 12)),
           .location_offset = LoadUint<8>(record, 16),
           .data_begin = LoadUint<8>(record, 24),
           .data_end = LoadUint<8>(record, 32),

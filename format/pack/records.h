@@ -79,13 +79,15 @@ struct Volume {
   SumKind sum_kind = SumKind::kXxh3;
   uint16_t base = 0;  // of kDecoded: the volume in which its members lie
   uint32_t location_bytes = 0;
+  uint32_t frame_bytes = 0;  // of kDecoded: 0, or kFrameBytes
   uint64_t location_offset = 0;
   uint64_t data_begin = 0;
   uint64_t data_end = 0;
   std::array<uint64_t, 2> identity = {};
 
-  // Whether it holds samples of the pack itself that are compressed, frame by frame.
-  [[nodiscard]] bool is_framed() const { return kind == VolumeKind::kDecoded && base == 0; }
+  // Whether it holds compressed samples of a pack, frame by frame: of the pack itself, or of one that this indexes.
+  [[nodiscard]] bool is_framed() const { return kind == VolumeKind::kDecoded && frame_bytes != 0; }
+  [[nodiscard]] bool is_framed_here() const { return is_framed() && base == 0; }
 };
 
 // A stream of coded bytes in the base of a decoded volume, and the bytes of that volume which it decodes to.

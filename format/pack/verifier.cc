@@ -176,7 +176,7 @@ class Verifier {
 
   void AddBad(ExtentNumber number, const Extent& extent, const std::string& reason) {
     if (extent.volume == 0) TellBadBytes(extent.offset, extent.length_bytes);
-    if (pack_.IsFramed(extent.volume))
+    if (pack_.IsFramedHere(extent.volume))
       if (const auto member = pack_.FindMember(extent.volume, extent.offset); member && *member)
         TellBadBytes((*member)->stored_offset, (*member)->stored_bytes);
     bad_extents_.Add(number, fmt::format("extent {} ({} bytes at {}, page {}): {}", number, extent.length_bytes,

@@ -78,8 +78,9 @@ std::array<uint64_t, 2> IdentityOf(const struct stat& status) {
 // `before`: the volumes 1 to `number` - 1.
 Result<void> UseBase(const std::string& pack_path, std::span<const VolumeFile> before, VolumeFile& volume) {
   if (volume.record.sum_kind == SumKind::kNone) return Corrupt("it is decoded, and has no sums");
-  if (volume.record.is_framed()) {
-    if (volume.record.sum_kind != SumKind::kXxh3) return Corrupt("it is compressed, and has other sums than XXH3-64");
+  if (volume.record.is_framed() && volume.record.sum_kind != SumKind::kXxh3)
+    return Corrupt("it is compressed, and has other sums than XXH3-64");
+  if (volume.record.base == 0) {  // which has frames: Index::GetVolume
     volume.path = pack_path;
     return {};
   }

@@ -368,7 +368,8 @@ Result<void> WriteFrames(const SamplesToCompress& samples, const Compression& co
 }
 
 Result<void> AddFrames(const WrittenFrames& written, const EncoderDictionaries& dictionaries, IndexTables& tables) {
-  tables.volumes.push_back({.kind = VolumeKind::kDecoded, .base = 0, .data_end = written.decoded_end});
+  tables.volumes.push_back(
+      {.kind = VolumeKind::kDecoded, .base = 0, .frame_bytes = kFrameBytes, .data_end = written.decoded_end});
   const ExtentNumber first = tables.extents.size();
   for (const Extent& extent : written.extents.span()) {
     Node& node = tables.nodes[extent.node];

@@ -2,29 +2,24 @@
 #include "format/write/packed_tree.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <unordered_map>
 #include <utility>
 
-#include "format/coding.h"
 #include "format/pack/entry_path.h"
 #include "format/per_thread.h"
+#include "format/write/packed_entry.h"
 #include "format/write/tree_builder.h"
 
 namespace quire {
 namespace {
 
-constexpr uint64_t kMostValueBytes = 64 << 10;  // of an extended attribute: FORMAT.md, Limits
-
 std::unexpected<Error> Interrupted() { return MakeError(ErrorCode::kInterrupted, "interrupted"); }
 
 // What the index says of an entry beside its name.
 struct Description {
-  Attributes attributes;
-  std::string xattrs;
-  std::string_view target;
-  std::optional<std::vector<DataRange>> data;  // of a sample that may have holes
+  PackedEntry entry;
+  std::optional<std::vector<DataRange>> data = {};  // of a sample that may have holes
 };
 
 class TreeCopier {
@@ -153,13 +148,13 @@ class TreeCopier {
     if (auto added = nodes_.Append(number); !added) return added;
     const auto added = builder_.Add({.name = name,
                                      .kind = node.is_sample() ? NodeKind::kFile : node.kind,
-                                     .mode = description.attributes.mode,
-                                     .uid = options_.normalisation.uid.value_or(description.attributes.uid),
-                                     .gid = options_.normalisation.gid.value_or(description.attributes.gid),
-                                     .xattrs = description.xattrs,
+                                     .mode = description.entry.attributes.mode,
+                                     .uid = options_.normalisation.uid.value_or(description.entry.attributes.uid),
+                                     .gid = options_.normalisation.gid.value_or(description.entry.attributes.gid),
+                                     .xattrs = description.entry.xattrs,
                                      .mtime = node.mtime,
                                      .size_bytes = node.size_bytes,
-                                     .target = description.target,
+                                     .target = description.entry.target,
                                      .data = description.data ? &*description.data : nullptr});
     if (!added) return std::unexpected(added.error());
     if (const auto linked = linked_.find(number); linked != linked_.end()) linked->second = *added;
@@ -170,38 +165,14 @@ class TreeCopier {
   }
 
   Result<Description> Describe(const Node& node) {
-    auto attributes = index_.GetAttributes(node.attributes);
-    if (!attributes) return Propagate(std::move(attributes));
-    Description description{.attributes = *attributes, .xattrs = {}, .target = {}, .data = {}};
-    if (node.kind == NodeKind::kSymlink) {  // which has no attributes of user.*
-      const auto target = index_.GetTarget(node);
-      if (!target) return std::unexpected(target.error());
-      description.target = *target;
-      return description;
-    }
-    auto xattrs = CopyXattrs(*attributes);
-    if (!xattrs) return Propagate(std::move(xattrs));
-    description.xattrs = *std::move(xattrs);
+    auto entry = DescribeEntry(index_, node);
+    if (!entry) return Propagate(std::move(entry));
+    Description description{.entry = *std::move(entry)};
     if (node.kind != NodeKind::kSegmented) return description;
     auto data = FindData(node);
     if (!data) return Propagate(std::move(data));
     description.data = *std::move(data);
     return description;
-  }
-
-  // In the order of their names, whatever the order in the source.
-  [[nodiscard]] Result<std::string> CopyXattrs(const Attributes& attributes) const {
-    std::map<std::string_view, std::string_view> values;
-    bool are_short = true;
-    auto visited = index_.ForEachXattr(attributes, [&](const Xattr& xattr) {
-      values.emplace(xattr.name, AsText(xattr.value));
-      return are_short = xattr.value.size() <= kMostValueBytes;
-    });
-    if (!visited) return Propagate(std::move(visited));
-    if (!are_short) return Corrupt("an extended attribute of more than {} bytes", kMostValueBytes);
-    std::string list;
-    for (const auto& [name, value] : values) list += EncodeXattr(name, value);
-    return list;
   }
 
   Result<std::vector<DataRange>> FindData(const Node& node) {

@@ -139,7 +139,7 @@ Result<void> CheckVolumes(const Pack& pack, const MountNotice& notice) {
   std::vector<Error> errors;
   for (uint16_t volume = 1; volume < pack.volume_count(); ++volume) {
     if (pack.IsDecoded(volume)) {  // as its base, which is always there where that is the pack itself
-      has_any = has_any || (pack.IsFramed(volume) && pack.CheckVolume(volume));
+      has_any = has_any || (pack.IsFramedHere(volume) && pack.CheckVolume(volume));
       continue;
     }
     if (const auto had = pack.CheckVolume(volume); had)

@@ -145,8 +145,8 @@ std::string DescribeSilence(const MountEntry& mount) {
   const std::string abort = fmt::format("{}/{}/abort", kConnections, minor(mount.device));
   const std::string mounting =
       access(abort.c_str(), F_OK) == 0 ? "" : fmt::format("mount -t fusectl none {} && ", kConnections);
-  return fmt::format(
-      "no daemon of it is seen; where it has ended, root frees all who wait for it by '{}echo 1 >{}'", mounting, abort);
+  return fmt::format("no daemon of it is seen; where it has ended, root frees all who wait for it by '{}echo 1 >{}'",
+                     mounting, abort);
 }
 
 }  // namespace quire

@@ -29,6 +29,7 @@ for page in "$repository"/packaging/man/quire*.1.md; do
     PYTHONPATH=$repository/tests/support /usr/bin/python3 -B -c "import beton
 beton.write('train.beton', [beton.int_field('label')], [[number] for number in range(43)])"
   fi
+  [ "$name" != quire-merge ] || { cp imagenet.quire part-00.quire && cp imagenet.quire part-01.quire; }
   [[ ! $name =~ ^quire-(map|stats|top|umount)$ ]] || mount_pack imagenet.quire "$HOME/mnt"
   output=$(bash -euo pipefail <<<"$examples" 2>&1) || fail "$name: $output"
   if is_mounted "$HOME/mnt"; then umount_pack "$HOME/mnt"; fi

@@ -111,7 +111,8 @@ void FillWithFrames(IndexTables& tables) {
                                          .sum = Xxh3(AsBytes(stored))}));
     stored_offset += place.stored_bytes;
   }
-  tables.volumes = {{.kind = VolumeKind::kDecoded, .base = 0, .data_end = kFrameBytes + 1504 + 3000}};
+  tables.volumes = {
+      {.kind = VolumeKind::kDecoded, .base = 0, .frame_bytes = kFrameBytes, .data_end = kFrameBytes + 1504 + 3000}};
   const std::string_view dictionary = "words that samples have in common";
   tables.dictionaries = {{}, {.bytes = static_cast<uint32_t>(dictionary.size()), .sum = Xxh3(AsBytes(dictionary))}};
   tables.dictionary_bytes.assign(AsBytes(dictionary).begin(), AsBytes(dictionary).end());

@@ -222,7 +222,7 @@ TEST_F(HttpObjectTest, WhatIsSlowForAllIsAskedForOnce) {
   }
   object_->Submit(reads.front().get());  // together: one that is late alone would be asked for again
   std::this_thread::sleep_for(std::chrono::milliseconds(300));  // so late that each would be asked for again
-  // The first is late alone where the thread lost its processor before it sent the others, and the last to be answered is.
+  // One may be late alone: the first, where the thread lost its processor before it sent the others.
   const uint64_t hedged = object_->figures().hedged;
   server_.Resume();
   for (auto& end : ends) end.get_future().get();

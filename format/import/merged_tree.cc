@@ -151,8 +151,9 @@ Result<void> MergedTree::AddEntry(const Folder& folder, const std::vector<Cursor
     return AddDirectory(parts, first.name, path_bytes);
   }
   if (same.size() > 1)
-    return Unsupported("'{}' is in {} and in {}, and not a directory in both; --at puts a pack into a folder of its own",
-                   PathOf(folder, first.name), sources_[first.part.source].path, sources_[same[1].part.source].path);
+    return Unsupported(
+        "'{}' is in {} and in {}, and not a directory in both; --at puts a pack into a folder of its own",
+        PathOf(folder, first.name), sources_[first.part.source].path, sources_[same[1].part.source].path);
   auto added = AddContent(first);
   return added ? added : In(sources_[first.part.source].path, added);
 }

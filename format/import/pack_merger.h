@@ -39,9 +39,9 @@ struct MergeSummary {
   uint64_t outside = 0;  // volumes that do not lie in the index's folder or below: readers are to be told of them
 };
 
-// Writes and commits the index to `output`, which the caller gives its name. Errors name the pack: kInvalid where it is no
-// regular file; kUnsupported where two packs have one path that is not a directory in both, a path gets too long, or there
-// are too many volumes or dictionaries; kCorrupt, kSystem, kInterrupted.
+// Writes and commits the index to `output`, which the caller gives its name. Errors name the pack: kInvalid where it is
+// no regular file; kUnsupported where two packs have one path that is not a directory in both, a path gets too long, or
+// there are too many volumes or dictionaries; kCorrupt, kSystem, kInterrupted.
 Result<MergeSummary> MergePacks(const MergePacksOptions& options, OutputFile& output);
 
 }  // namespace quire

@@ -92,7 +92,7 @@ Result<std::vector<PackToMerge>> FindPacks(const Arguments& arguments) {
 }
 
 // The bytes of what `index`, which has no name, makes one of, as a pack.
-Result<PackSummary> CopyMerged(const Arguments& arguments, const OutputFile& index, VolumePlaces places,
+Result<PackSummary> CopyMerged(const Arguments& arguments, const OutputFile& index, const VolumePlaces& places,
                                const std::string& spool_folder, Progress& progress, PackProgress& counters) {
   auto merged = Pack::Open(ProcPath(index.file().fd()));
   if (!merged) return Propagate(std::move(merged));
@@ -157,7 +157,7 @@ Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<u
     std::error_code error;
     places.push_back(fs::canonical(pack.path, error).parent_path());
   }
-  const auto pack = CopyMerged(arguments, **output, std::move(places), spool_folder, progress, copied);
+  const auto pack = CopyMerged(arguments, **output, places, spool_folder, progress, copied);
   if (!pack) return std::unexpected(pack.error());
   progress.Finish({.what = "merged", .counts = FormatAmount(entries, "entry", "entries")});
   if (!arguments.progress.quiet)

@@ -164,6 +164,7 @@ class Indexer {
 
   void CheckSamples() {
     std::vector<SampleGroups::Shard> shards;
+    shards.reserve(options_.archives.size());
     for (const ArchiveToIndex& archive : options_.archives)
       shards.push_back({.path = archive.path, .top = archive.top});
     SampleGroups(tree_, std::move(shards),
@@ -216,6 +217,7 @@ class Indexer {
 
   Result<void> MakeSums() {
     std::vector<ExtentSums::Archive> archives;
+    archives.reserve(archives_.size());
     for (size_t i = 0; i < archives_.size(); ++i)
       archives.push_back({.file = &archives_[i].file, .path = options_.archives[i].path});
     ExtentSums sums(tables_, std::move(archives),

@@ -70,9 +70,9 @@ Result<void> MergedTree::Fill(const Folder& folder) {
   std::priority_queue<Cursor, std::vector<Cursor>, std::greater<>> next;
   for (uint64_t i = 0; i < folder.part_count; ++i) {
     const Part part = parts_[folder.first_part + i];
-    auto cursor = Begin(part);
+    const auto cursor = Begin(part);
     if (!cursor) return In(sources_[part.source].path, cursor);
-    if (*cursor) next.push(**std::move(cursor));
+    if (*cursor) next.push(**cursor);
   }
   std::vector<Cursor> same;
   while (!next.empty()) {
@@ -89,7 +89,7 @@ Result<void> MergedTree::Fill(const Folder& folder) {
     for (Cursor& cursor : same) {
       const auto more = Advance(cursor);
       if (!more) return In(sources_[cursor.part.source].path, more);
-      if (*more) next.push(std::move(cursor));
+      if (*more) next.push(cursor);
     }
   }
   return builder_.EndDirectory();
@@ -104,7 +104,7 @@ Result<std::optional<MergedTree::Cursor>> MergedTree::Begin(const Part& part) co
   }
   const auto has_entry = Advance(cursor);
   if (!has_entry) return std::unexpected(has_entry.error());
-  return *has_entry ? std::optional(std::move(cursor)) : std::nullopt;
+  return *has_entry ? std::optional(cursor) : std::nullopt;
 }
 
 Result<bool> MergedTree::Advance(Cursor& cursor) const {

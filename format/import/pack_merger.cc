@@ -36,6 +36,7 @@ class Merger {
   Result<MergeSummary> Run() {
     if (auto opened = OpenAll(); !opened) return Propagate(std::move(opened));
     std::vector<MergedTree::Source> sources;
+    sources.reserve(packs_.size());
     for (size_t i = 0; i < packs_.size(); ++i)
       sources.push_back({.index = &packs_[i].pack->index(),
                          .path = options_.packs[i].path,
@@ -106,7 +107,7 @@ class Merger {
 
   Result<void> TakeVolumes(const PackInIndex& from) {
     const Index& index = from.pack->index();
-    for (uint16_t i = 0; i < index.volume_count(); ++i) {
+    for (uint16_t i = 0; i < from.pack->volume_count(); ++i) {
       const auto record = index.GetVolume(i);
       if (!record) return std::unexpected(record.error());
       Volume volume = *record;

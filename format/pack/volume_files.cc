@@ -36,7 +36,7 @@ Places ResolvePlaces(const fs::path& pack_folder, const VolumePlaces& places) {
   Places resolved = {pack_folder.native()};
   for (const std::string& place : places) {
     std::error_code error;
-    if (fs::path there = fs::canonical(place, error); !error) resolved.insert(there.native());
+    if (const fs::path there = fs::canonical(place, error); !error) resolved.insert(there.native());
   }
   return resolved;
 }

@@ -3,17 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <csignal>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <new>
@@ -21,6 +16,7 @@
 #include <thread>
 
 #include "format/file.h"
+#include "tools/bench/child_processes.h"
 #include "tools/bench/statistics.h"
 #include "tools/bench/system_counters.h"
 
@@ -87,24 +83,6 @@ struct Pipe {
   }
 };
 
-double ThreadCpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// That this thread was ready to run and had no core; below 0 where the kernel does not tell.
-double ThreadRunQueueSeconds() {
-  // "time on a core, time waiting for one, time slices", in nanoseconds; sched-stats in the kernel's documentation.
-  std::ifstream stat("/proc/thread-self/schedstat");
-  uint64_t running = 0;
-  uint64_t waiting = 0;
-  return stat >> running >> waiting ? static_cast<double>(waiting) / 1e9 : -1;
-}
-
 void Note(std::array<char, 512>& into, const std::string& message) {
   into[message.copy(into.data(), into.size() - 1)] = '\0';
 }
@@ -162,32 +140,18 @@ void RunReader(const Job& job, ReaderShare& share, const File& ready, const File
 // Readers as threads or processes, started, and later awaited.
 class Readers {
  public:
-  Readers() = default;
-  Readers(const Readers&) = delete;
-  Readers& operator=(const Readers&) = delete;
-  ~Readers() {
-    for (const pid_t child : children_) kill(child, SIGKILL);
-    for (const pid_t child : children_) waitpid(child, nullptr, 0);
-  }
-
   void StartThreads(const Job& job, const File& ready, const File& start) {
     for (ReaderShare& share : job.shared.shares())
       threads_.emplace_back([job, &share, &ready, &start] { RunReader(job, share, ready, start); });
   }
 
   Result<void> StartProcesses(const Job& job, Pipe& ready, Pipe& start) {
-    const pid_t parent = getpid();
     for (ReaderShare& share : job.shared.shares()) {
-      const pid_t child = fork();
-      if (child < 0) return SystemError(errno, "cannot start a reader");
-      if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) _exit(1);
+      auto started = processes_.Start([&] {
         start.write_end = File();  // or this process would wait for itself
         RunReader(job, share, ready.write_end, start.read_end);
-        _exit(0);
-      }
-      children_.push_back(child);
+      });
+      if (!started) return started;
     }
     return {};
   }
@@ -195,24 +159,18 @@ class Readers {
   // Waits until all have ended; kInterrupted when the caller's flag was set meanwhile.
   Result<void> Join(const EpochSettings& settings) {
     threads_.clear();
-    while (!children_.empty()) {
-      int status = 0;
-      const pid_t ended = waitpid(children_.back(), &status, WNOHANG);
-      if (ended == 0) {
-        if (IsInterrupted(settings)) break;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        continue;
-      }
-      children_.pop_back();
-      if (ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return MakeError(ErrorCode::kSystem, "a reader died (wait status {:#x})", static_cast<unsigned>(status));
+    while (true) {
+      const auto running = processes_.StillRunning();
+      if (!running) return std::unexpected(running.error());
+      if (*running == 0 || IsInterrupted(settings)) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     if (IsInterrupted(settings)) return MakeError(ErrorCode::kInterrupted, "interrupted");
     return {};
   }
 
  private:
-  std::vector<pid_t> children_;
+  ChildProcesses processes_{"a reader"};
   std::vector<std::jthread> threads_;
 };
 

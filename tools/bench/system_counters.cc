@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -82,6 +83,23 @@ void LoadProgram(pid_t process) {
 
 double NowSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double ThreadCpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double ThreadRunQueueSeconds() {
+  // "time on a core, time waiting for one, time slices", in nanoseconds; sched-stats in the kernel's documentation.
+  std::ifstream stat("/proc/thread-self/schedstat");
+  uint64_t running = 0;
+  uint64_t waiting = 0;
+  return stat >> running >> waiting ? static_cast<double>(waiting) / 1e9 : -1;
 }
 
 std::optional<double> CpuSeconds(std::span<const pid_t> processes) {

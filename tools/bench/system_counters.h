@@ -15,6 +15,11 @@ namespace quire::bench {
 
 double NowSeconds();  // CLOCK_MONOTONIC
 
+// User and system time of the calling thread.
+double ThreadCpuSeconds();
+// That the calling thread was ready to run and had no core; below 0 where the kernel does not tell.
+double ThreadRunQueueSeconds();
+
 // User and system time of `processes` so far; empty where one of them is gone.
 std::optional<double> CpuSeconds(std::span<const pid_t> processes);
 

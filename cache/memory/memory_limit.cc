@@ -28,20 +28,30 @@ void NarrowByResourceLimits(MemoryLimit& limit) {
 
 }  // namespace
 
-Result<MemoryLimit> FindMemoryLimit(const std::string& root) {
+Result<MemoryLimit> FindMachineMemory(const std::string& root) {
   SmallText file;
-  const auto machine_bytes =
-      file.ReadPath(root + "/proc/meminfo") ? FindKibibytes(file.text(), "MemTotal:") : std::nullopt;
-  if (!machine_bytes) return SystemError(ENOENT, "/proc/meminfo has no MemTotal: is /proc mounted?");
-  MemoryLimit limit = {*machine_bytes, "this machine"};
+  const auto bytes = file.ReadPath(root + "/proc/meminfo") ? FindKibibytes(file.text(), "MemTotal:") : std::nullopt;
+  if (!bytes) return SystemError(ENOENT, "/proc/meminfo has no MemTotal: is /proc mounted?");
+  return MemoryLimit{*bytes, "this machine"};
+}
+
+Result<MemoryLimit> FindCacheLimit(const std::string& root) {
+  auto limit = FindMachineMemory(root);
+  if (!limit) return limit;
+  SmallText file;
   for (const MemoryGroup& group : FindMemoryGroups(root)) {
     for (const char* const name : group.LimitFiles()) {
       // What v1 calls no limit is more than any machine has.
       if (!file.ReadPath(fmt::format("{}/{}", group.folder, name))) continue;
-      if (const auto bytes = ParseNumberLine(file.text())) Narrow(limit, *bytes, fmt::format("cgroup {}", group.name));
+      if (const auto bytes = ParseNumberLine(file.text())) Narrow(*limit, *bytes, fmt::format("cgroup {}", group.name));
     }
   }
-  NarrowByResourceLimits(limit);
+  return limit;
+}
+
+Result<MemoryLimit> FindMemoryLimit(const std::string& root) {
+  auto limit = FindCacheLimit(root);
+  if (limit) NarrowByResourceLimits(*limit);
   return limit;
 }
 

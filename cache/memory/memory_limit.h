@@ -21,4 +21,11 @@ struct MemoryLimit {
 // prepended to /proc and /sys/fs/cgroup, for tests. cgroups(7), proc(5).
 Result<MemoryLimit> FindMemoryLimit(const std::string& root = "");
 
+// The same without RLIMIT_AS and RLIMIT_DATA, which bound no page cache: how much the kernel may keep of what this
+// process reads.
+Result<MemoryLimit> FindCacheLimit(const std::string& root = "");
+
+// MemTotal alone.
+Result<MemoryLimit> FindMachineMemory(const std::string& root = "");
+
 }  // namespace quire

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <ctime>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <utility>
+
+#include "cache/memory/memory_limit.h"
 
 namespace quire::bench {
 namespace {
@@ -27,31 +27,6 @@ std::string ValueOf(const char* path, std::string_view key) {
     return begin == std::string::npos ? "" : line.substr(begin, end - begin + 1);
   }
   return "";
-}
-
-// The smallest limit of this process's cgroup and those above it: version 2, then version 1; 0 for none.
-uint64_t CgroupMemoryLimit() {
-  std::ifstream groups("/proc/self/cgroup");
-  uint64_t smallest = UINT64_MAX;
-  for (std::string line; std::getline(groups, line);) {
-    // cgroups(7): "0::/path" is version 2, "4:memory:/path" version 1.
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool unified = line.starts_with("0::");
-    if (!unified && controllers != "memory") continue;
-    const std::filesystem::path root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-    const char* limit_file = unified ? "memory.max" : "memory.limit_in_bytes";
-    std::filesystem::path group = root / line.substr(second + 2);
-    for (size_t depth = 0; depth < 64; ++depth) {
-      uint64_t limit = 0;
-      if (std::ifstream file(group / limit_file); file >> limit && limit > 0) smallest = std::min(smallest, limit);
-      if (group == root || !group.has_relative_path()) break;
-      group = group.parent_path();
-    }
-  }
-  return smallest == UINT64_MAX ? 0 : smallest;
 }
 
 }  // namespace
@@ -79,8 +54,8 @@ Machine DescribeMachine(const std::string& path) {
     machine.cores = static_cast<unsigned>(CPU_COUNT(&processors));
   struct sysinfo memory{};
   if (sysinfo(&memory) == 0) machine.memory_bytes = static_cast<uint64_t>(memory.totalram) * memory.mem_unit;
-  const uint64_t limit_bytes = CgroupMemoryLimit();
-  if (limit_bytes < machine.memory_bytes) machine.memory_limit_bytes = limit_bytes;
+  if (const auto limit = FindCacheLimit(); limit && limit->bytes < machine.memory_bytes)
+    machine.memory_limit_bytes = limit->bytes;
   if (const auto mount = MountUnder(path)) {
     machine.file_system = mount->type;
     machine.device = mount->source;

@@ -12,7 +12,7 @@
 namespace quire {
 
 void AddBenchCommand(Command program) {
-  program.AddSubcommand("bench", "Measure a storage, a loader's epochs, or names and attributes");
+  program.AddSubcommand("bench", "Measure a storage, a loader's epochs, names and attributes, or training");
 }
 
 int RunBenchCommand(std::vector<std::string> words) {

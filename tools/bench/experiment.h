@@ -17,6 +17,7 @@ void AddIoCommand(Command program, Body& run);
 using StoreOpener = Result<std::unique_ptr<SampleStore>> (*)(const std::string& path);
 void AddEpochCommand(Command program, Body& run, StoreOpener open);
 void AddMetaCommand(Command program, Body& run);
+void AddTrainCommand(Command program, Body& run, StoreOpener open);
 
 // The fields "disk_bytes" and "daemon_cpu_seconds" of a result; null where they are not known.
 void AddSpent(const Spent& spent, nlohmann::ordered_json& result);

@@ -20,6 +20,7 @@ int Run(int argc, char** argv) {
   quire::bench::AddIoCommand(program.root(), run);
   quire::bench::AddEpochCommand(program.root(), run, quire::bench::OpenStore);
   quire::bench::AddMetaCommand(program.root(), run);
+  quire::bench::AddTrainCommand(program.root(), run, quire::bench::OpenStore);
   if (quire::IsCompleteCommand(words)) return quire::RunCompleteCommand(program.root(), words);
   return quire::ParseAndRun(program, run, words);
 }

@@ -138,14 +138,18 @@ TEST(AcceleratorSearch, DoublesBisectsAndConfirmsBothSides) {
   EXPECT_FALSE(search.may_be_more());
 }
 
-TEST(AcceleratorSearch, AWholeMeasurementOverrulesTrials) {
+// In strides that double, and then by halves: few of what takes minutes each.
+TEST(AcceleratorSearch, WholeMeasurementsOverruleTrials) {
   AcceleratorSearch fewer(100);
-  Ask(fewer, 5, 3);
+  const auto down = Ask(fewer, 16, 3);
   EXPECT_EQ(fewer.found(), 3);
+  EXPECT_EQ(Questions(std::ranges::find(down, true, &AcceleratorSearch::Question::is_whole), down.end()),
+            (Questions{{16, true}, {15, true}, {13, true}, {9, true}, {1, true}, {5, true}, {3, true}, {4, true}}));
   AcceleratorSearch more(100);
-  const auto asked = Ask(more, 5, 7);
-  EXPECT_EQ(more.found(), 7);
-  EXPECT_EQ(asked.back(), (AcceleratorSearch::Question{8, true}));  // one more is always measured
+  const auto up = Ask(more, 5, 10);
+  EXPECT_EQ(more.found(), 10);
+  EXPECT_EQ(Questions(std::ranges::find(up, true, &AcceleratorSearch::Question::is_whole), up.end()),
+            (Questions{{5, true}, {6, true}, {8, true}, {12, true}, {10, true}, {11, true}}));
 }
 
 TEST(AcceleratorSearch, FindsNoneAndAll) {

@@ -6,28 +6,37 @@
 
 namespace quire::bench {
 
-AcceleratorSearch::AcceleratorSearch(unsigned most) : most_(most), high_(most + 1) { assert(most >= 1); }
+AcceleratorSearch::AcceleratorSearch(unsigned most) : most_(most), trials_{0, most + 1}, wholes_{0, most + 1} {
+  assert(most >= 1);
+}
 
 std::optional<AcceleratorSearch::Question> AcceleratorSearch::Next() const {
-  if (is_searching() && whole_.empty())
-    return Question{has_failed() ? low_ + (high_ - low_) / 2 : std::min(std::max(1U, 2 * low_), most_), false};
-  if (low_ >= 1 && !whole_.contains(low_)) return Question{low_, true};
-  if (low_ < most_ && !whole_.contains(low_ + 1)) return Question{low_ + 1, true};
+  if (whole_answers_ == 0 && trials_.high - trials_.low > 1) return Question{NextTrial(), false};
+  if (wholes_.high - wholes_.low > 1) return Question{NextWhole(), true};
   return std::nullopt;
 }
 
 void AcceleratorSearch::Answer(bool has_passed) {
   const auto question = Next();
   assert(question);
-  const unsigned accelerators = question->accelerators;
-  // A whole measurement overrules the trials: where one does not pass, one accelerator less is asked about.
-  if (question->is_whole) whole_[accelerators] = has_passed;
-  if (has_passed)
-    low_ = accelerators;
-  else if (question->is_whole)
-    low_ = std::min(low_, accelerators - 1);
-  else
-    high_ = accelerators;
+  Bounds& bounds = question->is_whole ? wholes_ : trials_;
+  (has_passed ? bounds.low : bounds.high) = question->accelerators;
+  if (question->is_whole) ++whole_answers_;
+}
+
+unsigned AcceleratorSearch::NextTrial() const {
+  if (trials_.high <= most_) return trials_.low + (trials_.high - trials_.low) / 2;
+  return std::min(std::max(1U, 2 * trials_.low), most_);
+}
+
+unsigned AcceleratorSearch::NextWhole() const {
+  if (whole_answers_ == 0) return std::max(1U, trials_.low);
+  const bool has_failed = wholes_.high <= most_;
+  if (has_failed && wholes_.low > 0) return wholes_.low + (wholes_.high - wholes_.low) / 2;
+  // Strides double, so that 32 bits hold them as they hold the numbers between which they lie.
+  const unsigned stride = 1U << (whole_answers_ - 1);
+  if (!has_failed) return stride < most_ - wholes_.low ? wholes_.low + stride : most_;
+  return stride < wholes_.high ? wholes_.high - stride : 1;
 }
 
 }  // namespace quire::bench

@@ -4,7 +4,6 @@
 // not. What was not measured is not told. Pure, for one thread.
 #pragma once
 
-#include <map>
 #include <optional>
 
 namespace quire::bench {
@@ -27,18 +26,25 @@ class AcceleratorSearch {
   void Answer(bool has_passed);
 
   // At the end: as many as passed a whole measurement, 0 where one did not.
-  [[nodiscard]] unsigned found() const { return low_; }
+  [[nodiscard]] unsigned found() const { return wholes_.low; }
   // At the end: one more could not be measured, so that it may feed more.
-  [[nodiscard]] bool may_be_more() const { return low_ == most_; }
+  [[nodiscard]] bool may_be_more() const { return wholes_.low == most_; }
 
  private:
-  [[nodiscard]] bool is_searching() const { return high_ - low_ > 1; }
-  [[nodiscard]] bool has_failed() const { return high_ <= most_; }  // then the distance is halved
+  // Trials and whole measurements each have their bounds: the most that passed, and the fewest that did not, where none
+  // is known most_ + 1.
+  struct Bounds {
+    unsigned low = 0;
+    unsigned high = 0;
+  };
+
+  [[nodiscard]] unsigned NextTrial() const;
+  [[nodiscard]] unsigned NextWhole() const;
 
   const unsigned most_;
-  unsigned low_ = 0;                // the most that passed
-  unsigned high_;                   // the fewest whose trial did not; most_ + 1 where none is known
-  std::map<unsigned, bool> whole_;  // outcomes of whole measurements
+  Bounds trials_;
+  Bounds wholes_;
+  unsigned whole_answers_ = 0;
 };
 
 }  // namespace quire::bench

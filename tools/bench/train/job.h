@@ -90,7 +90,7 @@ class TrainJob {
   [[nodiscard]] Result<double> MeasureCeiling(unsigned accelerators) const;
 
  private:
-  TrainJob(std::string path, const JobSettings& settings) : path_(std::move(path)), settings_(settings) {}
+  TrainJob(std::string path, JobSettings settings) : path_(std::move(path)), settings_(std::move(settings)) {}
 
   [[nodiscard]] TrainingSettings SettingsFor(unsigned accelerators, uint64_t steps) const;
   [[nodiscard]] std::vector<uint64_t> NextOrder(const BatchShape& shape);

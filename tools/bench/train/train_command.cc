@@ -92,6 +92,7 @@ Result<void> MeasureFixed(std::vector<Subject>& subjects, const Arguments& argum
   StepProgress progress("training", 1);
   progress.Begin(RunText(arguments.accelerators, true));
   std::vector<TrainJob> jobs;
+  jobs.reserve(subjects.size());
   for (Subject& subject : subjects) jobs.push_back(std::move(subject.job));
   auto runs = PlayRuns(jobs, arguments.job, arguments.accelerators, true);
   if (!runs) return Propagate(std::move(runs));
@@ -104,6 +105,7 @@ Result<void> MeasureFixed(std::vector<Subject>& subjects, const Arguments& argum
 
 Report MakeReport(const Arguments& arguments, const Machine& machine, const std::vector<Subject>& subjects) {
   std::vector<TrainedJob> jobs;
+  jobs.reserve(subjects.size());
   for (const Subject& subject : subjects) jobs.push_back(subject.trained);
   const JobSettings& job = arguments.job;
   const DataSize& data = subjects.front().job.data();

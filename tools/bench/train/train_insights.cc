@@ -106,6 +106,7 @@ std::string WholeSentence(const PlayedRun& run) {
 
 std::vector<double> EpochUtilisations(const PlayedRun& run) {
   std::vector<double> aus;
+  aus.reserve(run.epochs.size());
   for (const PlayedEpoch& epoch : run.epochs) aus.push_back(epoch.use.au());
   return aus;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/background_thread.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <span>
 #include <string_view>
 #include <utility>
+
+#include "cache/log.h"
 
 namespace quire {
 namespace {
@@ -83,9 +84,9 @@ void ReportThreadException(const char* thread_name) noexcept {
     try {
       throw;
     } catch (const std::exception& error) {
-      spdlog::error("thread {}: {}; it is logged once", thread_name, error.what());
+      Log(LogLevel::kError, "thread {}: {}; it is logged once", thread_name, error.what());
     } catch (...) {
-      spdlog::error("thread {}: an exception of no known kind; it is logged once", thread_name);
+      Log(LogLevel::kError, "thread {}: an exception of no known kind; it is logged once", thread_name);
     }
   } catch (...) {  // NOLINT(bugprone-empty-catch): without memory for a line of the log there is no way to tell
   }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/page_cache.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -11,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "cache/log.h"
 #include "cache/steady_clock.h"
 #include "format/coding.h"
 #include "format/mutex.h"
@@ -436,7 +435,7 @@ bool PageCache::Populate(uint32_t slot) noexcept try {
   residency_.LookAtMemory();
   const auto populated = arena_.Populate(slot);
   if (!populated && !is_memory_refused_.exchange(true, std::memory_order_relaxed))
-    spdlog::warn("the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
+    Log(LogLevel::kWarning, "the cache stays at {} slots for now: {}", arena_.populated(), populated.error().message);
   return populated.has_value();
 } catch (const std::bad_alloc&) {  // not even for a message
   return arena_.is_populated(slot);

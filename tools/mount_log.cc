@@ -20,9 +20,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cache/log.h"
 #include "format/escaping.h"
 #include "format/file.h"
 
@@ -139,11 +141,17 @@ std::vector<std::filesystem::path> UsualLogFolders() {
   return folders;
 }
 
+spdlog::level::level_enum LevelOf(LogLevel level) {
+  if (level == LogLevel::kError) return spdlog::level::err;
+  return level == LogLevel::kWarning ? spdlog::level::warn : spdlog::level::info;
+}
+
 void UseLogger(std::shared_ptr<spdlog::logger> logger, spdlog::level::level_enum level,
                std::unique_ptr<spdlog::formatter> formatter = MakeFormatter(kPattern, "\n")) {
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(level);
+  SetLogWriter([](LogLevel of_message, std::string_view message) { spdlog::log(LevelOf(of_message), "{}", message); });
 }
 
 }  // namespace

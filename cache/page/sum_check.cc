@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/page/sum_check.h"
 
-#include <spdlog/spdlog.h>
-
+#include "cache/log.h"
 #include "format/pack/geometry.h"
 
 namespace quire {
@@ -32,8 +31,8 @@ bool SumCheck::IsRight(uint32_t slot, uint64_t page, const Extent& extent, std::
     return true;
   }
   if (!has_wrong_[slot].exchange(true, std::memory_order_relaxed))
-    spdlog::warn("'{}': page {}: {} bytes at {} do not match their sum; they are read again by themselves",
-                 pack_.VolumePath(extent.volume), page, extent.length_bytes, extent.offset);
+    Log(LogLevel::kWarning, "'{}': page {}: {} bytes at {} do not match their sum; they are read again by themselves",
+        pack_.VolumePath(extent.volume), page, extent.length_bytes, extent.offset);
   return false;
 }
 

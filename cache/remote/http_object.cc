@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/remote/http_object.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "cache/log.h"
 #include "cache/remote/small_file.h"
 #include "format/checksum.h"
 #include "format/escaping.h"
@@ -431,7 +431,7 @@ void HttpObject::TellWindow() {
 }
 
 void HttpObject::Came(Slot& slot, const HttpTransfer& transfer) {
-  if (std::exchange(is_failing_, false)) spdlog::info("{}: can be read again", url_);
+  if (std::exchange(is_failing_, false)) Log(LogLevel::kInfo, "{}: can be read again", url_);
   has_failed_ = false;
   counters_.bytes += transfer.got_bytes();
   times_.Took(slot.read->bytes, std::chrono::duration_cast<AnswerTimes::Duration>(Clock::now() - slot.began));
@@ -483,9 +483,9 @@ std::chrono::milliseconds HttpObject::UntilNextTry(std::optional<Clock::time_poi
 // Once for an outage, whatever the number of reads that it meets, and once more when it has become an error for one.
 void HttpObject::TellFault(const std::string& reason, bool is_final) {
   if (is_final && !std::exchange(has_failed_, true))
-    spdlog::error("{}: {}", url_, reason);
+    Log(LogLevel::kError, "{}: {}", url_, reason);
   else if (!std::exchange(is_failing_, true))
-    spdlog::warn("{}: {}", url_, reason);
+    Log(LogLevel::kWarning, "{}: {}", url_, reason);
   const MutexLock lock(mutex_);
   last_fault_ = reason;
 }

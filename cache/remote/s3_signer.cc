@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/remote/s3_signer.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "cache/log.h"
 #include "cache/remote/s3_answer.h"
 
 namespace quire {
@@ -98,10 +97,10 @@ bool S3Signer::LookAgain() {
   auto keys = options_.find_keys();
   if (!keys || !*keys) {
     const std::string reason = keys ? "there are none any more" : keys.error().message;
-    if (!std::exchange(is_failing_, true)) spdlog::warn("keys for S3 cannot be renewed: {}", reason);
+    if (!std::exchange(is_failing_, true)) Log(LogLevel::kWarning, "keys for S3 cannot be renewed: {}", reason);
     return false;
   }
-  if (std::exchange(is_failing_, false)) spdlog::info("keys for S3 can be renewed again");
+  if (std::exchange(is_failing_, false)) Log(LogLevel::kInfo, "keys for S3 can be renewed again");
   Use(*std::move(keys));
   return true;
 }

@@ -2,7 +2,6 @@
 #include "cache/tier/tier.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cache/log.h"
 #include "cache/steady_clock.h"
 #include "format/checksum.h"
 #include "format/escaping.h"
@@ -315,8 +315,9 @@ bool Tier::IsGone(const TierMap& map) {
   if (!is_volume_gone && !locks_.file().IsUnlinked()) return false;
   if (is_volume_gone) map.Empty();
   if (!std::exchange(is_told_gone_, true)) {
-    spdlog::warn("tier '{}': it was removed while it is in use; nothing is kept of '{}' until it is mounted again",
-                 directory_, map.key().source);
+    Log(LogLevel::kWarning,
+        "tier '{}': it was removed while it is in use; nothing is kept of '{}' until it is mounted again", directory_,
+        map.key().source);
     if (const auto counted = CountAnew(); !counted) Tell(counted.error());
   }
   return true;
@@ -589,7 +590,7 @@ void Tier::Tell(const Error& error) {
   uint64_t quiet_until = quiet_until_ms_.load(std::memory_order_relaxed);
   if (now < quiet_until) return;
   if (quiet_until_ms_.compare_exchange_strong(quiet_until, now + kQuietMs))
-    spdlog::warn("tier '{}': {}; what it cannot give is read from where it came", directory_, error.message);
+    Log(LogLevel::kWarning, "tier '{}': {}; what it cannot give is read from where it came", directory_, error.message);
 }
 
 }  // namespace quire

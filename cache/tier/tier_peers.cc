@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/tier/tier_peers.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <utility>
+
+#include "cache/log.h"
 
 using std::string_view_literals::operator""sv;
 
@@ -191,7 +191,7 @@ void TierPeers::Judge(const PeerRequest& request) {
   }
   health.answers = true;
   if (health.slowness > 0) return;
-  if (health.failures > 0) spdlog::info("peer {}: answers again", urls_[request.peer]);
+  if (health.failures > 0) Log(LogLevel::kInfo, "peer {}: answers again", urls_[request.peer]);
   health.failures = 0;
 }
 
@@ -202,7 +202,7 @@ void TierPeers::Failed(size_t peer, std::string_view reason) {
   const auto now = Clock::now();
   if (!health.answers && now < health.next_try) return;
   if (health.failures == 0 && !is_cancelled_)
-    spdlog::warn("peer {}: {}; it is left alone for a while", urls_[peer], reason);
+    Log(LogLevel::kWarning, "peer {}: {}; it is left alone for a while", urls_[peer], reason);
   const auto rest = kFirstRest * (1U << std::min(health.failures, kMostDoublings));
   ++health.failures;
   health.fault = reason;

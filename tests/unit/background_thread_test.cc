@@ -4,40 +4,41 @@
 #include "cache/background_thread.h"
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <chrono>
 #include <new>
 #include <semaphore>
-#include <sstream>
 #include <stdexcept>
 #include <stop_token>
+#include <string>
+#include <string_view>
 #include <thread>
 
+#include "cache/log.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
 namespace {
 
-// What is logged while it lives.
-class Log {
- public:
-  Log() {
-    spdlog::set_default_logger(
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
-  }
-  ~Log() { spdlog::set_default_logger(before_); }
-  [[nodiscard]] std::string text() const { return text_.str(); }
+std::string& LoggedText() {
+  static std::string text;
+  return text;
+}
 
- private:
-  const std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
-  std::ostringstream text_;
+// What is logged while it lives. The threads that log have ended when it is looked at.
+class CaughtLog {
+ public:
+  CaughtLog() {
+    LoggedText().clear();
+    SetLogWriter([](LogLevel, std::string_view message) { LoggedText().append(message).append("\n"); });
+  }
+  ~CaughtLog() { SetLogWriter(nullptr); }
+  [[nodiscard]] static std::string text() { return LoggedText(); }
 };
 
 TEST(BackgroundThread, AnExceptionEndsTheThreadAndNotTheProgram) {
-  const Log log;
+  const CaughtLog log;
   for (int times = 0; times < 2; ++times) {
     auto thread = ValueOrDie(StartBackgroundThread("test-throws", [] { throw std::bad_alloc(); }));
     thread.join();
@@ -48,7 +49,7 @@ TEST(BackgroundThread, AnExceptionEndsTheThreadAndNotTheProgram) {
 }
 
 TEST(BackgroundThread, AStepThatThrowsSaysSo) {
-  const Log log;
+  const CaughtLog log;
   EXPECT_TRUE(RunStep("test-step", [] {}));
   EXPECT_FALSE(RunStep("test-step", [] { throw std::runtime_error("the reason"); }));
   EXPECT_FALSE(RunStep("test-other", [] { throw 1; }));

@@ -6,7 +6,6 @@
 #include "cache/page_cache.h"
 
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -305,12 +304,10 @@ class RandomRun {
 TEST(PageCache, AnswersEveryReadOnceAndRightlyInAnyOrder) {
   const char* const asked = std::getenv("QUIRE_TEST_SEEDS");
   const uint64_t seeds = asked == nullptr ? 2000 : std::strtoull(asked, nullptr, 10);
-  spdlog::set_level(spdlog::level::off);
   for (uint64_t seed = 0; seed < seeds && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     RandomRun(seed).Play(250);
   }
-  spdlog::set_level(spdlog::level::info);
 }
 
 // Reads one extent to its end; whether it was a hit.
@@ -571,7 +568,6 @@ TEST(PageCache, ServesTheGoodSamplesOfADamagedPageAndNamesTheBadOne) {
   const Extent& bad = source.extents[13];
   engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset + 100, bad.offset + 101});
   PageCache cache(*source.pack, arena, engine, {});
-  spdlog::set_level(spdlog::level::off);
   for (ExtentNumber number = 10; number < 20; ++number) {
     struct Reading : ExtentRead {
       std::optional<Result<ExtentPin>> answer;
@@ -589,7 +585,6 @@ TEST(PageCache, ServesTheGoodSamplesOfADamagedPageAndNamesTheBadOne) {
       EXPECT_NE(reading.answer->error().message.find("checksum mismatch"), std::string::npos);
     }
   }
-  spdlog::set_level(spdlog::level::info);
 }
 
 // A reader of a small sample is not kept waiting by the rest of its page.
@@ -753,7 +748,6 @@ TEST(PageCache, OfADamagedPageAllButTheDamagedSampleMayGoOn) {
   const Extent& bad = source.extents[13];
   engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
-  spdlog::set_level(spdlog::level::off);
   ReadNow(cache, engine, source, 14);
   const auto pin = cache.PinPage(bad.offset / kPageBytes);
   ASSERT_TRUE(pin.has_value());
@@ -761,7 +755,6 @@ TEST(PageCache, OfADamagedPageAllButTheDamagedSampleMayGoOn) {
     if (extent.offset / kPageBytes != bad.offset / kPageBytes) continue;
     EXPECT_EQ(cache.IsRight(*pin, extent), extent.offset != bad.offset) << extent.offset;
   }
-  spdlog::set_level(spdlog::level::info);
 }
 
 // A page that came wrong from a disk which is right again: what is wrong is read anew, nobody gets an error, and the
@@ -773,7 +766,6 @@ TEST(PageCache, APageThatCameWrongIsReadAgainOnceTheDiskIsRight) {
   const Extent& bad = source.extents[13];
   engine.bad.push_back({BadRange::Kind::kCorrupt, bad.offset, bad.offset + 1});
   PageCache cache(*source.pack, arena, engine, {.readahead = false});
-  spdlog::set_level(spdlog::level::off);
   ReadNow(cache, engine, source, 14);
   for (int pass = 0; pass < 2; ++pass) {
     EXPECT_FALSE(cache.TryPin(bad, bad.length_bytes).has_value()) << "by its page";
@@ -789,7 +781,6 @@ TEST(PageCache, APageThatCameWrongIsReadAgainOnceTheDiskIsRight) {
   EXPECT_GT(failures, 0U);
   EXPECT_TRUE(cache.TryPin(bad, bad.length_bytes).has_value());
   EXPECT_EQ(cache.GetStats()[Counter::kVerifyFailures], failures);
-  spdlog::set_level(spdlog::level::info);
   EXPECT_EQ(std::memcmp(other->bytes().data(), source.bytes.data() + source.extents[14].offset,
                         source.extents[14].length_bytes),
             0);
@@ -844,7 +835,6 @@ TEST(PageCache, ReadersThatWaitForADamagedPageAreAllAnswered) {
     bool is_good = false;
   };
   std::array<Reading, 4> readings;
-  spdlog::set_level(spdlog::level::off);
   for (size_t i = 0; i < readings.size(); ++i) {
     readings[i].number = 12 + i / 2;
     readings[i].extent = source.extents[readings[i].number];
@@ -856,7 +846,6 @@ TEST(PageCache, ReadersThatWaitForADamagedPageAreAllAnswered) {
     ASSERT_FALSE(cache.Get(readings[i]).has_value());
   }
   engine.CompleteAll();
-  spdlog::set_level(spdlog::level::info);
   for (const Reading& reading : readings) {
     EXPECT_EQ(reading.answers, 1);
     EXPECT_EQ(reading.is_good, reading.number == 12);

@@ -5,7 +5,6 @@
 #include "fs/feed/plan_runner.h"
 
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -323,20 +322,16 @@ TEST(PlanRunner, EmptySamplesAndThoseOfSeveralExtentsAreLeftToTheirReaders) {
 }
 
 TEST(PlanRunner, WhatCannotBeReadIsSkipped) {
-  spdlog::set_level(spdlog::level::off);
-  {
-    PackOnDisk source(SmallSamples());
-    const Nodes order = Shuffled(source, 8);
-    source.Damage(order[17]);
-    source.Damage(order[170]);
-    Mount mount(source);
-    mount.Follow(order);
-    EXPECT_TRUE(Becomes([&] { return mount.store.stored().size() == WithoutMarkers(order).size() - 2; }));
-    EXPECT_TRUE(mount.store.BytesOf(order[17]).empty());
-    EXPECT_TRUE(mount.store.BytesOf(order[170]).empty());
-    mount.ExpectRightBytes();
-  }
-  spdlog::set_level(spdlog::level::info);
+  PackOnDisk source(SmallSamples());
+  const Nodes order = Shuffled(source, 8);
+  source.Damage(order[17]);
+  source.Damage(order[170]);
+  Mount mount(source);
+  mount.Follow(order);
+  EXPECT_TRUE(Becomes([&] { return mount.store.stored().size() == WithoutMarkers(order).size() - 2; }));
+  EXPECT_TRUE(mount.store.BytesOf(order[17]).empty());
+  EXPECT_TRUE(mount.store.BytesOf(order[170]).empty());
+  mount.ExpectRightBytes();
 }
 
 // Each page finds a slot, which it would not if pins were left on the pages of both. A sample that lies in a slab takes

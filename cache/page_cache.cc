@@ -202,11 +202,11 @@ PageCache::Outcome PageCache::ServeNew(ExtentRead& read, Answers& answers) {
   if (const auto outcome = ServeFromMemory(read, answers)) return *outcome;
 
   misses_.fetch_add(1, std::memory_order_relaxed);
-  const auto advice = options_.readahead
+  const auto advice = options_.readahead && !read.is_alone
                           ? readahead_.Access(OffsetInRow(read.page, read.extent), read.extent.length_bytes)
                           : Readahead::Advice();
   Outcome outcome = Outcome::kParked;
-  if (const auto slot = AdmittedSlot(read, advice.in_run)) {
+  if (const auto slot = read.is_alone ? std::nullopt : AdmittedSlot(read, advice.in_run)) {
     Count(read, Counter::kFillMisses);
     StartFill(*slot, read.page, &read, FillKind::kDemand);
   } else {

@@ -158,6 +158,7 @@ void SampleReader::Start(SampleRead& read) {
   read.reader = this;
   read.piece.whole = &read;
   read.piece.done = PieceDone;
+  read.piece.is_alone = read.is_alone;
   read.at = std::min(read.offset, read.node.size_bytes);
   read.end = read.at + std::min(read.bytes, read.node.size_bytes - read.at);
   read.copy.reset();

@@ -73,6 +73,7 @@ struct SampleRead {
   Node node;
   uint64_t offset = 0;
   uint64_t bytes = 0;
+  bool is_alone = false;  // as of ExtentRead
   // Called exactly once, from Start itself or from a thread of the volume source; no lock is held; must not throw.
   void (*done)(SampleRead& read, Result<SampleBytes> result) = nullptr;
   // Where it is set: called before `done`, for each piece in turn that has come, and on the same terms.

@@ -46,6 +46,7 @@ struct ExtentRead {
   Extent extent;
   ExtentNumber number = 0;
   uint32_t wanted_bytes = 0;  // of the extent's bytes, those that the reader will use: for the counters
+  bool is_alone = false;      // nothing else is wanted of its page: where it is not in memory it is read by itself
   // Called once, without a lock held; must not throw; may begin other reads.
   void (*done)(ExtentRead& read, Result<ExtentPin> pin) = nullptr;
   ReadTimes times = {};  // where it waited: the cache adds to it

@@ -169,6 +169,42 @@ TEST_P(SampleReaderOn, AllocatesNothingOnceItRuns) {
   reader->Drain();
 }
 
+// Reads samples one after the other, each only once, and says what they cost.
+CacheStats ReadOnce(bool is_alone, IoKind io) {
+  const Fixture& fixture = TheFixture();
+  const auto reader = ValueOrDie(SampleReader::Open(
+      fixture.pack(), {.cache_bytes = uint64_t{1} << 30, .admission = AdmissionMode::kPage, .io = io}));
+  struct WaitedRead : SampleRead {
+    std::string content;
+    std::atomic<bool> is_done = false;
+  };
+  for (const Sample& sample : fixture.samples()) {
+    WaitedRead read;
+    read.node = sample.node;
+    read.bytes = sample.content.size();
+    read.is_alone = is_alone;
+    read.done = [](SampleRead& done, Result<SampleBytes> result) {
+      auto& own = static_cast<WaitedRead&>(done);
+      if (result) own.content = Joined(*result);
+      own.is_done = true;
+    };
+    reader->Start(read);
+    while (!read.is_done) std::this_thread::yield();
+    EXPECT_EQ(read.content, sample.content);
+  }
+  reader->Drain();
+  return reader->GetStats();
+}
+
+TEST_P(SampleReaderOn, AReadThatIsAloneFillsNoPage) {
+  const CacheStats alone = ReadOnce(/*is_alone=*/true, GetParam());
+  EXPECT_EQ(alone[Counter::kFillMisses] + alone[Counter::kPrefetchedPages], 0U);
+  EXPECT_GT(alone[Counter::kBypasses], 0U);
+  const CacheStats others = ReadOnce(/*is_alone=*/false, GetParam());
+  EXPECT_GT(others[Counter::kFillMisses], 0U);
+  EXPECT_EQ(others[Counter::kBypasses], 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, SampleReaderOn, testing::Values(IoKind::kUring, IoKind::kThreads),
                          [](const auto& info) { return std::string(NameOf(kIoNames, info.param)); });
 

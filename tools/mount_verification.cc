@@ -14,18 +14,6 @@ namespace {
 // So many faults are told one by one; `quire verify` tells more.
 constexpr uint64_t kMostFaults = 10;
 
-Result<void> CheckHasSums(const Pack& pack) {
-  for (uint16_t number = 0; number < pack.index().volume_count(); ++number) {
-    const auto volume = pack.index().GetVolume(number);
-    if (!volume) return std::unexpected(volume.error());
-    if (volume->sum_kind == SumKind::kNone)
-      return Unsupported(
-          "option 'verify': of '{}' there are no sums to compare with; make an index of it by 'quire index --sums'",
-          pack.VolumePath(number));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<void> VerifyBeforeMount(const Pack& pack, const std::function<void(const std::string& sentence)>& notice) {

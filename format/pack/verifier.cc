@@ -223,4 +223,16 @@ Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const Verif
   return Verifier(pack, pool, options).Run();
 }
 
+Result<void> CheckHasSums(const Pack& pack) {
+  for (uint16_t number = 0; number < pack.index().volume_count(); ++number) {
+    const auto volume = pack.index().GetVolume(number);
+    if (!volume) return std::unexpected(volume.error());
+    if (volume->sum_kind == SumKind::kNone)
+      return Unsupported(
+          "option 'verify': of '{}' there are no sums to compare with; make an index of it by 'quire index --sums'",
+          pack.VolumePath(number));
+  }
+  return {};
+}
+
 }  // namespace quire

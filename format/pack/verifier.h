@@ -48,4 +48,7 @@ struct VerifyOptions {
 // that end the work. Memory: no more than a small multiple of the index, and that of `options.read`.
 Result<VerifySummary> VerifyPack(const Pack& pack, WorkerPool& pool, const VerifyOptions& options);
 
+// For who verifies before anything is read: kUnsupported, with the remedy, where a volume has no sums to compare with.
+Result<void> CheckHasSums(const Pack& pack);
+
 }  // namespace quire

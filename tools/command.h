@@ -17,6 +17,9 @@ inline constexpr int kExitUsage = 2;   // the command line makes no sense
 
 // Each adds its subcommand to `program`. When it is the one chosen, `run` becomes its body.
 void AddPackCommand(Command program, Body& run);
+void AddAppendCommand(Command program, Body& run);
+void AddRmCommand(Command program, Body& run);
+void AddGenerationsCommand(Command program, Body& run);
 void AddIndexCommand(Command program, Body& run);
 void AddMergeCommand(Command program, Body& run);
 void AddMountCommand(Command program, Body& run);

@@ -65,18 +65,22 @@ Result<void> AddEntries(Completion& completion, const Index& index, std::string_
   if (!directory) return std::unexpected(directory.error());
 
   // Children are sorted by name. One that cannot be read is passed over, wherever it stands.
-  const auto name_of = [&index](NodeNumber child) -> std::string_view {
-    const auto child_node = index.GetNode(child);
+  const auto node_of = [&](uint64_t child) -> Result<Node> {
+    const auto child_number = index.GetChild(*directory, child);
+    return child_number ? index.GetNode(*child_number) : std::unexpected(child_number.error());
+  };
+  const auto name_of = [&](uint64_t child) -> std::string_view {
+    const auto child_node = node_of(child);
     const auto name = child_node ? index.GetName(*child_node) : std::unexpected(child_node.error());
     return name.value_or(std::string_view());
   };
-  const auto children = std::views::iota(directory->first_child, directory->first_child + directory->child_count);
-  const auto begin = std::ranges::partition_point(children, [&](NodeNumber child) { return name_of(child) < stem; });
-  for (const NodeNumber child : std::ranges::subrange(begin, children.end())) {
+  const auto children = std::views::iota(uint64_t{0}, directory->child_count);
+  const auto begin = std::ranges::partition_point(children, [&](uint64_t child) { return name_of(child) < stem; });
+  for (const uint64_t child : std::ranges::subrange(begin, children.end())) {
     const std::string_view name = name_of(child);
     if (name.empty()) continue;
     if (!name.starts_with(stem) || completion.candidates.size() == kMaxCandidates) break;
-    const bool is_directory = index.GetNode(child)->kind == NodeKind::kDirectory;
+    const bool is_directory = node_of(child)->kind == NodeKind::kDirectory;
     if (wanted == Wanted::kDirectories && !is_directory) continue;
     completion.candidates.push_back({fmt::format("{}{}{}{}", prefix, folder, name, is_directory ? "/" : "")});
   }

@@ -29,7 +29,7 @@ class RatioFinder {
     ShareMember();
     CompressionRatios ratios{.suffixes = {},
                              .dictionaries = index_.dictionary_count() - 1,
-                             .dictionary_bytes = index_.superblock().section(Section::kDictionaryBytes).bytes};
+                             .dictionary_bytes = index_.layers().count(Section::kDictionaryBytes)};
     for (auto& [suffix, ratio] : by_suffix_) {
       ratio.suffix = suffix;
       ratios.suffixes.push_back(std::move(ratio));

@@ -26,13 +26,16 @@ class TreeLister {
       ++others_;
     while (!begun_.empty()) {
       Branch& branch = begun_.back();
-      if (branch.next == branch.end) {
+      if (branch.next == branch.directory.child_count) {
         begun_.pop_back();
         continue;
       }
-      const NodeNumber child = branch.next++;
-      const bool is_last = branch.next == branch.end;
-      PrintEntry(child, branch.indent + (is_last ? "└── " : "├── "), branch.indent + (is_last ? "    " : "│   "),
+      const auto child = index_.GetChild(branch.directory, branch.next++);
+      const bool is_last = branch.next == branch.directory.child_count;
+      if (!child)
+        Tell(child.error());
+      else
+        PrintEntry(*child, branch.indent + (is_last ? "└── " : "├── "), branch.indent + (is_last ? "    " : "│   "),
                  branch.path_bytes);
     }
     fmt::print("\n{}, {}\n", FormatAmount(directories_, "directory", "directories"),
@@ -42,8 +45,8 @@ class TreeLister {
 
  private:
   struct Branch {
-    NodeNumber next;
-    NodeNumber end;
+    Directory directory;
+    uint64_t next;
     std::string indent;
     size_t path_bytes;
   };
@@ -60,8 +63,7 @@ class TreeLister {
   void Begin(const Node& node, std::string indent, size_t path_bytes) {
     const auto directory = index_.GetDirectory(node.content);
     if (!directory) return Tell(directory.error());
-    begun_.push_back(
-        {directory->first_child, directory->first_child + directory->child_count, std::move(indent), path_bytes});
+    begun_.push_back({*directory, 0, std::move(indent), path_bytes});
   }
 
   // `path_bytes`: of the directory.

@@ -46,6 +46,9 @@ int Run(int argc, char** argv) {
   quire::Command root = program.root();
   quire::Body run;
   quire::AddPackCommand(root, run);
+  quire::AddAppendCommand(root, run);
+  quire::AddRmCommand(root, run);
+  quire::AddGenerationsCommand(root, run);
   quire::AddIndexCommand(root, run);
   quire::AddMergeCommand(root, run);
   quire::AddMountCommand(root, run);

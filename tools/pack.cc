@@ -15,6 +15,7 @@
 #include "tools/archive_names.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/pack_progress.h"
 #include "tools/pack_source.h"
 #include "tools/progress.h"
 #include "tools/progress_options.h"
@@ -48,31 +49,6 @@ struct Arguments {
   bool verbose = false;
   ProgressOptions progress;
 };
-
-ProgressState Describe(const PackProgress& progress) {
-  using Phase = PackProgress::Phase;
-  switch (progress.phase.load()) {
-    case Phase::kUnpack:
-      return {.what = "unpacking",
-              .done = std::min<uint64_t>(progress.archive_bytes_done, progress.archive_bytes_total),
-              .total = progress.archive_bytes_total};
-    case Phase::kScan:
-      return {.what = "scanning", .counts = FormatCount(progress.entries_found) + " entries"};
-    case Phase::kDeduplicate:
-      return {.what = "looking for duplicates"};
-    case Phase::kTrain:
-      return {.what = "training dictionaries"};
-    case Phase::kPages:
-      return {.what = "packing",
-              .counts = fmt::format("{} of {} samples", FormatCount(progress.samples_done),
-                                    FormatCount(progress.samples_total)),
-              .done = progress.bytes_done,
-              .total = progress.bytes_total};
-    case Phase::kIndex:
-      break;
-  }
-  return {.what = "writing the index and syncing"};
-}
 
 // 100 for what has no bytes.
 double PercentOf(uint64_t part, uint64_t whole) {
@@ -265,7 +241,7 @@ int RunPack(const Arguments& arguments) {
   std::unique_ptr<TreeToPack> tree;
   if (auto opened = OpenTree(arguments, parts, tree); !opened) return Fail("pack", opened.error());
   PackProgress& counters = parts.counters;
-  Progress progress(arguments.progress.mode(), [&] { return Describe(counters); });
+  Progress progress(arguments.progress.mode(), [&] { return DescribeProgress(counters); });
   const auto print_notice = [&](const std::string& notice) {
     if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire pack: {}", notice));
   };

@@ -45,15 +45,16 @@ void ForEachEntry(const Index& index, const Node& node, const std::string& path,
       continue;
     }
     const size_t pending_before = pending.size();
-    for (NodeNumber child = directory->first_child; child < directory->first_child + directory->child_count; ++child) {
-      const auto entry = ReadEntry(index, child);
+    for (uint64_t i = 0; i < directory->child_count; ++i) {
+      const auto child = index.GetChild(*directory, i);
+      const auto entry = child ? ReadEntry(index, *child) : std::unexpected(child.error());
       if (!entry) {
         visitor.on_fault(entry.error());
         continue;
       }
       std::string entry_path = JoinPath(folder_path, entry->name);
       if (entry_path.size() > kMaxPathBytes) {
-        visitor.on_fault(PathTooLong(child));
+        visitor.on_fault(PathTooLong(*child));
         continue;
       }
       visitor.visit(*entry, entry_path);

@@ -63,38 +63,35 @@ std::optional<std::string_view> FaultOfName(std::string_view name) {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, BlockTree::ReadAt read_at,
-                                           BlockTree::FarReads far) {
-  auto blocks = BlockTree::Create(superblock.body_bytes, superblock.root_sum, std::move(read_at), std::move(far));
-  if (!blocks) return Propagate(std::move(blocks));
-  return std::unique_ptr<Index>(new Index(superblock, std::move(*blocks)));
+Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
+                                           const BlockTree::FarReads& far) {
+  auto layers = IndexLayers::Open(superblock, read_at, far);
+  if (!layers) return Propagate(std::move(layers));
+  if ((*layers)->size() > 1)
+    if (auto counts = CheckCounts(superblock, (*layers)->count(Section::kNodes), (*layers)->count(Section::kExtents));
+        !counts)
+      return Propagate(std::move(counts));
+  return std::unique_ptr<Index>(new Index(*std::move(layers)));
 }
 
-Index::Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks)
-    : superblock_(superblock), blocks_(std::move(blocks)), checked_directories_(directory_count()) {}
-
-Result<std::span<const std::byte>> Index::GetRecord(Section section, uint64_t number, const char* what) const {
-  if (number >= superblock_.records(section))
-    return Corrupt("{} {}: there are {}", what, number, superblock_.records(section));
-  const uint64_t bytes = kRecordBytes[static_cast<size_t>(section)];
-  return blocks_->Touch(superblock_.section(section).offset + number * bytes, bytes);
-}
-
-Result<std::span<const std::byte>> Index::GetHeap(Section section, uint64_t offset, uint64_t bytes,
-                                                  const char* what) const {
-  const SectionRange& range = superblock_.section(section);
-  if (offset > range.bytes || bytes > range.bytes - offset)
-    return Corrupt("{}: {} bytes at {} lie outside of their section of {}", what, bytes, offset, range.bytes);
-  return blocks_->Touch(range.offset + offset, bytes);
-}
+Index::Index(std::unique_ptr<IndexLayers> layers)
+    : layers_(std::move(layers)), checked_directories_(directory_count()) {}
 
 Result<Node> Index::GetNode(NodeNumber number) const {
   const auto record = GetRecord(Section::kNodes, number, "node");
   if (!record) return std::unexpected(record.error());
-  const Node node = DecodeNode(*record);
+  Node node = DecodeNode(*record);
+  const auto replaced = layers_->FindReplaced(number);
+  if (!replaced) return std::unexpected(replaced.error());
+  if (*replaced) {
+    const Node& newer = **replaced;
+    if (newer.kind != node.kind || newer.name_offset != node.name_offset || newer.name_bytes != node.name_bytes)
+      return Corrupt("node {}: replaced by another entry", number);
+    node = newer;
+  }
   if ((node.name_bytes == 0) != (number == 0)) return Corrupt("node {}: name of {} bytes", number, node.name_bytes);
   if (node.size_bytes > kMaxSampleBytes) return Corrupt("node {}: size {}", number, node.size_bytes);
-  if (node.kind != NodeKind::kHardLink && node.attributes >= superblock_.records(Section::kAttributes))
+  if (node.kind != NodeKind::kHardLink && node.attributes >= layers_->count(Section::kAttributes))
     return Corrupt("node {}: attributes {}", number, node.attributes);
   switch (node.kind) {
     case NodeKind::kFile:
@@ -103,7 +100,7 @@ Result<Node> Index::GetNode(NodeNumber number) const {
         return Corrupt("node {}: extent {}", number, node.content);
       return node;
     case NodeKind::kSegmented:
-      if (node.content != kMaxRecords && node.content >= superblock_.records(Section::kSegments))
+      if (node.content != kMaxRecords && node.content >= segment_count())
         return Corrupt("node {}: segment {}", number, node.content);
       return node;
     case NodeKind::kDirectory: {
@@ -120,6 +117,8 @@ Result<Node> Index::GetNode(NodeNumber number) const {
     case NodeKind::kHardLink:
       if (node.content >= number) return Corrupt("node {}: hard link to a later node {}", number, node.content);
       return node;
+    case NodeKind::kReference:
+      return Corrupt("node {}: it stands for node {}, where a node of its own is wanted", number, node.content);
   }
   return Unsupported("node {}: kind {}; use a newer quire", number, static_cast<unsigned>(node.kind));
 }
@@ -165,12 +164,11 @@ Result<void> Index::CheckIsTree(uint64_t number, const Directory& directory) con
 }
 
 void Index::ExpectSearchFor(uint64_t number) const {
-  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kDirectories)];
   uint64_t low = 0;
   uint64_t high = directory_count();
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    blocks_->Expect(superblock_.section(Section::kDirectories).offset + middle * kBytes);
+    layers_->Expect(Section::kDirectories, middle);
     (middle <= number ? low : high) = middle <= number ? middle + 1 : middle;
   }
 }
@@ -178,18 +176,9 @@ void Index::ExpectSearchFor(uint64_t number) const {
 // A binary search that damage cannot mislead, as that of Lookup: a record that cannot be read gives way to the nearest
 // one that can.
 Result<uint64_t> Index::FindHolder(NodeNumber number) const {
-  constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kDirectories)];
-  const uint64_t section = superblock_.section(Section::kDirectories).offset;
   // The nearest record that does not touch the first, or the last, block of a record that is damaged.
-  const auto behind_block = [&](uint64_t record) {
-    const uint64_t end = ((section + (record + 1) * kBytes - 1) / kBlockBytes + 1) * kBlockBytes;
-    return CeilDiv(end - section, kBytes);
-  };
-  const auto before_block = [&](uint64_t record) -> std::optional<uint64_t> {
-    const uint64_t begin = AlignDown(section + record * kBytes, kBlockBytes);
-    if (begin < section + kBytes) return std::nullopt;
-    return (begin - section) / kBytes - 1;
-  };
+  const auto behind_block = [&](uint64_t record) { return layers_->BehindBlock(Section::kDirectories, record); };
+  const auto before_block = [&](uint64_t record) { return layers_->BeforeBlock(Section::kDirectories, record); };
   size_t bad_blocks = 0;
   const auto decode = [&](uint64_t record) {
     auto decoded = DecodeDirectoryAt(record);
@@ -246,7 +235,7 @@ Result<Volume> Index::GetVolume(uint16_t number) const {
   const bool begins_well =
       volume.data_begin == kDataBegin || (has_frames() && volume.data_begin > kDataBegin);  // behind coded bytes
   if (number == 0 &&
-      (volume.kind != VolumeKind::kThisPack || !begins_well || volume.data_end > superblock_.index_offset))
+      (volume.kind != VolumeKind::kThisPack || !begins_well || volume.data_end > superblock().index_offset))
     return Corrupt("volume 0: kind {}, bytes {} to {}: not this pack", static_cast<unsigned>(volume.kind),
                    volume.data_begin, volume.data_end);
   if (number == 0 && volume.sum_kind != SumKind::kXxh3)
@@ -333,9 +322,11 @@ Result<std::span<const std::byte>> Index::GetDictionary(uint64_t number) const {
 // By the first block that the record lies in: where that is whole, the next one that is tried lies in the damaged one.
 uint64_t Index::BehindBlockOfMember(uint64_t number) const {
   constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kCodedMembers)];
-  const uint64_t section = superblock_.section(Section::kCodedMembers).offset;
-  const uint64_t end = ((section + number * kBytes) / kBlockBytes + 1) * kBlockBytes;
-  return CeilDiv(end - section, kBytes);
+  const IndexLayer& layer = layers_->Find(Section::kCodedMembers, number);
+  const uint64_t section = layer.superblock.section(Section::kCodedMembers).offset;
+  const uint64_t end = (layer.OffsetOf(Section::kCodedMembers, number) / kBlockBytes + 1) * kBlockBytes;
+  const uint64_t first = layer.first[static_cast<size_t>(Section::kCodedMembers)];
+  return std::min(first + CeilDiv(end - section, kBytes), layer.end(Section::kCodedMembers));
 }
 
 uint64_t Index::PassBadMember(uint64_t number) const {
@@ -412,11 +403,30 @@ Result<std::string_view> Index::GetLocation(const Volume& volume) const {
 }
 
 Result<ExtentNumber> Index::FindExtentFrom(uint16_t volume, uint64_t offset) const {
-  return PartitionPoint(extent_count(), [&](uint64_t number) -> Result<bool> {
-    const auto extent = GetExtent(number);
+  std::optional<ExtentNumber> of_later_volume;
+  for (size_t i = 0; i < layers_->size(); ++i) {
+    const IndexLayer& layer = (*layers_)[i];
+    const auto found = FindExtentInLayer(layer, volume, offset);
+    if (!found) return found;
+    if (*found == layer.end(Section::kExtents)) continue;
+    if (layers_->size() == 1) return found;
+    const auto extent = GetExtent(*found);
+    if (!extent) return std::unexpected(extent.error());
+    if (extent->volume == volume) return found;
+    if (!of_later_volume) of_later_volume = *found;
+  }
+  return of_later_volume.value_or(extent_count());
+}
+
+Result<ExtentNumber> Index::FindExtentInLayer(const IndexLayer& layer, uint16_t volume, uint64_t offset) const {
+  const uint64_t first = layer.first[static_cast<size_t>(Section::kExtents)];
+  auto found = PartitionPoint(layer.end(Section::kExtents) - first, [&](uint64_t i) -> Result<bool> {
+    const auto extent = GetExtent(first + i);
     if (!extent) return std::unexpected(extent.error());
     return std::pair(extent->volume, extent->offset) >= std::pair(volume, offset);
   });
+  if (found) *found += first;
+  return found;
 }
 
 Result<std::string_view> Index::GetName(const Node& node) const {
@@ -458,24 +468,30 @@ Result<Node> Index::GetLinkedNode(NodeNumber number, const Node& link) const {
 
 // A binary search that damage cannot mislead: a probe that cannot be read gives way to its nearest readable neighbours,
 // and only a name that would stand between those is an error.
-Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std::string_view name) const {
-  std::vector<uint64_t> bad_blocks;  // met by this search: each is tried once, not once for every name in it
-  const auto touch = [&](uint64_t offset, uint64_t bytes) -> Result<std::span<const std::byte>> {
-    const uint64_t block = offset / kBlockBytes;
-    if (std::ranges::find(bad_blocks, block) != bad_blocks.end()) return Corrupt("index block {}: damaged", block);
-    auto touched = blocks_->Touch(offset, bytes);
-    if (!touched && (offset + bytes - 1) / kBlockBytes == block) bad_blocks.push_back(block);
-    return touched;
+Result<std::optional<uint64_t>> Index::FindPlace(const Directory& directory, std::string_view name) const {
+  // Met by this search: each is tried once, not once for every name in it.
+  std::vector<std::pair<const IndexLayer*, uint64_t>> bad_blocks;
+  const auto touch = [&](Section section, uint64_t number, uint64_t bytes) -> Result<void> {
+    const IndexLayer& layer = layers_->Find(section, number);
+    const uint64_t offset = layer.OffsetOf(section, number);
+    const std::pair block(&layer, offset / kBlockBytes);
+    if (std::ranges::find(bad_blocks, block) != bad_blocks.end())
+      return Corrupt("index block {}: damaged", block.second);
+    const auto touched = layer.blocks->Touch(offset, bytes);
+    if (touched) return {};
+    if ((offset + bytes - 1) / kBlockBytes == block.second) bad_blocks.push_back(block);
+    return std::unexpected(touched.error());
   };
   const auto name_of = [&](uint64_t child) -> Result<std::string_view> {
-    constexpr uint64_t kNodeBytes = kRecordBytes[static_cast<size_t>(Section::kNodes)];
-    const auto record =
-        touch(superblock_.section(Section::kNodes).offset + (directory.first_child + child) * kNodeBytes, kNodeBytes);
+    const NodeNumber place = directory.first_child + child;
+    if (auto touched = touch(Section::kNodes, place, kRecordBytes[static_cast<size_t>(Section::kNodes)]); !touched)
+      return std::unexpected(touched.error());
+    const auto record = GetRecord(Section::kNodes, place, "node");
     if (!record) return std::unexpected(record.error());
     const Node node = DecodeNode(*record);
-    if (const auto bytes = touch(superblock_.section(Section::kNames).offset + node.name_offset, node.name_bytes);
-        !bytes)
-      return std::unexpected(bytes.error());
+    if (node.name_bytes > 0 && node.name_offset < layers_->count(Section::kNames))
+      if (auto touched = touch(Section::kNames, node.name_offset, node.name_bytes); !touched)
+        return std::unexpected(touched.error());
     return GetName(node);
   };
   uint64_t low = 0;
@@ -490,7 +506,7 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
       low = probe + 1;
       continue;
     }
-    if (found && *found == name) return directory.first_child + probe;
+    if (found && *found == name) return probe;
     // It stands before the probe: look below the gap, if there was one.
     high = middle;
     if (unreadable) continue;
@@ -498,20 +514,76 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
     found = unreadable;
     while (!found && bad_blocks.size() < kMaxBadBlocks && probe > low) found = name_of(--probe);
     if (!found || *found < name) return std::unexpected(unreadable.error());
-    if (*found == name) return directory.first_child + probe;
+    if (*found == name) return probe;
     high = probe;
   }
   return std::nullopt;
 }
 
-Result<NodeNumber> Index::GetParent(NodeNumber number) const {
-  if (number == 0) return NodeNumber{0};
+Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std::string_view name) const {
+  const auto place = FindPlace(directory, name);
+  if (!place) return std::unexpected(place.error());
+  if (!*place) return std::nullopt;
+  const NodeNumber number = directory.first_child + **place;
+  if (number < layers_->first_further_node()) return number;
+  const auto child = FollowReference(directory, number);
+  if (!child) return std::unexpected(child.error());
+  return child->number;
+}
+
+// A directory that was listed twice in another one would make more paths than nodes, and so would each below it: only
+// the one that a search finds is it.
+Result<NodeNumber> Index::GetFurtherChild(const Directory& directory, NodeNumber place) const {
+  const auto child = FollowReference(directory, place);
+  if (!child) return std::unexpected(child.error());
+  if (child->number == place || child->kind != NodeKind::kDirectory) return child->number;
+  const auto name = GetName(*child);
+  if (!name) return std::unexpected(name.error());
+  const auto found = FindPlace(directory, *name);
+  if (!found) return std::unexpected(found.error());
+  if (!*found || directory.first_child + **found != place)
+    return Corrupt("node {}: it stands for node {}, as another entry of the directory does", place, child->number);
+  return child->number;
+}
+
+// The rules of FORMAT.md, by which a node has one parent and one path in it, whatever the references say.
+Result<Index::Child> Index::FollowReference(const Directory& directory, NodeNumber place) const {
+  const auto record = GetRecord(Section::kNodes, place, "node");
+  if (!record) return std::unexpected(record.error());
+  const Node reference = DecodeNode(*record);
+  if (reference.kind != NodeKind::kReference) return Child{reference, place};
+  const NodeNumber number = reference.content;
+  if (number <= directory.node || number >= layers_->Find(Section::kNodes, place).first_node())
+    return Corrupt("node {}: it stands for node {}, which is no entry of a layer below", place, number);
+  const auto own = GetRecord(Section::kNodes, number, "node");
+  if (!own) return std::unexpected(own.error());
+  const Node node = DecodeNode(*own);
+  if (node.kind == NodeKind::kReference || node.name_offset != reference.name_offset ||
+      node.name_bytes != reference.name_bytes)
+    return Corrupt("node {}: it stands for node {}, which is another entry", place, number);
+  const auto holder = FindHolder(number);
+  const auto held_by = holder ? DecodeDirectoryAt(*holder) : std::unexpected(holder.error());
+  if (!held_by) return std::unexpected(held_by.error());
+  if (held_by->node != directory.node || number - held_by->first_child >= held_by->child_count)
+    return Corrupt("node {}: it stands for node {}, which is no child of node {}", place, number, directory.node);
+  return Child{node, number};
+}
+
+Result<Directory> Index::GetHolder(NodeNumber number) const {
+  assert(number > 0);
   const auto holder = FindHolder(number);
   if (!holder) return std::unexpected(holder.error());
-  const auto parent = GetDirectory(*holder);
-  if (!parent) return std::unexpected(parent.error());
-  if (number - parent->first_child >= parent->child_count) return Corrupt("node {}: no directory holds it", number);
-  return parent->node;
+  auto parent = GetDirectory(*holder);
+  if (parent && number - parent->first_child >= parent->child_count)
+    return Corrupt("node {}: no directory holds it", number);
+  return parent;
+}
+
+Result<NodeNumber> Index::GetParent(NodeNumber number) const {
+  if (number == 0) return NodeNumber{0};
+  const auto holder = GetHolder(number);
+  if (!holder) return std::unexpected(holder.error());
+  return holder->node;
 }
 
 Result<std::string> Index::GetPath(NodeNumber number) const {
@@ -539,7 +611,7 @@ Result<Segment> Index::GetSegment(uint64_t number) const {
   if (segment.length_bytes == 0 || segment.file_offset > kMaxSampleBytes ||
       segment.length_bytes > kMaxSampleBytes - segment.file_offset)
     return Corrupt("segment {}: {} bytes at {}", number, segment.length_bytes, segment.file_offset);
-  if (segment.following >= superblock_.records(Section::kSegments) - number)
+  if (segment.following >= segment_count() - number)
     return Corrupt("segment {}: {} follow, but the section ends", number, segment.following);
   const auto extent_bytes = ExtentBytesOf(segment);
   if (!extent_bytes) return std::unexpected(extent_bytes.error());

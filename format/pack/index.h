@@ -13,6 +13,7 @@
 
 #include "format/pack/block_tree.h"
 #include "format/pack/geometry.h"
+#include "format/pack/index_layers.h"
 #include "format/pack/lazy_bits.h"
 #include "format/pack/records.h"
 #include "format/pack/superblock.h"
@@ -35,21 +36,30 @@ struct Xattr {
 
 class Index {
  public:
-  // As BlockTree::Create.
-  static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, BlockTree::ReadAt read_at,
-                                             BlockTree::FarReads far = {});
+  // As BlockTree::Create, with offsets in the pack. Reads nothing, but the list of layers of a further generation.
+  static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
+                                             const BlockTree::FarReads& far = {});
 
-  [[nodiscard]] uint64_t node_count() const { return superblock_.records(Section::kNodes); }
-  [[nodiscard]] uint64_t directory_count() const { return superblock_.records(Section::kDirectories); }
-  [[nodiscard]] uint64_t extent_count() const { return superblock_.records(Section::kExtents); }
-  [[nodiscard]] uint64_t segment_count() const { return superblock_.records(Section::kSegments); }
-  [[nodiscard]] uint64_t volume_count() const { return superblock_.records(Section::kVolumes); }
-  [[nodiscard]] const BlockTree& blocks() const { return *blocks_; }
-  [[nodiscard]] const Superblock& superblock() const { return superblock_; }
+  [[nodiscard]] uint64_t node_count() const { return layers_->count(Section::kNodes); }
+  [[nodiscard]] uint64_t directory_count() const { return layers_->count(Section::kDirectories); }
+  [[nodiscard]] uint64_t extent_count() const { return layers_->count(Section::kExtents); }
+  [[nodiscard]] uint64_t segment_count() const { return layers_->count(Section::kSegments); }
+  [[nodiscard]] uint64_t volume_count() const { return layers_->count(Section::kVolumes); }
+  [[nodiscard]] const IndexLayers& layers() const { return *layers_; }
+  [[nodiscard]] const Superblock& superblock() const { return layers_->newest().superblock; }
+  // Directories of the tree. Of a further generation there may be more records, of those that were listed anew.
+  [[nodiscard]] uint64_t tree_directory_count() const { return superblock().tree_directories(); }
 
   Result<Node> GetNode(NodeNumber number) const;
   // Its children are its own: no other directory that this returns has one of them.
   Result<Directory> GetDirectory(uint64_t number) const;
+  // The node of child `i` of a directory. REQUIRES: i < directory.child_count, and GetDirectory gave it.
+  Result<NodeNumber> GetChild(const Directory& directory, uint64_t i) const {
+    const NodeNumber place = directory.first_child + i;
+    if (place < layers_->first_further_node()) [[likely]]
+      return place;
+    return GetFurtherChild(directory, place);
+  }
   Result<Attributes> GetAttributes(uint32_t number) const;
   // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
   Result<Extent> GetExtent(ExtentNumber number) const;
@@ -59,10 +69,10 @@ class Index {
   // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
   // coded bytes of one begin before those of the member before it in its volume end.
   Result<CodedMember> GetCodedMember(uint64_t number) const;
-  [[nodiscard]] uint64_t coded_member_count() const { return superblock_.records(Section::kCodedMembers); }
+  [[nodiscard]] uint64_t coded_member_count() const { return layers_->count(Section::kCodedMembers); }
   // Whether samples of the pack itself, or of one that this indexes, are compressed.
-  [[nodiscard]] bool has_frames() const { return superblock_.records(Section::kDictionaries) > 0; }
-  [[nodiscard]] uint64_t dictionary_count() const { return superblock_.records(Section::kDictionaries); }
+  [[nodiscard]] bool has_frames() const { return layers_->count(Section::kDictionaries) > 0; }
+  [[nodiscard]] uint64_t dictionary_count() const { return layers_->count(Section::kDictionaries); }
   // The bytes of a dictionary, compared with their sum. REQUIRES: number > 0, which stands for none.
   Result<std::span<const std::byte>> GetDictionary(uint64_t number) const;
   // The numbers of those of `volume`: from, and behind the last one. O(log members).
@@ -92,6 +102,9 @@ class Index {
   // The child of `directory` named `name`, not resolved; empty when there is none. O(log children).
   Result<std::optional<NodeNumber>> Lookup(const Directory& directory, std::string_view name) const;
 
+  // The record that listed `number` first: its node is the directory that holds it, and so it is of all its children,
+  // also where that directory is listed anew. O(log directories). REQUIRES: number > 0.
+  Result<Directory> GetHolder(NodeNumber number) const;
   // The node of the directory that holds `number`; 0 for the root. O(log directories).
   Result<NodeNumber> GetParent(NodeNumber number) const;
   // From the root, without a leading '/'; "" for the root. kCorrupt where it is longer than a path may be. For messages
@@ -116,10 +129,25 @@ class Index {
   Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
 
  private:
-  Index(const Superblock& superblock, std::unique_ptr<BlockTree> blocks);
-  // Record `number` of `section`; kCorrupt when there is none. `what` names who asks, for the message.
-  Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const;
-  Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
+  explicit Index(std::unique_ptr<IndexLayers> layers);
+  // As IndexLayers.
+  Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const {
+    return layers_->GetRecord(section, number, what);
+  }
+  Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const {
+    return layers_->GetHeap(section, offset, bytes, what);
+  }
+  struct Child : Node {  // as its own layer has it
+    NodeNumber number = 0;
+  };
+  // The node that the entry at `place` of a directory that is listed anew stands for; the entry itself where it is no
+  // reference.
+  Result<Child> FollowReference(const Directory& directory, NodeNumber place) const;
+  Result<NodeNumber> GetFurtherChild(const Directory& directory, NodeNumber place) const;
+  // Which child of `directory` is named `name`; empty when none is.
+  Result<std::optional<uint64_t>> FindPlace(const Directory& directory, std::string_view name) const;
+  // As FindExtentFrom, among the extents of one layer.
+  Result<ExtentNumber> FindExtentInLayer(const IndexLayer& layer, uint16_t volume, uint64_t offset) const;
   Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
   // The first member that does not lie in the block of the index in which `number` begins.
   [[nodiscard]] uint64_t BehindBlockOfMember(uint64_t number) const;
@@ -135,8 +163,7 @@ class Index {
   void ExpectSearchFor(uint64_t number) const;
   Result<void> CheckIsTree(uint64_t number, const Directory& directory) const;
 
-  const Superblock superblock_;
-  const std::unique_ptr<BlockTree> blocks_;
+  const std::unique_ptr<IndexLayers> layers_;
   mutable LazyBits checked_directories_;  // those that CheckIsTree has passed
 };
 

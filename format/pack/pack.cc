@@ -100,16 +100,11 @@ Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t 
          fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size_bytes, superblock.pack_bytes)});
   BlockTree::FarReads far;
   if (PackBytes* const bytes = pack->bytes_.get(); bytes != nullptr) {
-    const uint64_t offset = superblock.index_offset;
-    far.start_at = [bytes, offset](uint64_t at, uint64_t length) { return bytes->StartRead(offset + at, length); };
-    far.distrust = [bytes, offset](uint64_t at, uint64_t length) { bytes->Distrust(offset + at, length); };
+    far.start_at = [bytes](uint64_t at, uint64_t length) { return bytes->StartRead(at, length); };
+    far.distrust = [bytes](uint64_t at, uint64_t length) { bytes->Distrust(at, length); };
   }
   auto index = Index::Open(
-      superblock,
-      [raw = pack.get(), offset = superblock.index_offset](uint64_t at, std::span<std::byte> into) {
-        return raw->ReadIndex(offset + at, into);
-      },
-      std::move(far));
+      superblock, [raw = pack.get()](uint64_t at, std::span<std::byte> into) { return raw->ReadIndex(at, into); }, far);
   if (!index) return in_path(index.error());
   pack->index_ = std::move(*index);
   pack->slot_damage_ = std::move(chosen->damage);

@@ -159,6 +159,15 @@ Dictionary DecodeDictionary(std::span<const std::byte> record) {
           .sum = LoadUint<8>(record, 16)};
 }
 
+void Encode(const ReplacedNode& replaced, std::span<std::byte, 40> record) {
+  StoreUint<8>(record, 0, replaced.number);
+  Encode(replaced.node, record.subspan<8, 32>());
+}
+
+ReplacedNode DecodeReplacedNode(std::span<const std::byte> record) {
+  return {.number = LoadUint<8>(record, 0), .node = DecodeNode(record.subspan(8))};
+}
+
 bool MtimeFits(const timespec& time) { return time.tv_sec >= kMtimeEpochS && time.tv_sec <= kMtimeLastS; }
 
 uint64_t EncodeMtime(const timespec& time) {

@@ -14,7 +14,16 @@
 
 namespace quire {
 
-enum class NodeKind : uint8_t { kFile = 1, kSegmented = 2, kDirectory = 3, kSymlink = 4, kHardLink = 5 };
+// kReference: an entry of a directory that is listed anew which stands for a node of an older layer. Only the index
+// itself sees these.
+enum class NodeKind : uint8_t {
+  kFile = 1,
+  kSegmented = 2,
+  kDirectory = 3,
+  kSymlink = 4,
+  kHardLink = 5,
+  kReference = 6
+};
 
 struct Node {
   uint64_t mtime = 0;  // see EncodeMtime
@@ -102,6 +111,12 @@ struct CodedMember {
   uint64_t sum = 0;  // kDeflate: CRC-32 of the decoded bytes; else XXH3-64 of the stored ones
 };
 
+// What a node of a layer below is from a layer on.
+struct ReplacedNode {
+  NodeNumber number = 0;
+  Node node;
+};
+
 // Bytes that frames may have been compressed with; record 0 stands for none.
 struct Dictionary {
   uint64_t offset = 0;  // in their section
@@ -118,6 +133,7 @@ void Encode(const Segment& segment, std::span<std::byte, 32> record);
 void Encode(const Volume& volume, std::span<std::byte, 64> record);
 void Encode(const CodedMember& member, std::span<std::byte, 40> record);
 void Encode(const Dictionary& dictionary, std::span<std::byte, 32> record);
+void Encode(const ReplacedNode& replaced, std::span<std::byte, 40> record);
 
 // REQUIRES: `record` holds the whole record.
 Node DecodeNode(std::span<const std::byte> record);
@@ -128,6 +144,7 @@ Segment DecodeSegment(std::span<const std::byte> record);
 Volume DecodeVolume(std::span<const std::byte> record);
 CodedMember DecodeCodedMember(std::span<const std::byte> record);
 Dictionary DecodeDictionary(std::span<const std::byte> record);
+ReplacedNode DecodeReplacedNode(std::span<const std::byte> record);
 
 // Nanoseconds since 1901-12-13T20:45:52Z (-2^31 s), as XFS counts: all that ext4 and XFS can store. Times outside are
 // clamped.

@@ -16,12 +16,17 @@ constexpr std::array<std::byte, 8> kMagic = {std::byte{0x89}, std::byte{'Q'}, st
 constexpr size_t kMajorAt = 8;
 constexpr size_t kMinorAt = 10;
 constexpr size_t kFeaturesAt = 12;
+constexpr size_t kAppendFeaturesAt = 16;
 constexpr size_t kSectionCountAt = 20;
 constexpr size_t kOrderAt = 128;
+constexpr size_t kCommitTimeAt = 136;
+constexpr size_t kDirectoriesAt = 144;
 constexpr size_t kTableAt = 192;
 constexpr size_t kTableRecordBytes = 32;
 constexpr size_t kSumAt = kSuperblockBytes - 8;
 static_assert(kTableAt + kMaxSections * kTableRecordBytes <= kSumAt);
+constexpr size_t kMaxLayerSections = (kLayerBytes - kTableAt) / kTableRecordBytes;
+static_assert(kSectionCount <= kMaxLayerSections);
 
 // The u64 fields in file order, from byte 24 to byte 127.
 constexpr std::array<uint64_t Superblock::*, 13> kFields = {
@@ -34,7 +39,8 @@ static_assert(kFieldsAt + kFields.size() * 8 == kOrderAt);
 
 constexpr std::array<const char*, kSectionCount> kSectionNames = {
     "volumes", "attributes", "directories",   "nodes",        "extents",         "segments",
-    "names",   "xattrs",     "coded members", "dictionaries", "dictionary bytes"};
+    "names",   "xattrs",     "coded members", "dictionaries", "dictionary bytes", "layers",
+    "replaced nodes"};
 constexpr uint32_t kRequired = 1;  // the only flag of a section that this release knows
 
 // A record of the section table.
@@ -82,6 +88,7 @@ Result<void> DecodeSections(std::span<const std::byte> slot, Superblock& s) {
       return Corrupt("superblock: section {} has an impossible length {}", name, range.bytes);
     end = range.offset + range.bytes;
     if (!is_known) {
+      s.has_unknown_sections = true;
       if ((flags & kRequired) == 0) continue;
       return Unsupported("superblock: required section {} with flags {:#x}; use a newer quire", name, flags);
     }
@@ -93,25 +100,11 @@ Result<void> DecodeSections(std::span<const std::byte> slot, Superblock& s) {
   if (s.records(Section::kDictionaries) > kMaxDictionaries)
     return Corrupt("superblock: {} dictionaries, at most {} are possible", s.records(Section::kDictionaries),
                    kMaxDictionaries);
+  if (s.records(Section::kLayers) >= kMaxLayers)
+    return Corrupt("superblock: {} layers below, at most {} are possible", s.records(Section::kLayers), kMaxLayers - 1);
   for (const Section required : {Section::kVolumes, Section::kAttributes, Section::kDirectories, Section::kNodes})
-    if (s.records(required) == 0)
+    if (s.records(required) == 0 && (required == Section::kVolumes || !s.has_layers_below()))
       return Corrupt("superblock: section {} is empty", kSectionNames[static_cast<size_t>(required)]);
-  return {};
-}
-
-// The counts are only told, but told to people.
-Result<void> CheckCounts(const Superblock& s) {
-  uint64_t left = s.records(Section::kNodes);
-  for (const auto& [what, count] :
-       {std::pair("directories", s.records(Section::kDirectories)), std::pair("samples", s.samples),
-        std::pair("symlinks", s.symlinks), std::pair("hard links", s.hard_links)}) {
-    if (count > left)
-      return Corrupt("superblock: {} {} are more than the {} entries of the index leave room for", count, what,
-                     s.records(Section::kNodes));
-    left -= count;
-  }
-  if (s.stored_bytes / kPageBytes > s.records(Section::kExtents))
-    return Corrupt("superblock: {} bytes in {} extents", s.stored_bytes, s.records(Section::kExtents));
   return {};
 }
 
@@ -129,6 +122,36 @@ bool IsDamaged(std::span<const std::byte> slot) {
   return LoadUint<2>(slot, kMajorAt) == kFormatMajor && LoadUint<8>(slot, kSumAt) != Xxh3(slot.first(kSumAt));
 }
 
+Result<void> CheckVersion(std::span<const std::byte> slot) {
+  const auto major = LoadUint<2>(slot, kMajorAt);
+  if (major == kFormatMajor) return {};
+  return Unsupported("superblock: format {}.{}, this release reads {}.x; {}", major, LoadUint<2>(slot, kMinorAt),
+                     kFormatMajor, major < kFormatMajor ? "pack its source again" : "use a newer quire");
+}
+
+// A good checksum proves that the bytes arrived, not that their writer was sane.
+Result<Superblock> DecodeFields(std::span<const std::byte> slot) {
+  if (const auto features = LoadUint<4>(slot, kFeaturesAt); features != 0)
+    return Unsupported("superblock: required features {:#x}, this release knows none; use a newer quire", features);
+  Superblock s;
+  s.minor = static_cast<uint16_t>(LoadUint<2>(slot, kMinorAt));
+  for (size_t i = 0; i < kFields.size(); ++i) s.*kFields[i] = LoadUint<8>(slot, kFieldsAt + 8 * i);
+  s.order = static_cast<PackOrder>(LoadUint<4>(slot, kOrderAt));
+  s.append_features = static_cast<uint32_t>(LoadUint<4>(slot, kAppendFeaturesAt));
+  s.commit_time = LoadUint<8>(slot, kCommitTimeAt);
+  s.directories = LoadUint<8>(slot, kDirectoriesAt);
+  if (s.generation == 0) return Corrupt("superblock: generation 0");
+  if (s.pack_bytes > kMaxVolumeBytes) return Corrupt("superblock: pack of {} bytes", s.pack_bytes);
+  if (s.index_offset < kDataBegin || s.index_offset % kIndexAlign != 0)
+    return Corrupt("superblock: index at {}, not on a 4 KiB boundary behind the superblocks", s.index_offset);
+  if (s.index_offset > s.pack_bytes || s.index_bytes != s.pack_bytes - s.index_offset)  // no overflow: subtract
+    return Corrupt("superblock: the index does not end with the pack");
+  if (s.body_bytes == 0 || s.body_bytes > s.index_bytes || BlockTreeGeometry(s.body_bytes).total_bytes != s.index_bytes)
+    return Corrupt("superblock: body of {} bytes in an index of {}", s.body_bytes, s.index_bytes);
+  if (auto sections = DecodeSections(slot, s); !sections) return Propagate(std::move(sections));
+  return s;
+}
+
 }  // namespace
 
 void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperblockBytes> slot) {
@@ -138,6 +161,9 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
   StoreUint<2>(slot, kMinorAt, superblock.minor);
   for (size_t i = 0; i < kFields.size(); ++i) StoreUint<8>(slot, kFieldsAt + 8 * i, superblock.*kFields[i]);
   StoreUint<4>(slot, kOrderAt, static_cast<uint32_t>(superblock.order));
+  StoreUint<4>(slot, kAppendFeaturesAt, superblock.append_features);
+  StoreUint<8>(slot, kCommitTimeAt, superblock.commit_time);
+  StoreUint<8>(slot, kDirectoriesAt, superblock.directories);
   size_t count = 0;
   for (size_t i = 0; i < kSectionCount; ++i) {
     const auto section = static_cast<Section>(i);
@@ -152,33 +178,44 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
   StoreUint<8>(slot, kSumAt, Xxh3(slot.first(kSumAt)));
 }
 
+std::span<const std::byte, kLayerBytes> LayerOf(std::span<const std::byte, kSuperblockBytes> slot) {
+  return slot.first<kLayerBytes>();
+}
+
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot) {
   if (!HasMagic(slot)) return Corrupt("superblock: this is not a Quire pack");
   if (slot.size() < kSuperblockBytes) return Corrupt("superblock: truncated to {} bytes", slot.size());
   slot = slot.first(kSuperblockBytes);
   // The version before the sum: another major version may have moved the sum.
-  if (const auto major = LoadUint<2>(slot, kMajorAt); major != kFormatMajor)
-    return Unsupported("superblock: format {}.{}, this release reads {}.x; {}", major, LoadUint<2>(slot, kMinorAt),
-                       kFormatMajor, major < kFormatMajor ? "pack its source again" : "use a newer quire");
+  if (auto version = CheckVersion(slot); !version) return Propagate(std::move(version));
   if (LoadUint<8>(slot, kSumAt) != Xxh3(slot.first(kSumAt))) return Corrupt("superblock: checksum mismatch");
-  if (const auto features = LoadUint<4>(slot, kFeaturesAt); features != 0)
-    return Unsupported("superblock: required features {:#x}, this release knows none; use a newer quire", features);
-  // A good checksum proves that the bytes arrived, not that their writer was sane.
-  Superblock s;
-  s.minor = static_cast<uint16_t>(LoadUint<2>(slot, kMinorAt));
-  for (size_t i = 0; i < kFields.size(); ++i) s.*kFields[i] = LoadUint<8>(slot, kFieldsAt + 8 * i);
-  s.order = static_cast<PackOrder>(LoadUint<4>(slot, kOrderAt));
-  if (s.generation == 0) return Corrupt("superblock: generation 0");
-  if (s.pack_bytes > kMaxVolumeBytes) return Corrupt("superblock: pack of {} bytes", s.pack_bytes);
-  if (s.index_offset < kDataBegin || s.index_offset % kIndexAlign != 0)
-    return Corrupt("superblock: index at {}, not on a 4 KiB boundary behind the superblocks", s.index_offset);
-  if (s.index_offset > s.pack_bytes || s.index_bytes != s.pack_bytes - s.index_offset)  // no overflow: subtract
-    return Corrupt("superblock: the index does not end with the pack");
-  if (s.body_bytes == 0 || s.body_bytes > s.index_bytes || BlockTreeGeometry(s.body_bytes).total_bytes != s.index_bytes)
-    return Corrupt("superblock: body of {} bytes in an index of {}", s.body_bytes, s.index_bytes);
-  if (auto sections = DecodeSections(slot, s); !sections) return Propagate(std::move(sections));
-  if (auto counts = CheckCounts(s); !counts) return Propagate(std::move(counts));
+  auto s = DecodeFields(slot);
+  if (s && !s->has_layers_below())
+    if (auto counts = CheckCounts(*s, s->records(Section::kNodes), s->records(Section::kExtents)); !counts)
+      return Propagate(std::move(counts));
   return s;
+}
+
+Result<Superblock> DecodeLayer(std::span<const std::byte> record) {
+  if (record.size() != kLayerBytes || !HasMagic(record)) return Corrupt("layer: this is no superblock");
+  if (auto version = CheckVersion(record); !version) return Propagate(std::move(version));
+  if (LoadUint<4>(record, kSectionCountAt) > kMaxLayerSections)
+    return Corrupt("layer: {} sections, at most {} are possible", LoadUint<4>(record, kSectionCountAt),
+                   kMaxLayerSections);
+  return DecodeFields(record);
+}
+
+Result<void> CheckCounts(const Superblock& s, uint64_t nodes, uint64_t extents) {
+  uint64_t left = nodes;
+  for (const auto& [what, count] : {std::pair("directories", s.tree_directories()), std::pair("samples", s.samples),
+                                    std::pair("symlinks", s.symlinks), std::pair("hard links", s.hard_links)}) {
+    if (count > left)
+      return Corrupt("superblock: {} {} are more than the {} entries of the index leave room for", count, what, nodes);
+    left -= count;
+  }
+  if (s.stored_bytes / kPageBytes > extents)
+    return Corrupt("superblock: {} bytes in {} extents", s.stored_bytes, extents);
+  return {};
 }
 
 Result<ChosenSuperblock> ChooseSuperblock(std::span<const std::byte> slots) {

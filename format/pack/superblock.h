@@ -29,18 +29,28 @@ enum class Section : uint8_t {
   kXattrs,
   kCodedMembers,
   kDictionaries,
-  kDictionaryBytes
+  kDictionaryBytes,
+  kLayers,
+  kReplaced
 };
-inline constexpr size_t kSectionCount = 11;
+inline constexpr size_t kSectionCount = 13;
 inline constexpr size_t kMaxSections = 64;  // in the table, with those that are unknown
 
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
-inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1, 40, 32, 1};
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24,   32, 1,
+                                                                     1,  40, 32, 1,  1024, 40};
+// A record of the section of layers: the first bytes of the superblock of a generation.
+inline constexpr size_t kLayerBytes = kRecordBytes[static_cast<size_t>(Section::kLayers)];
+inline constexpr size_t kMaxLayers = 64;  // of one generation: its own and those below
 
 // Whether a section is written only where it has records.
 constexpr bool IsOptional(Section section) { return section >= Section::kCodedMembers; }
 // Whether releases that do not know a section refuse the pack.
 constexpr bool IsRequired(Section section) { return section != Section::kCodedMembers; }
+// Whether the records of all layers are numbered in one row. The others each layer states by itself.
+constexpr bool IsContinued(Section section) {
+  return section != Section::kVolumes && section != Section::kLayers && section != Section::kReplaced;
+}
 
 enum class PackOrder : uint32_t { kPath = 1, kShuffle = 2, kList = 3, kArchives = 4 };
 
@@ -70,9 +80,18 @@ struct Superblock {
   uint64_t stored_bytes = 0;
   uint64_t order_seed = 0;
   PackOrder order = PackOrder::kPath;
+  uint32_t append_features = 0;
+  uint64_t commit_time = 0;           // of a further generation: see EncodeMtime; 0: not told
+  uint64_t directories = 0;           // of a further generation; of others the section tells
+  bool has_unknown_sections = false;  // which are not required
   std::array<SectionRange, kSectionCount> sections;  // of no bytes where the table has none
 
   [[nodiscard]] const SectionRange& section(Section s) const { return sections[static_cast<size_t>(s)]; }
+  // Whether its index is a layer above others.
+  [[nodiscard]] bool has_layers_below() const { return section(Section::kLayers).bytes > 0; }
+  [[nodiscard]] uint64_t tree_directories() const {
+    return has_layers_below() ? directories : records(Section::kDirectories);
+  }
   [[nodiscard]] uint64_t records(Section s) const { return section(s).bytes / kRecordBytes[static_cast<size_t>(s)]; }
   bool operator==(const Superblock&) const = default;
 };
@@ -83,6 +102,16 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 // Parses untrusted bytes. The error names the field at fault: kUnsupported where another release could read
 // the pack, kCorrupt where none can.
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot);
+
+// The record of the section of layers by which `slot`, a superblock, is found by later generations.
+std::span<const std::byte, kLayerBytes> LayerOf(std::span<const std::byte, kSuperblockBytes> slot);
+
+// The superblock of a generation that a later one names. As DecodeSuperblock; `record` was checked by a sum of its own.
+Result<Superblock> DecodeLayer(std::span<const std::byte> record);
+
+// An error where `s` counts more than there can be. `nodes` and `extents`: those of all its layers. The counts are only
+// told, but told to people.
+Result<void> CheckCounts(const Superblock& s, uint64_t nodes, uint64_t extents);
 
 struct ChosenSuperblock {
   Superblock superblock;

@@ -2,6 +2,7 @@
 #include "format/pack/tree_verifier.h"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <utility>
 
@@ -30,9 +31,14 @@ TreeVerifier::TreeVerifier(const Index& index, const BadExtents& bad_extents, bo
       used_segments_(index.segment_count()) {}
 
 Result<void> TreeVerifier::Run(WorkerPool& pool) {
-  if (auto done = CountNodes(); !done) return done;
-  if (auto done = CheckDirectories(); !done) return done;
-  auto checked = faults_.ForEach(pool, index_.directory_count(), [this](uint64_t n) { return CheckChildren(n); });
+  CheckRoot();
+  const bool is_layered = index_.layers().size() > 1;
+  if (auto done = is_layered ? WalkTree() : CountNodes(); !done) return done;
+  if (!is_layered)
+    if (auto done = CheckDirectories(); !done) return done;
+  auto checked =
+      is_layered ? faults_.ForEach(pool, listed_.size(), [this](uint64_t i) { return CheckChildren(listed_[i]); })
+                 : faults_.ForEach(pool, index_.directory_count(), [this](uint64_t n) { return CheckChildren(n); });
   if (!checked || !is_index_whole_) return checked;
   CheckCounts();
   return CheckOwners();
@@ -42,27 +48,64 @@ Result<void> TreeVerifier::Run(WorkerPool& pool) {
 Result<void> TreeVerifier::CountNodes() {
   for (NodeNumber number = 0; number < index_.node_count(); ++number) {
     if (auto stop = CheckInterrupted(); !stop) return stop;
-    const auto node = index_.GetNode(number);
-    if (!node) continue;
-    if (node->is_sample()) {
-      ++samples_;
-      sample_bytes_ = AddSaturating(sample_bytes_, node->size_bytes);
-    }
-    if (node->kind == NodeKind::kSymlink) ++symlinks_;
-    if (node->kind != NodeKind::kHardLink) continue;
-    ++hard_links_;
-    ++further_names_[node->content];
+    if (const auto node = index_.GetNode(number)) CountNode(*node);
   }
   return {};
 }
 
-Result<void> TreeVerifier::CheckDirectories() {
+void TreeVerifier::CountNode(const Node& node) {
+  if (node.is_sample()) {
+    ++samples_;
+    sample_bytes_ = AddSaturating(sample_bytes_, node.size_bytes);
+  }
+  if (node.kind == NodeKind::kSymlink) ++symlinks_;
+  if (node.kind != NodeKind::kHardLink) return;
+  ++hard_links_;
+  ++further_names_[node.content];
+}
+
+// Of several layers: what the directories of this generation list, and nothing of what they listed before.
+Result<void> TreeVerifier::WalkTree() {
+  struct Folder {
+    NodeNumber node;
+    uint64_t path_bytes;
+  };
+  std::deque<Folder> pending = {{0, 0}};
+  for (; !pending.empty(); pending.pop_front()) {
+    const auto own = index_.GetNode(pending.front().node);
+    if (!own || own->kind != NodeKind::kDirectory) continue;  // told with its folder
+    const auto directory = index_.GetDirectory(own->content);
+    if (!directory) {
+      Report(Fault::Kind::kIndex, PathOf(pending.front().node), directory.error().message);
+      continue;
+    }
+    const uint64_t path_bytes = pending.front().path_bytes;
+    if (path_bytes <= kMaxPathBytes) path_bytes_[own->content] = static_cast<uint16_t>(path_bytes);
+    listed_.push_back(own->content);
+    for (uint64_t i = 0; i < directory->child_count; ++i) {
+      if (auto stop = CheckInterrupted(); !stop) return stop;
+      const auto child = index_.GetChild(*directory, i);
+      const auto node = child ? index_.GetNode(*child) : std::unexpected(child.error());
+      if (!node) continue;
+      CountNode(*node);
+      if (node->kind == NodeKind::kDirectory)
+        pending.push_back({.node = *child, .path_bytes = PathBytesBelow(path_bytes, node->name_bytes)});
+    }
+  }
+  directories_ = listed_.size();
+  return {};
+}
+
+void TreeVerifier::CheckRoot() {
   if (const auto root = index_.GetNode(0); !root)
     Report(Fault::Kind::kIndex, "", root.error().message);
   else if (root->kind != NodeKind::kDirectory)
     Report(Fault::Kind::kIndex, "", "node 0: the root is not a directory");
   else if (const auto attributes = CheckAttributes(*root); !attributes)  // of all others where they are children
     Report(Fault::Kind::kIndex, "", attributes.error().message);
+}
+
+Result<void> TreeVerifier::CheckDirectories() {
   NodeNumber next = 1;
   std::string last_message;  // a damaged block gives the same one for each of its records
   for (uint64_t number = 0; number < index_.directory_count(); ++number) {
@@ -110,16 +153,17 @@ Result<void> TreeVerifier::CheckChildren(uint64_t number) {
   uint64_t directories = 0;
   for (uint64_t i = 0; i < directory->child_count; ++i) {
     if (auto stop = CheckInterrupted(); !stop) return stop;
-    const NodeNumber child = directory->first_child + i;
-    const auto node = index_.GetNode(child);
+    const NodeNumber place = directory->first_child + i;
+    const auto child = index_.GetChild(*directory, i);
+    const auto node = child ? index_.GetNode(*child) : std::unexpected(child.error());
     const auto name = node ? index_.GetName(*node) : std::unexpected(node.error());
-    auto checked = name ? CheckEntry(child, *node, *name, before) : std::unexpected(name.error());
+    auto checked = name ? CheckEntry(*child, *node, *name, before) : std::unexpected(name.error());
     if (!checked && checked.error().code == ErrorCode::kInterrupted) return checked;
-    if (!checked) Report(Fault::Kind::kIndex, PathOf(child), checked.error().message);
+    if (!checked) Report(Fault::Kind::kIndex, PathOf(child.value_or(place)), checked.error().message);
     if (name) before = *name;
     if (name && path_bytes != kPathTooLong && PathBytesBelow(path_bytes, name->size()) > kMaxPathBytes)
       Report(Fault::Kind::kIndex, PathOf(directory->node),
-             fmt::format("node {}: its path is longer than {} bytes", child, kMaxPathBytes));
+             fmt::format("node {}: its path is longer than {} bytes", *child, kMaxPathBytes));
     if (node && node->kind == NodeKind::kDirectory) ++directories;
   }
   entries_ += directory->child_count;
@@ -201,25 +245,28 @@ void TreeVerifier::CheckCounts() {
   for (const auto& [what, told, found] :
        {std::tuple("samples", superblock.samples, samples_), std::tuple("symlinks", superblock.symlinks, symlinks_),
         std::tuple("hard links", superblock.hard_links, hard_links_),
-        std::tuple("sample bytes", superblock.sample_bytes, sample_bytes_)})
+        std::tuple("sample bytes", superblock.sample_bytes, sample_bytes_),
+        std::tuple("directories", superblock.directories, directories_)})
     if (told != found)
       Report(Fault::Kind::kIndex, "", fmt::format("superblock: {} {}, the index has {}", told, what, found));
 }
 
-// Of every extent and segment: what it is for.
+// Of every extent and segment: what it is for. In several layers there are those of earlier generations beside.
 Result<void> TreeVerifier::CheckOwners() {
+  const bool is_layered = index_.layers().size() > 1;
   uint64_t stored_bytes = 0;
   for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
     if (auto stop = CheckInterrupted(); !stop) return stop;
     const auto extent = index_.GetExtent(number);
     if (!extent) continue;  // a bad one, which its sample is told with
     stored_bytes += extent->length_bytes;
+    if (is_layered) continue;
     if (!used_extents_.Test(number))
       Report(Fault::Kind::kIndex, "", fmt::format("extent {}: no sample has it", number));
     else if (!owned_extents_.Test(number))
       Report(Fault::Kind::kIndex, "", fmt::format("extent {}: it is not node {}'s, as it says", number, extent->node));
   }
-  for (uint64_t number = 0; number < index_.segment_count(); ++number) {
+  for (uint64_t number = 0; number < index_.segment_count() && !is_layered; ++number) {
     if (auto stop = CheckInterrupted(); !stop) return stop;
     if (!used_segments_.Test(number))
       Report(Fault::Kind::kIndex, "", fmt::format("segment {}: no sample has it", number));

@@ -31,7 +31,10 @@ class TreeVerifier {
   [[nodiscard]] uint64_t entries() const { return entries_; }
 
  private:
+  void CheckRoot();
   Result<void> CountNodes();
+  void CountNode(const Node& node);
+  Result<void> WalkTree();
   Result<void> CheckDirectories();
   void MeasurePath(uint64_t number, const Directory& directory);
   Result<void> CheckChildren(uint64_t number);
@@ -53,6 +56,8 @@ class TreeVerifier {
   const std::atomic<bool>* const interrupted_;
   FaultSequence& faults_;
 
+  std::vector<uint64_t> listed_;  // of several layers: the records of the directories of this generation
+  uint64_t directories_ = 0;      // of several layers
   uint64_t samples_ = 0;
   uint64_t symlinks_ = 0;
   uint64_t hard_links_ = 0;

@@ -53,18 +53,29 @@ class Verifier {
   };
 
   Result<void> CheckIndexBlocks() {
-    const uint64_t body_bytes = index_.superblock().body_bytes;
-    summary_.index_blocks = CeilDiv(body_bytes, kBlockBytes);
-    return faults_.ForEach(pool_, summary_.index_blocks, [&](uint64_t block) -> Result<void> {
+    for (size_t i = 0; i < index_.layers().size(); ++i)
+      if (auto done = CheckBlocksOf(index_.layers()[i]); !done) return done;
+    return {};
+  }
+
+  Result<void> CheckBlocksOf(const IndexLayer& layer) {
+    const Superblock& superblock = layer.superblock;
+    const uint64_t body_bytes = superblock.body_bytes;
+    const uint64_t blocks = CeilDiv(body_bytes, kBlockBytes);
+    summary_.index_blocks += blocks;
+    return faults_.ForEach(pool_, blocks, [&](uint64_t block) -> Result<void> {
       if (auto stop = CheckInterrupted(); !stop) return stop;
       const uint64_t offset = block * kBlockBytes;
       const uint64_t bytes = std::min<uint64_t>(kBlockBytes, body_bytes - offset);
-      if (const auto touched = index_.blocks().Touch(offset, bytes); !touched) {
+      if (const auto touched = layer.blocks->Touch(offset, bytes); !touched) {
         if (auto stop = CheckInterrupted(); !stop) return stop;  // perhaps that is why
         has_damaged_block_ = true;
-        TellBadBytes(index_.superblock().index_offset + offset, bytes);
-        TellBadBytes(index_.superblock().index_offset + body_bytes, index_.superblock().index_bytes - body_bytes);
-        Report(Fault::Kind::kIndex, touched.error().message);
+        TellBadBytes(superblock.index_offset + offset, bytes);
+        TellBadBytes(superblock.index_offset + body_bytes, superblock.index_bytes - body_bytes);
+        Report(Fault::Kind::kIndex, index_.layers().size() == 1
+                                        ? touched.error().message
+                                        : fmt::format("generation {}: {}", superblock.generation,
+                                                      touched.error().message));
       }
       CountBytes(bytes);
       return {};
@@ -91,7 +102,9 @@ class Verifier {
   // One pass over the extents, whatever blocks of the index are damaged.
   Result<void> FindExtentsOfPages() {
     summary_.extents = index_.extent_count();
-    std::pair<uint16_t, uint64_t> end;  // of the extents so far: volume and offset
+    std::vector<uint64_t> ends(index_.volume_count());  // by volume, of the extents so far
+    uint16_t last_volume = 0;                            // in this layer
+    size_t layer = 0;
     for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
       if (auto stop = CheckInterrupted(); !stop) return stop;
       const auto extent = index_.GetExtent(number);
@@ -100,11 +113,13 @@ class Verifier {
         continue;
       }
       // Not read: of extents that overlap, a small index could ask for more bytes than any pack has.
-      if (std::pair(extent->volume, extent->offset) < end) {
+      for (; number >= index_.layers()[layer].end(Section::kExtents); ++layer) last_volume = 0;
+      if (extent->volume < last_volume || extent->offset < ends[extent->volume]) {
         bad_extents_.Add(number, fmt::format("extent {} at {}: overlaps the one before", number, extent->offset));
         continue;
       }
-      end = {extent->volume, extent->offset + extent->length_bytes};
+      last_volume = extent->volume;
+      ends[extent->volume] = extent->offset + extent->length_bytes;
       if (const auto had = pack_.CheckVolume(extent->volume); !had) {
         bad_extents_.Add(number, had.error().message);
         continue;

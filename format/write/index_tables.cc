@@ -18,7 +18,8 @@ IndexTables::IndexTables(const std::string& spool_folder)
       segments(spool_folder),
       names(spool_folder),
       xattrs(spool_folder),
-      coded_members(spool_folder) {}
+      coded_members(spool_folder),
+      replaced(spool_folder) {}
 
 void IndexTables::LetGo() const {
   directories.LetGo();
@@ -28,6 +29,7 @@ void IndexTables::LetGo() const {
   names.LetGo();
   xattrs.LetGo();
   coded_members.LetGo();
+  replaced.LetGo();
 }
 
 size_t IndexTables::AttributesHash::operator()(const Attributes& key) const {

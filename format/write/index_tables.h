@@ -3,6 +3,7 @@
 // Not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,10 +11,14 @@
 #include <vector>
 
 #include "format/pack/records.h"
+#include "format/pack/superblock.h"
 #include "format/result.h"
 #include "format/write/spool.h"
 
 namespace quire {
+
+// As LayerOf gives it.
+using LayerRecord = std::array<std::byte, kLayerBytes>;
 
 struct IndexTables {
   // The big tables are spooled to `spool_folder`.
@@ -30,6 +35,8 @@ struct IndexTables {
   Spool<CodedMember> coded_members;
   std::vector<Dictionary> dictionaries;  // with record 0, which is none; empty where nothing is compressed
   std::vector<std::byte> dictionary_bytes;
+  std::vector<LayerRecord> layers;  // of a further generation: those below, the newest first
+  Spool<ReplacedNode> replaced;     // likewise
 
   // As Spool has it, of all spools: for loops over many records, where ResidentLimit says so.
   void LetGo() const;

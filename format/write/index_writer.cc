@@ -102,6 +102,10 @@ Result<void> AppendSection(Section section, const IndexTables& tables, BlockSink
       return AppendRecords<Section::kDictionaries>(std::span(tables.dictionaries), sink);
     case Section::kDictionaryBytes:
       return sink.Append(tables.dictionary_bytes);
+    case Section::kLayers:
+      return sink.Append(std::as_bytes(std::span(tables.layers)));
+    case Section::kReplaced:
+      return AppendRecords<Section::kReplaced>(tables.replaced.span(), sink);
   }
   return {};
 }
@@ -148,6 +152,10 @@ uint64_t RecordsOf(Section section, const IndexTables& tables) {
       return tables.dictionaries.size();
     case Section::kDictionaryBytes:
       return tables.dictionary_bytes.size();
+    case Section::kLayers:
+      return tables.layers.size();
+    case Section::kReplaced:
+      return tables.replaced.size();
   }
   return 0;
 }

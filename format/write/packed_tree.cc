@@ -85,8 +85,9 @@ class TreeCopier {
     std::string_view before;
     for (uint64_t i = 0; directory && i < directory->child_count; ++i) {
       if (IsInterrupted()) return Interrupted();
-      const NodeNumber number = directory->first_child + i;
-      const auto node = index_.GetNode(number);
+      const auto child = index_.GetChild(*directory, i);
+      const NodeNumber number = child.value_or(directory->first_child + i);
+      const auto node = child ? index_.GetNode(number) : std::unexpected(child.error());
       const auto name = node ? index_.GetName(*node) : std::unexpected(node.error());
       if (!name || *name <= before) {
         if (nameless++ == 0)

@@ -48,7 +48,8 @@ Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64
   }
   bool is_at_end = true;
   for (uint64_t child = cookie - kDots; child < record->child_count; ++child) {
-    auto entry = ReadEntry(index, record->first_child + child);
+    const auto number = index.GetChild(*record, child);
+    auto entry = number ? ReadEntry(index, *number) : std::unexpected(number.error());
     if (!entry) {
       if (entry.error().code == ErrorCode::kSystem) mark = kIncomplete;
       if (omissions.count++ == 0) omissions.first = std::move(entry).error();

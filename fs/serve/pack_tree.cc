@@ -137,13 +137,10 @@ std::string PackTree::Describe(ino_t inode) const {
 }
 
 std::optional<WatchedFolder> PackTree::FindFolder(NodeNumber number) const {
-  const auto folder = index_.GetParent(number);
-  if (!folder) return std::nullopt;
-  const auto node = index_.GetNode(*folder);
-  if (!node || node->kind != NodeKind::kDirectory) return std::nullopt;
-  const auto directory = index_.GetDirectory(node->content);
-  if (!directory) return std::nullopt;
-  return WatchedFolder{.node = *folder, .end_child = directory->first_child + directory->child_count};
+  if (number == 0) return std::nullopt;
+  const auto holder = index_.GetHolder(number);
+  if (!holder) return std::nullopt;
+  return WatchedFolder{.node = holder->node, .end_child = holder->first_child + holder->child_count};
 }
 
 std::optional<std::string> PackTree::NameFolder(NodeNumber folder) const {
@@ -166,7 +163,8 @@ bool PackTree::IsBeforeTop(std::string_view name) const {
   if (!root || root->kind != NodeKind::kDirectory) return false;
   const auto directory = index_.GetDirectory(root->content);
   if (!directory || directory->child_count == 0) return false;
-  const auto first = index_.GetNode(directory->first_child);
+  const auto child = index_.GetChild(*directory, 0);
+  const auto first = child ? index_.GetNode(*child) : std::unexpected(child.error());
   if (!first) return false;
   const auto first_name = index_.GetName(*first);
   return first_name && name < *first_name;

@@ -65,7 +65,7 @@ class PackTree : public InodeSpace {
   // Without them no seek needs help. A file that is one hole has no segment, but a size of which nothing is stored.
   [[nodiscard]] bool MayHaveHoles() const {
     const Superblock& superblock = index_.superblock();
-    return superblock.records(Section::kSegments) != 0 || superblock.sample_bytes != superblock.stored_bytes;
+    return index_.segment_count() != 0 || superblock.sample_bytes != superblock.stored_bytes;
   }
 
  private:

@@ -22,8 +22,13 @@ std::optional<InputPack> OpenInput(std::span<const std::byte> input) {
   const auto chosen = ChooseSuperblock(input.first(kSlotsBytes));
   if (!chosen || chosen->superblock.index_bytes > input.size() - kSlotsBytes) return std::nullopt;
   const auto index_bytes = input.subspan(kSlotsBytes, chosen->superblock.index_bytes);
-  auto index = Index::Open(chosen->superblock, [index_bytes](uint64_t at, std::span<std::byte> into) -> Result<void> {
-    Require(at <= index_bytes.size() && into.size() <= index_bytes.size() - at, "reads stay inside of the index");
+  const uint64_t begin = chosen->superblock.index_offset;
+  const bool has_layers_below = chosen->superblock.has_layers_below();  // which the input does not hold
+  auto index = Index::Open(chosen->superblock, [=](uint64_t at, std::span<std::byte> into) -> Result<void> {
+    at -= begin;
+    const bool is_inside = at <= index_bytes.size() && into.size() <= index_bytes.size() - at;
+    if (has_layers_below && !is_inside) return Corrupt("a layer that is not there");
+    Require(is_inside, "reads stay inside of the index");
     std::ranges::copy(index_bytes.subspan(at, into.size()), into.begin());
     return {};
   });

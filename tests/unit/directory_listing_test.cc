@@ -30,7 +30,7 @@ class ListingTest : public testing::Test {
     index_ = ValueOrDie(Index::Open(superblock_, [this](uint64_t offset, std::span<std::byte> into) -> Result<void> {
       ++reads_;
       if (offset <= unreadable_ && unreadable_ < offset + into.size()) return SystemError(EIO, "read");
-      std::memcpy(into.data(), bytes_.data() + superblock_.index_offset + offset, into.size());
+      std::memcpy(into.data(), bytes_.data() + offset, into.size());
       return {};
     }));
   }
@@ -55,7 +55,7 @@ class ListingTest : public testing::Test {
   Superblock superblock_;
   std::unique_ptr<Index> index_;
   int reads_ = 0;
-  uint64_t unreadable_ = ~uint64_t{0};  // this byte of the index
+  uint64_t unreadable_ = ~uint64_t{0};  // this byte of the pack
 };
 
 TEST_F(ListingTest, AnEntryBringsTheAttributesOfItsInode) {
@@ -118,7 +118,7 @@ TEST_F(ListingTest, AListingWithoutWhatCannotBeReadEndsWithAnError) {
   };
   const Section names = Section::kNames;
   for (const uint64_t share : {0, 1, 2}) {  // the first block of names, one in the middle, the last
-    unreadable_ = superblock_.section(names).offset + (superblock_.section(names).bytes - 1) * share / 2;
+    unreadable_ = superblock_.index_offset + superblock_.section(names).offset + (superblock_.section(names).bytes - 1) * share / 2;
     Reopen();
     const auto listed = list_in_parts(0);
     ASSERT_FALSE(listed.has_value());

@@ -579,14 +579,15 @@ TEST_F(HostilePack, VerifyReadsNoMoreThanThePackHas) {
 
 // What a search reads of an index of which everything behind the first block of `damaged` is damaged.
 uint64_t BlocksReadBy(const Pack& pack, const SectionRange& damaged, const std::function<void(const Index&)>& search) {
-  const uint64_t begin = damaged.offset + kBlockBytes;
+  const uint64_t index_at = pack.superblock().index_offset;
+  const uint64_t begin = index_at + damaged.offset + kBlockBytes;
   std::atomic<uint64_t> read_bytes = 0;
   const auto index =
       ValueOrDie(Index::Open(pack.superblock(), [&](uint64_t offset, std::span<std::byte> into) -> Result<void> {
         read_bytes += into.size();
-        if (auto done = pack.ReadRaw(0, pack.superblock().index_offset + offset, into); !done) return done;
+        if (auto done = pack.ReadRaw(0, offset, into); !done) return done;
         for (uint64_t i = 0; i < into.size(); ++i)
-          if (offset + i >= begin && offset + i < damaged.offset + damaged.bytes) into[i] ^= std::byte{1};
+          if (offset + i >= begin && offset + i < index_at + damaged.offset + damaged.bytes) into[i] ^= std::byte{1};
         return {};
       }));
   search(*index);

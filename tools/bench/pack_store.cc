@@ -92,8 +92,11 @@ class PackStore final : public SampleStore {
     if (node->kind != NodeKind::kDirectory) return {};
     const auto directory = index.GetDirectory(node->content);
     if (!directory) return std::unexpected(directory.error());
-    for (uint64_t i = 0; i < directory->child_count; ++i)
-      if (auto listed = ListBelow(index, directory->first_child + i); !listed) return listed;
+    for (uint64_t i = 0; i < directory->child_count; ++i) {
+      const auto child = index.GetChild(*directory, i);
+      auto listed = child ? ListBelow(index, *child) : std::unexpected(child.error());
+      if (!listed) return listed;
+    }
     return {};
   }
 

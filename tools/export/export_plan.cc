@@ -72,7 +72,7 @@ class Planner {
  private:
   // By path, a pack that was made so is read one page behind the other, though some samples lie in pages of their own.
   static ExportOrder OrderOf(const Index& index, const ExportPlanOptions& options) {
-    const bool lies_by_path = index.superblock().order == PackOrder::kPath;
+    const bool lies_by_path = index.superblock().order == PackOrder::kPath && index.layers().size() == 1;
     return options.order == ExportOrder::kPack && lies_by_path ? ExportOrder::kPath : options.order;
   }
 
@@ -82,33 +82,35 @@ class Planner {
   template <typename Visit>
   void Walk(const Visit& visit) {
     struct Level {
-      NodeNumber next = 0;
-      NodeNumber end = 0;
+      NodeNumber folder = 0;
+      Directory directory;
+      uint64_t next = 0;
     };
     std::vector<Level> levels;
     const auto enter = [&](NodeNumber number, const Node& node) {
       const auto directory = index_.GetDirectory(node.content);
       if (!directory) return Fault(number, directory.error());
-      levels.push_back({.next = directory->first_child, .end = directory->first_child + directory->child_count});
+      levels.push_back({.folder = number, .directory = *directory});
     };
     const auto root = index_.GetNode(0);
     if (!root) return Fault(0, root.error());
     visit(0, *root);
     enter(0, *root);
     while (!levels.empty() && good_) {
-      if (levels.back().next == levels.back().end) {
+      Level& level = levels.back();
+      if (level.next == level.directory.child_count) {
         levels.pop_back();
         continue;
       }
-      const NodeNumber place = levels.back().next++;
-      const auto node = index_.GetNode(place);
+      const auto place = index_.GetChild(level.directory, level.next++);
+      const auto node = place ? index_.GetNode(*place) : std::unexpected(place.error());
       if (!node) {
-        Fault(place, node.error());
+        Fault(place.value_or(level.folder), node.error());
         continue;
       }
-      visit(place, *node);
+      visit(*place, *node);
       // A path of more than kMaxPathBytes is a fault of each member; names have a byte at least.
-      if (node->kind == NodeKind::kDirectory && levels.size() <= kMaxPathBytes) enter(place, *node);
+      if (node->kind == NodeKind::kDirectory && levels.size() <= kMaxPathBytes) enter(*place, *node);
     }
   }
 
@@ -250,7 +252,7 @@ class Planner {
     const auto directory = index_.GetDirectory(node.content);
     if (!directory) return false;
     for (uint64_t i = 0; i < directory->child_count; ++i)
-      if (!is_planned_[directory->first_child + i]) return true;
+      if (const auto child = index_.GetChild(*directory, i); child && !is_planned_[*child]) return true;
     return false;
   }
 

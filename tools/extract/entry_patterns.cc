@@ -83,16 +83,17 @@ class PatternWalk {
     if (node->kind != NodeKind::kDirectory || (any_folders && at + 1 == pattern_.size())) return {};
     const auto directory = index_.GetDirectory(node->content);
     if (!directory) return std::unexpected(directory.error());
-    for (NodeNumber child = directory->first_child; child < directory->first_child + directory->child_count; ++child) {
-      const auto child_node = index_.GetNode(child);
+    for (uint64_t i = 0; i < directory->child_count; ++i) {
+      const auto child = index_.GetChild(*directory, i);
+      const auto child_node = child ? index_.GetNode(*child) : std::unexpected(child.error());
       if (!child_node) return std::unexpected(child_node.error());
       if (any_folders) {
-        if (child_node->kind == NodeKind::kDirectory) Enter(child, at);
+        if (child_node->kind == NodeKind::kDirectory) Enter(*child, at);
         continue;
       }
       const auto name = index_.GetName(*child_node);
       if (!name) return std::unexpected(name.error());
-      if (fnmatch(wanted.c_str(), std::string(*name).c_str(), 0) == 0) Enter(child, at + 1);
+      if (fnmatch(wanted.c_str(), std::string(*name).c_str(), 0) == 0) Enter(*child, at + 1);
     }
     return {};
   }

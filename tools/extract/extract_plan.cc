@@ -77,7 +77,13 @@ class Planner {
     if (!node) return Fault(folder.number, node.error());
     const auto directory = index_.GetDirectory(node->content);
     if (!directory) return Fault(folder.number, directory.error());
-    for (uint64_t i = 0; i < directory->child_count && good_; ++i) Add(directory->first_child + i, folder.path_bytes);
+    for (uint64_t i = 0; i < directory->child_count && good_; ++i) {
+      const auto child = index_.GetChild(*directory, i);
+      if (child)
+        Add(*child, folder.path_bytes);
+      else
+        Fault(folder.number, child.error());
+    }
   }
 
   // What is not a directory and not a hard link gets the name of `place`.

@@ -59,13 +59,9 @@ Result<File> TargetTree::Walk(const std::string& path, int flags) const {
 Result<std::shared_ptr<const File>> FolderCursor::FolderOf(NodeNumber place) {
   assert(place > 0);
   if (folder_ != nullptr && place - first_child_ < child_count_) return folder_;
-  const auto parent = index_.GetParent(place);
-  if (!parent) return std::unexpected(parent.error());
-  const auto node = index_.GetNode(*parent);
-  if (!node) return std::unexpected(node.error());
-  const auto directory = index_.GetDirectory(node->content);
+  const auto directory = index_.GetHolder(place);
   if (!directory) return std::unexpected(directory.error());
-  auto folder = tree_.Open(*parent);
+  auto folder = tree_.Open(directory->node);
   if (!folder) return folder;
   folder_ = *folder;
   first_child_ = directory->first_child;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/growth/growing_pack.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "format/escaping.h"
+#include "format/rounding.h"
+#include "format/write/index_writer.h"
+
+namespace quire {
+namespace {
+
+// A lock of the open file: it dies with its descriptor, whatever else this process opens and closes, and NFS has it.
+Result<void> Lock(const File& file, const std::string& path) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(file.fd(), F_OFD_SETLK, &lock) == 0) return {};
+  if (errno == EAGAIN || errno == EACCES)
+    return std::unexpected(Error{ErrorCode::kSystem, EWOULDBLOCK,
+                                 fmt::format("{}: another process adds to it or removes from it; wait until it has "
+                                             "ended, and try again",
+                                             path)});
+  return SystemError(errno, "{}: locking it, as a writer must", path);
+}
+
+Result<void> CheckIsFile(const File& file, const std::string& path, struct stat& status) {
+  if (fstat(file.fd(), &status) != 0) return SystemError(errno, "{}", path);
+  if (S_ISREG(status.st_mode)) return {};
+  return Unsupported("{}: is no regular file, and cannot grow; grow the file that was written there", path);
+}
+
+// What this release cannot continue.
+Result<void> CheckGrows(const Pack& pack) {
+  const Superblock& superblock = pack.superblock();
+  const std::string& path = pack.path();
+  if (pack.slot_damage())
+    return Corrupt("{}: {}; nothing was changed. `quire verify` tells what is damaged; copy the pack anew, or write "
+                   "a new one with `quire pack --from {} -o NEW`",
+                   path, *pack.slot_damage(), path);
+  if (superblock.append_features != 0 || superblock.has_unknown_sections)
+    return Unsupported("{}: a newer release has added what this one cannot continue; use a newer quire", path);
+  if (pack.index().layers().size() >= kMaxLayers)
+    return Unsupported("{}: has {} generations, and no pack has more in one file; make one of them with `quire pack "
+                       "--from {} -o NEW`",
+                       path, pack.index().layers().size(), path);
+  if (pack.has_other_files())
+    return Unsupported("{}: is an index of archives, whose samples lie in other files; make a pack of its own with "
+                       "`quire pack --from {} -o NEW`, which can grow",
+                       path, path);
+  const auto volume = pack.index().GetVolume(0);
+  return volume ? Result<void>() : std::unexpected(volume.error());
+}
+
+uint64_t Now() {
+  struct timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return EncodeMtime(now);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GrowingPack>> GrowingPack::Open(const std::string& path) {
+  struct stat before{};
+  if (stat(path.c_str(), &before) != 0) return SystemError(errno, "{}", path);
+  if (S_ISFIFO(before.st_mode)) return Corrupt("{}: is a FIFO, not a pack", path);
+  auto file = File::Open(path, O_RDWR | O_NONBLOCK);
+  if (!file) return Propagate(std::move(file));
+  struct stat own{};
+  if (auto is_file = CheckIsFile(*file, path, own); !is_file) return Propagate(std::move(is_file));
+  if (auto locked = Lock(*file, path); !locked) return Propagate(std::move(locked));
+  // Only now: the generation that a writer before has committed is the newest.
+  auto pack = Pack::Open(path);
+  if (!pack) return Propagate(std::move(pack));
+  struct stat opened{};
+  const auto fd = (*pack)->GetVolumeFd(0);
+  if (!fd || fstat(*fd, &opened) != 0 || opened.st_dev != own.st_dev || opened.st_ino != own.st_ino)
+    return SystemError(ESTALE, "{}: was replaced meanwhile; try again", path);
+  if (auto grows = CheckGrows(**pack); !grows) return Propagate(std::move(grows));
+  (*pack)->OpenVolumes({});
+  // What a writer that died has left is nobody's.
+  if ((*pack)->trailing_bytes() > 0 && ftruncate(file->fd(), static_cast<off_t>((*pack)->superblock().pack_bytes)) != 0)
+    return SystemError(errno, "{}: cutting off what lies behind its last generation", path);
+  return std::unique_ptr<GrowingPack>(new GrowingPack(*std::move(file), *std::move(pack)));
+}
+
+GrowingPack::~GrowingPack() {
+  if (may_be_committed_) return;
+  // What cannot be cut off is cut off by the next writer.
+  [[maybe_unused]] const int done = ftruncate(file_.fd(), static_cast<off_t>(pack_->superblock().pack_bytes));
+}
+
+uint64_t GrowingPack::pages_begin() const { return AlignUp(pack_->superblock().pack_bytes, kPageBytes); }
+
+Result<void> GrowingPack::Preallocate(uint64_t data_end) const {
+  const uint64_t begin = pages_begin();
+  if (data_end <= begin) return {};
+  if (fallocate(file_.fd(), 0, static_cast<off_t>(begin), static_cast<off_t>(data_end - begin)) == 0) return {};
+  if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};  // the writes will tell
+  return SystemError(errno, "{}: taking {} bytes for new samples", pack_->path(), data_end - begin);
+}
+
+Result<void> GrowingPack::SetLayers(IndexTables& tables) const {
+  const IndexLayer& newest = index().layers().newest();
+  std::array<std::byte, kSuperblockBytes> slot = {};
+  if (auto read = file_.ReadExactly(SuperblockOffset(newest.superblock.generation), slot); !read) return read;
+  const auto now = DecodeSuperblock(slot);
+  if (!now || !(*now == newest.superblock))
+    return Corrupt("{}: its superblock was changed by another program meanwhile; nothing was committed", pack_->path());
+  LayerRecord own = {};
+  std::ranges::copy(LayerOf(slot), own.begin());
+  tables.layers.push_back(own);
+  for (uint64_t i = 0; i < newest.superblock.records(Section::kLayers); ++i) {
+    const auto record = newest.blocks->Touch(newest.OffsetOf(Section::kLayers, i), kLayerBytes);
+    if (!record) return std::unexpected(record.error());
+    LayerRecord below = {};
+    std::ranges::copy(*record, below.begin());
+    tables.layers.push_back(below);
+  }
+  return {};
+}
+
+Result<void> GrowingPack::SetVolumes(IndexTables& tables, uint64_t data_end) const {
+  for (uint16_t number = 0; number < index().volume_count(); ++number) {
+    auto volume = index().GetVolume(number);
+    if (!volume) return std::unexpected(volume.error());
+    if (number == 0 && data_end > pages_begin()) volume->data_end = data_end;
+    tables.volumes.push_back(*volume);
+  }
+  return {};
+}
+
+Result<Superblock> GrowingPack::Commit(IndexTables& tables, uint64_t data_end, Superblock counts) {
+  if (auto set = SetLayers(tables); !set) return Propagate(std::move(set));
+  if (auto set = SetVolumes(tables, data_end); !set) return Propagate(std::move(set));
+  const Superblock& before = pack_->superblock();
+  Superblock superblock = counts;
+  superblock.generation = before.generation + 1;
+  superblock.index_offset = AlignUp(data_end > pages_begin() ? data_end : before.pack_bytes, kIndexAlign);
+  if (superblock.index_offset > kMaxVolumeBytes)
+    return Unsupported("{}: would be longer than {} bytes, which a pack may have", pack_->path(), kMaxVolumeBytes);
+  superblock.commit_time = Now();
+  Superblock written = superblock;  // the writer counts the records of the layer, not those of the tree
+  if (auto done = WriteIndex(tables, file_, written); !done) return Propagate(std::move(done));
+  written.samples = counts.samples;
+  written.symlinks = counts.symlinks;
+  written.hard_links = counts.hard_links;
+  written.sample_bytes = counts.sample_bytes;
+  written.stored_bytes = before.stored_bytes + counts.stored_bytes;
+  may_be_committed_ = true;
+  if (auto committed = CommitGeneration(file_, written); !committed) return Propagate(std::move(committed));
+  return written;
+}
+
+}  // namespace quire

@@ -67,6 +67,7 @@ void AddCatCommand(Command program, Body& run) {
   Command cat = program.AddSubcommand("cat", "Write samples of a pack to standard output");
   cat.Add("PACK", arguments->pack, "Pack to read").Required();
   cat.Add("PATH", arguments->paths, "Samples in the pack; symlinks inside of it are followed").Required();
+  AddGenerationOption(cat, arguments->source);
   AddSourceOptions(cat, arguments->source);
   cat.SetBody(run, [arguments] { return RunCat(*arguments); });
 }

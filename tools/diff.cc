@@ -140,6 +140,7 @@ void AddDiffCommand(Command program, Body& run) {
       .OneWord();
   diff.Add("-j,--jobs", arguments->jobs, "Entries compared at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   diff.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  AddGenerationOption(diff, arguments->pack_source);
   AddSourceOptions(diff, arguments->pack_source);
   diff.SetBody(run, [arguments] { return RunDiff(*arguments); });
 }

@@ -222,6 +222,7 @@ void AddExportCommand(Command program, Body& run) {
   command.AddFlag("-f,--force", arguments->force, "Replace OUT if it exists");
   command.AddFlag("-k,--keep-going", arguments->keep_going, "Leave out and name what is damaged; the exit code is 1");
   AddProgressOptions(command, arguments->progress);
+  AddGenerationOption(command, arguments->source);
   AddSourceOptions(command, arguments->source);
   command.SetBody(run, [arguments] { return RunExport(*arguments); });
 }

@@ -166,6 +166,7 @@ void AddExtractCommand(Command program, Body& run) {
   AddChoice(extract, arguments->same_owner, "--same-owner", "Owners as packed; default for root, as far as it may",
             "--no-same-owner", "All belongs to who extracts; default for others");
   AddProgressOptions(extract, arguments->progress);
+  AddGenerationOption(extract, arguments->source);
   AddSourceOptions(extract, arguments->source);
   extract.SetBody(run, [arguments] { return RunExtract(*arguments); });
 }

@@ -235,6 +235,7 @@ void AddInfoCommand(Command program, Body& run) {
   Command info = program.AddSubcommand("info", "Show what a pack holds and how it is laid out");
   info.Add("PACK", arguments->pack, "Pack to read").Required();
   info.AddFlag("--json", arguments->json, "For programs: quire-json(7)");
+  AddGenerationOption(info, arguments->source);
   AddSourceOptions(info, arguments->source);
   info.SetBody(run, [arguments] { return RunInfo(*arguments); });
 }

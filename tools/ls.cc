@@ -87,6 +87,7 @@ void AddLsCommand(Command program, Body& run) {
   tree.Excludes(is_long).Excludes(zero);
   ls.AddFlag("--json", arguments->json, "For programs: quire-json(7)").Excludes(tree).Excludes(zero);
   ls.AddFlag("-a,-A,--all,-1", arguments->without_effect, "Without effect: all names are listed, and one a line");
+  AddGenerationOption(ls, arguments->source);
   AddSourceOptions(ls, arguments->source);
   ls.SetBody(run, [arguments] { return RunLs(*arguments); });
 }

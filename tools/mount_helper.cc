@@ -89,7 +89,9 @@ Result<void> Mount(const Arguments& arguments) {
   const auto plan = MakeMountPlan("mount.quire", arguments.pack, arguments.directory, *std::move(options));
   if (!plan) return std::unexpected(plan.error());
   if (arguments.fake) {
-    auto pack = OpenSource(plan->source, {}, plan->command);
+    SourceOptions source;
+    source.generation = plan->options.generation;
+    auto pack = OpenSource(plan->source, source, plan->command);
     return pack ? Result<void>() : Propagate(std::move(pack));
   }
   if (auto mounted = MountInBackground(*plan); !mounted) return mounted;

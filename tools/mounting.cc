@@ -105,6 +105,7 @@ Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   source.volumes = options.volumes;
   source.beside = options.index == kIndexBeside;
   if (!source.beside && !options.index.empty()) source.index = std::filesystem::absolute(options.index);
+  source.generation = options.generation;
   source.remote = options.remote;
   source.tier = options.cache.tier;
   // Confined threads make nothing beside it.

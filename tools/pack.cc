@@ -14,6 +14,7 @@
 #include "format/write/path_list.h"
 #include "tools/archive_names.h"
 #include "tools/command.h"
+#include "tools/growing.h"
 #include "tools/interrupt.h"
 #include "tools/pack_progress.h"
 #include "tools/pack_source.h"
@@ -46,6 +47,7 @@ struct Arguments {
   std::string dictionaries = "auto";
   bool skip_unreadable = false;
   bool force = false;
+  bool update = false;
   bool verbose = false;
   ProgressOptions progress;
 };
@@ -133,14 +135,30 @@ Result<void> CheckOutput(const Arguments& arguments) {
 Result<void> CheckFrom(const Arguments& arguments) {
   const SourceOptions& options = arguments.from_options;
   if (arguments.source.empty() && arguments.from.empty()) return Invalid("--from '': what is to be packed has no name");
-  if (!arguments.source.empty() && (!options.volumes.empty() || !options.index.empty() || options.beside))
-    return Invalid("--volumes, --index and --beside are for archives that --from names");
+  if (!arguments.source.empty() && (!options.volumes.empty() || !options.index.empty() || options.beside || options.generation > 0))
+    return Invalid("--volumes, --index, --beside and --generation are for what --from names");
   if (arguments.source.empty() && arguments.one_file_system)
     return Invalid("--one-file-system is for a directory: what --from names lies on none");
   return {};
 }
 
+// What an update cannot do, and why.
+Result<void> CheckUpdate(const Arguments& arguments) {
+  if (!arguments.update) return {};
+  if (arguments.source.empty()) return Invalid("--update is for a directory, whose files tell what has changed");
+  if (!arguments.mtime.empty())
+    return Invalid("--update and --mtime: by the modification time it is told what has changed");
+  if (!arguments.compress.empty())
+    return Invalid("--update and --compress: what is added is not compressed; leave --compress out");
+  for (const auto& [is_given, option] :
+       {std::pair(arguments.dry_run, "--dry-run"), std::pair(arguments.deduplicate, "--dedup"),
+        std::pair(arguments.skip_unreadable, "--skip-unreadable"), std::pair(arguments.force, "--force")})
+    if (is_given) return Invalid("--update and {} do not go together", option);
+  return {};
+}
+
 Result<void> Interpret(const Arguments& arguments, Request& request) {
+  if (auto usable = CheckUpdate(arguments); !usable) return usable;
   if (auto usable = CheckFrom(arguments); !usable) return usable;
   if (auto usable = CheckOutput(arguments); !usable) return usable;
   auto order = ParseSampleOrder(arguments.order);
@@ -234,9 +252,30 @@ Result<void> OpenTree(const Arguments& arguments, TreeParts& parts, std::unique_
   return {};
 }
 
+int RunUpdate(const Arguments& arguments, Request& request) {
+  return RunGrowing({.command = "pack",
+                     .pack = arguments.output,
+                     .source = arguments.source,
+                     .one_file_system = arguments.one_file_system,
+                     .kind = MergeKind::kUpdate,
+                     .names_left_out = arguments.verbose,
+                     .progress = arguments.progress},
+                    {.output = arguments.output,
+                     .jobs = arguments.jobs,
+                     .order = std::move(request.order),
+                     .exclude = &request.exclude,
+                     .selection = request.selection.get(),
+                     .normalisation = request.normalisation,
+                     .spool_folder = arguments.tmp,
+                     .on_unreadable = {},
+                     .progress = nullptr});
+}
+
 int RunPack(const Arguments& arguments) {
   Request request;
   if (auto interpreted = Interpret(arguments, request); !interpreted) return Fail("pack", interpreted.error());
+  // Where there is no pack yet, all is new.
+  if (arguments.update && access(arguments.output.c_str(), F_OK) == 0) return RunUpdate(arguments, request);
   TreeParts parts;
   std::unique_ptr<TreeToPack> tree;
   if (auto opened = OpenTree(arguments, parts, tree); !opened) return Fail("pack", opened.error());
@@ -372,9 +411,13 @@ void AddPackCommand(Command program, Body& run) {
   pack.AddFlag("--dedup", arguments->deduplicate, "Store samples of equal content once (reads candidates twice)");
   pack.AddFlag("--skip-unreadable", arguments->skip_unreadable,
                "Write the pack without what cannot be read; the exit code is still 1");
+  pack.AddFlag("--update", arguments->update,
+               "Make OUT, where it is there, what SRC is now, as a new generation: only what has another size or "
+               "modification time is read; what vanished is no more in it");
   pack.AddFlag("-f,--force", arguments->force, "Replace OUT if it exists");
   pack.AddFlag("-v,--verbose", arguments->verbose, "Name each entry that is left out");
   AddProgressOptions(pack, arguments->progress);
+  AddGenerationOption(pack, arguments->from_options);
   AddSourceOptions(pack, arguments->from_options);
   pack.SetBody(run, [arguments] { return RunPack(*arguments); });
 }

@@ -37,7 +37,7 @@ Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOption
   remote.interrupted = InterruptFlag();
   auto object = OpenRemoteObject(url, remote, options.tier);
   if (!object) return Propagate(std::move(object));
-  auto pack = Pack::Open(*std::move(object), url);
+  auto pack = Pack::Open(*std::move(object), url, options.generation);
   if (pack && (*pack)->has_other_files())
     return Unsupported("{}: is an index of archives, which must lie where the archives can be opened: copy it there",
                        url);
@@ -83,6 +83,10 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
       .Group(kUrlGroup);
 }
 
+void AddGenerationOption(Command& command, SourceOptions& options) {
+  command.Add("--generation", options.generation, "The generation of PACK that is read; default: the newest").Type("N");
+}
+
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,
                                          const std::string& command, ProgressMode progress_mode) {
   if (IsUrl(source)) return OpenUrl(source, options);
@@ -90,7 +94,7 @@ Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const Source
     return options.beside ? archive + ".quire" : options.index;
   };
   if (!IsArchivePattern(source)) {
-    auto pack = Pack::Open(source);
+    auto pack = Pack::Open(source, options.generation);
     if (pack) (*pack)->OpenVolumes(options.volumes);
     if (pack || pack.error().code != ErrorCode::kCorrupt) return pack;
     // What has an index is an archive. To look at one with millions of members takes longer than to mount it.

@@ -19,11 +19,14 @@ struct SourceOptions {
   VolumePlaces volumes;
   std::string index;    // where the index of archives lies; empty: in the user's cache
   bool beside = false;  // beside the first of the archives
+  uint64_t generation = 0;  // of a pack; 0: the newest
   RemoteOptions remote;
   TierOptions tier;  // of a URL
 };
 
 void AddSourceOptions(Command& command, SourceOptions& options);
+// --generation, for commands that read what the pack held once.
+void AddGenerationOption(Command& command, SourceOptions& options);
 
 // The pack at `source`, with all volumes that can be had; that of an archive, or of archives that a pattern names, is
 // their index, which is made where there is none. Notices and errors are of `command`, "quire ls".

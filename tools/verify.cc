@@ -164,6 +164,7 @@ void AddVerifyCommand(Command program, Body& run) {
   verify.Add("-j,--jobs", arguments->jobs, "Pages read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   verify.AddFlag("--json", arguments->json, "One object for each pack, for programs: quire-json(7)");
   AddProgressOptions(verify, arguments->progress);
+  AddGenerationOption(verify, arguments->source);
   AddSourceOptions(verify, arguments->source);
   verify.SetBody(run, [arguments] { return RunVerify(*arguments); });
 }

@@ -91,9 +91,11 @@ Result<std::unique_ptr<GrowingPack>> GrowingPack::Open(const std::string& path) 
 }
 
 GrowingPack::~GrowingPack() {
-  if (may_be_committed_) return;
+  const auto pack_bytes = static_cast<off_t>(pack_->superblock().pack_bytes);
+  struct stat status{};
+  if (may_be_committed_ || fstat(file_.fd(), &status) != 0 || status.st_size == pack_bytes) return;
   // What cannot be cut off is cut off by the next writer.
-  [[maybe_unused]] const int done = ftruncate(file_.fd(), static_cast<off_t>(pack_->superblock().pack_bytes));
+  [[maybe_unused]] const int done = ftruncate(file_.fd(), pack_bytes);
 }
 
 uint64_t GrowingPack::pages_begin() const { return AlignUp(pack_->superblock().pack_bytes, kPageBytes); }

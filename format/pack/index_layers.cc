@@ -82,6 +82,12 @@ Result<void> IndexLayers::Add(const Superblock& superblock, std::unique_ptr<Bloc
   return {};
 }
 
+const Superblock* IndexLayers::FindGeneration(uint64_t generation) const {
+  for (const IndexLayer& layer : layers_)
+    if (layer.superblock.generation == generation) return &layer.superblock;
+  return nullptr;
+}
+
 const IndexLayer& IndexLayers::FindBelow(Section section, uint64_t number) const {
   const auto behind = std::ranges::upper_bound(layers_, number, {},
                                                [section](const IndexLayer& layer) { return layer.first[At(section)]; });

@@ -48,6 +48,8 @@ class IndexLayers {
   // 0 is the oldest.
   [[nodiscard]] const IndexLayer& operator[](size_t i) const { return layers_[i]; }
   [[nodiscard]] const IndexLayer& newest() const { return *newest_; }
+  // The superblock of a generation that can be opened by it; null where there is none.
+  [[nodiscard]] const Superblock* FindGeneration(uint64_t generation) const;
 
   // Of all layers, or of the newest where the section is not continued.
   [[nodiscard]] uint64_t count(Section section) const { return counts_[static_cast<size_t>(section)]; }

@@ -58,7 +58,7 @@ constexpr uint64_t kMaxPages = uint64_t{1} << 30;
 
 }  // namespace
 
-Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
+Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path, uint64_t generation) {
   auto file = OpenPackFile(path);
   if (!file) return Propagate(std::move(file));
   struct stat status{};
@@ -66,19 +66,18 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path) {
   // stat(2) knows no size of block devices.
   const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
   const auto size_bytes = static_cast<uint64_t>(end);
-  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, *std::move(file), nullptr)), size_bytes);
-  if (pack && S_ISREG(status.st_mode)) (*pack)->trailing_bytes_ = size_bytes - (*pack)->superblock().pack_bytes;
+  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, *std::move(file), nullptr)), size_bytes, generation);
+  if (pack && !S_ISREG(status.st_mode)) (*pack)->trailing_bytes_ = 0;
   return pack;
 }
 
-Result<std::unique_ptr<Pack>> Pack::Open(std::unique_ptr<PackBytes> bytes, const std::string& path) {
+Result<std::unique_ptr<Pack>> Pack::Open(std::unique_ptr<PackBytes> bytes, const std::string& path,
+                                         uint64_t generation) {
   const uint64_t size_bytes = bytes->size_bytes();
-  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, File(), std::move(bytes))), size_bytes);
-  if (pack) (*pack)->trailing_bytes_ = size_bytes - (*pack)->superblock().pack_bytes;
-  return pack;
+  return Finish(std::unique_ptr<Pack>(new Pack(path, File(), std::move(bytes))), size_bytes, generation);
 }
 
-Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes) {
+Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes, uint64_t generation) {
   const auto in_path = [&](Error error) {
     error.message = fmt::format("{}: {}", pack->path_, error.message);
     return std::unexpected(std::move(error));
@@ -98,17 +97,29 @@ Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t 
     return in_path(
         {ErrorCode::kCorrupt, 0,
          fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size_bytes, superblock.pack_bytes)});
+  pack->trailing_bytes_ = size_bytes - superblock.pack_bytes;
+  pack->slot_damage_ = std::move(chosen->damage);
+  auto index = pack->OpenIndex(superblock);
+  if (index && generation != 0 && generation != superblock.generation) {
+    const Superblock* const older = (*index)->layers().FindGeneration(generation);
+    if (older == nullptr)
+      return MakeError(ErrorCode::kNotFound, "{}: has no generation {}; `quire generations` lists those from {} to {}",
+                       pack->path_, generation, (*index)->layers()[0].superblock.generation, superblock.generation);
+    index = pack->OpenIndex(Superblock(*older));
+  }
+  if (!index) return in_path(index.error());
+  pack->index_ = std::move(*index);
+  return pack;
+}
+
+Result<std::unique_ptr<Index>> Pack::OpenIndex(const Superblock& superblock) const {
   BlockTree::FarReads far;
-  if (PackBytes* const bytes = pack->bytes_.get(); bytes != nullptr) {
+  if (PackBytes* const bytes = bytes_.get(); bytes != nullptr) {
     far.start_at = [bytes](uint64_t at, uint64_t length) { return bytes->StartRead(at, length); };
     far.distrust = [bytes](uint64_t at, uint64_t length) { bytes->Distrust(at, length); };
   }
-  auto index = Index::Open(
-      superblock, [raw = pack.get()](uint64_t at, std::span<std::byte> into) { return raw->ReadIndex(at, into); }, far);
-  if (!index) return in_path(index.error());
-  pack->index_ = std::move(*index);
-  pack->slot_damage_ = std::move(chosen->damage);
-  return pack;
+  return Index::Open(
+      superblock, [this](uint64_t at, std::span<std::byte> into) { return ReadIndex(at, into); }, far);
 }
 
 Result<size_t> Pack::ReadHead(std::span<std::byte> into, uint64_t size_bytes) const {

@@ -21,11 +21,12 @@ namespace quire {
 class Pack {
  public:
   // Reads the superblocks and nothing else, and waits for nobody: what is neither a file nor a block device is refused.
-  // Errors name `path`.
-  static Result<std::unique_ptr<Pack>> Open(const std::string& path);
+  // Errors name `path`. `generation`: the one that is read; 0 is the newest. kNotFound where the pack does not have it.
+  static Result<std::unique_ptr<Pack>> Open(const std::string& path, uint64_t generation = 0);
 
   // The same of a pack that is no file of this machine. `path`: what it is called.
-  static Result<std::unique_ptr<Pack>> Open(std::unique_ptr<PackBytes> bytes, const std::string& path);
+  static Result<std::unique_ptr<Pack>> Open(std::unique_ptr<PackBytes> bytes, const std::string& path,
+                                            uint64_t generation = 0);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const Index& index() const { return *index_; }
@@ -97,7 +98,8 @@ class Pack {
   Pack(std::string path, File file, std::unique_ptr<PackBytes> bytes)
       : path_(std::move(path)), file_(std::move(file)), bytes_(std::move(bytes)) {}
   // Opens the index. `size_bytes`: of what the pack lies in.
-  static Result<std::unique_ptr<Pack>> Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes);
+  static Result<std::unique_ptr<Pack>> Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes, uint64_t generation);
+  [[nodiscard]] Result<std::unique_ptr<Index>> OpenIndex(const Superblock& superblock) const;
   // The first bytes of the pack, as many as there are.
   Result<size_t> ReadHead(std::span<std::byte> into, uint64_t size_bytes) const;
 

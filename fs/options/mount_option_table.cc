@@ -86,6 +86,13 @@ Result<void> SetThreads(MountOptions& options, std::string_view name, std::strin
   return {};
 }
 
+Result<void> SetGeneration(MountOptions& options, std::string_view name, std::string_view value) {
+  auto generation = TakeNumber(name, value, 1, std::numeric_limits<unsigned>::max());
+  if (!generation) return Propagate(std::move(generation));
+  options.generation = *generation;
+  return {};
+}
+
 Result<void> SetReadAheadKb(MountOptions& options, std::string_view name, std::string_view value) {
   auto kib = TakeNumber(name, value, 0, kMaxReadAheadKb);
   if (!kib) return Propagate(std::move(kib));
@@ -306,6 +313,11 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
     {{"volumes", "PATH[:PATH...]", kUsers,
       "Archives, or folders of them, outside of the pack's own folder, that a pack of archives may read."},
      SetVolumes},
+
+    {{"generation", "N", kLife,
+      "The generation of the pack that is mounted, as quire-generations(1) lists them; by default the newest one at "
+      "that time. Generations that are added later are not seen."},
+     SetGeneration},
 
     {{"index", "PATH", kLife,
       "Where the index of archives lies that are mounted in place of a pack; 'beside' is beside the first of them, as "

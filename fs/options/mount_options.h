@@ -57,7 +57,8 @@ struct MountOptions {
   std::string index;     // of archives: where it lies; empty: in the user's cache
   RemoteOptions remote;  // of a pack that is read by a URL
   bool verify = false;   // all samples are compared with their sums before they are mounted
-  std::string subdir;    // of the pack, as the root of the mount; empty: the pack's root
+  uint64_t generation = 0;  // of the pack; 0: the newest when it is mounted
+  std::string subdir;       // of the pack, as the root of the mount; empty: the pack's root
   // A read that takes so long is called slow. A second: behind that of every hundredth read of a busy disk (7 ms with 8
   // readers, RESULTS-cold.md) and of a far server with its repeats, and what a training step would notice. 0: none is.
   std::chrono::milliseconds slow{1000};

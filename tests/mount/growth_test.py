@@ -478,7 +478,7 @@ def test_a_power_cut_leaves_the_old_generation_or_the_new_one(scratch):
     assert recording.state(1 << 40, 0)[0]['p.quire'] == packed.read_bytes(), 'something is written later'
     stored = recording.before['p.quire']
     moments = sorted({time + more for begin, end, *_ in stored.changes + stored.syncs for time in (begin, end) for more in (0, 1)})
-    assert len(moments) > 10
+    assert len(moments) >= 8
     outcomes, seen = set(), set()
     for moment in moments:
         for kept in (0, 1, chance, chance):

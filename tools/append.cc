@@ -51,7 +51,8 @@ void AddAppendCommand(Command program, Body& run) {
       .Type("PATH");
   append.Add("-j,--jobs", arguments->jobs, "Files read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   append
-      .Add("--order", arguments->order, "Order of the new samples in the pack, as of quire-pack(1): path, shuffle:SEED, "
+      .Add("--order", arguments->order,
+           "Order of the new samples in the pack, as of quire-pack(1): path, shuffle:SEED, "
            "list:FILE or list0:FILE")
       .ShowDefault()
       .Type("ORDER");

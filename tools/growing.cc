@@ -17,7 +17,8 @@ std::string DescribeDifference(const TreeCounts& before, const TreeCounts& after
   const auto add = [&](uint64_t was, uint64_t is, std::string_view one, std::string_view many) {
     if (was == is) return;
     const char* const sign = is > was ? "+" : "-";
-    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", sign, FormatAmount(is > was ? is - was : was - is, one, many));
+    text +=
+        fmt::format("{}{}{}", text.empty() ? "" : ", ", sign, FormatAmount(is > was ? is - was : was - is, one, many));
   };
   add(before.samples, after.samples, "sample", "samples");
   add(before.directories, after.directories, "directory", "directories");
@@ -37,8 +38,8 @@ void PrintGrowth(const GrowthSummary& summary, const std::string& pack) {
              FormatAmount(summary.written_samples, "sample", "samples"), FormatBytes(summary.index_bytes),
              FormatAmount(summary.after.samples, "sample", "samples"));
   if (summary.counts.left_out > 0)
-    fmt::print("{} left out\n", FormatAmount(summary.counts.left_out, "device, socket or FIFO",
-                                             "devices, sockets and FIFOs"));
+    fmt::print("{} left out\n",
+               FormatAmount(summary.counts.left_out, "device, socket or FIFO", "devices, sockets and FIFOs"));
 }
 
 int RunGrowing(const GrowingRequest& request, PackTreeOptions options) {

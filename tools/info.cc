@@ -195,7 +195,8 @@ void PrintText(const Pack& pack, const Volume& volume, const Ratios& ratios) {
   fmt::print("samples       {}, {}{} ({} stored)\n", FormatCount(superblock.samples), is_more ? "more than " : "",
              FormatBytes(superblock.sample_bytes), FormatBytes(superblock.stored_bytes));
   if (ratios) PrintRatios(*ratios);
-  fmt::print("other entries {}, {}, {}\n", FormatAmount(pack.index().tree_directory_count(), "directory", "directories"),
+  fmt::print("other entries {}, {}, {}\n",
+             FormatAmount(pack.index().tree_directory_count(), "directory", "directories"),
              FormatAmount(superblock.symlinks, "symlink", "symlinks"),
              FormatAmount(superblock.hard_links, "hard link", "hard links"));
   fmt::print("left out      {}\n", LeftOutText(superblock));

@@ -36,7 +36,7 @@ class TreeLister {
         Tell(child.error());
       else
         PrintEntry(*child, branch.indent + (is_last ? "└── " : "├── "), branch.indent + (is_last ? "    " : "│   "),
-                 branch.path_bytes);
+                   branch.path_bytes);
     }
     fmt::print("\n{}, {}\n", FormatAmount(directories_, "directory", "directories"),
                FormatAmount(others_, "file", "files"));

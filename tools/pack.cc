@@ -135,7 +135,8 @@ Result<void> CheckOutput(const Arguments& arguments) {
 Result<void> CheckFrom(const Arguments& arguments) {
   const SourceOptions& options = arguments.from_options;
   if (arguments.source.empty() && arguments.from.empty()) return Invalid("--from '': what is to be packed has no name");
-  if (!arguments.source.empty() && (!options.volumes.empty() || !options.index.empty() || options.beside || options.generation > 0))
+  if (!arguments.source.empty() &&
+      (!options.volumes.empty() || !options.index.empty() || options.beside || options.generation > 0))
     return Invalid("--volumes, --index, --beside and --generation are for what --from names");
   if (arguments.source.empty() && arguments.one_file_system)
     return Invalid("--one-file-system is for a directory: what --from names lies on none");

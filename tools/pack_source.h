@@ -17,8 +17,8 @@ namespace quire {
 
 struct SourceOptions {
   VolumePlaces volumes;
-  std::string index;    // where the index of archives lies; empty: in the user's cache
-  bool beside = false;  // beside the first of the archives
+  std::string index;        // where the index of archives lies; empty: in the user's cache
+  bool beside = false;      // beside the first of the archives
   uint64_t generation = 0;  // of a pack; 0: the newest
   RemoteOptions remote;
   TierOptions tier;  // of a URL

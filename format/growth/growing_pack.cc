@@ -41,19 +41,22 @@ Result<void> CheckGrows(const Pack& pack) {
   const Superblock& superblock = pack.superblock();
   const std::string& path = pack.path();
   if (pack.slot_damage())
-    return Corrupt("{}: {}; nothing was changed. `quire verify` tells what is damaged; copy the pack anew, or write "
-                   "a new one with `quire pack --from {} -o NEW`",
-                   path, *pack.slot_damage(), path);
+    return Corrupt(
+        "{}: {}; nothing was changed. `quire verify` tells what is damaged; copy the pack anew, or write "
+        "a new one with `quire pack --from {} -o NEW`",
+        path, *pack.slot_damage(), path);
   if (superblock.append_features != 0 || superblock.has_unknown_sections)
     return Unsupported("{}: a newer release has added what this one cannot continue; use a newer quire", path);
   if (pack.index().layers().size() >= kMaxLayers)
-    return Unsupported("{}: has {} generations, and no pack has more in one file; make one of them with `quire pack "
-                       "--from {} -o NEW`",
-                       path, pack.index().layers().size(), path);
+    return Unsupported(
+        "{}: has {} generations, and no pack has more in one file; make one of them with `quire pack "
+        "--from {} -o NEW`",
+        path, pack.index().layers().size(), path);
   if (pack.has_other_files())
-    return Unsupported("{}: is an index of archives, whose samples lie in other files; make a pack of its own with "
-                       "`quire pack --from {} -o NEW`, which can grow",
-                       path, path);
+    return Unsupported(
+        "{}: is an index of archives, whose samples lie in other files; make a pack of its own with "
+        "`quire pack --from {} -o NEW`, which can grow",
+        path, path);
   const auto volume = pack.index().GetVolume(0);
   return volume ? Result<void>() : std::unexpected(volume.error());
 }

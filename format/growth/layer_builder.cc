@@ -41,10 +41,8 @@ Result<void> LayerBuilder::AddListedAnew() {
     const auto node = index_.GetNode(number);
     const auto path = node ? index_.GetPath(number) : std::unexpected(node.error());
     if (!path) return std::unexpected(path.error());
-    pending_.push_back({.node = number,
-                        .before = node->content,
-                        .scanned = changes_.listed.at(number),
-                        .path_bytes = path->size()});
+    pending_.push_back(
+        {.node = number, .before = node->content, .scanned = changes_.listed.at(number), .path_bytes = path->size()});
   }
   directories_ = pending_.size();
   return {};
@@ -171,8 +169,7 @@ Result<void> LayerBuilder::AddScannedContent(NodeNumber scanned, std::string_vie
       if (node.content != kMaxRecords) node.content += first(Section::kSegments);
       break;
     case NodeKind::kDirectory:
-      pending_.push_back(
-          {.node = next_node(), .before = {}, .scanned = node.content, .path_bytes = path_bytes});
+      pending_.push_back({.node = next_node(), .before = {}, .scanned = node.content, .path_bytes = path_bytes});
       node.content = first(Section::kDirectories) + directories_++;
       break;
     default: {

@@ -81,10 +81,10 @@ class LayerBuilder {
   const IndexTables* const tables_;  // of `scanned_`
   IndexTables& layer_;
   const std::atomic<bool>* const interrupted_;
-  Spool<NodeNumber> numbers_;                               // by scanned node: its number in all layers; 0: none as yet
-  std::unordered_map<NodeNumber, NodeNumber> new_homes_;    // of content whose own name is gone: its new node
+  Spool<NodeNumber> numbers_;                             // by scanned node: its number in all layers; 0: none as yet
+  std::unordered_map<NodeNumber, NodeNumber> new_homes_;  // of content whose own name is gone: its new node
   std::deque<Listed> pending_;
-  uint64_t directories_ = 0;                                // that have a record, or a turn
+  uint64_t directories_ = 0;  // that have a record, or a turn
   std::map<NodeNumber, Node> replaced_;
   TreeCounts added_;
 };

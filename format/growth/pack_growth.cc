@@ -194,8 +194,7 @@ class Growth {
         .samples_done = &options_.progress->samples_done,
         .bytes_done = &options_.progress->bytes_done,
         .interrupted = options_.interrupted};
-    const auto failed =
-        WritePages(tables_, file_offsets_, begin, *end, tree_.samples(), pool_, pack_.file(), writer);
+    const auto failed = WritePages(tables_, file_offsets_, begin, *end, tree_.samples(), pool_, pack_.file(), writer);
     if (!failed) return std::unexpected(failed.error());
     if (!failed->empty()) return NothingWritten(failed->size());
     return end;
@@ -228,8 +227,9 @@ TreeCounts CountsOf(const Superblock& superblock) {
 Result<GrowthSummary> GrowPack(GrowingPack& pack, TreeToPack& tree, MergeKind kind, const std::string& at,
                                const PackTreeOptions& options) {
   const std::string own_folder = std::filesystem::path(pack.pack().path()).parent_path();
-  const std::string folder =
-      !options.spool_folder.empty() ? options.spool_folder : own_folder.empty() ? "." : own_folder;
+  const std::string folder = !options.spool_folder.empty() ? options.spool_folder
+                             : own_folder.empty()          ? "."
+                                                           : own_folder;
   if (auto outside = tree.CheckOutput(options); !outside) return Propagate(std::move(outside));
   if (auto usable = tree.CheckSpoolFolder(options, folder); !usable) return Propagate(std::move(usable));
   auto grown = Growth(pack, tree, kind, options, folder).Run(at);

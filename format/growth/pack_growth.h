@@ -35,8 +35,8 @@ TreeCounts CountsOf(const Superblock& superblock);
 Result<GrowthSummary> GrowPack(GrowingPack& pack, TreeToPack& tree, MergeKind kind, const std::string& at,
                                const PackTreeOptions& options);
 
-// Adds a generation without the entries `numbers`, which the newest one lists, and all below them. kInvalid for the root.
-// `spool_folder`: for temporary files.
+// Adds a generation without the entries `numbers`, which the newest one lists, and all below them. kInvalid for the
+// root. `spool_folder`: for temporary files.
 Result<GrowthSummary> RemoveFromPack(GrowingPack& pack, std::vector<NodeNumber> numbers,
                                      const std::string& spool_folder, const std::atomic<bool>* interrupted);
 

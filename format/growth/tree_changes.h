@@ -23,8 +23,9 @@ struct ScannedChanges {
   explicit ScannedChanges(const std::string& spool_folder) : fates(spool_folder), merged(spool_folder) {}
 
   const IndexTables* tables = nullptr;
-  Spool<NodeNumber> fates;   // by scanned node: that of the pack which it stays; kNoNode: it is new
-  Spool<NodeNumber> merged;  // by scanned directory record: the directory of the pack that it is merged with, or kNoNode
+  Spool<NodeNumber> fates;  // by scanned node: that of the pack which it stays; kNoNode: it is new
+  Spool<NodeNumber>
+      merged;  // by scanned directory record: the directory of the pack that it is merged with, or kNoNode
   bool keeps_others = false;  // of a merged directory of the pack, what was not scanned stays
   // Where the scanned root is a new entry of a directory of the pack: that one, and the name.
   std::optional<std::pair<NodeNumber, std::string>> graft;
@@ -39,7 +40,8 @@ struct TreeChanges {
   std::map<NodeNumber, NodeNumber> described;
   // Samples and symlinks that have fewer names than before, and how many are left.
   std::map<NodeNumber, uint32_t> links;
-  // Hard links whose content has lost its own name: they are listed anew with the content, the first of each as its node.
+  // Hard links whose content has lost its own name: they are listed anew with the content, the first of each as its
+  // node.
   std::unordered_map<NodeNumber, NodeNumber> rehomed;
   std::unordered_map<NodeNumber, uint32_t> rehomed_links;  // by content: how many names it has then
 

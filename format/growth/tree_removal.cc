@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "format/growth/listed_nodes.h"
+
 namespace quire {
 
 Result<void> TreeRemoval::CheckInterrupted() const {
@@ -71,11 +73,12 @@ Result<void> TreeRemoval::Finish() {
 // No table leads from a sample to its names: a pass over all nodes, where a sample's first name went and others stay.
 Result<void> TreeRemoval::FindOtherNames() {
   std::unordered_map<NodeNumber, uint32_t> missing = left_names_;
+  ListedNodes listed(index_, &changes_.removed);
   for (NodeNumber number = 1; number < index_.node_count(); ++number) {
     if (auto stop = CheckInterrupted(); !stop) return stop;
     const auto node = index_.GetNode(number);
     if (!node || node->kind != NodeKind::kHardLink || !left_names_.contains(node->content)) continue;
-    const auto is_listed = IsListed(number);
+    const auto is_listed = listed.Has(number);
     if (!is_listed) return std::unexpected(is_listed.error());
     if (!*is_listed) continue;
     const auto parent = index_.GetParent(number);
@@ -91,31 +94,6 @@ Result<void> TreeRemoval::FindOtherNames() {
       return Corrupt("node {}: {} names more or less than its {} links; `quire verify` tells what is damaged", content,
                      count, left_names_[content]);
   return {};
-}
-
-// Whether the generation lists it and will go on to: each directory on the way up lists the one below.
-Result<bool> TreeRemoval::IsListed(NodeNumber number) {
-  std::vector<NodeNumber> way;
-  bool is_listed = true;
-  for (NodeNumber at = number; at != 0 && is_listed;) {
-    if (const auto known = is_listed_.find(at); known != is_listed_.end()) {
-      is_listed = known->second;
-      break;
-    }
-    way.push_back(at);
-    const auto parent = index_.GetParent(at);
-    const auto folder = parent ? index_.GetNode(*parent) : std::unexpected(parent.error());
-    const auto directory = folder ? index_.GetDirectory(folder->content) : std::unexpected(folder.error());
-    const auto own = directory ? index_.GetNode(at) : std::unexpected(directory.error());
-    const auto name = own ? index_.GetName(*own) : std::unexpected(own.error());
-    if (!name) return std::unexpected(name.error());
-    const auto found = index_.Lookup(*directory, *name);
-    if (!found) return std::unexpected(found.error());
-    is_listed = *found == at && !changes_.removed.contains(at);
-    at = *parent;
-  }
-  for (size_t i = 1; i < way.size(); ++i) is_listed_[way[i]] = is_listed;
-  return is_listed;
 }
 
 }  // namespace quire

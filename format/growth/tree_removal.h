@@ -13,16 +13,16 @@
 
 namespace quire {
 
-// Not thread-safe. Errors are those of the index, and kInterrupted. Memory: some 100 bytes for each name that is removed
-// of a sample that has several.
+// Not thread-safe. Errors are those of the index, and kInterrupted. Memory: some 100 bytes for each name that is
+// removed of a sample that has several.
 class TreeRemoval {
  public:
   // All must outlive it. `interrupted` may be null.
   TreeRemoval(const Index& index, const std::atomic<bool>* interrupted, TreeChanges& changes)
       : index_(index), interrupted_(interrupted), changes_(changes) {}
 
-  // The entry goes, and its directory is listed anew. REQUIRES: it is not the root, is listed by this generation, and is
-  // not below one that was removed.
+  // The entry goes, and its directory is listed anew. REQUIRES: it is not the root, is listed by this generation, and
+  // is not below one that was removed.
   Result<void> Remove(NodeNumber number);
   // Adds to the changes what becomes of samples that have lost some of their names. Called once, behind all removals.
   Result<void> Finish();
@@ -33,7 +33,6 @@ class TreeRemoval {
  private:
   Result<void> Take(NodeNumber number, const Node& node);
   Result<void> FindOtherNames();
-  Result<bool> IsListed(NodeNumber number);
   [[nodiscard]] Result<void> CheckInterrupted() const;
 
   const Index& index_;
@@ -43,7 +42,6 @@ class TreeRemoval {
   std::unordered_map<NodeNumber, uint32_t> lost_names_;  // by content
   std::unordered_set<NodeNumber> homeless_;              // content whose own name goes
   std::unordered_map<NodeNumber, uint32_t> left_names_;  // of those that keep names: how many
-  std::unordered_map<NodeNumber, bool> is_listed_;       // directories
 };
 
 }  // namespace quire

@@ -18,7 +18,9 @@ Result<std::unique_ptr<BlockTree>> OpenBlocks(const Superblock& superblock, cons
   const uint64_t begin = superblock.index_offset;
   BlockTree::FarReads own;
   if (far.start_at != nullptr)
-    own.start_at = [start_at = far.start_at, begin](uint64_t at, uint64_t bytes) { return start_at(begin + at, bytes); };
+    own.start_at = [start_at = far.start_at, begin](uint64_t at, uint64_t bytes) {
+      return start_at(begin + at, bytes);
+    };
   if (far.distrust != nullptr)
     own.distrust = [distrust = far.distrust, begin](uint64_t at, uint64_t bytes) { distrust(begin + at, bytes); };
   return BlockTree::Create(

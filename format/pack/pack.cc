@@ -118,8 +118,7 @@ Result<std::unique_ptr<Index>> Pack::OpenIndex(const Superblock& superblock) con
     far.start_at = [bytes](uint64_t at, uint64_t length) { return bytes->StartRead(at, length); };
     far.distrust = [bytes](uint64_t at, uint64_t length) { bytes->Distrust(at, length); };
   }
-  return Index::Open(
-      superblock, [this](uint64_t at, std::span<std::byte> into) { return ReadIndex(at, into); }, far);
+  return Index::Open(superblock, [this](uint64_t at, std::span<std::byte> into) { return ReadIndex(at, into); }, far);
 }
 
 Result<size_t> Pack::ReadHead(std::span<std::byte> into, uint64_t size_bytes) const {

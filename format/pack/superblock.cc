@@ -38,9 +38,8 @@ constexpr size_t kFieldsAt = 24;
 static_assert(kFieldsAt + kFields.size() * 8 == kOrderAt);
 
 constexpr std::array<const char*, kSectionCount> kSectionNames = {
-    "volumes", "attributes", "directories",   "nodes",        "extents",         "segments",
-    "names",   "xattrs",     "coded members", "dictionaries", "dictionary bytes", "layers",
-    "replaced nodes"};
+    "volumes",       "attributes",   "directories",      "nodes",  "extents",       "segments", "names", "xattrs",
+    "coded members", "dictionaries", "dictionary bytes", "layers", "replaced nodes"};
 constexpr uint32_t kRequired = 1;  // the only flag of a section that this release knows
 
 // A record of the section table.

@@ -37,8 +37,7 @@ inline constexpr size_t kSectionCount = 13;
 inline constexpr size_t kMaxSections = 64;  // in the table, with those that are unknown
 
 // Record size of each section in bytes, in the order of Section; 1 for heaps.
-inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24,   32, 1,
-                                                                     1,  40, 32, 1,  1024, 40};
+inline constexpr std::array<uint64_t, kSectionCount> kRecordBytes = {64, 32, 24, 32, 24, 32, 1, 1, 40, 32, 1, 1024, 40};
 // A record of the section of layers: the first bytes of the superblock of a generation.
 inline constexpr size_t kLayerBytes = kRecordBytes[static_cast<size_t>(Section::kLayers)];
 inline constexpr size_t kMaxLayers = 64;  // of one generation: its own and those below
@@ -81,9 +80,9 @@ struct Superblock {
   uint64_t order_seed = 0;
   PackOrder order = PackOrder::kPath;
   uint32_t append_features = 0;
-  uint64_t commit_time = 0;           // of a further generation: see EncodeMtime; 0: not told
-  uint64_t directories = 0;           // of a further generation; of others the section tells
-  bool has_unknown_sections = false;  // which are not required
+  uint64_t commit_time = 0;                          // of a further generation: see EncodeMtime; 0: not told
+  uint64_t directories = 0;                          // of a further generation; of others the section tells
+  bool has_unknown_sections = false;                 // which are not required
   std::array<SectionRange, kSectionCount> sections;  // of no bytes where the table has none
 
   [[nodiscard]] const SectionRange& section(Section s) const { return sections[static_cast<size_t>(s)]; }

@@ -36,9 +36,9 @@ Result<void> TreeVerifier::Run(WorkerPool& pool) {
   if (auto done = is_layered ? WalkTree() : CountNodes(); !done) return done;
   if (!is_layered)
     if (auto done = CheckDirectories(); !done) return done;
-  auto checked =
-      is_layered ? faults_.ForEach(pool, listed_.size(), [this](uint64_t i) { return CheckChildren(listed_[i]); })
-                 : faults_.ForEach(pool, index_.directory_count(), [this](uint64_t n) { return CheckChildren(n); });
+  auto checked = is_layered
+                     ? faults_.ForEach(pool, listed_.size(), [this](uint64_t i) { return CheckChildren(listed_[i]); })
+                     : faults_.ForEach(pool, index_.directory_count(), [this](uint64_t n) { return CheckChildren(n); });
   if (!checked || !is_index_whole_) return checked;
   CheckCounts();
   return CheckOwners();

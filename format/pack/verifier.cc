@@ -72,10 +72,10 @@ class Verifier {
         has_damaged_block_ = true;
         TellBadBytes(superblock.index_offset + offset, bytes);
         TellBadBytes(superblock.index_offset + body_bytes, superblock.index_bytes - body_bytes);
-        Report(Fault::Kind::kIndex, index_.layers().size() == 1
-                                        ? touched.error().message
-                                        : fmt::format("generation {}: {}", superblock.generation,
-                                                      touched.error().message));
+        Report(Fault::Kind::kIndex,
+               index_.layers().size() == 1
+                   ? touched.error().message
+                   : fmt::format("generation {}: {}", superblock.generation, touched.error().message));
       }
       CountBytes(bytes);
       return {};
@@ -103,7 +103,7 @@ class Verifier {
   Result<void> FindExtentsOfPages() {
     summary_.extents = index_.extent_count();
     std::vector<uint64_t> ends(index_.volume_count());  // by volume, of the extents so far
-    uint16_t last_volume = 0;                            // in this layer
+    uint16_t last_volume = 0;                           // in this layer
     size_t layer = 0;
     for (ExtentNumber number = 0; number < index_.extent_count(); ++number) {
       if (auto stop = CheckInterrupted(); !stop) return stop;

@@ -53,10 +53,10 @@ struct MountOptions {
   bool nofail = false;                         // for mount(8)'s helper: no error where there is no pack
   std::vector<std::string> security_contexts;  // context=... and its kin, for SELinux, as they were given
   AttributeOverrides overrides;
-  VolumePlaces volumes;  // that the pack's other volumes may lie in; absolute
-  std::string index;     // of archives: where it lies; empty: in the user's cache
-  RemoteOptions remote;  // of a pack that is read by a URL
-  bool verify = false;   // all samples are compared with their sums before they are mounted
+  VolumePlaces volumes;     // that the pack's other volumes may lie in; absolute
+  std::string index;        // of archives: where it lies; empty: in the user's cache
+  RemoteOptions remote;     // of a pack that is read by a URL
+  bool verify = false;      // all samples are compared with their sums before they are mounted
   uint64_t generation = 0;  // of the pack; 0: the newest when it is mounted
   std::string subdir;       // of the pack, as the root of the mount; empty: the pack's root
   // A read that takes so long is called slow. A second: behind that of every hundredth read of a busy disk (7 ms with 8

@@ -325,9 +325,9 @@ void FileSystem::StatFs(fuse_req_t request, fuse_ino_t /*inode*/) {
   struct statvfs status = {};
   status.f_bsize = kStatFsBlockBytes;
   status.f_frsize = kStatFsBlockBytes;
-  status.f_blocks =
-      CeilDiv(std::max(pack_.superblock().pack_bytes, pack_.superblock().stored_bytes), kStatFsBlockBytes);
-  status.f_files = pack_.index().node_count();
+  const Superblock& superblock = pack_.superblock();
+  status.f_blocks = CeilDiv(std::max(superblock.pack_bytes, superblock.stored_bytes), kStatFsBlockBytes);
+  status.f_files = superblock.samples + superblock.symlinks + superblock.hard_links + superblock.tree_directories();
   status.f_namemax = kMaxNameBytes;
   fuse_reply_statfs(request, &status);
 }

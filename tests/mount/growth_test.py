@@ -421,6 +421,31 @@ def test_generations_say_what_changed(scratch):
     harness.quire('ls', packed, '--generation', '4', status=1).says('no generation 4', 'from 1 to 3')
 
 
+def test_a_diff_tells_each_change_once(scratch):
+    for name in 'kept/same', 'kept/changed', 'gone/inside', 'chmod':
+        write(scratch / 'tree' / name, name)
+    packed = pack(scratch / 'tree', scratch / 'p.quire')
+    times = {folder: os.stat(scratch / 'tree' / folder) for folder in ('', 'kept')}
+    write(scratch / 'tree/kept/changed', 'another')
+    write(scratch / 'tree/kept/new/inside', 'x')
+    shutil.rmtree(scratch / 'tree/gone')
+    os.chmod(scratch / 'tree/chmod', 0o600)
+    for folder, status in times.items():
+        os.utime(scratch / 'tree' / folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+    update(scratch / 'tree', packed)
+    harness.quire('rm', packed, 'kept/new')
+
+    def changes(*which):
+        found = json.loads(harness.quire('generations', packed, '--json', '--diff', *which).out)['changes']
+        return sorted((change['kind'], change['path']) for change in found if not (change['kind'] == 'attributes' and change['path'] in ('', 'kept')))
+    assert changes('1', '2') == [('added', 'kept/new'), ('attributes', 'chmod'), ('changed', 'kept/changed'), ('removed', 'gone')]
+    assert changes('2', '3') == [('removed', 'kept/new')]
+    assert changes('1', '3') == [('attributes', 'chmod'), ('changed', 'kept/changed'), ('removed', 'gone')]
+    for which in ('1',), ('2', '1'), ('1', '1'), ('a', 'b'), ('1', '2', '3'):
+        harness.quire('generations', packed, '--diff', *which, status=None if len(which) == 3 else 2)
+    harness.quire('generations', packed, '--diff', '1', '9', status=1).says('no generation 9')
+
+
 def content_of(packed, scratch):
     """What a whole pack holds; fails where it is not whole."""
     harness.quire('verify', packed)

@@ -16,6 +16,7 @@ ROOMS = {
     'format': set(),
     'format/pack': set(),
     'format/write': {'format/pack'},
+    'format/growth': {'format/pack', 'format/write'},
     'format/import': {'format/pack', 'format/write'},
     'format/unpack': {'format/pack', 'format/write', 'format/import'},
     'format/export': {'format/pack', 'format/import'},

@@ -118,7 +118,8 @@ TEST_F(ListingTest, AListingWithoutWhatCannotBeReadEndsWithAnError) {
   };
   const Section names = Section::kNames;
   for (const uint64_t share : {0, 1, 2}) {  // the first block of names, one in the middle, the last
-    unreadable_ = superblock_.index_offset + superblock_.section(names).offset + (superblock_.section(names).bytes - 1) * share / 2;
+    unreadable_ = superblock_.index_offset + superblock_.section(names).offset +
+                  (superblock_.section(names).bytes - 1) * share / 2;
     Reopen();
     const auto listed = list_in_parts(0);
     ASSERT_FALSE(listed.has_value());

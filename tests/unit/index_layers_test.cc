@@ -43,7 +43,10 @@ class IndexLayersTest : public testing::Test {
     // An entry that stands for `number`.
     void Refer(NodeNumber number) {
       const Node node = Get(number);
-      AddNode({.name_offset = node.name_offset, .name_bytes = node.name_bytes, .kind = NodeKind::kReference, .content = number});
+      AddNode({.name_offset = node.name_offset,
+               .name_bytes = node.name_bytes,
+               .kind = NodeKind::kReference,
+               .content = number});
     }
     void AddNode(const Node& node) { OkOrDie(tables.nodes.Append(node)); }
     void Add(Node node, std::string_view name) {
@@ -60,7 +63,9 @@ class IndexLayersTest : public testing::Test {
       OkOrDie(tables.directories.Append({.first_child = first, .child_count = next() - first, .node = number}));
       Replace(number, node);
     }
-    void Replace(NodeNumber number, const Node& node) { OkOrDie(tables.replaced.Append({.number = number, .node = node})); }
+    void Replace(NodeNumber number, const Node& node) {
+      OkOrDie(tables.replaced.Append({.number = number, .node = node}));
+    }
   };
 
   void Grow(const std::function<void(Layer&)>& fill) {
@@ -166,7 +171,8 @@ TEST_F(IndexLayersTest, AReferenceIsToAChildOfTheSameDirectoryInALayerBelow) {
     });
   });
   EXPECT_TRUE(FaultOfChild(0).contains("no child of node 0")) << FaultOfChild(0);
-  for (const uint64_t child : {1, 2, 3}) EXPECT_TRUE(FaultOfChild(child).contains("no entry of a layer below")) << child;
+  for (const uint64_t child : {1, 2, 3})
+    EXPECT_TRUE(FaultOfChild(child).contains("no entry of a layer below")) << child;
   EXPECT_TRUE(FaultOfChild(4).contains("another entry")) << FaultOfChild(4);
   EXPECT_EQ(FaultOfChild(5), "");
   EXPECT_GT(CountFaults(*Open()), 0U);
@@ -297,7 +303,9 @@ TEST_F(IndexLayersTest, WhatANewerReleaseAddedIsNotContinued) {
 TEST_F(IndexLayersTest, WhatAWriterThatDiedHasLeftIsCutOff) {
   const auto bytes = std::filesystem::file_size(path_);
   WriteFile(path_, ReadFile(path_) + std::string(5000, 'x'));
-  { const auto pack = ValueOrDie(GrowingPack::Open(path_)); }
+  {
+    const auto pack = ValueOrDie(GrowingPack::Open(path_));
+  }
   EXPECT_EQ(std::filesystem::file_size(path_), bytes);
 }
 

@@ -23,9 +23,10 @@ struct ScannedChanges {
   explicit ScannedChanges(const std::string& spool_folder) : fates(spool_folder), merged(spool_folder) {}
 
   const IndexTables* tables = nullptr;
-  Spool<NodeNumber> fates;  // by scanned node: that of the pack which it stays; kNoNode: it is new
-  Spool<NodeNumber>
-      merged;  // by scanned directory record: the directory of the pack that it is merged with, or kNoNode
+  // By scanned node: that of the pack which it stays; kNoNode: it is new.
+  Spool<NodeNumber> fates;
+  // By scanned directory record: the directory of the pack that it is merged with, or kNoNode.
+  Spool<NodeNumber> merged;
   bool keeps_others = false;  // of a merged directory of the pack, what was not scanned stays
   // Where the scanned root is a new entry of a directory of the pack: that one, and the name.
   std::optional<std::pair<NodeNumber, std::string>> graft;

@@ -12,6 +12,8 @@ echo tench >"$HOME/imagenet/labels.txt"
 echo picture >"$HOME/imagenet/train/n01440764/1.jpeg"
 pack "$HOME/imagenet" -o "$scratch/imagenet.quire"
 tar -C "$HOME/imagenet" -cf "$scratch/imagenet.tar" .
+mkdir -p "$HOME/more/val" "$HOME/classes/n99999999"
+echo more | tee "$HOME/more/val/1.jpeg" "$HOME/more/.DS_Store" >"$HOME/classes/n99999999/1.jpeg"
 mounts+=("$HOME/mnt")
 
 # Benchmarks take minutes, and tests/mount tries them.
@@ -30,6 +32,8 @@ for page in "$repository"/packaging/man/quire*.1.md; do
 beton.write('train.beton', [beton.int_field('label')], [[number] for number in range(43)])"
   fi
   [ "$name" != quire-merge ] || { cp imagenet.quire part-00.quire && cp imagenet.quire part-01.quire; }
+  [[ ! $name =~ ^quire-(generations|rm)$ ]] || quire append -q imagenet.quire "$HOME/more"
+  [ "$name" != quire-generations ] || quire rm -q imagenet.quire val
   [[ ! $name =~ ^quire-(map|stats|top|umount)$ ]] || mount_pack imagenet.quire "$HOME/mnt"
   output=$(bash -euo pipefail <<<"$examples" 2>&1) || fail "$name: $output"
   if is_mounted "$HOME/mnt"; then umount_pack "$HOME/mnt"; fi

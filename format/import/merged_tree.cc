@@ -115,7 +115,9 @@ Result<bool> MergedTree::Advance(Cursor& cursor) const {
     return cursor.position++ == 0;
   }
   if (cursor.position == cursor.directory.child_count) return false;
-  cursor.number = cursor.directory.first_child + cursor.position++;
+  const auto child = source.index->GetChild(cursor.directory, cursor.position++);
+  if (!child) return std::unexpected(child.error());
+  cursor.number = *child;
   const auto node = source.index->GetNode(cursor.number);
   if (!node) return std::unexpected(node.error());
   const auto name = source.index->GetName(*node);

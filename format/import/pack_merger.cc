@@ -72,6 +72,12 @@ class Merger {
       if (!file) return Propagate(std::move(file));
       auto pack = Pack::Open(wanted.path);
       if (!pack) return Propagate(std::move(pack));
+      // The records of several layers are those of older generations too, and in no one order.
+      if ((*pack)->index().layers().size() > 1)
+        return Unsupported(
+            "{}: has {} generations, and only packs of one are merged where they lie: merge it by --copy, "
+            "or make one of it with `quire pack --from {} -o NEW`",
+            wanted.path, (*pack)->index().layers().size(), wanted.path);
       // Nobody may read through the index what the pack itself may not read.
       (*pack)->OpenVolumes(options_.places);
       for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume)

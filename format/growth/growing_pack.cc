@@ -150,6 +150,7 @@ Result<Superblock> GrowingPack::Commit(IndexTables& tables, uint64_t data_end, S
   superblock.index_offset = AlignUp(data_end > pages_begin() ? data_end : before.pack_bytes, kIndexAlign);
   if (superblock.index_offset > kMaxVolumeBytes)
     return Unsupported("{}: would be longer than {} bytes, which a pack may have", pack_->path(), kMaxVolumeBytes);
+  superblock.minor = kFormatMinor;
   superblock.commit_time = Now();
   Superblock written = superblock;  // the writer counts the records of the layer, not those of the tree
   if (auto done = WriteIndex(tables, file_, written); !done) return Propagate(std::move(done));

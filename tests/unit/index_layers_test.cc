@@ -77,7 +77,7 @@ class IndexLayersTest : public testing::Test {
     counts.directories = counts.tree_directories();
     counts.stored_bytes = 0;
     counts.sections = {};
-    OkOrDie(pack->Commit(tables, 0, counts));
+    ValueOrDie(pack->Commit(tables, 0, counts));
   }
 
   [[nodiscard]] std::unique_ptr<Pack> Open(uint64_t generation = 0) const {

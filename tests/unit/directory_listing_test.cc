@@ -147,7 +147,7 @@ TEST_F(ListingTest, AWalkReadsManyBlocksAtOnce) {
     }
   }
   EXPECT_EQ(entries, 40'000U);
-  const uint64_t blocks = index_->blocks().loaded_bytes() / kBlockBytes;
+  const uint64_t blocks = index_->layers().newest().blocks->loaded_bytes() / kBlockBytes;
   EXPECT_GE(blocks, 30U);  // 40,000 nodes of 32 bytes and as many names of 19
   EXPECT_LE(reads_, 15) << "for " << blocks << " blocks";
 }

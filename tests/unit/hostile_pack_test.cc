@@ -168,11 +168,14 @@ TEST_F(HostilePack, NoExtentCrossesAPageOfAnyVolume) {
 TEST_F(HostilePack, AnUnknownKindOfNodeIsOfALaterRelease) {
   ForgedPack forged = Forgeable();
   Node node = DecodeNode(forged.record(Section::kNodes, 1));
-  node.kind = static_cast<NodeKind>(6);
+  node.kind = static_cast<NodeKind>(7);
   forged.Replace(Section::kNodes, 1, node);
   const auto read = Open(forged)->index().GetNode(1);
   ASSERT_FALSE(read.has_value());
   EXPECT_EQ(read.error().code, ErrorCode::kUnsupported);
+  node.kind = NodeKind::kReference;
+  forged.Replace(Section::kNodes, 1, node);
+  EXPECT_EQ(Open(forged)->index().GetNode(1).error().code, ErrorCode::kCorrupt) << "which one layer has none of";
 }
 
 TEST_F(HostilePack, AttributesThatCannotBeShownAreSkipped) {

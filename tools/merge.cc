@@ -84,10 +84,6 @@ Result<std::vector<PackToMerge>> FindPacks(const Arguments& arguments) {
   }
   for (const std::string& option : arguments.at)
     if (auto placed = Place(option, packs); !placed) return Propagate(std::move(placed));
-  std::error_code error;
-  for (const PackToMerge& pack : packs)
-    if (fs::equivalent(pack.path, arguments.output, error))
-      return Invalid("-o {}: is one of the packs, which stay as they are: name another file", arguments.output);
   return packs;
 }
 
@@ -130,6 +126,7 @@ Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<u
   for (const std::string& sentence : RemoveLeftovers({(*output)->folder(), spool_folder}))
     if (!arguments.progress.quiet) progress.PrintLine(fmt::format("quire merge: {}", EscapeLine(sentence)));
   const auto merged = MergePacks({.packs = *packs,
+                                  .output = arguments.output,
                                   .places = arguments.volumes,
                                   .spool_folder = spool_folder,
                                   .are_locations_absolute = arguments.copy,

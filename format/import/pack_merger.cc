@@ -80,11 +80,7 @@ class Merger {
             wanted.path, (*pack)->index().layers().size(), wanted.path);
       // Nobody may read through the index what the pack itself may not read.
       (*pack)->OpenVolumes(options_.places);
-      for (uint16_t volume = 1; volume < (*pack)->volume_count(); ++volume)
-        if (auto had = (*pack)->CheckVolume(volume); !had) {
-          had.error().message = fmt::format("{}: {}", wanted.path, had.error().message);
-          return had;
-        }
+      if (auto had = CheckVolumes(**pack); !had) return had;
       const Index& index = (*pack)->index();
       packs_.push_back({.file = *std::move(file),
                         .pack = *std::move(pack),
@@ -100,6 +96,21 @@ class Merger {
           "the packs have {} volumes together, and an index has at most {}: copy some of them into one "
           "pack by --copy first",
           volumes - 1, UINT16_MAX - 1);
+    return {};
+  }
+
+  // Whether all are there, and none of them, which stay as they are, is what the output replaces.
+  Result<void> CheckVolumes(const Pack& pack) const {
+    for (uint16_t volume = 0; volume < pack.volume_count(); ++volume) {
+      if (auto had = pack.CheckVolume(volume); !had) {
+        had.error().message = fmt::format("{}: {}", pack.path(), had.error().message);
+        return had;
+      }
+      const auto fd = pack.GetVolumeFd(volume);  // of a decoded one there is none
+      std::error_code error;
+      if (fd && fs::equivalent(ProcPath(*fd), options_.output, error))
+        return Invalid("-o {}: is one of the packs, or a file that one of them indexes: name another", options_.output);
+    }
     return {};
   }
 

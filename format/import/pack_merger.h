@@ -24,6 +24,7 @@ struct PackToMerge {
 
 struct MergePacksOptions {
   std::vector<PackToMerge> packs;  // at least one
+  std::string output;              // what will be replaced by the index, or by what is made of it
   // Where else than in their packs' folders the files of packs may lie that are indexes themselves.
   VolumePlaces places;
   std::string spool_folder;  // for about 150 bytes an entry
@@ -40,8 +41,9 @@ struct MergeSummary {
 };
 
 // Writes and commits the index to `output`, which the caller gives its name. Errors name the pack: kInvalid where it is
-// no regular file; kUnsupported where two packs have one path that is not a directory in both, a path gets too long, or
-// there are too many volumes or dictionaries; kCorrupt, kSystem, kInterrupted.
+// no regular file, or the output would replace a file that the index needs; kUnsupported where two packs have one path
+// that is not a directory in both, a path gets too long, or there are too many volumes or dictionaries; kCorrupt,
+// kSystem, kInterrupted.
 Result<MergeSummary> MergePacks(const MergePacksOptions& options, OutputFile& output);
 
 }  // namespace quire

@@ -246,6 +246,22 @@ def test_wrong_words_are_wrong_usage(scratch, quire, pack, words, what):
     assert not (scratch / 'merged.quire').exists()
 
 
+@pytest.mark.parametrize('words', [(), ('--copy',)], ids=['index', 'copy'])
+def test_what_an_index_needs_is_not_replaced(scratch, quire, pack, words):
+    """An archive, or a pack of a merged index, which is no word of the command."""
+    write(scratch / 'a/sample', 'a')
+    harness.run('tar', '-C', scratch / 'a', '-cf', scratch / 'a.tar', 'sample')
+    quire('index', scratch / 'a.tar', '-o', scratch / 'index.quire')
+    quire('merge', scratch / 'index.quire', '-o', scratch / 'merged.quire')
+    (scratch / 'link').symlink_to('a.tar')
+    for source in 'index.quire', 'merged.quire':
+        for output in 'a.tar', 'index.quire', 'link':
+            before = (scratch / output).read_bytes()
+            quire('merge', scratch / source, '-o', scratch / output, '-f', *words, status=2).says('a file that one of them indexes')
+            assert (scratch / output).read_bytes() == before
+    assert quire('cat', scratch / 'merged.quire', 'sample').out == 'a'
+
+
 def test_packs_stay_as_they_are(scratch, quire, pack):
     write(scratch / 'a/sample', 'a')
     pack(scratch / 'a', scratch / 'a.quire')

@@ -9,6 +9,7 @@
 
 #include "cache/remote/remote_object.h"
 #include "format/file.h"
+#include "format/import/left_out.h"
 #include "format/import/pack_merger.h"
 #include "format/write/leftovers.h"
 #include "format/write/packed_tree.h"
@@ -116,7 +117,8 @@ std::string Summarize(const Superblock& pack, uint64_t directories) {
                      FormatAmount(pack.hard_links, "hard link", "hard links"));
 }
 
-Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<uint64_t>& entries,
+// False where the output is a copy of what lacks members of archives, which it does not tell itself.
+Result<bool> Merge(const Arguments& arguments, Progress& progress, std::atomic<uint64_t>& entries,
                    PackProgress& copied) {
   const auto packs = FindPacks(arguments);
   if (!packs) return std::unexpected(packs.error());
@@ -134,11 +136,13 @@ Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<u
                                   .interrupted = CatchInterrupts()},
                                  **output);
   if (!merged) return std::unexpected(merged.error());
+  const auto left_out = DescribeLeftOut(merged->superblock);
+  if (left_out) progress.PrintLine(fmt::format("quire merge: {}", *left_out));
   const std::string summary = Summarize(merged->superblock, merged->directories);
   if (!arguments.copy) {
-    if (auto named = (*output)->Commit(); !named) return named;
+    if (auto named = (*output)->Commit(); !named) return Propagate(std::move(named));
     progress.Finish({.what = "merged", .counts = FormatAmount(entries, "entry", "entries")});
-    if (arguments.progress.quiet) return {};
+    if (arguments.progress.quiet) return true;
     fmt::print("{}: {} of {}; {} stay where they are, the index has {}\n", EscapeName(arguments.output), summary,
                FormatAmount(packs->size(), "pack", "packs"), FormatBytes(merged->superblock.sample_bytes),
                FormatBytes(merged->superblock.pack_bytes));
@@ -147,7 +151,7 @@ Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<u
           fmt::format("quire merge: {} not in the folder of {} or below: name their folder by the mount "
                       "option volumes= (--volumes of other commands)",
                       FormatAmount(merged->outside, "file lies", "files lie"), EscapeName(arguments.output)));
-    return {};
+    return true;
   }
   VolumePlaces places = arguments.volumes;
   for (const PackToMerge& pack : *packs) {
@@ -160,7 +164,7 @@ Result<void> Merge(const Arguments& arguments, Progress& progress, std::atomic<u
   if (!arguments.progress.quiet)
     fmt::print("{}: {}; {} of samples in {}\n", EscapeName(arguments.output), summary,
                FormatBytes(pack->superblock.sample_bytes), FormatBytes(pack->superblock.pack_bytes));
-  return {};
+  return !left_out;
 }
 
 int RunMerge(const Arguments& arguments) {
@@ -172,7 +176,7 @@ int RunMerge(const Arguments& arguments) {
     return {.what = "merging", .counts = FormatAmount(entries, "entry", "entries")};
   });
   const auto merged = Merge(arguments, progress, entries, copied);
-  if (merged) return kExitOk;
+  if (merged) return *merged ? kExitOk : kExitFailed;
   progress.PrintLine(fmt::format("quire merge: {}", merged.error().code == ErrorCode::kInterrupted
                                                         ? "interrupted, nothing was written"
                                                         : EscapeLine(merged.error().message)));

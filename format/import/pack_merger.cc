@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -224,7 +225,10 @@ class Merger {
     superblock.generation = 1;
     superblock.index_offset = kDataBegin;
     superblock.order = PackOrder::kArchives;
-    for (const PackInIndex& from : packs_) superblock.left_out += from.pack->superblock().left_out;
+    // Not what packs are without, which is no member of an archive.
+    for (const PackInIndex& from : packs_)
+      if (const Superblock& pack = from.pack->superblock(); pack.order == PackOrder::kArchives)
+        superblock.left_out += std::min(pack.left_out, std::numeric_limits<uint64_t>::max() - superblock.left_out);
     if (auto written = WriteIndex(tables_, output_.file(), superblock); !written) return Propagate(std::move(written));
     if (auto committed = CommitGeneration(output_.file(), superblock); !committed)
       return Propagate(std::move(committed));

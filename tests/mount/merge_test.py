@@ -246,6 +246,28 @@ def test_wrong_words_are_wrong_usage(scratch, quire, pack, words, what):
     assert not (scratch / 'merged.quire').exists()
 
 
+def test_what_packs_are_without_is_no_member_of_an_archive(scratch, quire, pack):
+    (scratch / 'a').mkdir()
+    os.mkfifo(scratch / 'a/fifo')
+    pack(scratch / 'a', scratch / 'a.quire')
+    quire('merge', scratch / 'a.quire', '-o', scratch / 'merged.quire')
+    quire('verify', scratch / 'merged.quire').says('no fault')
+    assert json.loads(quire('info', '--json', scratch / 'merged.quire').out)['left_out'] == 0
+
+
+def test_a_copy_of_an_index_without_some_members_is_told_to_be_none(scratch, quire):
+    (scratch / 'a').mkdir()
+    write(scratch / 'a/sample', 'a')
+    os.mkfifo(scratch / 'a/fifo')
+    harness.run('tar', '-C', scratch / 'a', '-cf', scratch / 'a.tar', '.')
+    quire('index', scratch / 'a.tar', '-o', scratch / 'a.quire', status=1)
+    told = '1 member of the archives is left out'
+    quire('merge', scratch / 'a.quire', '-o', scratch / 'merged.quire').says(f'quire merge: {told}')
+    quire('verify', scratch / 'merged.quire', status=1).says(told)
+    quire('merge', '--copy', scratch / 'merged.quire', '-o', scratch / 'copy.quire', status=1).says(f'quire merge: {told}')
+    assert quire('cat', scratch / 'copy.quire', 'sample').out == 'a'
+
+
 @pytest.mark.parametrize('words', [(), ('--copy',)], ids=['index', 'copy'])
 def test_what_an_index_needs_is_not_replaced(scratch, quire, pack, words):
     """An archive, or a pack of a merged index, which is no word of the command."""

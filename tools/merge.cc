@@ -63,6 +63,9 @@ Result<void> Place(const std::string& option, std::vector<PackToMerge>& packs) {
     std::vector<PackToMerge*> meant;
     for (PackToMerge& pack : packs)
       if (Means(word, pack.path)) meant.push_back(&pack);
+    // What is the whole path of one may be the name of another.
+    if (std::ranges::find(packs, word, &PackToMerge::path) != packs.end())
+      std::erase_if(meant, [&](const PackToMerge* pack) { return pack->path != word; });
     if (meant.size() > 1)
       return Invalid("--at {}: '{}' and '{}' are both named so", option, meant[0]->path, meant[1]->path);
     if (meant.empty()) continue;

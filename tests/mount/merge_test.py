@@ -246,6 +246,17 @@ def test_wrong_words_are_wrong_usage(scratch, quire, pack, words, what):
     assert not (scratch / 'merged.quire').exists()
 
 
+def test_the_whole_path_of_a_pack_is_told_from_the_name_of_another(scratch, quire, pack):
+    write(scratch / 'a/sample', 'a')
+    (scratch / 'below').mkdir()
+    pack(scratch / 'a', scratch / 'pack.quire')
+    shutil.copy2(scratch / 'pack.quire', scratch / 'below')
+    for word in 'pack.quire', 'below/pack.quire':
+        quire('merge', 'pack.quire', 'below/pack.quire', '-o', 'merged.quire', '-f', '--at', f'{word}=x', cwd=scratch)
+        quire('ls', '-R', scratch / 'merged.quire').says('^sample$', '^x$')
+    quire('merge', 'pack.quire', 'below/pack.quire', '-o', 'merged.quire', '-f', '--at', 'pack=x', cwd=scratch, status=2).says('both named so')
+
+
 def test_what_packs_are_without_is_no_member_of_an_archive(scratch, quire, pack):
     (scratch / 'a').mkdir()
     os.mkfifo(scratch / 'a/fifo')

@@ -64,7 +64,7 @@ std::string LeftOutText(const Superblock& superblock) {
          (superblock.left_out == 0 ? "" : ", which 'quire index' names");
 }
 
-// The archives of an index, which are other volumes; those that are computed from them are none.
+// The archives or packs of an index, which are other volumes; those that are computed from them are none.
 std::vector<uint16_t> FindArchives(const Pack& pack) {
   std::vector<uint16_t> archives;
   for (uint16_t volume = 1; volume < pack.volume_count(); ++volume)
@@ -82,7 +82,7 @@ void PrintArchives(const Pack& pack) {
   constexpr size_t kMostTold = 20;
   const auto archives = FindArchives(pack);
   for (size_t i = 0; i < archives.size(); ++i) {
-    const char* const heading = i == 0 ? "archives" : "";
+    const char* const heading = i == 0 ? "files" : "";
     if (i == kMostTold) {
       fmt::print("{:<13} and {} more, which --json tells\n", heading, archives.size() - i);
       return;

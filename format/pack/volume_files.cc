@@ -56,7 +56,7 @@ Result<File> OpenInPlaces(const fs::path& path, const Places& places) {
   if (!seen && seen.error().system_errno == ENOENT)
     return std::unexpected(
         Error{ErrorCode::kSystem, ENOENT,
-              fmt::format("'{}' is not there: move it back, or index it where it is now", path.native())});
+              fmt::format("'{}' is not there: move it back, or make the index again", path.native())});
   if (!seen) return seen;
   std::error_code error;
   const fs::path real = fs::read_symlink(ProcPath(seen->fd()), error);
@@ -142,7 +142,7 @@ Result<void> CheckUnchanged(const VolumeFile& volume) {
   struct stat status = {};
   if (fstat(volume.file.fd(), &status) != 0) return SystemError(errno, "'{}'", volume.path);
   if (volume.record.identity_kind == IdentityKind::kSizeAndMtime && IdentityOf(status) != volume.record.identity)
-    return Corrupt("'{}' has changed since it was indexed: index it again", volume.path);
+    return Corrupt("'{}' has changed since it was indexed: make the index again", volume.path);
   // Its pages are counted by what the index says, and nobody is to count pages that are not there.
   if (volume.record.data_end > static_cast<uint64_t>(status.st_size))
     return Corrupt("'{}' has {} bytes, and the index names {}", volume.path, status.st_size, volume.record.data_end);

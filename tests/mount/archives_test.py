@@ -252,7 +252,7 @@ def test_a_copy_of_an_archive_that_was_moved_names_it(scratch, quire):
     archive = make_tar(scratch / 'a.tar', {'x': b'x' * 100})
     quire('index', archive, '-o', scratch / 'a.quire')
     archive.rename(scratch / 'b.tar')
-    told = f"'{archive}' is not there: move it back, or index it where it is now"
+    told = f"'{archive}' is not there: move it back, or make the index again"
     quire('extract', scratch / 'a.quire', '-C', scratch / 'extracted', status=1).says(told)
     quire('cat', scratch / 'a.quire', 'x', status=1).says(told)
     quire('verify', scratch / 'a.quire', status=1).says(told)
@@ -285,7 +285,7 @@ def test_a_volume_that_is_gone_harms_its_own_samples_only(scratch, quire, mount)
         (mounted / 'x').read_bytes()
     mounted.unmount()
     quire('verify', scratch / 'ab.quire', status=1).says('a.tar', 'sample damaged: x')
-    quire('info', scratch / 'ab.quire').says(r'archives +a\.tar: .*is not there', r'^ +b\.tar$')
+    quire('info', scratch / 'ab.quire').says(r'files +a\.tar: .*is not there', r'^ +b\.tar$')
     archives = json.loads(quire('info', '--json', scratch / 'ab.quire').out)['archives']
     assert [(archive['path'], archive['fault'] is None) for archive in archives] == [('a.tar', False), ('b.tar', True)]
     (scratch / 'b.tar').unlink()

@@ -39,6 +39,7 @@ Result<void> MergedTree::Build() {
     first_node_.push_back(merged_.size());
     for (uint64_t node = 0; node < source.index->node_count(); ++node) {
       if (resident_.IsReached()) merged_.LetGo();
+      if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
       if (auto added = merged_.Append(kNone); !added) return added;
     }
   }
@@ -76,8 +77,7 @@ Result<void> MergedTree::Fill(const Folder& folder) {
   }
   std::vector<Cursor> same;
   while (!next.empty()) {
-    if (interrupted_ != nullptr && interrupted_->load(std::memory_order_relaxed))
-      return MakeError(ErrorCode::kInterrupted, "interrupted");
+    if (IsInterrupted()) return MakeError(ErrorCode::kInterrupted, "interrupted");
     if (resident_.IsReached()) tables_.LetGo();
     same.clear();
     do {

@@ -83,6 +83,9 @@ class MergedTree {
   Result<void> AddContent(const Cursor& entry);
   Result<TreeEntry> DescribeDirectory(const Part& part, std::string_view name);
   [[nodiscard]] NodeNumber& Merged(size_t source, NodeNumber number) { return merged_[first_node_[source] + number]; }
+  [[nodiscard]] bool IsInterrupted() const {
+    return interrupted_ != nullptr && interrupted_->load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::string PathOf(const Folder& folder, std::string_view name) const;
 
   IndexTables& tables_;

@@ -69,6 +69,7 @@ class Merger {
     ExtentNumber extents = 0;
     uint64_t segments = 0;
     for (const PackToMerge& wanted : options_.packs) {
+      if (auto rested = Rest(); !rested) return rested;
       auto file = OpenIndexedFile(wanted.path);
       if (!file) return Propagate(std::move(file));
       auto pack = Pack::Open(wanted.path);
@@ -91,12 +92,13 @@ class Merger {
       volumes += index.volume_count();
       extents += index.extent_count();
       segments += index.segment_count();
+      if (volumes > UINT16_MAX)
+        return Unsupported(
+            "{}: with it the packs have more than {} volumes, and an index has no room for them: copy some of the "
+            "packs "
+            "into one by --copy first",
+            wanted.path, UINT16_MAX - 1);
     }
-    if (volumes > UINT16_MAX)
-      return Unsupported(
-          "the packs have {} volumes together, and an index has at most {}: copy some of them into one "
-          "pack by --copy first",
-          volumes - 1, UINT16_MAX - 1);
     return {};
   }
 

@@ -70,8 +70,6 @@ class Merger {
     uint64_t segments = 0;
     for (const PackToMerge& wanted : options_.packs) {
       if (auto rested = Rest(); !rested) return rested;
-      auto file = OpenIndexedFile(wanted.path);
-      if (!file) return Propagate(std::move(file));
       auto pack = Pack::Open(wanted.path);
       if (!pack) return Propagate(std::move(pack));
       // The records of several layers are those of older generations too, and in no one order.
@@ -80,6 +78,8 @@ class Merger {
             "{}: has {} generations, and only packs of one are merged where they lie: merge it by --copy, "
             "or make one of it with `quire pack --from {} -o NEW`",
             wanted.path, (*pack)->index().layers().size(), wanted.path);
+      auto file = OpenIndexedFile(wanted.path);  // the same one: SetLocation
+      if (!file) return Propagate(std::move(file));
       // Nobody may read through the index what the pack itself may not read.
       (*pack)->OpenVolumes(options_.places);
       if (auto had = CheckVolumes(**pack); !had) return had;
@@ -139,19 +139,19 @@ class Merger {
       if (volume.kind == VolumeKind::kDecoded) {
         volume.base = static_cast<uint16_t>(from.first_volume + volume.base);
       } else {
-        auto named = SetLocation(i == 0 ? from.file.real_path : from.pack->VolumePath(i), from, volume);
-        if (!named) return named;
+        if (auto named = SetLocation(*from.pack->GetVolumeFd(i), volume); !named) return named;
       }
       tables_.volumes.push_back(volume);
     }
     return {};
   }
 
-  // `path`: absolute, or as the pack names it, by its own folder.
-  Result<void> SetLocation(const std::string& path, const PackInIndex& from, Volume& volume) {
+  // Of the file that was opened, and so may be read, whatever its path leads to by now.
+  Result<void> SetLocation(int fd, Volume& volume) {
     std::error_code error;
-    const fs::path real = fs::canonical(fs::path(from.file.real_path).parent_path() / path, error);
-    if (error) return SystemError(error.value(), "'{}'", path);
+    const fs::path real = fs::read_symlink(ProcPath(fd), error);
+    if (error || !fs::equivalent(real, ProcPath(fd), error))
+      return MakeError(ErrorCode::kSystem, "'{}': was moved or replaced meanwhile", real.native());
     const std::string relative = LocationOf(real.native(), folder_);
     if (relative.starts_with('/')) ++outside_;
     const std::string& location = options_.are_locations_absolute ? real.native() : relative;

@@ -167,6 +167,20 @@ def test_a_pack_reads_no_more_through_an_index_of_it(scratch, quire):
     assert quire('cat', scratch / 'merged.quire', 'name').out == 'secret'
 
 
+def test_a_symlink_to_an_index_has_its_archives_beside_it(scratch, quire):
+    """Where all commands look for them; one beside the index itself is another one."""
+    write(scratch / 'a/sample', 'a')
+    for folder in 'real', 'linked':
+        (scratch / folder).mkdir()
+        harness.run('tar', '-C', scratch / 'a', '-cf', scratch / folder / 'a.tar', 'sample')
+    quire('index', scratch / 'linked/a.tar', '-o', scratch / 'linked/a.quire')
+    (scratch / 'linked/a.quire').rename(scratch / 'real/a.quire')
+    (scratch / 'linked/a.quire').symlink_to('../real/a.quire')
+    os.utime(scratch / 'real/a.tar', (1, 1))
+    quire('merge', scratch / 'linked/a.quire', '-o', scratch / 'merged.quire')
+    assert quire('cat', scratch / 'merged.quire', 'sample').out == 'a'
+
+
 def test_a_pack_that_changed_is_not_read(scratch, quire, pack):
     write(scratch / 'a/sample', 'a')
     write(scratch / 'b/other', 'b')

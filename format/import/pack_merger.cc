@@ -24,10 +24,20 @@ namespace fs = std::filesystem;
 struct PackInIndex {
   IndexedFile file;
   std::unique_ptr<Pack> pack;
-  uint64_t first_volume = 0;
+  bool is_volume = true;      // else all of its bytes lie in files that it indexes
+  uint64_t first_volume = 0;  // what volume 0 is, or would be
   ExtentNumber first_extent = 0;
   uint64_t first_segment = 0;
 };
+
+// Whether samples have bytes in the pack itself, and not only in files that it indexes.
+bool HoldsBytes(const Pack& pack) {
+  const auto own = pack.index().GetVolume(0);
+  if (!own || own->data_end > kDataBegin) return true;
+  for (uint16_t volume = 1; volume < pack.volume_count(); ++volume)
+    if (pack.IsFramedHere(volume)) return true;
+  return false;
+}
 
 class Merger {
  public:
@@ -84,8 +94,11 @@ class Merger {
       (*pack)->OpenVolumes(options_.places);
       if (auto had = CheckVolumes(**pack); !had) return had;
       const Index& index = (*pack)->index();
+      const bool is_volume = HoldsBytes(**pack);
+      if (!is_volume) --volumes;
       packs_.push_back({.file = *std::move(file),
                         .pack = *std::move(pack),
+                        .is_volume = is_volume,
                         .first_volume = volumes,
                         .first_extent = extents,
                         .first_segment = segments});
@@ -127,7 +140,7 @@ class Merger {
 
   Result<void> TakeVolumes(const PackInIndex& from) {
     const Index& index = from.pack->index();
-    for (uint16_t i = 0; i < from.pack->volume_count(); ++i) {
+    for (uint16_t i = from.is_volume ? 0 : 1; i < from.pack->volume_count(); ++i) {
       const auto record = index.GetVolume(i);
       if (!record) return std::unexpected(record.error());
       Volume volume = *record;

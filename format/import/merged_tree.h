@@ -30,8 +30,8 @@ class MergedTree {
     uint64_t first_segment = 0;
   };
 
-  // `tables` have no nodes yet, and outlive it. Memory is spooled to `spool_folder`: 8 bytes an entry and 40 a
-  // directory. `entries` counts what was added, for others to see. `interrupted` may be null.
+  // `tables` have no nodes yet, and outlive it. Memory is spooled to `spool_folder`: 8 bytes an entry, 32 a
+  // directory and 24 more for each pack that has it. `entries` counts what was added, for others to see. `interrupted` may be null.
   MergedTree(IndexTables& tables, std::vector<Source> sources, const std::string& spool_folder,
              std::atomic<uint64_t>& entries, const std::atomic<bool>* interrupted);
 

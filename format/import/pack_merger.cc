@@ -85,8 +85,8 @@ class Merger {
       // The records of several layers are those of older generations too, and in no one order.
       if ((*pack)->index().layers().size() > 1)
         return Unsupported(
-            "{}: has {} generations, and only packs of one are merged where they lie: merge it by --copy, "
-            "or make one of it with `quire pack --from {} -o NEW`",
+            "{}: has {} generations, and only packs of one are merged; make one of it with `quire pack --from {} -o "
+            "NEW`",
             wanted.path, (*pack)->index().layers().size(), wanted.path);
       auto file = OpenIndexedFile(wanted.path);  // the same one: SetLocation
       if (!file) return Propagate(std::move(file));

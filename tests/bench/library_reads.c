@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads samples as bench/library_figures asks: prints the seconds that each pass over them took, and a sum of their bytes.
- *   library_reads batch PACK PATHS PASSES      by quire_find of each and one quire_read_batch
- *   library_reads one PACK PATHS PASSES        by quire_find and quire_read of each
- *   library_reads files FOLDER PATHS PASSES    by open, read and close of each
- * PATHS: a file of lines "SIZE PATH". What is done once, opening the pack and finding the samples, is of the first pass. */
+/* Reads samples as bench/library_figures asks: prints the seconds that each pass over them took, and a sum of their
+ * bytes. library_reads batch PACK PATHS PASSES      by quire_find of each and one quire_read_batch library_reads one
+ * PACK PATHS PASSES        by quire_find and quire_read of each library_reads files FOLDER PATHS PASSES    by open,
+ * read and close of each PATHS: a file of lines "SIZE PATH". What is done once, opening the pack and finding the
+ * samples, is of the first pass. */
 #include <fcntl.h>
+#include <quire/quire.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <quire/quire.h>
 
 static struct quire_request* requests;
 static char** paths;
@@ -64,7 +63,8 @@ static void read_by_library(struct quire_pack* pack, int as_batch) {
     return;
   }
   for (at = 0; at < count; ++at)
-    if (quire_read(pack, requests[at].node, 0, requests[at].buffer, requests[at].capacity, &error) < 0) fail(error.message);
+    if (quire_read(pack, requests[at].node, 0, requests[at].buffer, requests[at].capacity, &error) < 0)
+      fail(error.message);
 }
 
 static void read_files(int folder) {
@@ -86,7 +86,8 @@ static uint64_t sum_of_all(void) {
   uint64_t sum = 0;
   size_t at, byte;
   for (at = 0; at < count; ++at)
-    for (byte = 0; byte < requests[at].capacity; byte += 61) sum = sum * 31 + ((unsigned char*)requests[at].buffer)[byte];
+    for (byte = 0; byte < requests[at].capacity; byte += 61)
+      sum = sum * 31 + ((unsigned char*)requests[at].buffer)[byte];
   return sum;
 }
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the programs that test libquire: a check that fails says where and what the library said, and ends the program. */
+/* For the programs that test libquire: a check that fails says where and what the library said, and ends the program.
+ */
 #ifndef QUIRE_TESTS_LIBRARY_CHECKS_H
 #define QUIRE_TESTS_LIBRARY_CHECKS_H
 
+#include <quire/quire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <quire/quire.h>
-
 extern struct quire_error fault;
 
-#define CHECK(condition)                                                                              \
-  do {                                                                                                \
-    if (!(condition)) {                                                                               \
-      fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__, #condition, fault.message);     \
-      exit(1);                                                                                        \
-    }                                                                                                 \
+#define CHECK(condition)                                                                          \
+  do {                                                                                            \
+    if (!(condition)) {                                                                           \
+      fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__, #condition, fault.message); \
+      exit(1);                                                                                    \
+    }                                                                                             \
   } while (0)
 
 void* allocate(size_t bytes);

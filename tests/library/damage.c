@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* damage PACK TREE PATH: of a pack in which the sample at PATH is damaged all others can be read, and that one never. */
+/* damage PACK TREE PATH: of a pack in which the sample at PATH is damaged all others can be read, and that one never.
+ */
 #include <errno.h>
 
 #include "checks.h"

@@ -13,7 +13,8 @@ static void read_all(struct quire_pack* pack) {
   CHECK(samples.count > 0);
   for (at = 0; at < samples.count; ++at) {
     char* got = allocate(samples.all[at].bytes);
-    CHECK(quire_read(pack, samples.all[at].node, 0, got, samples.all[at].bytes, &fault) == (int64_t)samples.all[at].bytes);
+    CHECK(quire_read(pack, samples.all[at].node, 0, got, samples.all[at].bytes, &fault) ==
+          (int64_t)samples.all[at].bytes);
     free(got);
   }
   free_samples(&samples);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loaded LIBRARY PACK: a program that is not linked with libquire loads it, uses it and lets go of it, again and again, with threads that
- * used it and end later. */
+/* loaded LIBRARY PACK: a program that is not linked with libquire loads it, uses it and lets go of it, again and again,
+ * with threads that used it and end later. */
 #include <dlfcn.h>
 #include <pthread.h>
-
 #include <quire/quire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
       fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                              \
-    }                                                                       \
+      exit(1);                                                                \
+    }                                                                         \
   } while (0)
 
 typedef int open_function(const char*, const struct quire_options*, struct quire_pack**, struct quire_error*);
@@ -26,11 +25,11 @@ static const char* pack_path;
 static void* library;
 
 /* ISO C has no cast from an object to a function. */
-#define LOAD(type, variable, name)                       \
-  do {                                                   \
-    void* found = dlsym(library, name);                  \
-    CHECK(found != NULL);                                \
-    memcpy(&(variable), &found, sizeof found);           \
+#define LOAD(type, variable, name)             \
+  do {                                         \
+    void* found = dlsym(library, name);        \
+    CHECK(found != NULL);                      \
+    memcpy(&(variable), &found, sizeof found); \
   } while (0)
 
 static void* use(void* unused) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* open_close PACK TIMES: a pack is opened, used and closed again and again; neither memory, descriptors nor threads are left. */
+/* open_close PACK TIMES: a pack is opened, used and closed again and again; neither memory, descriptors nor threads are
+ * left. */
 #include <dirent.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
   CHECK(count("/proc/self/fd") == descriptors);
   CHECK(count("/proc/self/task") == threads);
   CHECK(threads == 3); /* '.', '..' and this one */
-  CHECK(mapped_pages() < pages + (64 << 20) / sysconf(_SC_PAGESIZE)); /* glibc takes 64 MiB of addresses for a further heap */
+  CHECK(mapped_pages() <
+        pages + (64 << 20) / sysconf(_SC_PAGESIZE)); /* glibc takes 64 MiB of addresses for a further heap */
   return 0;
 }

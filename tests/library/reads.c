@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reads SOURCE TREE [VOLUME]: everything of a pack equals the tree, by every function. Prints how many samples there are. */
+/* reads SOURCE TREE [VOLUME]: everything of a pack equals the tree, by every function. Prints how many samples there
+ * are. */
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* threads PACK TREE SECONDS: threads share one pack, and read, read batches, list and prefetch at random, beside others that open and
- * close it. Prints how many samples were compared. */
+/* threads PACK TREE SECONDS: threads share one pack, and read, read batches, list and prefetch at random, beside others
+ * that open and close it. Prints how many samples were compared. */
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>

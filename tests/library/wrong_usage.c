@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wrong_usage PACK: a pack with the sample 'file', the directory 'folder' and the symlink 'link' to 'file'. What makes no
- * sense is an error with a sentence, and a later call finds everything as it was. */
+/* wrong_usage PACK: a pack with the sample 'file', the directory 'folder' and the symlink 'link' to 'file'. What makes
+ * no sense is an error with a sentence, and a later call finds everything as it was. */
 #include <errno.h>
 
 #include "checks.h"
 
-#define REFUSED(call, number, part)                       \
-  do {                                                    \
-    memset(&fault, 0, sizeof fault);                      \
-    CHECK((call) == (number));                            \
-    CHECK(strstr(fault.message, part) != NULL);           \
+#define REFUSED(call, number, part)             \
+  do {                                          \
+    memset(&fault, 0, sizeof fault);            \
+    CHECK((call) == (number));                  \
+    CHECK(strstr(fault.message, part) != NULL); \
   } while (0)
 
 static void check_open(const char* path) {

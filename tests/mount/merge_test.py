@@ -121,6 +121,19 @@ def test_indexes_of_archives_are_merged_with_packs(scratch, mount, quire, pack):
                 assert (mounted / name / f'{number}.txt').read_text() == f'{name} {number}\n' * 200
 
 
+def test_a_pack_that_has_grown_is_packed_anew_first(scratch, quire, pack):
+    write(scratch / 'a/sample', 'a')
+    write(scratch / 'b/other', 'b')
+    pack(scratch / 'a', scratch / 'a.quire')
+    quire('append', scratch / 'a.quire', scratch / 'b')
+    for words in (), ('--copy',):
+        quire('merge', scratch / 'a.quire', '-o', scratch / 'merged.quire', *words, status=1).says('2 generations', 'pack --from')
+    assert not (scratch / 'merged.quire').exists()
+    quire('pack', '--from', scratch / 'a.quire', '-o', scratch / 'new.quire')
+    quire('merge', scratch / 'new.quire', '-o', scratch / 'merged.quire')
+    assert quire('cat', scratch / 'merged.quire', 'sample', 'other').out == 'ab'
+
+
 @pytest.mark.parametrize('other', ['same', 'folder'])
 def test_one_path_in_two_packs_is_refused(scratch, quire, pack, other):
     write(scratch / 'a/folder/sample', 'a')

@@ -379,7 +379,9 @@ TEST_F(HostilePack, CodedMembersMustLieInTheirVolumesAndBehindEachOther) {
     return volume;
   };
   EXPECT_TRUE(refused(with(&Volume::sum_kind, SumKind::kNone)).contains("has no sums"));
-  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{0})).contains("no section of dictionaries"));
+  EXPECT_TRUE(refused(with(&Volume::base, uint16_t{0})).contains("without frames"));
+  EXPECT_TRUE(refused(with(&Volume::frame_bytes, uint32_t{kFrameBytes})).contains("no section of dictionaries"));
+  EXPECT_TRUE(refused(with(&Volume::frame_bytes, uint32_t{4096})).contains("frames of 4096 bytes"));
   EXPECT_TRUE(refused(with(&Volume::base, uint16_t{2})).contains("does not stand before it"));
   EXPECT_TRUE(refused(with(&Volume::base, uint16_t{9})).contains("does not stand before it"));
   EXPECT_TRUE(refused(with(&Volume::data_end, uint64_t{1} << 52)).contains("bytes 0 to"));

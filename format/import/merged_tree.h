@@ -31,7 +31,8 @@ class MergedTree {
   };
 
   // `tables` have no nodes yet, and outlive it. Memory is spooled to `spool_folder`: 8 bytes an entry, 32 a
-  // directory and 24 more for each pack that has it. `entries` counts what was added, for others to see. `interrupted` may be null.
+  // directory and 24 more for each pack that has it. `entries` counts what was added, for others to see. `interrupted`
+  // may be null.
   MergedTree(IndexTables& tables, std::vector<Source> sources, const std::string& spool_folder,
              std::atomic<uint64_t>& entries, const std::atomic<bool>* interrupted);
 

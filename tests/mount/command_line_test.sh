@@ -29,7 +29,7 @@ assert_says "^quire bench io: .*did you mean '--threads'?"
 assert_exit 2 quire pack "$tree"
 assert_says '^quire pack: .*usage: quire pack SRC -o OUT \[OPTION\]'
 assert_exit 2 quire
-assert_says 'pack, index, mount, umount'
+assert_says 'pack, append, rm, generations'
 # What has the form of a file's name and is not there.
 assert_exit 1 quire nofile.quire mnt
 assert_says '^quire mount: .*nofile.quire.*no such file'

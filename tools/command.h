@@ -20,6 +20,7 @@ void AddPackCommand(Command program, Body& run);
 void AddAppendCommand(Command program, Body& run);
 void AddRmCommand(Command program, Body& run);
 void AddGenerationsCommand(Command program, Body& run);
+void AddCompactCommand(Command program, Body& run);
 void AddIndexCommand(Command program, Body& run);
 void AddMergeCommand(Command program, Body& run);
 void AddMountCommand(Command program, Body& run);

@@ -49,6 +49,7 @@ int Run(int argc, char** argv) {
   quire::AddAppendCommand(root, run);
   quire::AddRmCommand(root, run);
   quire::AddGenerationsCommand(root, run);
+  quire::AddCompactCommand(root, run);
   quire::AddIndexCommand(root, run);
   quire::AddMergeCommand(root, run);
   quire::AddMountCommand(root, run);

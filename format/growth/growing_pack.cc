@@ -9,32 +9,12 @@
 #include <ctime>
 #include <utility>
 
-#include "format/escaping.h"
+#include "format/growth/locked_pack.h"
 #include "format/rounding.h"
 #include "format/write/index_writer.h"
 
 namespace quire {
 namespace {
-
-// A lock of the open file: it dies with its descriptor, whatever else this process opens and closes, and NFS has it.
-Result<void> Lock(const File& file, const std::string& path) {
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (fcntl(file.fd(), F_OFD_SETLK, &lock) == 0) return {};
-  if (errno == EAGAIN || errno == EACCES)
-    return std::unexpected(Error{ErrorCode::kSystem, EWOULDBLOCK,
-                                 fmt::format("{}: another process adds to it or removes from it; wait until it has "
-                                             "ended, and try again",
-                                             path)});
-  return SystemError(errno, "{}: locking it, as a writer must", path);
-}
-
-Result<void> CheckIsFile(const File& file, const std::string& path, struct stat& status) {
-  if (fstat(file.fd(), &status) != 0) return SystemError(errno, "{}", path);
-  if (S_ISREG(status.st_mode)) return {};
-  return Unsupported("{}: is no regular file, and cannot grow; grow the file that was written there", path);
-}
 
 // What this release cannot continue.
 Result<void> CheckGrows(const Pack& pack) {
@@ -49,8 +29,8 @@ Result<void> CheckGrows(const Pack& pack) {
     return Unsupported("{}: a newer release has added what this one cannot continue; use a newer quire", path);
   if (pack.index().layers().size() >= kMaxLayers)
     return Unsupported(
-        "{}: has {} generations, and no pack has more in one file; make one of them with `quire pack "
-        "--from {} -o NEW`",
+        "{}: has {} generations, and no pack has more in one file; `quire compact --in-place {}` makes "
+        "one of them",
         path, pack.index().layers().size(), path);
   if (pack.has_other_files())
     return Unsupported(
@@ -70,27 +50,15 @@ uint64_t Now() {
 }  // namespace
 
 Result<std::unique_ptr<GrowingPack>> GrowingPack::Open(const std::string& path) {
-  struct stat before{};
-  if (stat(path.c_str(), &before) != 0) return SystemError(errno, "{}", path);
-  if (S_ISFIFO(before.st_mode)) return Corrupt("{}: is a FIFO, not a pack", path);
-  auto file = File::Open(path, O_RDWR | O_NONBLOCK);
-  if (!file) return Propagate(std::move(file));
-  struct stat own{};
-  if (auto is_file = CheckIsFile(*file, path, own); !is_file) return Propagate(std::move(is_file));
-  if (auto locked = Lock(*file, path); !locked) return Propagate(std::move(locked));
-  // Only now: the generation that a writer before has committed is the newest.
-  auto pack = Pack::Open(path);
-  if (!pack) return Propagate(std::move(pack));
-  struct stat opened{};
-  const auto fd = (*pack)->GetVolumeFd(0);
-  if (!fd || fstat(*fd, &opened) != 0 || opened.st_dev != own.st_dev || opened.st_ino != own.st_ino)
-    return SystemError(ESTALE, "{}: was replaced meanwhile; try again", path);
-  if (auto grows = CheckGrows(**pack); !grows) return Propagate(std::move(grows));
-  (*pack)->OpenVolumes({});
+  auto locked = OpenLocked(path);
+  if (!locked) return Propagate(std::move(locked));
+  auto& [file, pack] = *locked;
+  if (auto grows = CheckGrows(*pack); !grows) return Propagate(std::move(grows));
+  pack->OpenVolumes({});
   // What a writer that died has left is nobody's.
-  if ((*pack)->trailing_bytes() > 0 && ftruncate(file->fd(), static_cast<off_t>((*pack)->superblock().pack_bytes)) != 0)
+  if (pack->trailing_bytes() > 0 && ftruncate(file.fd(), static_cast<off_t>(pack->superblock().pack_bytes)) != 0)
     return SystemError(errno, "{}: cutting off what lies behind its last generation", path);
-  return std::unique_ptr<GrowingPack>(new GrowingPack(*std::move(file), *std::move(pack)));
+  return std::unique_ptr<GrowingPack>(new GrowingPack(std::move(file), std::move(pack)));
 }
 
 GrowingPack::~GrowingPack() {

@@ -32,7 +32,7 @@ for page in "$repository"/packaging/man/quire*.1.md; do
 beton.write('train.beton', [beton.int_field('label')], [[number] for number in range(43)])"
   fi
   [ "$name" != quire-merge ] || { cp imagenet.quire part-00.quire && cp imagenet.quire part-01.quire; }
-  [[ ! $name =~ ^quire-(generations|rm)$ ]] || quire append -q imagenet.quire "$HOME/more"
+  [[ ! $name =~ ^quire-(compact|generations|rm)$ ]] || quire append -q imagenet.quire "$HOME/more"
   [ "$name" != quire-generations ] || quire rm -q imagenet.quire val
   [[ ! $name =~ ^quire-(map|stats|top|umount)$ ]] || mount_pack imagenet.quire "$HOME/mnt"
   output=$(bash -euo pipefail <<<"$examples" 2>&1) || fail "$name: $output"

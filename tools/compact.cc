@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "format/growth/locked_pack.h"
+#include "format/worker_pool.h"
+#include "format/write/packed_tree.h"
+#include "tools/command.h"
+#include "tools/interrupt.h"
+#include "tools/pack_progress.h"
+#include "tools/progress_options.h"
+
+namespace quire {
+namespace {
+
+constexpr const char* kNoCompression = "none";
+
+struct Arguments {
+  std::string pack;
+  std::string output;
+  bool in_place = false;
+  unsigned jobs = kDefaultPackJobs;
+  std::string order;     // empty: as the first generation
+  std::string compress;  // empty: as it is
+  bool is_each_alone = false;
+  std::string dictionaries = "auto";
+  std::string tmp;
+  bool force = false;
+  ProgressOptions progress;
+};
+
+// That in which the pack was made first; a list that samples were ordered by is not in the pack.
+Result<SampleOrder> ChooseOrder(const Arguments& arguments, const Index& index) {
+  if (!arguments.order.empty()) return ParseSampleOrder(arguments.order);
+  const Superblock& superblock = index.layers()[0].superblock;
+  if (superblock.order != PackOrder::kShuffle) return SampleOrder();
+  return SampleOrder{.order = PackOrder::kShuffle, .seed = superblock.order_seed, .list_file = {}};
+}
+
+Result<std::optional<Compression>> ChooseCompression(const Arguments& arguments, const Index& index) {
+  const bool is_given = !arguments.compress.empty();
+  if (arguments.compress == kNoCompression || (!is_given && !index.has_frames())) return std::nullopt;
+  const auto compression =
+      ParseCompression(is_given ? arguments.compress : "zstd", arguments.is_each_alone, arguments.dictionaries);
+  return compression ? Result<std::optional<Compression>>(*compression) : std::unexpected(compression.error());
+}
+
+// The pack, and the lock where it is to be replaced.
+Result<LockedPack> OpenToCompact(const Arguments& arguments) {
+  if (arguments.in_place) return OpenLocked(arguments.pack);
+  auto pack = Pack::Open(arguments.pack);
+  if (!pack) return Propagate(std::move(pack));
+  return LockedPack{.file = File(), .pack = *std::move(pack)};
+}
+
+int RunCompact(const Arguments& arguments) {
+  const auto opened = OpenToCompact(arguments);
+  if (!opened) return Fail("compact", opened.error());
+  Pack& pack = *opened->pack;
+  if (pack.has_other_files())
+    return Fail("compact", Unsupported("{}: is an index, whose samples lie in other files; `quire pack --from {} -o "
+                                       "NEW` copies them",
+                                       arguments.pack, arguments.pack)
+                               .error());
+  pack.OpenVolumes({});
+  auto order = ChooseOrder(arguments, pack.index());
+  if (!order) return Fail("compact", order.error());
+  const auto compression = ChooseCompression(arguments, pack.index());
+  if (!compression) return Fail("compact", compression.error());
+  PackProgress counters;
+  Progress progress(arguments.progress.mode(), [&] { return DescribeProgress(counters); });
+  const auto print = [&](const std::string& line) { progress.PrintLine(fmt::format("quire compact: {}", line)); };
+  PackedTree tree(pack);
+  const std::string& output = arguments.in_place ? arguments.pack : arguments.output;
+  const auto summary = PackTree(tree, {.output = output,
+                                       .jobs = arguments.jobs,
+                                       .order = *std::move(order),
+                                       .spool_folder = arguments.tmp,
+                                       .deduplicate = true,  // what shared its bytes goes on to
+                                       .compression = *compression,
+                                       .replace = arguments.in_place || arguments.force,
+                                       .on_unreadable =
+                                           [&](const std::string& path, const std::string& reason) {
+                                             print(fmt::format("{}: {}", EscapeName(path), EscapeLine(reason)));
+                                           },
+                                       .on_leftover =
+                                           [&](const std::string& sentence) {
+                                             if (!arguments.progress.quiet) print(EscapeLine(sentence));
+                                           },
+                                       .progress = &counters,
+                                       .interrupted = CatchInterrupts()});
+  if (!summary) {
+    print(summary.error().code == ErrorCode::kInterrupted ? "interrupted, nothing was written"
+                                                          : EscapeLine(summary.error().message));
+    return summary.error().code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
+  }
+  progress.Finish({.what = "packed",
+                   .counts = FormatAmount(counters.samples_total, "sample", "samples"),
+                   .total = counters.bytes_total});
+  if (!arguments.progress.quiet)
+    fmt::print("{}: {}; {} of {} are one of {}\n", EscapeName(output),
+               FormatAmount(summary->superblock.samples, "sample", "samples"),
+               FormatAmount(pack.index().layers().size(), "generation", "generations"),
+               FormatBytes(pack.superblock().pack_bytes), FormatBytes(summary->superblock.pack_bytes));
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddCompactCommand(Command program, Body& run) {
+  auto arguments = std::make_shared<Arguments>();
+  Command compact =
+      program.AddSubcommand("compact", "Make one generation of all that a pack has, without what is gone");
+  compact.Add("PACK", arguments->pack, "Pack that has grown").Required();
+  Option output = compact.Add("-o,--output", arguments->output, "Pack to write");
+  output.Type("OUT").Required();
+  const Option force = compact.AddFlag("-f,--force", arguments->force, "Replace OUT if it exists");
+  compact
+      .AddFlag("--in-place", arguments->in_place, "In place of -o: replace PACK itself, once the new one is complete")
+      .Replaces(output)
+      .Excludes(force);
+  compact.Add("--order", arguments->order, "Order of the samples, as of quire-pack(1); default: as it is, or path")
+      .Type("ORDER");
+  compact
+      .Add("--compress", arguments->compress,
+           "zstd or zstd:LEVEL, as of quire-pack(1), or none; default: zstd where samples are compressed")
+      .Type("zstd[:LEVEL]|none");
+  compact.AddFlag("--alone", arguments->is_each_alone, "Compress small samples each alone");
+  compact.Add("--dict", arguments->dictionaries, "Dictionaries, as of quire-pack(1)")
+      .ShowDefault()
+      .Type("auto|none|SIZE");
+  compact.Add("-j,--jobs", arguments->jobs, "Samples read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
+  compact
+      .Add("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside the new pack")
+      .Type("DIR");
+  AddProgressOptions(compact, arguments->progress);
+  compact.SetBody(run, [arguments] { return RunCompact(*arguments); });
+}
+
+}  // namespace quire

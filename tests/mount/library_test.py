@@ -104,6 +104,19 @@ def test_a_pack_equals_its_tree(scratch, pack, checked, options):
     assert harness.run(checked('reads.c'), packed, tree).out == '303\n'
 
 
+def test_a_pack_that_has_grown(scratch, pack, quire, checked):
+    """Its directories list entries of several generations."""
+    for number in range(3):
+        RandomTree(random.Random(number), scratch / f'tree{number}', 60)
+    packed = scratch / 'grown.quire'
+    pack(scratch / 'tree0', packed)
+    quire('append', packed, scratch / 'tree1')
+    quire('append', packed, scratch / 'tree2', '--at', 'new')
+    quire('rm', packed, sorted(os.listdir(scratch / 'tree0'))[0])
+    quire('extract', packed, '-C', scratch / 'whole')
+    harness.run(checked('reads.c'), packed, scratch / 'whole')
+
+
 def test_a_tree_of_any_names_and_sizes(scratch, pack, checked):
     tree = RandomTree(random.Random(5), scratch / 'tree', 150)
     pack(scratch / 'tree', scratch / 'tree.quire')

@@ -124,8 +124,9 @@ Result<int64_t> List(const OpenPack& pack, NodeNumber number, uint64_t position,
   const uint64_t begin = std::min(position, directory->child_count);
   const uint64_t count = std::min<uint64_t>(entries.size(), directory->child_count - begin);
   for (uint64_t at = 0; at < count; ++at) {
-    auto filled = FillEntry(pack, directory->first_child + begin + at, entries[at]);
-    if (!filled) return Propagate(std::move(filled));
+    const auto child = pack.index().GetChild(*directory, begin + at);
+    if (!child) return std::unexpected(child.error());
+    if (auto filled = FillEntry(pack, *child, entries[at]); !filled) return Propagate(std::move(filled));
   }
   return static_cast<int64_t>(count);
 }

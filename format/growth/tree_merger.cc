@@ -4,22 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "format/coding.h"
+#include "format/write/packed_entry.h"
 
 namespace quire {
-namespace {
-
-Result<std::string> ReadXattrs(const Index& index, const Attributes& attributes) {
-  std::string list;
-  auto done = index.ForEachXattr(attributes, [&](const Xattr& xattr) {
-    list += EncodeXattr(xattr.name, AsText(xattr.value));
-    return true;
-  });
-  if (!done) return Propagate(std::move(done));
-  return list;
-}
-
-}  // namespace
 
 TreeMerger::TreeMerger(const Index& index, MergeKind kind, const std::atomic<bool>* interrupted,
                        ScannedChanges& scanned, TreeChanges& changes)
@@ -136,14 +123,14 @@ Result<bool> TreeMerger::HaveSameAttributes(const Node& scanned, const Node& own
   auto& known = same_attributes_[is_directory ? 0 : 1];
   if (const auto found = known.find(both); found != known.end()) return found->second;
   const Attributes& wanted = tables_.attributes[scanned.attributes];
-  const auto has = index_.GetAttributes(own.attributes);
-  if (!has) return std::unexpected(has.error());
-  const auto list = ReadXattrs(index_, *has);
-  if (!list) return std::unexpected(list.error());
+  const auto described = DescribeEntry(index_, own);
+  if (!described) return std::unexpected(described.error());
+  const Attributes& has = described->attributes;
   // The links of a directory follow from what it lists, and are counted then.
-  const bool same = wanted.mode == has->mode && wanted.uid == has->uid && wanted.gid == has->gid &&
-                    (is_directory || wanted.nlink == has->nlink) &&
-                    *list == std::string_view(tables_.xattrs.span().data() + wanted.xattr_offset, wanted.xattr_bytes);
+  const bool same =
+      wanted.mode == has.mode && wanted.uid == has.uid && wanted.gid == has.gid &&
+      (is_directory || wanted.nlink == has.nlink) &&
+      described->xattrs == std::string_view(tables_.xattrs.span().data() + wanted.xattr_offset, wanted.xattr_bytes);
   known.emplace(both, same);
   return same;
 }

@@ -156,7 +156,7 @@ Result<void> MergedTree::AddEntry(const Folder& folder, const std::vector<Cursor
     return Unsupported(
         "'{}' is in {} and in {}, and not a directory in both; --at puts a pack into a folder of its own",
         PathOf(folder, first.name), sources_[first.part.source].path, sources_[same[1].part.source].path);
-  auto added = AddContent(first);
+  auto added = AddFileOrLink(first);
   return added ? added : In(sources_[first.part.source].path, added);
 }
 
@@ -195,37 +195,34 @@ Result<TreeEntry> MergedTree::DescribeDirectory(const Part& part, std::string_vi
                    .mtime = node->mtime};
 }
 
-Result<void> MergedTree::AddContent(const Cursor& entry) {
-  const Source& source = sources_[entry.part.source];
-  if (entry.node.kind == NodeKind::kHardLink) {
-    if (auto linked = source.index->GetLinkedNode(entry.number, entry.node); !linked)
-      return Propagate(std::move(linked));
-    const auto first = Find(entry.part.source, entry.node.content);
-    if (!first)
-      return Corrupt("node {}: hard link to node {}, which no directory holds", entry.number, entry.node.content);
-    const auto added = builder_.AddName(entry.name, *first);
-    return added ? Result<void>() : std::unexpected(added.error());
-  }
-  const auto described = DescribeEntry(*source.index, entry.node);
+// The first of its names that is met has the content: in a pack of several generations it may be any.
+Result<void> MergedTree::AddFileOrLink(const Cursor& entry) {
+  const Index& index = *sources_[entry.part.source].index;
+  const bool is_link = entry.node.kind == NodeKind::kHardLink;
+  const NodeNumber content = is_link ? entry.node.content : entry.number;
+  const auto node = is_link ? index.GetLinkedNode(entry.number, entry.node) : entry.node;
+  if (!node) return std::unexpected(node.error());
+  const auto first = Find(entry.part.source, content);
+  if (!first) return AddContent(entry.part.source, entry.name, content, *node);
+  const auto added = builder_.AddName(entry.name, *first);
+  return added ? Result<void>() : std::unexpected(added.error());
+}
+
+Result<void> MergedTree::AddContent(size_t source, std::string_view name, NodeNumber number, const Node& node) {
+  const auto described = DescribeEntry(*sources_[source].index, node);
   if (!described) return std::unexpected(described.error());
-  const auto added = builder_.Add({.name = entry.name,
-                                   .kind = entry.node.is_sample() ? NodeKind::kFile : entry.node.kind,
+  const auto added = builder_.Add({.name = name,
+                                   .kind = node.is_sample() ? NodeKind::kFile : node.kind,
                                    .mode = described->attributes.mode,
                                    .uid = described->attributes.uid,
                                    .gid = described->attributes.gid,
                                    .xattrs = described->xattrs,
-                                   .mtime = entry.node.mtime,
-                                   .size_bytes = entry.node.size_bytes,
+                                   .mtime = node.mtime,
+                                   .size_bytes = node.size_bytes,
                                    .target = described->target});
   if (!added) return std::unexpected(added.error());
-  Merged(entry.part.source, entry.number) = *added;
-  if (!entry.node.is_sample()) return {};
-  // Its content stays as it is: also a small sample may be cut in two.
-  Node& node = tables_.nodes[*added];
-  node.kind = entry.node.kind;
-  if (node.kind == NodeKind::kFile) node.content = node.size_bytes == 0 ? 0 : source.first_extent + entry.node.content;
-  if (node.kind == NodeKind::kSegmented)
-    node.content = entry.node.content == kMaxRecords ? kMaxRecords : source.first_segment + entry.node.content;
+  Merged(source, number) = *added;
+  if (node.is_sample()) tables_.nodes[*added].kind = node.kind;  // also a small sample may be cut in two
   return {};
 }
 

@@ -25,9 +25,6 @@ class MergedTree {
     const Index* index = nullptr;  // outlives the tree
     std::string path;              // of the pack, for messages
     std::vector<std::string> top;  // the folders in which its root lies, outermost first
-    // What is added to the numbers of its extents and segments.
-    ExtentNumber first_extent = 0;
-    uint64_t first_segment = 0;
   };
 
   // `tables` have no nodes yet, and outlive it. Memory is spooled to `spool_folder`: 8 bytes an entry, 32 a
@@ -36,7 +33,7 @@ class MergedTree {
   MergedTree(IndexTables& tables, std::vector<Source> sources, const std::string& spool_folder,
              std::atomic<uint64_t>& entries, const std::atomic<bool>* interrupted);
 
-  // Puts directories, nodes with the numbers of their content, and names into the tables. A directory of several packs
+  // Puts directories, nodes without content, and names into the tables. A directory of several packs
   // has the attributes of the first; one that is only in a `top` has the owner and time of the root below it.
   // kUnsupported where two packs have one path and it is not a directory in both, or a path gets too long;
   // kCorrupt, kSystem of what cannot be read, which name the pack; kInterrupted.
@@ -81,7 +78,9 @@ class MergedTree {
   // `same`: the entries of one name, by source.
   Result<void> AddEntry(const Folder& folder, const std::vector<Cursor>& same);
   Result<void> AddDirectory(const std::vector<Part>& parts, std::string_view name, size_t path_bytes);
-  Result<void> AddContent(const Cursor& entry);
+  Result<void> AddFileOrLink(const Cursor& entry);
+  // `number`: of `node`, in the source.
+  Result<void> AddContent(size_t source, std::string_view name, NodeNumber number, const Node& node);
   Result<TreeEntry> DescribeDirectory(const Part& part, std::string_view name);
   [[nodiscard]] NodeNumber& Merged(size_t source, NodeNumber number) { return merged_[first_node_[source] + number]; }
   [[nodiscard]] bool IsInterrupted() const {

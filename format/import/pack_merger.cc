@@ -10,6 +10,7 @@
 
 #include "format/checksum.h"
 #include "format/import/indexed_file.h"
+#include "format/import/merged_contents.h"
 #include "format/import/merged_tree.h"
 #include "format/open_files.h"
 #include "format/pack/pack.h"
@@ -26,8 +27,6 @@ struct PackInIndex {
   std::unique_ptr<Pack> pack;
   bool is_volume = true;      // else all of its bytes lie in files that it indexes
   uint64_t first_volume = 0;  // what volume 0 is, or would be
-  ExtentNumber first_extent = 0;
-  uint64_t first_segment = 0;
 };
 
 // Whether samples have bytes in the pack itself, and not only in files that it indexes.
@@ -49,11 +48,8 @@ class Merger {
     std::vector<MergedTree::Source> sources;
     sources.reserve(packs_.size());
     for (size_t i = 0; i < packs_.size(); ++i)
-      sources.push_back({.index = &packs_[i].pack->index(),
-                         .path = options_.packs[i].path,
-                         .top = options_.packs[i].top,
-                         .first_extent = packs_[i].first_extent,
-                         .first_segment = packs_[i].first_segment});
+      sources.push_back(
+          {.index = &packs_[i].pack->index(), .path = options_.packs[i].path, .top = options_.packs[i].top});
     MergedTree tree(tables_, std::move(sources), options_.spool_folder, *options_.entries, options_.interrupted);
     if (auto built = tree.Build(); !built) return Propagate(std::move(built));
     tables_.volumes.push_back({.data_begin = kDataBegin, .data_end = kDataBegin});
@@ -76,18 +72,10 @@ class Merger {
     if (error) return SystemError(error.value(), "{}", output_.folder());
     AllowOpen(options_.packs.size() * 2);
     uint64_t volumes = 1;
-    ExtentNumber extents = 0;
-    uint64_t segments = 0;
     for (const PackToMerge& wanted : options_.packs) {
       if (auto rested = Rest(); !rested) return rested;
       auto pack = Pack::Open(wanted.path);
       if (!pack) return Propagate(std::move(pack));
-      // The records of several layers are those of older generations too, and in no one order.
-      if ((*pack)->index().layers().size() > 1)
-        return Unsupported(
-            "{}: has {} generations, and only packs of one are merged; make one of it with `quire pack --from {} -o "
-            "NEW`",
-            wanted.path, (*pack)->index().layers().size(), wanted.path);
       auto file = OpenIndexedFile(wanted.path);  // the same one: SetLocation
       if (!file) return Propagate(std::move(file));
       // Nobody may read through the index what the pack itself may not read.
@@ -96,15 +84,9 @@ class Merger {
       const Index& index = (*pack)->index();
       const bool is_volume = HoldsBytes(**pack);
       if (!is_volume) --volumes;
-      packs_.push_back({.file = *std::move(file),
-                        .pack = *std::move(pack),
-                        .is_volume = is_volume,
-                        .first_volume = volumes,
-                        .first_extent = extents,
-                        .first_segment = segments});
+      packs_.push_back(
+          {.file = *std::move(file), .pack = *std::move(pack), .is_volume = is_volume, .first_volume = volumes});
       volumes += index.volume_count();
-      extents += index.extent_count();
-      segments += index.segment_count();
       if (volumes > UINT16_MAX)
         return Unsupported(
             "{}: with it the packs have more than {} volumes, and an index has no room for them: copy some of the "
@@ -134,7 +116,10 @@ class Merger {
   Result<void> Take(size_t number, const MergedTree& tree) {
     const PackInIndex& from = packs_[number];
     if (auto taken = TakeVolumes(from); !taken) return taken;
-    if (auto taken = TakeExtents(number, tree); !taken) return taken;
+    MergedContents contents(
+        from.pack->index(), from.first_volume, [&](NodeNumber node) { return tree.Find(number, node); },
+        [this] { return Rest(); }, tables_, options_.spool_folder);
+    if (auto taken = contents.Take(); !taken) return taken;
     return TakeMembers(from);
   }
 
@@ -173,29 +158,6 @@ class Merger {
     if (!offset) return std::unexpected(offset.error());
     volume.location_bytes = static_cast<uint32_t>(location.size());
     volume.location_offset = *offset;
-    return {};
-  }
-
-  Result<void> TakeExtents(size_t number, const MergedTree& tree) {
-    const PackInIndex& from = packs_[number];
-    const Index& index = from.pack->index();
-    for (ExtentNumber i = 0; i < index.extent_count(); ++i) {
-      if (auto rested = Rest(); !rested) return rested;
-      auto extent = index.GetExtent(i);
-      if (!extent) return std::unexpected(extent.error());
-      const auto node = tree.Find(number, extent->node);
-      if (!node) return Corrupt("extent {}: of node {}, which no directory holds", i, extent->node);
-      extent->node = *node;
-      extent->volume = static_cast<uint16_t>(from.first_volume + extent->volume);
-      if (auto added = tables_.extents.Append(*extent); !added) return added;
-    }
-    for (uint64_t i = 0; i < index.segment_count(); ++i) {
-      if (auto rested = Rest(); !rested) return rested;
-      auto segment = index.GetSegment(i);
-      if (!segment) return std::unexpected(segment.error());
-      segment->first_extent += from.first_extent;
-      if (auto added = tables_.segments.Append(*segment); !added) return added;
-    }
     return {};
   }
 

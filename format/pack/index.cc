@@ -613,11 +613,10 @@ Result<Segment> Index::GetSegment(uint64_t number) const {
     return Corrupt("segment {}: {} bytes at {}", number, segment.length_bytes, segment.file_offset);
   if (segment.following >= segment_count() - number)
     return Corrupt("segment {}: {} follow, but the section ends", number, segment.following);
-  const auto extent_bytes = ExtentBytesOf(segment);
-  if (!extent_bytes) return std::unexpected(extent_bytes.error());
-  if (const uint64_t extents = CeilDiv(segment.length_bytes, *extent_bytes);
-      segment.first_extent > extent_count() || extents > extent_count() - segment.first_extent)
-    return Corrupt("segment {}: extents {} + {}, there are {}", number, segment.first_extent, extents, extent_count());
+  const auto extents = CountExtents(segment);
+  if (!extents) return std::unexpected(extents.error());
+  if (segment.first_extent > extent_count() || *extents > extent_count() - segment.first_extent)
+    return Corrupt("segment {}: extents {} + {}, there are {}", number, segment.first_extent, *extents, extent_count());
   return segment;
 }
 
@@ -629,6 +628,12 @@ Result<uint64_t> Index::ExtentBytesOf(const Segment& segment) const {
   const auto volume = GetVolume(DecodeExtent(*record).volume);
   if (!volume) return std::unexpected(volume.error());
   return volume->is_framed() ? kFrameBytes : kPageBytes;
+}
+
+Result<uint64_t> Index::CountExtents(const Segment& segment) const {
+  const auto extent_bytes = ExtentBytesOf(segment);
+  if (!extent_bytes) return extent_bytes;
+  return CeilDiv(segment.length_bytes, *extent_bytes);
 }
 
 Result<ContentRun> Index::FindRun(const Node& node, uint64_t file_offset) const {

@@ -65,6 +65,8 @@ class Index {
   Result<Extent> GetExtent(ExtentNumber number) const;
   // Its extents are some of the index.
   Result<Segment> GetSegment(uint64_t number) const;
+  // REQUIRES: GetSegment gave it.
+  Result<uint64_t> CountExtents(const Segment& segment) const;
   Result<Volume> GetVolume(uint16_t number) const;
   // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
   // coded bytes of one begin before those of the member before it in its volume end.

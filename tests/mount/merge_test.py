@@ -121,17 +121,37 @@ def test_indexes_of_archives_are_merged_with_packs(scratch, mount, quire, pack):
                 assert (mounted / name / f'{number}.txt').read_text() == f'{name} {number}\n' * 200
 
 
-def test_a_pack_that_has_grown_is_packed_anew_first(scratch, quire, pack):
-    write(scratch / 'a/sample', 'a')
-    write(scratch / 'b/other', 'b')
-    pack(scratch / 'a', scratch / 'a.quire')
-    quire('append', scratch / 'a.quire', scratch / 'b')
+@pytest.mark.parametrize('packing', [(), ('--compress', 'zstd')], ids=' '.join)
+def test_of_packs_that_have_grown_the_newest_generation_is_taken(scratch, trees, mount, pack, quire, packing):
+    """Names of samples are gone whose others stay, large samples came later, and equal ones share bytes of one that is gone."""
+    first = trees[0]
+    for name in ('gone', 'stays', 'stays-too'):
+        write(first / name, 'the same\n' * 3000)
+    write(first / 'large-gone', random.Random(11).randbytes(5 << 20))
+    write(first / 'large-stays', random.Random(11).randbytes(5 << 20))
+    write(first / 'a-name', 'hard link\n' * 100)
+    os.link(first / 'a-name', first / 'zz-other-name')
+    packed = scratch / 'first.quire'
+    pack(first, packed, '--dedup', *packing)
+    for name in ('gone', 'large-gone', 'a-name'):
+        quire('rm', packed, name)
+        (first / name).unlink()
+    write(scratch / 'more/common/first/large', random.Random(12).randbytes(7 << 20))
+    write(scratch / 'more/common/new', 'new')
+    os.link(scratch / 'more/common/new', scratch / 'more/another')
+    quire('append', packed, scratch / 'more')
+    grown = scratch / 'grown'
+    quire('extract', packed, '-C', grown)
+    pack(trees[1], scratch / 'second.quire', *packing)
+    (scratch / 'whole').mkdir()
+    whole = lay_over(scratch / 'whole', grown, trees[1])
     for words in (), ('--copy',):
-        quire('merge', scratch / 'a.quire', '-o', scratch / 'merged.quire', *words, status=1).says('2 generations', 'pack --from')
-    assert not (scratch / 'merged.quire').exists()
-    quire('pack', '--from', scratch / 'a.quire', '-o', scratch / 'new.quire')
-    quire('merge', scratch / 'new.quire', '-o', scratch / 'merged.quire')
-    assert quire('cat', scratch / 'merged.quire', 'sample', 'other').out == 'ab'
+        merged = scratch / f'merged{len(words)}.quire'
+        quire('merge', packed, scratch / 'second.quire', '-o', merged, *words)
+        quire('verify', merged).says('no fault')
+        mounted = mount(merged, folder=scratch / f'mnt{len(words)}')
+        harness.assert_same_tree(whole, mounted.folder)
+        mounted.unmount()
 
 
 @pytest.mark.parametrize('other', ['same', 'folder'])

@@ -323,7 +323,7 @@ def test_there_are_64_layers_at_most(scratch, mounts):
         update(scratch / 'tree', packed)
     before = packed.read_bytes()
     write(scratch / 'tree/too many', 'x')
-    update(scratch / 'tree', packed, status=1).says('64 generations', 'pack --from')
+    update(scratch / 'tree', packed, status=1).says('64 generations', 'quire compact --in-place')
     harness.quire('rm', packed, 'base', status=1).says('64 generations')
     assert packed.read_bytes() == before
     (scratch / 'tree/too many').unlink()

@@ -100,7 +100,7 @@ Result<void> GrowingPack::SetLayers(IndexTables& tables) const {
 }
 
 Result<void> GrowingPack::SetVolumes(IndexTables& tables, uint64_t data_end) const {
-  for (uint16_t number = 0; number < index().volume_count(); ++number) {
+  for (uint16_t number = 0; number < pack_->volume_count(); ++number) {
     auto volume = index().GetVolume(number);
     if (!volume) return std::unexpected(volume.error());
     if (number == 0 && data_end > pages_begin()) volume->data_end = data_end;

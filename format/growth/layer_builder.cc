@@ -35,6 +35,7 @@ Result<void> LayerBuilder::Build() {
 // In the order of their nodes, so that equal changes make equal layers.
 Result<void> LayerBuilder::AddListedAnew() {
   std::vector<NodeNumber> numbers;
+  numbers.reserve(changes_.listed.size());
   for (const auto& [number, record] : changes_.listed) numbers.push_back(number);
   std::ranges::sort(numbers);
   for (const NodeNumber number : numbers) {

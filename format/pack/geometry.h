@@ -19,6 +19,7 @@ inline constexpr uint64_t kDataBegin = 8192;       // behind the two superblock 
 inline constexpr uint64_t kMaxDictionaries = 256;  // with record 0, which is none: a coded member has a byte for it
 inline constexpr uint32_t kMaxDictionaryBytes = 128 << 10;
 inline constexpr uint64_t kMaxVolumeBytes = uint64_t{1} << 48;
+inline constexpr uint64_t kMaxVolumes = 65535;
 inline constexpr uint64_t kMaxRecords =
     (uint64_t{1} << 40) - 1;                           // nodes, extents, segments; also "none" in a content field
 inline constexpr uint64_t kDirectorySizeBytes = 4096;  // what a packer says: file systems differ in theirs

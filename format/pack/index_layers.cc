@@ -108,8 +108,10 @@ Result<std::span<const std::byte>> IndexLayers::GetHeap(Section section, uint64_
 }
 
 Result<std::optional<Node>> IndexLayers::FindReplacedAbove(NodeNumber number) const {
-  for (size_t i = layers_.size(); i-- > 0 && number < layers_[i].first[At(Section::kNodes)];) {
-    auto found = FindReplacedIn(layers_[i], number);
+  for (size_t above = layers_.size(); above > 0; --above) {
+    const IndexLayer& layer = layers_[above - 1];
+    if (number >= layer.first_node()) break;
+    auto found = FindReplacedIn(layer, number);
     if (!found || *found) return found;
   }
   return std::nullopt;

@@ -130,7 +130,7 @@ Result<size_t> Pack::ReadHead(std::span<std::byte> into, uint64_t size_bytes) co
 
 void Pack::OpenVolumes(const VolumePlaces& places) {
   assert(others_.empty());
-  const auto count = static_cast<uint16_t>(std::min<uint64_t>(index_->volume_count(), UINT16_MAX) - 1);
+  const auto count = static_cast<uint16_t>(index_->volume_count() - 1);
   if (count == 0) return;
   others_ = OpenVolumeFiles(*index_, count, path_, places);
   uint64_t pages = 0;

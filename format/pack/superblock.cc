@@ -96,6 +96,8 @@ Result<void> DecodeSections(std::span<const std::byte> slot, Superblock& s) {
                          name, record_bytes, kRecordBytes[id - 1]);
     s.sections[id - 1] = range;
   }
+  if (s.records(Section::kVolumes) > kMaxVolumes)
+    return Corrupt("superblock: {} volumes, at most {} are possible", s.records(Section::kVolumes), kMaxVolumes);
   if (s.records(Section::kDictionaries) > kMaxDictionaries)
     return Corrupt("superblock: {} dictionaries, at most {} are possible", s.records(Section::kDictionaries),
                    kMaxDictionaries);

@@ -17,18 +17,18 @@
 namespace quire {
 namespace {
 
-Superblock Sample() {
+Superblock Sample(uint64_t volumes = 1) {
   Superblock s;
   s.generation = 1;
   s.index_offset = 12288;
-  s.body_bytes = 640;
+  s.body_bytes = 576 + volumes * 64;
   s.index_bytes = BlockTreeGeometry(s.body_bytes).total_bytes;
   s.root_sum = 0x1122334455667788;
   s.pack_bytes = s.index_offset + s.index_bytes;
   s.samples = 3;
   s.order = PackOrder::kShuffle;
   s.order_seed = 42;
-  const std::array<uint64_t, kSectionCount> bytes = {64, 32, 24, 128, 24, 0, 5, 0, 0};
+  const std::array<uint64_t, kSectionCount> bytes = {volumes * 64, 32, 24, 128, 24, 0, 5, 0, 0};
   uint64_t offset = 0;
   for (size_t i = 0; i < kSectionCount; ++i) {
     if (IsOptional(static_cast<Section>(i)) && bytes[i] == 0) continue;
@@ -227,6 +227,14 @@ TEST(Superblock, InsaneFieldsWithAGoodSumAreRefused) {
     ASSERT_FALSE(decoded.has_value()) << "case " << i;
     EXPECT_EQ(decoded.error().code, ErrorCode::kCorrupt) << "case " << i;
   }
+}
+
+// Their numbers have 16 bits: a loop over more would not end.
+TEST(Superblock, MoreVolumesThanNumbersOfThemAreRefused) {
+  EXPECT_TRUE(DecodeSuperblock(Encoded(Sample(65'535))).has_value());
+  const auto decoded = DecodeSuperblock(Encoded(Sample(65'536)));
+  ASSERT_FALSE(decoded.has_value());
+  EXPECT_TRUE(decoded.error().message.contains("65536 volumes")) << decoded.error().message;
 }
 
 // Both slots, one behind the other.

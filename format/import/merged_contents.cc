@@ -26,6 +26,19 @@ Result<void> MergedContents::Take() {
   return SetContents();
 }
 
+Result<void> MergedContents::ForEachMerged(
+    const std::function<Result<void>(const Node& node, NodeNumber merged)>& visit) {
+  for (NodeNumber number = 0; number < index_.node_count(); ++number) {
+    if (auto rested = rest_(); !rested) return rested;
+    const auto merged = find_merged_(number);
+    if (!merged) continue;
+    const auto node = index_.GetNode(number);
+    if (!node) return std::unexpected(node.error());
+    if (auto visited = visit(*node, *merged); !visited) return visited;
+  }
+  return {};
+}
+
 // By the samples, since an extent names only one of those that share it, and that one may be gone.
 Result<void> MergedContents::FindOwners() {
   for (ExtentNumber i = 0; i < index_.extent_count(); ++i) {
@@ -37,17 +50,10 @@ Result<void> MergedContents::FindOwners() {
     if (auto rested = rest_(); !rested) return rested;
     if (auto added = segments_.Append(kNone); !added) return added;
   }
-  for (NodeNumber number = 0; number < index_.node_count(); ++number) {
-    if (auto rested = rest_(); !rested) return rested;
-    const auto merged = find_merged_(number);
-    if (!merged) continue;
-    const auto node = index_.GetNode(number);
-    if (!node) return std::unexpected(node.error());
-    if (node->kind == NodeKind::kFile && node->size_bytes > 0) owners_[node->content] = *merged;
-    if (node->kind != NodeKind::kSegmented) continue;
-    if (auto owned = OwnSegments(*merged, *node); !owned) return owned;
-  }
-  return {};
+  return ForEachMerged([this](const Node& node, NodeNumber merged) -> Result<void> {
+    if (node.kind == NodeKind::kFile && node.size_bytes > 0) owners_[node.content] = merged;
+    return node.kind == NodeKind::kSegmented ? OwnSegments(merged, node) : Result<void>();
+  });
 }
 
 // Samples of one content share all segments. Others share no extent, so that the work is bounded whatever a pack says.
@@ -111,18 +117,13 @@ Result<void> MergedContents::TakeSegments() {
 }
 
 Result<void> MergedContents::SetContents() {
-  for (NodeNumber number = 0; number < index_.node_count(); ++number) {
-    if (auto rested = rest_(); !rested) return rested;
-    const auto merged = find_merged_(number);
-    if (!merged) continue;
-    const auto node = index_.GetNode(number);
-    if (!node) return std::unexpected(node.error());
-    uint64_t& content = tables_.nodes[*merged].content;
-    if (node->kind == NodeKind::kFile) content = node->size_bytes == 0 ? 0 : extents_[node->content];
-    if (node->kind == NodeKind::kSegmented)
-      content = node->content == kMaxRecords ? kMaxRecords : segments_[node->content];
-  }
-  return {};
+  return ForEachMerged([this](const Node& node, NodeNumber merged) -> Result<void> {
+    uint64_t& content = tables_.nodes[merged].content;
+    if (node.kind == NodeKind::kFile) content = node.size_bytes == 0 ? 0 : extents_[node.content];
+    if (node.kind == NodeKind::kSegmented)
+      content = node.content == kMaxRecords ? kMaxRecords : segments_[node.content];
+    return {};
+  });
 }
 
 }  // namespace quire

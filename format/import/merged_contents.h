@@ -39,6 +39,8 @@ class MergedContents {
     ExtentNumber number = 0;  // in the pack
   };
 
+  // Calls `visit` for each node of the pack that is in the index, with what it has become there.
+  Result<void> ForEachMerged(const std::function<Result<void>(const Node& node, NodeNumber merged)>& visit);
   Result<void> FindOwners();
   Result<void> OwnSegments(NodeNumber merged, const Node& node);
   Result<void> TakeExtents();

@@ -38,6 +38,7 @@ struct CacheOptions {
   IoKind io = IoKind::kAuto;
   bool readahead = true;
   TierOptions tier = {};
+  bool grows = false;  // later generations of the pack may come while it is read
   // Who reads, and so not said by users of the cache alone.
   PushMode push = PushMode::kOff;
   bool readers_keep = true;  // a page that was read whole is of no more use: the kernel has it, or the tool is done

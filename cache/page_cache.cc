@@ -13,6 +13,7 @@
 #include "cache/steady_clock.h"
 #include "format/coding.h"
 #include "format/mutex.h"
+#include "format/room_to_grow.h"
 
 namespace quire {
 namespace {
@@ -52,19 +53,21 @@ Residency::Data DataOf(const Pack& pack, uint64_t pages, const CacheOptions& opt
 
 PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const CacheOptions& options,
                      Residency::Environment environment)
-    : arena_(arena),
+    : pack_(pack),
+      arena_(arena),
       options_(options),
       volumes_(pack, source),
+      most_pages_(options.grows ? PagesWithRoomToGrow(page_count()) : page_count()),
       sums_(pack, arena.slot_count(), counters_),
       residency_(options.push, DataOf(pack, page_count(), options), std::move(environment)),
       slabs_(arena, SlabsOf(arena), volumes_.alignment_bytes()),
-      slots_(page_count(), slabs_.slab_count(), arena.slot_count(), options.readers_keep),
+      slots_(most_pages_, slabs_.slab_count(), arena.slot_count(), options.readers_keep),
       fills_(arena.slot_count(), volumes_, to_submit_, this, OnPartRead),
-      admission_(options.admission, page_count(), arena.slot_count() - slabs_.slab_count()),
+      admission_(options.admission, page_count(), arena.slot_count() - slabs_.slab_count(), most_pages_),
       // Slots are asked for with the lock held.
       supply_(slots_, arena, residency_, options.policy,
               [this](uint32_t slot) QUIRE_REQUIRES(mutex_) { Evicted(slot); }),
-      given_(page_count()),
+      given_(most_pages_),
       readahead_(page_count(),
                  std::min((arena.slot_count() - slabs_.slab_count()) / kReadaheadShare, kMaxReadaheadPages)),
       prefetches_(arena.slot_count() / kReadaheadShare) {
@@ -72,6 +75,16 @@ PageCache::PageCache(const Pack& pack, Arena& arena, VolumeSource& source, const
 }
 
 PageCache::~PageCache() { Drain(); }
+
+Result<void> PageCache::Grow(const Index& later) {
+  assert(options_.grows);
+  if (auto grown = volumes_.Grow(pack_, later, most_pages_); !grown) return grown;
+  residency_.Grow(later.superblock().stored_bytes, later.superblock().samples, page_count());
+  const MutexLock lock(mutex_);
+  admission_.Grow(page_count());
+  readahead_.Grow(page_count());
+  return {};
+}
 
 void PageCache::Drain() {
   MutexLock lock(mutex_);

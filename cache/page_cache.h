@@ -56,6 +56,11 @@ class PageCache {
   // the index of the pack.
   std::optional<ExtentPin> TryPin(const Extent& extent, uint32_t wanted_bytes);
 
+  // Makes pages of what `later`, a later generation of the pack, has in addition; those that are here stay. The pack
+  // has opened its volumes. kUnsupported where there is no room for so many: then nothing has changed. One thread at a
+  // time. REQUIRES: CacheOptions::grows.
+  Result<void> Grow(const Index& later);
+
   // The answer, if it can be given at once; else nothing, and `read.done` is called later, perhaps before this returns,
   // perhaps by this thread. Never blocks in I/O. Any thread, `done` included.
   std::optional<Result<ExtentPin>> Get(ExtentRead& read);
@@ -104,9 +109,11 @@ class PageCache {
   // Slots for pages, at most.
   [[nodiscard]] uint32_t page_slots() const { return arena_.slot_count() - slabs_.slab_count(); }
   [[nodiscard]] uint64_t page_count() const { return volumes_.page_count(); }
+  // To which that may grow while the cache lives.
+  [[nodiscard]] uint64_t most_pages() const { return most_pages_; }
   // The place of a page in its volume. REQUIRES: page < page_count().
   [[nodiscard]] VolumeSet::Page PlaceOf(uint64_t page) const { return volumes_.At(page); }
-  [[nodiscard]] VolumeSet::Span SpanOf(uint16_t volume) const { return volumes_.SpanOf(volume); }
+  [[nodiscard]] std::span<const VolumeSet::Span> spans() const { return volumes_.spans(); }
   // The page in which `extent` lies; nothing where its volume cannot be had.
   [[nodiscard]] std::optional<uint64_t> FindPage(const Extent& extent) const { return volumes_.FindPage(extent); }
   // Whether nothing needs to be chosen: every page has a slot, or goes on to a kernel that has room for all.
@@ -212,9 +219,11 @@ class PageCache {
   void Unpin(uint32_t slot);
   void LastUnpin();
 
+  const Pack& pack_;
   Arena& arena_;
   const CacheOptions options_;
-  const VolumeSet volumes_;
+  VolumeSet volumes_;
+  const uint64_t most_pages_;
   CacheCounters counters_;
   SumCheck sums_;
   std::function<void(uint64_t page, bool in_run)> page_listener_;

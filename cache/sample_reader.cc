@@ -11,6 +11,7 @@
 #include "cache/memory/memory_limit.h"
 #include "cache/tier/pack_tier.h"
 #include "cache/volume/pack_volumes.h"
+#include "format/room_to_grow.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -24,11 +25,12 @@ constexpr std::array<std::byte, 128 << 10> kZeros = {};
 
 // Slots beside those that hold the pack's pages, so that a pack which fits has them all: the cache takes a sixteenth,
 // at least two, for extents read alone.
-uint64_t UsefulBytes(const Pack& pack) {
+uint64_t UsefulBytes(const Pack& pack, bool grows) {
   uint64_t pages = CeilDiv(pack.superblock().pack_bytes, kPageBytes);
   for (uint16_t number = 1; number < pack.volume_count(); ++number)
     if (const auto volume = pack.index().GetVolume(number); volume && pack.CheckVolume(number))
       pages += CeilDiv(volume->data_end, kPageBytes);
+  if (grows) pages = PagesWithRoomToGrow(pages);
   return (pages + pages / 15 + 3) * kPageBytes;
 }
 
@@ -49,13 +51,13 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
     return Propagate(std::move(volume));
   const auto limit = FindMemoryLimit();
   if (!limit) return std::unexpected(limit.error());
-  const auto slots = ChooseSlotCount(options.cache_bytes, UsefulBytes(pack), *limit);
+  const auto slots = ChooseSlotCount(options.cache_bytes, UsefulBytes(pack, options.grows), *limit);
   if (!slots) return std::unexpected(slots.error());
   // However much was asked for, what the pack cannot fill is left to others.
-  const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack) / kPageBytes, kMinSlots);
+  const auto useful_slots = std::max<uint64_t>(UsefulBytes(pack, options.grows) / kPageBytes, kMinSlots);
   auto arena = Arena::Create(static_cast<uint32_t>(std::min<uint64_t>(*slots, useful_slots)), options.huge);
   if (!arena) return Propagate(std::move(arena));
-  auto source = OpenPackVolumes(pack, {.io = options.io, .nice = kFillNice});
+  auto source = OpenPackVolumes(pack, {.io = options.io, .nice = kFillNice}, options.grows);
   if (!source) return Propagate(std::move(source));
   std::unique_ptr<TierFetcher> fetcher;
   std::unique_ptr<TierKeeper> keeper;
@@ -79,7 +81,8 @@ Result<std::unique_ptr<SampleReader>> SampleReader::Open(const Pack& pack, const
   if (!gauge) return Propagate(std::move(gauge));
   std::unique_ptr<SampleReader> reader(new SampleReader(pack, *std::move(gauge), *std::move(arena), *std::move(source),
                                                         std::move(fetcher), std::move(keeper), options));
-  reader->size_reason_ = DescribeSlotCount(reader->arena_.slot_count(), options.cache_bytes, UsefulBytes(pack), *limit);
+  reader->size_reason_ =
+      DescribeSlotCount(reader->arena_.slot_count(), options.cache_bytes, UsefulBytes(pack, options.grows), *limit);
   if (auto started = reader->watch_.Start(); !started) return Propagate(std::move(started));
   return reader;
 }

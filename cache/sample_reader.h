@@ -150,6 +150,9 @@ class SampleReader {
     return keeper_ == nullptr ? "" : keeper_->FolderOf(volume);
   }
 
+  // As PageCache::Grow: what `later` has in addition can be read from then on.
+  Result<void> Grow(const Index& later) { return cache_->Grow(later); }
+
   [[nodiscard]] PageCache& cache() { return *cache_; }
   [[nodiscard]] const PageCache& cache() const { return *cache_; }
 

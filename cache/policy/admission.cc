@@ -27,17 +27,22 @@ constexpr double kTypicalInertia = 256;  // misses
 
 }  // namespace
 
-Admission::Admission(AdmissionMode mode, uint64_t pages, uint32_t slots)
+Admission::Admission(AdmissionMode mode, uint64_t pages, uint32_t slots, uint64_t most_pages)
     : mode_(mode),
-      pages_(pages),
       slots_(slots),
-      stale_misses_(fits() ? 0 : (std::log(slots) + kSpareGaps) * static_cast<double>(pages - slots)),
-      accounts_(static_cast<Account*>(std::calloc(std::max<uint64_t>(pages, 1), sizeof(Account)))) {
+      accounts_(static_cast<Account*>(std::calloc(std::max({pages, most_pages, uint64_t{1}}), sizeof(Account)))) {
   if (accounts_ == nullptr) throw std::bad_alloc();
+  Grow(pages);
+}
+
+void Admission::Grow(uint64_t pages) {
+  pages_.store(pages, std::memory_order_relaxed);
+  stale_misses_ =
+      fits() ? 0 : (std::log(static_cast<double>(slots_)) + kSpareGaps) * static_cast<double>(pages - slots_);
 }
 
 Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) {
-  assert(miss.page < pages_);
+  assert(miss.page < pages());
   if (mode_ == AdmissionMode::kExtent || (!miss.has_free_slot && !miss.has_victim)) return Admit::kExtent;
   if (mode_ == AdmissionMode::kPage) return Admit::kPage;
   if (miss.is_kept_below) return Admit::kPage;
@@ -46,7 +51,7 @@ Admit Admission::Decide(const Miss& miss, uint64_t now, const CostModel& costs) 
   if (miss.is_stream) {
     const bool is_likely = miss.is_spread || accounts_[miss.page].rents > 0;
     if (miss.has_free_slot && miss.may_fill && is_likely) return Admit::kPage;
-  } else if (miss.has_free_slot && (fits() || slots_ * kLargeVolume >= pages_)) {
+  } else if (miss.has_free_slot && (fits() || slots_ * kLargeVolume >= pages())) {
     return Admit::kPage;
   }
   return Buys(miss, now, costs) ? Admit::kPage : Admit::kExtent;
@@ -73,7 +78,7 @@ bool Admission::Buys(const Miss& miss, uint64_t now, const CostModel& costs) {
 
   Account neighbour;
   if (miss.page > 0) neighbour = Faded(accounts_[miss.page - 1], now, short_window);
-  if (miss.page + 1 < pages_) {
+  if (miss.page + 1 < pages()) {
     const Account above = Faded(accounts_[miss.page + 1], now, short_window);
     if (above.rents > neighbour.rents) neighbour = above;
   }
@@ -92,7 +97,7 @@ Admission::Account Admission::Faded(const Account& account, uint64_t now, double
 double Admission::Window() const {
   const double rents_of_a_price = std::max(1 / typical_share_, kLeastRents);
   const double uniform_rents = kUniformRents * rents_of_a_price * std::min(1.0, rents_of_a_price / kManyRents);
-  return uniform_rents * static_cast<double>(fits() ? 1 : pages_ - slots_);
+  return uniform_rents * static_cast<double>(fits() ? 1 : pages() - slots_);
 }
 
 }  // namespace quire

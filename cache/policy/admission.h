@@ -3,6 +3,7 @@
 // Not thread-safe: the cache's lock guards it. Allocates in its constructor only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -16,8 +17,9 @@ enum class Admit : uint8_t { kPage, kExtent };
 
 class Admission {
  public:
-  // Of a volume of `pages` pages, by an arena of `slots` slots. Throws std::bad_alloc as a container would.
-  Admission(AdmissionMode mode, uint64_t pages, uint32_t slots);
+  // Of a volume of `pages` pages, which may grow to `most_pages` where that is more, by an arena of `slots` slots.
+  // Throws std::bad_alloc as a container would.
+  Admission(AdmissionMode mode, uint64_t pages, uint32_t slots, uint64_t most_pages = 0);
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
   ~Admission() = default;
@@ -66,8 +68,11 @@ class Admission {
   // the slots) is of no use any more: then all rents of the page since its last use count.
   Admit Decide(const Miss& miss, uint64_t now, const CostModel& costs);
 
-  // Whether every page of the volume has a slot.
-  [[nodiscard]] bool fits() const { return slots_ >= pages_; }
+  // The volume has `pages` pages now. REQUIRES: no fewer than before, most_pages at most.
+  void Grow(uint64_t pages);
+
+  // Whether every page of the volume has a slot. Any thread, without the lock.
+  [[nodiscard]] bool fits() const { return slots_ >= pages(); }
 
  private:
   // What bypasses of one page have paid.
@@ -84,11 +89,13 @@ class Admission {
   static Account Faded(const Account& account, uint64_t now, double window);
   [[nodiscard]] double Window() const;
 
+  [[nodiscard]] uint64_t pages() const { return pages_.load(std::memory_order_relaxed); }
+
   const AdmissionMode mode_;
-  const uint64_t pages_;
+  std::atomic<uint64_t> pages_ = 0;
   const uint64_t slots_;
-  const double stale_misses_;  // idle for longer, a victim is of no use any more
-  double typical_share_ = 0;   // of a price that a bypass pays, on average; 0: none paid yet
+  double stale_misses_ = 0;   // idle for longer, a victim is of no use any more
+  double typical_share_ = 0;  // of a price that a bypass pays, on average; 0: none paid yet
   // One for each page, zeroed by the kernel when touched (calloc(3) of so much is a fresh mapping): a volume of 2^27
   // pages costs address space only.
   const std::unique_ptr<Account[], Free> accounts_;

@@ -37,6 +37,9 @@ class Readahead {
   // between cost nothing). `offset` in the volume; `bytes` accessed. REQUIRES: inside the volume.
   Advice Access(uint64_t offset, uint32_t bytes);
 
+  // The volume has `pages` pages now. REQUIRES: no fewer than before.
+  void Grow(uint64_t pages) { pages_ = pages; }
+
   // What became of prefetched pages. Each use lets the window of runs grow, doubling from 1 page up to `bdp_pages` (the
   // bandwidth-delay product, at least 2: see SetBandwidthDelay); each waste (evicted or dropped before use) halves it.
   void PrefetchUsed();
@@ -66,7 +69,7 @@ class Readahead {
   [[nodiscard]] double Evidence(const Run& run, uint64_t offset, uint32_t bytes) const;
   void Advise(Run& run, Advice& advice);
 
-  const uint64_t pages_;
+  uint64_t pages_;
   const uint32_t budget_pages_;
   const uint64_t reach_bytes_;
   double page_begin_share_ = 0.05;  // of the accesses lately: those at or near the beginning of a page

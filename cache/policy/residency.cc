@@ -61,8 +61,19 @@ constexpr std::chrono::seconds kLongestPause{64};
 }  // namespace
 
 Residency::Residency(PushMode mode, const Data& data, Environment environment)
-    : mode_(mode), data_(data), environment_(std::move(environment)) {
+    : mode_(mode),
+      is_arena_asked_for_(data.is_arena_asked_for),
+      bytes_(data.bytes),
+      samples_(data.samples),
+      pages_(std::max<uint64_t>(data.pages, 1)),
+      environment_(std::move(environment)) {
   LookAtMemory();
+}
+
+void Residency::Grow(uint64_t bytes, uint64_t samples, uint64_t pages) {
+  bytes_.store(bytes, std::memory_order_relaxed);
+  samples_.store(samples, std::memory_order_relaxed);
+  pages_.store(std::max<uint64_t>(pages, 1), std::memory_order_relaxed);
 }
 
 void Residency::LookAtMemory() {
@@ -73,7 +84,7 @@ void Residency::LookAtMemory() {
 uint32_t Residency::SlotLimit(uint32_t populated) const {
   const uint64_t own_bytes = populated * kPageBytes;
   uint64_t may_have_bytes = (available_bytes() + own_bytes) / kArenaShareOfAvailable;
-  if (data_.is_arena_asked_for)
+  if (is_arena_asked_for_)
     may_have_bytes = available_bytes() < kReserveBytes ? own_bytes - own_bytes / kGivenBackAtATime
                                                        : own_bytes + available_bytes() / kAskedShareOfAvailable;
   uint64_t limit = std::clamp<uint64_t>(may_have_bytes / kPageBytes, kLeastSlots, std::numeric_limits<uint32_t>::max());
@@ -90,7 +101,7 @@ bool Residency::IsShort() const {
 
 void Residency::Missed(uint64_t page, double rent) {
   const MutexLock lock(mutex_);
-  missed_at_[page * kRegions / std::max<uint64_t>(data_.pages, 1) % kRegions] = ++misses_;
+  missed_at_[page * kRegions / pages_.load(std::memory_order_relaxed) % kRegions] = ++misses_;
   rents_ += rent;
   mean_rent_ += (rent - mean_rent_) / static_cast<double>(std::min<uint64_t>(misses_, kWindowSamples));
 }
@@ -98,8 +109,8 @@ void Residency::Missed(uint64_t page, double rent) {
 // A control that was read stands for all samples of kControlSpacing pages: a share of them as large as that of the
 // controls that were read has been read.
 double Residency::PaidLocked() const {
-  const double samples_a_page =
-      static_cast<double>(data_.samples) / static_cast<double>(std::max<uint64_t>(data_.pages, 1));
+  const double samples_a_page = static_cast<double>(samples_.load(std::memory_order_relaxed)) /
+                                static_cast<double>(pages_.load(std::memory_order_relaxed));
   return rents_ + static_cast<double>(counts_.control_pages_read.get() * kControlSpacing) * samples_a_page * mean_rent_;
 }
 

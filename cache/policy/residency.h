@@ -61,6 +61,9 @@ class Residency {
   };
   Residency(PushMode mode, const Data& data, Environment environment);
 
+  // The pack has grown.
+  void Grow(uint64_t bytes, uint64_t samples, uint64_t pages);
+
   // --- Memory
 
   // Looks at memory anew: some file reads, so never with a lock held. Ten times a second while the mount is used, and
@@ -68,8 +71,8 @@ class Residency {
   void LookAtMemory();
   // Whether all samples find room in the page cache beside what else needs memory.
   static constexpr uint64_t kShareOfAvailable = 2;  // the other half is other people's files
-  [[nodiscard]] uint64_t sample_bytes() const { return data_.bytes; }
-  [[nodiscard]] bool HasRoom() const { return data_.bytes <= available_bytes() / kShareOfAvailable; }
+  [[nodiscard]] uint64_t sample_bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool HasRoom() const { return sample_bytes() <= available_bytes() / kShareOfAvailable; }
   [[nodiscard]] uint64_t available_bytes() const { return available_bytes_.load(std::memory_order_relaxed); }
   // Whether the arena is a stream: pages are handed on, and the kernel has room for all.
   [[nodiscard]] bool IsStream() const { return mode_ != PushMode::kOff && HasRoom(); }
@@ -119,7 +122,11 @@ class Residency {
   [[nodiscard]] double PaidLocked() const QUIRE_REQUIRES(mutex_);
 
   const PushMode mode_;
-  const Data data_;
+  const bool is_arena_asked_for_;
+  // As in Data.
+  std::atomic<uint64_t> bytes_;
+  std::atomic<uint64_t> samples_;
+  std::atomic<uint64_t> pages_;
   const Environment environment_;
   std::atomic<uint64_t> available_bytes_ = 0;
   std::atomic<bool> is_under_pressure_ = false;

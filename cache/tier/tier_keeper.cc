@@ -21,6 +21,8 @@ TierKeeper::TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fe
 }
 
 void TierKeeper::SetFuture(std::vector<VolumeSet::Page> pages) {
+  std::erase_if(
+      pages, [this](const VolumeSet::Page& page) { return FindKeeper(volumes_, page.volume, page.number) == nullptr; });
   future_->Set(pages);
   if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
 }
@@ -42,12 +44,12 @@ Result<void> TierKeeper::Start() {
 }
 
 bool TierKeeper::Wants(const VolumeSet::Page& page) const {
-  const auto& volume = volumes_[page.volume];
+  const TierVolume* const volume = FindKeeper(volumes_, page.volume, page.number);
   return volume != nullptr && !volume->IsKnown(page.number);
 }
 
 void TierKeeper::FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) {
-  TierVolume* const volume = volumes_[page.volume].get();
+  TierVolume* const volume = FindKeeper(volumes_, page.volume, page.number);
   if (volume == nullptr || !volume->HasClaim(page.number)) return;
   Job job{.volume = volume, .page = page.number, .units = units, .pin = {}};
   {

@@ -44,7 +44,7 @@ void TierSource::Submit(VolumeRead* first) {
   while (first != nullptr) {
     VolumeRead& read = *std::exchange(first, first->next);
     read.waits_since_ns = 0;
-    (volumes_[read.volume] == nullptr ? of_others : own).Push(read);
+    (FindKeeper(volumes_, read.volume, read.offset / kPageBytes) == nullptr ? of_others : own).Push(read);
   }
   if (!of_others.empty()) origin_->Submit(of_others.TakeAll());
   if (!own.empty()) threads_.Submit(own.TakeAll());

@@ -24,6 +24,11 @@ namespace quire {
 
 // By volume; null where nothing is kept of it.
 using TierVolumes = std::vector<std::shared_ptr<TierVolume>>;
+// Who keeps a page; null where nobody does. What a pack grew by since it was mounted is kept by nobody.
+inline TierVolume* FindKeeper(const TierVolumes& volumes, uint16_t volume, uint64_t page) {
+  if (volume >= volumes.size() || volumes[volume] == nullptr) return nullptr;
+  return page < volumes[volume]->page_count() ? volumes[volume].get() : nullptr;
+}
 
 class TierSource final : public VolumeSource {
  public:

@@ -48,6 +48,7 @@ class TierVolume {
   ~TierVolume() { tier_->Cancel(); }  // what still waits for its lock is its own
 
   [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
+  [[nodiscard]] uint64_t page_count() const { return map_.page_count(); }
   // Of what the tier holds of it: "DIR/volumes/KEY".
   [[nodiscard]] std::string folder() const { return tier_->PathOf(map_.key().FolderName()); }
 

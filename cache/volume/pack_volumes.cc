@@ -12,14 +12,16 @@
 
 namespace quire {
 
-Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const FileSourceOptions& options) {
+Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const FileSourceOptions& options, bool grows) {
   std::vector<std::unique_ptr<VolumeSource>> sources;
+  const bool decodes = grows || pack.has_decoded();
+  VolumeSource* further = nullptr;
   const VolumeFds fds = pack.volume_fds();
   const bool has_files = std::ranges::any_of(fds, [](int fd) { return fd >= 0; });
   std::vector<VolumeSource*> by_volume(fds.size());
   if (has_files || pack.bytes() == nullptr) {
     auto files = OpenFileSource(fds, options);
-    if (!files || (pack.bytes() == nullptr && !pack.has_decoded())) return files;
+    if (!files || (pack.bytes() == nullptr && !decodes)) return files;
     std::ranges::fill(by_volume, files->get());
     sources.push_back(*std::move(files));
   }
@@ -28,18 +30,20 @@ Result<std::unique_ptr<VolumeSource>> OpenPackVolumes(const Pack& pack, const Fi
     sources.push_back(std::make_unique<HttpSource>(dynamic_cast<HttpObject&>(*OriginOf(pack.bytes()))));
     by_volume.front() = sources.back().get();
   }
-  if (pack.has_decoded()) {
+  if (decodes) {
     auto decoding = DecodingSource::Create(pack, options.nice);
     if (!decoding) return decoding;
     for (uint16_t volume = 1; volume < fds.size(); ++volume)
       if (pack.IsDecoded(volume)) by_volume[volume] = decoding->get();
+    further = decoding->get();
     sources.push_back(*std::move(decoding));
   }
-  return std::make_unique<PackVolumes>(std::move(sources), std::move(by_volume));
+  return std::make_unique<PackVolumes>(std::move(sources), std::move(by_volume), further);
 }
 
-PackVolumes::PackVolumes(std::vector<std::unique_ptr<VolumeSource>> sources, std::vector<VolumeSource*> by_volume)
-    : sources_(std::move(sources)), by_volume_(std::move(by_volume)) {
+PackVolumes::PackVolumes(std::vector<std::unique_ptr<VolumeSource>> sources, std::vector<VolumeSource*> by_volume,
+                         VolumeSource* further)
+    : sources_(std::move(sources)), by_volume_(std::move(by_volume)), further_(further) {
   for (const auto& source : sources_) {
     request_bytes_ = std::max(request_bytes_, source->request_bytes());
     depth_ = std::max(depth_, source->depth());
@@ -56,12 +60,12 @@ uint32_t PackVolumes::background_depth() const {
 void PackVolumes::Submit(VolumeRead* first) {
   while (first != nullptr) {
     // One list for each source, the first one's first.
-    VolumeSource* const source = by_volume_[first->volume];
+    VolumeSource* const source = SourceOf(first->volume);
     ReadQueue own;
     ReadQueue others;
     while (first != nullptr) {
       VolumeRead& read = *std::exchange(first, first->next);
-      (by_volume_[read.volume] == source ? own : others).Push(read);
+      (SourceOf(read.volume) == source ? own : others).Push(read);
     }
     source->Submit(own.TakeAll());
     first = others.TakeAll();

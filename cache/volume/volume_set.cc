@@ -11,65 +11,113 @@ namespace quire {
 
 VolumeSet::VolumeSet(std::span<const Volume> volumes, std::span<VolumeSource* const> sources) {
   assert(!sources.empty() && volumes.size() == sources.size());
-  for (size_t i = 0; i < sources.size(); ++i) Add(volumes[i], *sources[i]);
+  auto row = std::make_unique<Row>();
+  for (size_t i = 0; i < sources.size(); ++i) row->Add(volumes[i], *sources[i]);
+  Publish(std::move(row));
 }
 
-VolumeSet::VolumeSet(const Pack& pack, VolumeSource& source) {
+VolumeSet::VolumeSet(const Pack& pack, VolumeSource& source) : pack_source_(&source) {
+  auto row = std::make_unique<Row>();
   for (uint16_t number = 0; number < pack.volume_count(); ++number) {
     auto record = pack.index().GetVolume(number);
     const auto had = pack.CheckVolume(number);
     if (record && had)
-      Add(*record, source);
+      row->Add(*record, source);
     else
-      members_.push_back({.first_page = page_count_, .error = record ? had.error() : record.error()});
+      row->AddWithout(record ? had.error() : record.error());
   }
+  Publish(std::move(row));
 }
 
-void VolumeSet::Add(const Volume& record, VolumeSource& source) {
-  has_one_source_ = has_one_source_ && (members_.empty() || members_.front().source == &source);
+Result<void> VolumeSet::Grow(const Pack& pack, const Index& later, uint64_t most_pages) {
+  auto row = std::make_unique<Row>(this->row());
+  for (uint64_t number = 0; number < later.volume_count(); ++number) {
+    const auto volume = static_cast<uint16_t>(number);
+    const auto record = later.GetVolume(volume);
+    if (!record) return std::unexpected(record.error());
+    if (number >= row->members.size()) {
+      if (const auto had = pack.CheckVolume(volume); had)
+        row->Add(*record, *pack_source_);
+      else
+        row->AddWithout(had.error());
+      continue;
+    }
+    Member& member = row->members[number];
+    // The rest of the last page of before is no data: a further generation begins with a page of its own.
+    const uint64_t end_before = CeilDiv(member.record.data_end, kPageBytes);
+    if (member.source == nullptr || CeilDiv(record->data_end, kPageBytes) <= end_before) continue;
+    member.further_number = std::min(member.further_number, end_before);
+    member.record.data_end = record->data_end;
+    row->AddSpan(volume, end_before, record->data_end);
+  }
+  if (row->page_count > most_pages)
+    return Unsupported("it has {} pages of 2 MiB, and there is room for {}; mount it anew", row->page_count,
+                       most_pages);
+  Publish(std::move(row));
+  return {};
+}
+
+void VolumeSet::Publish(std::unique_ptr<const Row> row) {
+  rows_.push_back(std::move(row));
+  row_.store(rows_.back().get(), std::memory_order_release);
+}
+
+void VolumeSet::Row::Add(const Volume& record, VolumeSource& source) {
+  has_one_source = has_one_source && (members.empty() || members.front().source == &source);
   // Pages without data have no number: nobody is to fill them.
   const uint64_t first_number = record.data_begin / kPageBytes;
-  members_.push_back(
-      {.record = record, .source = &source, .first_page = page_count_, .page_zero = page_count_ - first_number});
-  if (record.data_begin < record.data_end) page_count_ += CeilDiv(record.data_end, kPageBytes) - first_number;
-  alignment_bytes_ = std::max(alignment_bytes_, source.alignment_bytes());
-  request_bytes_ = std::max(request_bytes_, source.request_bytes());
-  depth_ = std::max(depth_, source.depth());
+  const auto volume = static_cast<uint16_t>(members.size());
+  members.push_back({.record = record, .source = &source, .page_zero = page_count - first_number});
+  if (record.data_begin < record.data_end) AddSpan(volume, first_number, record.data_end);
+  alignment_bytes = std::max(alignment_bytes, source.alignment_bytes());
+  request_bytes = std::max(request_bytes, source.request_bytes());
+  depth = std::max(depth, source.depth());
 }
 
-VolumeSet::Span VolumeSet::SpanOf(uint16_t volume) const {
-  const Member& member = members_[volume];
-  const uint64_t end = volume + size_t{1} < members_.size() ? members_[volume + size_t{1}].first_page : page_count_;
-  return {.first = member.first_page,
-          .count = end - member.first_page,
-          .number = member.source == nullptr ? 0 : member.first_page - member.page_zero};
+void VolumeSet::Row::AddWithout(Error error) { members.push_back({.error = std::move(error)}); }
+
+void VolumeSet::Row::AddSpan(uint16_t volume, uint64_t number, uint64_t data_end) {
+  const uint64_t count = CeilDiv(data_end, kPageBytes) - number;
+  spans.push_back({.volume = volume, .first = page_count, .count = count, .number = number, .data_end = data_end});
+  page_count += count;
+}
+
+std::optional<uint64_t> VolumeSet::FindFurtherPage(const Row& row, uint16_t volume, uint64_t number) {
+  for (size_t i = row.spans.size(); i-- > 0;) {
+    const Span& span = row.spans[i];
+    if (span.volume == volume && number >= span.number) return span.first + (number - span.number);
+  }
+  return std::nullopt;
 }
 
 uint32_t VolumeSet::background_depth() const {
-  const bool is_there = has_one_source_ && !members_.empty() && members_.front().source != nullptr;
-  return is_there ? members_.front().source->background_depth() : 0;
+  const Row& row = this->row();
+  const bool is_there = row.has_one_source && !row.members.empty() && row.members.front().source != nullptr;
+  return is_there ? row.members.front().source->background_depth() : 0;
 }
 
 VolumeSet::Page VolumeSet::At(uint64_t page) const {
-  assert(page < page_count_);
-  const auto behind = std::ranges::upper_bound(members_, page, {}, &Member::first_page);
-  const Member& member = *std::prev(behind);
-  const uint64_t number = page - member.page_zero;
-  return {.volume = static_cast<uint16_t>(&member - members_.data()),
+  const Row& row = this->row();
+  assert(page < row.page_count);
+  const Span& span = *std::prev(std::ranges::upper_bound(row.spans, page, {}, &Span::first));
+  const uint64_t number = span.number + (page - span.first);
+  return {.volume = span.volume,
           .number = number,
-          .begin = std::max(number * kPageBytes, member.record.data_begin),
-          .end = std::min((number + 1) * kPageBytes, member.record.data_end)};
+          .begin = std::max(number * kPageBytes, row.members[span.volume].record.data_begin),
+          .end = std::min((number + 1) * kPageBytes, span.data_end)};
 }
 
 Result<uint64_t> VolumeSet::PageOf(const Extent& extent) const {
   if (const auto page = FindPage(extent)) return *page;
-  if (extent.volume >= members_.size()) return Unsupported("volume {} is not open", extent.volume);
-  return std::unexpected(*members_[extent.volume].error);
+  const Row& row = this->row();
+  if (extent.volume >= row.members.size()) return Unsupported("volume {} is not open", extent.volume);
+  return std::unexpected(*row.members[extent.volume].error);
 }
 
 void VolumeSet::Submit(VolumeRead* first) const {
-  if (has_one_source_) {
-    if (first != nullptr) members_[first->volume].source->Submit(first);
+  const Row& row = this->row();
+  if (row.has_one_source) {
+    if (first != nullptr) row.members[first->volume].source->Submit(first);
     return;
   }
   while (first != nullptr) {
@@ -81,7 +129,7 @@ void VolumeSet::Submit(VolumeRead* first) const {
       VolumeRead& read = *std::exchange(first, first->next);
       (read.volume == volume ? own : others).Push(read);
     }
-    members_[volume].source->Submit(own.TakeAll());
+    row.members[volume].source->Submit(own.TakeAll());
     first = others.TakeAll();
   }
 }

@@ -65,23 +65,46 @@ std::optional<std::string_view> FaultOfName(std::string_view name) {
 
 Result<std::unique_ptr<Index>> Index::Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
                                            const BlockTree::FarReads& far) {
-  auto layers = IndexLayers::Open(superblock, read_at, far);
+  return OpenBeside(superblock, read_at, far, nullptr);
+}
+
+Result<std::unique_ptr<Index>> Index::OpenBeside(const Superblock& superblock, const BlockTree::ReadAt& read_at,
+                                                 const BlockTree::FarReads& far, const IndexLayers* others) {
+  auto layers = IndexLayers::Open(superblock, read_at, far, others);
   if (!layers) return Propagate(std::move(layers));
   if ((*layers)->size() > 1)
     if (auto counts = CheckCounts(superblock, (*layers)->count(Section::kNodes), (*layers)->count(Section::kExtents));
         !counts)
       return Propagate(std::move(counts));
-  return std::unique_ptr<Index>(new Index(*std::move(layers)));
+  return std::unique_ptr<Index>(new Index(read_at, far, *std::move(layers)));
 }
 
-Index::Index(std::unique_ptr<IndexLayers> layers)
-    : layers_(std::move(layers)), checked_directories_(directory_count()) {}
+Index::Index(BlockTree::ReadAt read_at, BlockTree::FarReads far, std::unique_ptr<IndexLayers> layers)
+    : read_at_(std::move(read_at)),
+      far_(std::move(far)),
+      views_{std::make_shared<View>(std::move(layers))},
+      view_(views_.front().get()) {}
 
-Result<Node> Index::GetNode(NodeNumber number) const {
+Result<std::unique_ptr<Index>> Index::OpenLater(const Superblock& later) const {
+  auto opened = OpenBeside(later, read_at_, far_, &layers());
+  if (opened && !(*opened)->layers().Extends(layers()))
+    return Invalid("generation {} does not go on from generation {}", later.generation, superblock().generation);
+  return opened;
+}
+
+void Index::Swap(Index& other) {
+  const std::shared_ptr<const View> own = views_.back();
+  views_.push_back(other.views_.back());
+  other.views_.push_back(own);
+  view_.store(views_.back().get(), std::memory_order_release);
+  other.view_.store(own.get(), std::memory_order_release);
+}
+
+Result<Node> Index::GetNodeOf(size_t layers, NodeNumber number) const {
   const auto record = GetRecord(Section::kNodes, number, "node");
   if (!record) return std::unexpected(record.error());
   Node node = DecodeNode(*record);
-  const auto replaced = layers_->FindReplaced(number);
+  const auto replaced = this->layers().FindReplaced(number, layers);
   if (!replaced) return std::unexpected(replaced.error());
   if (*replaced) {
     const Node& newer = **replaced;
@@ -91,7 +114,7 @@ Result<Node> Index::GetNode(NodeNumber number) const {
   }
   if ((node.name_bytes == 0) != (number == 0)) return Corrupt("node {}: name of {} bytes", number, node.name_bytes);
   if (node.size_bytes > kMaxSampleBytes) return Corrupt("node {}: size {}", number, node.size_bytes);
-  if (node.kind != NodeKind::kHardLink && node.attributes >= layers_->count(Section::kAttributes))
+  if (node.kind != NodeKind::kHardLink && node.attributes >= this->layers().count(Section::kAttributes))
     return Corrupt("node {}: attributes {}", number, node.attributes);
   switch (node.kind) {
     case NodeKind::kFile:
@@ -131,14 +154,15 @@ Result<Directory> Index::DecodeDirectoryAt(uint64_t number) const {
 
 Result<Directory> Index::GetDirectory(uint64_t number) const {
   auto directory = DecodeDirectoryAt(number);
-  if (!directory || checked_directories_.Test(number)) return directory;
+  LazyBits& checked = view_.load(std::memory_order_acquire)->checked_directories;
+  if (!directory || checked.Test(number)) return directory;
   // Children behind their parent: no hostile pack can make a cycle.
   if (directory->first_child <= directory->node || directory->first_child > node_count() ||
       directory->child_count > node_count() - directory->first_child)
     return Corrupt("directory {}: children {} + {} of node {}", number, directory->first_child, directory->child_count,
                    directory->node);
   if (auto tree = CheckIsTree(number, *directory); !tree) return Propagate(std::move(tree));
-  checked_directories_.Set(number);
+  checked.Set(number);
   return directory;
 }
 
@@ -168,7 +192,7 @@ void Index::ExpectSearchFor(uint64_t number) const {
   uint64_t high = directory_count();
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    layers_->Expect(Section::kDirectories, middle);
+    layers().Expect(Section::kDirectories, middle);
     (middle <= number ? low : high) = middle <= number ? middle + 1 : middle;
   }
 }
@@ -177,8 +201,8 @@ void Index::ExpectSearchFor(uint64_t number) const {
 // one that can.
 Result<uint64_t> Index::FindHolder(NodeNumber number) const {
   // The nearest record that does not touch the first, or the last, block of a record that is damaged.
-  const auto behind_block = [&](uint64_t record) { return layers_->BehindBlock(Section::kDirectories, record); };
-  const auto before_block = [&](uint64_t record) { return layers_->BeforeBlock(Section::kDirectories, record); };
+  const auto behind_block = [&](uint64_t record) { return layers().BehindBlock(Section::kDirectories, record); };
+  const auto before_block = [&](uint64_t record) { return layers().BeforeBlock(Section::kDirectories, record); };
   size_t bad_blocks = 0;
   const auto decode = [&](uint64_t record) {
     auto decoded = DecodeDirectoryAt(record);
@@ -322,7 +346,7 @@ Result<std::span<const std::byte>> Index::GetDictionary(uint64_t number) const {
 // By the first block that the record lies in: where that is whole, the next one that is tried lies in the damaged one.
 uint64_t Index::BehindBlockOfMember(uint64_t number) const {
   constexpr uint64_t kBytes = kRecordBytes[static_cast<size_t>(Section::kCodedMembers)];
-  const IndexLayer& layer = layers_->Find(Section::kCodedMembers, number);
+  const IndexLayer& layer = layers().Find(Section::kCodedMembers, number);
   const uint64_t section = layer.superblock.section(Section::kCodedMembers).offset;
   const uint64_t end = (layer.OffsetOf(Section::kCodedMembers, number) / kBlockBytes + 1) * kBlockBytes;
   const uint64_t first = layer.first[static_cast<size_t>(Section::kCodedMembers)];
@@ -404,12 +428,12 @@ Result<std::string_view> Index::GetLocation(const Volume& volume) const {
 
 Result<ExtentNumber> Index::FindExtentFrom(uint16_t volume, uint64_t offset) const {
   std::optional<ExtentNumber> of_later_volume;
-  for (size_t i = 0; i < layers_->size(); ++i) {
-    const IndexLayer& layer = (*layers_)[i];
+  for (size_t i = 0; i < layers().size(); ++i) {
+    const IndexLayer& layer = layers()[i];
     const auto found = FindExtentInLayer(layer, volume, offset);
     if (!found) return found;
     if (*found == layer.end(Section::kExtents)) continue;
-    if (layers_->size() == 1) return found;
+    if (layers().size() == 1) return found;
     const auto extent = GetExtent(*found);
     if (!extent) return std::unexpected(extent.error());
     if (extent->volume == volume) return found;
@@ -472,7 +496,7 @@ Result<std::optional<uint64_t>> Index::FindPlace(const Directory& directory, std
   // Met by this search: each is tried once, not once for every name in it.
   std::vector<std::pair<const IndexLayer*, uint64_t>> bad_blocks;
   const auto touch = [&](Section section, uint64_t number, uint64_t bytes) -> Result<void> {
-    const IndexLayer& layer = layers_->Find(section, number);
+    const IndexLayer& layer = layers().Find(section, number);
     const uint64_t offset = layer.OffsetOf(section, number);
     const std::pair block(&layer, offset / kBlockBytes);
     if (std::ranges::find(bad_blocks, block) != bad_blocks.end())
@@ -489,7 +513,7 @@ Result<std::optional<uint64_t>> Index::FindPlace(const Directory& directory, std
     const auto record = GetRecord(Section::kNodes, place, "node");
     if (!record) return std::unexpected(record.error());
     const Node node = DecodeNode(*record);
-    if (node.name_bytes > 0 && node.name_offset < layers_->count(Section::kNames))
+    if (node.name_bytes > 0 && node.name_offset < layers().count(Section::kNames))
       if (auto touched = touch(Section::kNames, node.name_offset, node.name_bytes); !touched)
         return std::unexpected(touched.error());
     return GetName(node);
@@ -525,7 +549,7 @@ Result<std::optional<NodeNumber>> Index::Lookup(const Directory& directory, std:
   if (!place) return std::unexpected(place.error());
   if (!*place) return std::nullopt;
   const NodeNumber number = directory.first_child + **place;
-  if (number < layers_->first_further_node()) return number;
+  if (number < layers().first_further_node()) return number;
   const auto child = FollowReference(directory, number);
   if (!child) return std::unexpected(child.error());
   return child->number;
@@ -553,7 +577,7 @@ Result<Index::Child> Index::FollowReference(const Directory& directory, NodeNumb
   const Node reference = DecodeNode(*record);
   if (reference.kind != NodeKind::kReference) return Child{reference, place};
   const NodeNumber number = reference.content;
-  if (number <= directory.node || number >= layers_->Find(Section::kNodes, place).first_node())
+  if (number <= directory.node || number >= layers().Find(Section::kNodes, place).first_node())
     return Corrupt("node {}: it stands for node {}, which is no entry of a layer below", place, number);
   const auto own = GetRecord(Section::kNodes, number, "node");
   if (!own) return std::unexpected(own.error());

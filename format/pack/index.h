@@ -3,13 +3,20 @@
 // it points into before anyone uses it. No allocation on the paths of lookup, attributes and content.
 // Thread-safe. Views stay valid as long as the Index. Errors: kCorrupt (the message names record and field), kSystem
 // (reading failed); the next call tries again.
+//
+// Somebody may put a later generation in the place of the one that is open (Swap) while others read. A later generation
+// has all records of the earlier one under the same numbers, but for nodes that it replaces. So who asks several
+// questions in a row may hear of both generations, and each answer is right for its own.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "format/pack/block_tree.h"
 #include "format/pack/geometry.h"
@@ -39,24 +46,33 @@ class Index {
   // As BlockTree::Create, with offsets in the pack. Reads nothing, but the list of layers of a further generation.
   static Result<std::unique_ptr<Index>> Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
                                              const BlockTree::FarReads& far = {});
+  // The index of a later generation of the same pack; what was read of the layers that both have is not read again.
+  // kInvalid where it is none: it lacks a layer of this one.
+  [[nodiscard]] Result<std::unique_ptr<Index>> OpenLater(const Superblock& superblock) const;
 
-  [[nodiscard]] uint64_t node_count() const { return layers_->count(Section::kNodes); }
-  [[nodiscard]] uint64_t directory_count() const { return layers_->count(Section::kDirectories); }
-  [[nodiscard]] uint64_t extent_count() const { return layers_->count(Section::kExtents); }
-  [[nodiscard]] uint64_t segment_count() const { return layers_->count(Section::kSegments); }
-  [[nodiscard]] uint64_t volume_count() const { return layers_->count(Section::kVolumes); }
-  [[nodiscard]] const IndexLayers& layers() const { return *layers_; }
-  [[nodiscard]] const Superblock& superblock() const { return layers_->newest().superblock; }
+  // From now on this is the generation that `other` was, and `other` is the one that this was. REQUIRES: OpenLater gave
+  // `other`, or Swap; one caller at a time; nobody reads `other` meanwhile.
+  void Swap(Index& other);
+
+  [[nodiscard]] uint64_t node_count() const { return layers().count(Section::kNodes); }
+  [[nodiscard]] uint64_t directory_count() const { return layers().count(Section::kDirectories); }
+  [[nodiscard]] uint64_t extent_count() const { return layers().count(Section::kExtents); }
+  [[nodiscard]] uint64_t segment_count() const { return layers().count(Section::kSegments); }
+  [[nodiscard]] uint64_t volume_count() const { return layers().count(Section::kVolumes); }
+  [[nodiscard]] const IndexLayers& layers() const { return *view_.load(std::memory_order_acquire)->layers; }
+  [[nodiscard]] const Superblock& superblock() const { return layers().newest().superblock; }
   // Directories of the tree. Of a further generation there may be more records, of those that were listed anew.
   [[nodiscard]] uint64_t tree_directory_count() const { return superblock().tree_directories(); }
 
-  Result<Node> GetNode(NodeNumber number) const;
+  Result<Node> GetNode(NodeNumber number) const { return GetNodeOf(layers().size(), number); }
+  // The record that it has in the generation of so many layers, an earlier one or this.
+  Result<Node> GetNodeOf(size_t layers, NodeNumber number) const;
   // Its children are its own: no other directory that this returns has one of them.
   Result<Directory> GetDirectory(uint64_t number) const;
   // The node of child `i` of a directory. REQUIRES: i < directory.child_count, and GetDirectory gave it.
   Result<NodeNumber> GetChild(const Directory& directory, uint64_t i) const {
     const NodeNumber place = directory.first_child + i;
-    if (place < layers_->first_further_node()) [[likely]]
+    if (place < layers().first_further_node()) [[likely]]
       return place;
     return GetFurtherChild(directory, place);
   }
@@ -71,10 +87,10 @@ class Index {
   // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
   // coded bytes of one begin before those of the member before it in its volume end.
   Result<CodedMember> GetCodedMember(uint64_t number) const;
-  [[nodiscard]] uint64_t coded_member_count() const { return layers_->count(Section::kCodedMembers); }
+  [[nodiscard]] uint64_t coded_member_count() const { return layers().count(Section::kCodedMembers); }
   // Whether samples of the pack itself, or of one that this indexes, are compressed.
-  [[nodiscard]] bool has_frames() const { return layers_->count(Section::kDictionaries) > 0; }
-  [[nodiscard]] uint64_t dictionary_count() const { return layers_->count(Section::kDictionaries); }
+  [[nodiscard]] bool has_frames() const { return layers().count(Section::kDictionaries) > 0; }
+  [[nodiscard]] uint64_t dictionary_count() const { return layers().count(Section::kDictionaries); }
   // The bytes of a dictionary, compared with their sum. REQUIRES: number > 0, which stands for none.
   Result<std::span<const std::byte>> GetDictionary(uint64_t number) const;
   // The numbers of those of `volume`: from, and behind the last one. O(log members).
@@ -131,13 +147,24 @@ class Index {
   Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
 
  private:
-  explicit Index(std::unique_ptr<IndexLayers> layers);
+  // What one generation is read by.
+  struct View {
+    explicit View(std::unique_ptr<IndexLayers> the_layers)
+        : layers(std::move(the_layers)), checked_directories(layers->count(Section::kDirectories)) {}
+
+    const std::unique_ptr<IndexLayers> layers;
+    mutable LazyBits checked_directories;  // those that CheckIsTree has passed
+  };
+
+  Index(BlockTree::ReadAt read_at, BlockTree::FarReads far, std::unique_ptr<IndexLayers> layers);
+  static Result<std::unique_ptr<Index>> OpenBeside(const Superblock& superblock, const BlockTree::ReadAt& read_at,
+                                                   const BlockTree::FarReads& far, const IndexLayers* others);
   // As IndexLayers.
   Result<std::span<const std::byte>> GetRecord(Section section, uint64_t number, const char* what) const {
-    return layers_->GetRecord(section, number, what);
+    return layers().GetRecord(section, number, what);
   }
   Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const {
-    return layers_->GetHeap(section, offset, bytes, what);
+    return layers().GetHeap(section, offset, bytes, what);
   }
   struct Child : Node {  // as its own layer has it
     NodeNumber number = 0;
@@ -165,8 +192,12 @@ class Index {
   void ExpectSearchFor(uint64_t number) const;
   Result<void> CheckIsTree(uint64_t number, const Directory& directory) const;
 
-  const std::unique_ptr<IndexLayers> layers_;
-  mutable LazyBits checked_directories_;  // those that CheckIsTree has passed
+  const BlockTree::ReadAt read_at_;
+  const BlockTree::FarReads far_;
+  // All that were ever read, since somebody may still hold what one gave. A pack has kMaxLayers generations at most
+  // that extend each other.
+  std::vector<std::shared_ptr<const View>> views_;
+  std::atomic<const View*> view_;  // the one that is read
 };
 
 // Empty when `name` may be an entry of a directory, else why not.

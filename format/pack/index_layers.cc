@@ -50,7 +50,7 @@ Result<std::vector<Superblock>> ReadLayers(const Superblock& top, const BlockTre
 }  // namespace
 
 Result<std::unique_ptr<IndexLayers>> IndexLayers::Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
-                                                       const BlockTree::FarReads& far) {
+                                                       const BlockTree::FarReads& far, const IndexLayers* others) {
   auto blocks = OpenBlocks(superblock, read_at, far);
   if (!blocks) return Propagate(std::move(blocks));
   auto below = ReadLayers(superblock, **blocks);
@@ -58,15 +58,20 @@ Result<std::unique_ptr<IndexLayers>> IndexLayers::Open(const Superblock& superbl
   auto layers = std::unique_ptr<IndexLayers>(new IndexLayers());
   layers->layers_.reserve(below->size() + 1);
   for (size_t i = below->size(); i-- > 0;) {
-    auto own = OpenBlocks((*below)[i], read_at, far);
-    if (!own) return Propagate(std::move(own));
-    if (auto added = layers->Add((*below)[i], *std::move(own)); !added) return Propagate(std::move(added));
+    const Superblock& layer = (*below)[i];
+    std::shared_ptr<BlockTree> shared = others == nullptr ? nullptr : others->FindBlocks(layer);
+    if (shared == nullptr) {
+      auto own = OpenBlocks(layer, read_at, far);
+      if (!own) return Propagate(std::move(own));
+      shared = *std::move(own);
+    }
+    if (auto added = layers->Add(layer, std::move(shared)); !added) return Propagate(std::move(added));
   }
   if (auto added = layers->Add(superblock, *std::move(blocks)); !added) return Propagate(std::move(added));
   return layers;
 }
 
-Result<void> IndexLayers::Add(const Superblock& superblock, std::unique_ptr<BlockTree> blocks) {
+Result<void> IndexLayers::Add(const Superblock& superblock, std::shared_ptr<BlockTree> blocks) {
   IndexLayer layer{.superblock = superblock, .blocks = std::move(blocks)};
   for (size_t i = 0; i < kSectionCount; ++i) {
     const auto section = static_cast<Section>(i);
@@ -90,6 +95,16 @@ const Superblock* IndexLayers::FindGeneration(uint64_t generation) const {
   return nullptr;
 }
 
+std::shared_ptr<BlockTree> IndexLayers::FindBlocks(const Superblock& superblock) const {
+  const auto found = std::ranges::find(layers_, superblock, &IndexLayer::superblock);
+  return found == layers_.end() ? nullptr : found->blocks;
+}
+
+bool IndexLayers::Extends(const IndexLayers& older) const {
+  return size() > older.size() && std::ranges::equal(older.layers_, std::span(layers_).first(older.size()), {},
+                                                     &IndexLayer::superblock, &IndexLayer::superblock);
+}
+
 const IndexLayer& IndexLayers::FindBelow(Section section, uint64_t number) const {
   const auto behind = std::ranges::upper_bound(layers_, number, {},
                                                [section](const IndexLayer& layer) { return layer.first[At(section)]; });
@@ -107,8 +122,8 @@ Result<std::span<const std::byte>> IndexLayers::GetHeap(Section section, uint64_
   return layer.blocks->Touch(layer.OffsetOf(section, offset), bytes);
 }
 
-Result<std::optional<Node>> IndexLayers::FindReplacedAbove(NodeNumber number) const {
-  for (size_t above = layers_.size(); above > 0; --above) {
+Result<std::optional<Node>> IndexLayers::FindReplacedAbove(NodeNumber number, size_t layers) const {
+  for (size_t above = std::min(layers, layers_.size()); above > 0; --above) {
     const IndexLayer& layer = layers_[above - 1];
     if (number >= layer.first_node()) break;
     auto found = FindReplacedIn(layer, number);

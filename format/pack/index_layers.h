@@ -24,7 +24,7 @@ namespace quire {
 // The layer that one generation added.
 struct IndexLayer {
   Superblock superblock;
-  std::unique_ptr<BlockTree> blocks;
+  std::shared_ptr<BlockTree> blocks;               // with those who read other generations of the pack
   std::array<uint64_t, kSectionCount> first = {};  // by section: records of the layers below; 0 of those not continued
 
   [[nodiscard]] NodeNumber first_node() const { return first[static_cast<size_t>(Section::kNodes)]; }
@@ -40,14 +40,17 @@ struct IndexLayer {
 
 class IndexLayers {
  public:
-  // As BlockTree has them, of offsets in the pack.
+  // As BlockTree has them, of offsets in the pack. Layers that `others` has as well, which may be null, are shared with
+  // it.
   static Result<std::unique_ptr<IndexLayers>> Open(const Superblock& superblock, const BlockTree::ReadAt& read_at,
-                                                   const BlockTree::FarReads& far);
+                                                   const BlockTree::FarReads& far, const IndexLayers* others = nullptr);
 
   [[nodiscard]] size_t size() const { return layers_.size(); }
   // 0 is the oldest.
   [[nodiscard]] const IndexLayer& operator[](size_t i) const { return layers_[i]; }
   [[nodiscard]] const IndexLayer& newest() const { return *newest_; }
+  // Whether these are all layers of `older`, and further ones above.
+  [[nodiscard]] bool Extends(const IndexLayers& older) const;
   // The superblock of a generation that can be opened by it; null where there is none.
   [[nodiscard]] const Superblock* FindGeneration(uint64_t generation) const;
 
@@ -69,12 +72,12 @@ class IndexLayers {
   }
   // Bytes of a heap. None lie in two layers.
   Result<std::span<const std::byte>> GetHeap(Section section, uint64_t offset, uint64_t bytes, const char* what) const;
-  // The record that node `number` has in place of its first one; empty where it has that. O(log replaced), in each
-  // layer above the node's. REQUIRES: number < count(kNodes).
-  Result<std::optional<Node>> FindReplaced(NodeNumber number) const {
+  // The record that node `number` has in place of its first one, in the generation of so many layers; empty where it
+  // has that. O(log replaced), in each layer above the node's. REQUIRES: number < count(kNodes).
+  Result<std::optional<Node>> FindReplaced(NodeNumber number, size_t layers) const {
     if (number >= newest_->first[static_cast<size_t>(Section::kNodes)]) [[likely]]
       return std::nullopt;
-    return FindReplacedAbove(number);
+    return FindReplacedAbove(number, layers);
   }
   // Nodes of all layers but the oldest have higher numbers, or this one.
   [[nodiscard]] NodeNumber first_further_node() const { return layers_.front().end(Section::kNodes); }
@@ -90,9 +93,10 @@ class IndexLayers {
 
  private:
   IndexLayers() = default;
-  Result<void> Add(const Superblock& superblock, std::unique_ptr<BlockTree> blocks);
+  Result<void> Add(const Superblock& superblock, std::shared_ptr<BlockTree> blocks);
+  [[nodiscard]] std::shared_ptr<BlockTree> FindBlocks(const Superblock& superblock) const;
   [[nodiscard]] const IndexLayer& FindBelow(Section section, uint64_t number) const;
-  [[nodiscard]] Result<std::optional<Node>> FindReplacedAbove(NodeNumber number) const;
+  [[nodiscard]] Result<std::optional<Node>> FindReplacedAbove(NodeNumber number, size_t layers) const;
   [[nodiscard]] Result<std::optional<Node>> FindReplacedIn(const IndexLayer& layer, NodeNumber number) const;
 
   std::vector<IndexLayer> layers_;

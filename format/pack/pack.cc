@@ -63,12 +63,26 @@ Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path, uint64_t gener
   if (!file) return Propagate(std::move(file));
   struct stat status{};
   if (fstat(file->fd(), &status) != 0) return SystemError(errno, "{}", path);
-  // stat(2) knows no size of block devices.
-  const off_t end = S_ISBLK(status.st_mode) ? lseek(file->fd(), 0, SEEK_END) : status.st_size;
-  const auto size_bytes = static_cast<uint64_t>(end);
-  auto pack = Finish(std::unique_ptr<Pack>(new Pack(path, *std::move(file), nullptr)), size_bytes, generation);
+  auto opened = std::unique_ptr<Pack>(new Pack(path, *std::move(file), nullptr));
+  const auto size_bytes = opened->SizeBytes();
+  if (!size_bytes) return std::unexpected(size_bytes.error());
+  auto pack = Finish(std::move(opened), *size_bytes, generation);
   if (pack && !S_ISREG(status.st_mode)) (*pack)->trailing_bytes_ = 0;
   return pack;
+}
+
+Result<uint64_t> Pack::SizeBytes() const {
+  if (bytes_ != nullptr) return bytes_->size_bytes();
+  struct stat status{};
+  if (fstat(file_.fd(), &status) != 0) return SystemError(errno, "{}", path_);
+  // stat(2) knows no size of block devices.
+  const off_t end = S_ISBLK(status.st_mode) ? lseek(file_.fd(), 0, SEEK_END) : status.st_size;
+  return static_cast<uint64_t>(end);
+}
+
+std::unexpected<Error> Pack::InPack(Error error) const {
+  error.message = fmt::format("{}: {}", path_, error.message);
+  return std::unexpected(std::move(error));
 }
 
 Result<std::unique_ptr<Pack>> Pack::Open(std::unique_ptr<PackBytes> bytes, const std::string& path,
@@ -78,25 +92,9 @@ Result<std::unique_ptr<Pack>> Pack::Open(std::unique_ptr<PackBytes> bytes, const
 }
 
 Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t size_bytes, uint64_t generation) {
-  const auto in_path = [&](Error error) {
-    error.message = fmt::format("{}: {}", pack->path_, error.message);
-    return std::unexpected(std::move(error));
-  };
-  const auto choose = [&]() -> Result<ChosenSuperblock> {
-    std::array<std::byte, 2 * kSuperblockBytes> slots = {};
-    const auto got = pack->ReadHead(slots, size_bytes);
-    if (!got) return std::unexpected(got.error());
-    return ChooseSuperblock(std::span(slots).first(*got));
-  };
-  auto chosen = choose();
-  // What came wrong may have been harmed on its way only, and would hide the newer generation.
-  if (chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt) chosen = choose();
-  if (!chosen) return in_path(chosen.error());
+  auto chosen = pack->ReadSuperblock(size_bytes);
+  if (!chosen) return pack->InPack(chosen.error());
   const Superblock& superblock = chosen->superblock;
-  if (size_bytes < superblock.pack_bytes)
-    return in_path(
-        {ErrorCode::kCorrupt, 0,
-         fmt::format("truncated: {} of {} bytes are there; copy or pack it again", size_bytes, superblock.pack_bytes)});
   pack->trailing_bytes_ = size_bytes - superblock.pack_bytes;
   pack->slot_damage_ = std::move(chosen->damage);
   auto index = pack->OpenIndex(superblock);
@@ -107,9 +105,62 @@ Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t 
                        pack->path_, generation, (*index)->layers()[0].superblock.generation, superblock.generation);
     index = pack->OpenIndex(Superblock(*older));
   }
-  if (!index) return in_path(index.error());
+  if (!index) return pack->InPack(index.error());
   pack->index_ = std::move(*index);
   return pack;
+}
+
+Result<ChosenSuperblock> Pack::ReadSuperblock(uint64_t size_bytes) const {
+  const auto choose = [&]() -> Result<ChosenSuperblock> {
+    std::array<std::byte, 2 * kSuperblockBytes> slots = {};
+    const auto got = ReadHead(slots, size_bytes);
+    if (!got) return std::unexpected(got.error());
+    return ChooseSuperblock(std::span(slots).first(*got));
+  };
+  auto chosen = choose();
+  // What came wrong may have been harmed on its way only, and would hide the newer generation.
+  if (chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt) chosen = choose();
+  if (chosen && size_bytes < chosen->superblock.pack_bytes)
+    return Corrupt("truncated: {} of {} bytes are there; copy or pack it again", size_bytes,
+                   chosen->superblock.pack_bytes);
+  return chosen;
+}
+
+Result<std::unique_ptr<Index>> Pack::FindLater() const {
+  const auto size_bytes = SizeBytes();
+  if (!size_bytes) return std::unexpected(size_bytes.error());
+  const auto chosen = ReadSuperblock(*size_bytes);
+  if (!chosen) return InPack(chosen.error());
+  if (chosen->superblock == superblock()) return nullptr;
+  auto later = index_->OpenLater(chosen->superblock);
+  if (!later) return InPack(later.error());
+  return later;
+}
+
+Result<void> Pack::OpenVolumesOf(const Index& later) {
+  const auto refuse = [&](uint64_t volume, std::string_view why) {
+    return InPack(Unsupported("generation {}: volume {} {}", later.superblock().generation, volume, why).error());
+  };
+  for (uint64_t number = 0; number < later.volume_count(); ++number) {
+    const auto volume = later.GetVolume(static_cast<uint16_t>(number));
+    if (!volume) return InPack(volume.error());
+    if (number >= volume_count()) {
+      if (!volume->is_framed_here()) return refuse(number, "lies in another file");
+      if (others_.size() == others_.capacity()) return refuse(number, "is one more than there is room for");
+      others_.push_back({.record = *volume, .path = path_, .file = {}, .error = {}});
+      decoded_.resize(number + 1);
+      OpenFramed(static_cast<uint16_t>(number), later);
+      volume_count_.store(static_cast<uint16_t>(number + 1), std::memory_order_release);
+      continue;
+    }
+    auto now = number == 0 ? index_->GetVolume(0) : Result<Volume>(others_[number - 1].record);
+    if (!now) return InPack(now.error());
+    const bool has_shrunk = volume->data_end < now->data_end;
+    if (number == 0) now->data_end = volume->data_end;
+    if (has_shrunk || !(*now == *volume)) return refuse(number, "is another one than before");
+  }
+  if (later.volume_count() < volume_count()) return refuse(later.volume_count(), "is missing");
+  return {};
 }
 
 Result<std::unique_ptr<Index>> Pack::OpenIndex(const Superblock& superblock) const {
@@ -131,8 +182,7 @@ Result<size_t> Pack::ReadHead(std::span<std::byte> into, uint64_t size_bytes) co
 void Pack::OpenVolumes(const VolumePlaces& places) {
   assert(others_.empty());
   const auto count = static_cast<uint16_t>(index_->volume_count() - 1);
-  if (count == 0) return;
-  others_ = OpenVolumeFiles(*index_, count, path_, places);
+  UseVolumes(OpenVolumeFiles(*index_, count, path_, places));
   uint64_t pages = 0;
   for (VolumeFile& volume : others_) {
     pages += CeilDiv(volume.record.data_end, kPageBytes);
@@ -143,8 +193,16 @@ void Pack::OpenVolumes(const VolumePlaces& places) {
     if (IsDecoded(volume) && !others_[volume - 1].error) OpenDecoded(volume);
 }
 
+void Pack::UseVolumes(std::vector<VolumeFile> volumes) {
+  others_ = std::move(volumes);
+  others_.reserve(others_.size() + kMostFurtherVolumes);
+  decoded_.reserve(1 + others_.capacity());
+  decoded_.resize(1 + others_.size());
+  volume_count_ = static_cast<uint16_t>(decoded_.size());
+}
+
 void Pack::OpenDecoded(uint16_t volume) {
-  if (IsFramed(volume)) return OpenFramed(volume);
+  if (IsFramed(volume)) return OpenFramed(volume, *index_);
   const auto members = index_->FindCodedMembers(volume);
   if (!members) {
     others_[volume - 1].error = members.error();
@@ -158,8 +216,8 @@ void Pack::OpenDecoded(uint16_t volume) {
       long_members_);
 }
 
-void Pack::OpenFramed(uint16_t volume) {
-  const auto [first, end] = index_->FindCodedMembersAround(volume);
+void Pack::OpenFramed(uint16_t volume, const Index& index) {
+  const auto [first, end] = index.FindCodedMembersAround(volume);
   if (dictionaries_ == nullptr) dictionaries_ = std::make_unique<Dictionaries>(*index_);
   FrameNeeds frames{
       .dictionaries = dictionaries_.get(),
@@ -172,6 +230,15 @@ void Pack::OpenFramed(uint16_t volume) {
       volume, first, end, [this](uint64_t number) { return index_->GetCodedMember(number); },
       [this, base](uint64_t offset, std::span<std::byte> into) { return ReadRaw(base, offset, into); }, long_members_,
       std::move(frames));
+}
+
+bool Pack::has_decoded() const {
+  return std::ranges::any_of(decoded_, [](const auto& volume) { return volume != nullptr; });
+}
+
+void Pack::CancelDecoding() const {
+  for (uint16_t volume = 1; volume < volume_count(); ++volume)
+    if (decoded_[volume] != nullptr) decoded_[volume]->Cancel();
 }
 
 bool Pack::has_other_files() const {
@@ -189,7 +256,7 @@ const VolumeFile& Pack::FileOf(uint16_t volume) const {
 
 Result<void> Pack::CheckVolume(uint16_t volume) const {
   if (volume == 0) return {};
-  if (volume > others_.size()) return Unsupported("volume {} is not open", volume);
+  if (volume >= volume_count()) return Unsupported("volume {} is not open", volume);
   const VolumeFile& other = others_[volume - 1];
   return other.error ? std::unexpected(*other.error) : Result<void>();
 }
@@ -216,7 +283,7 @@ const std::string& Pack::VolumePath(uint16_t volume) const {
 Result<void> Pack::ReadRaw(uint16_t volume, uint64_t offset, std::span<std::byte> into) const {
   if (volume == 0) return bytes_ == nullptr ? file_.ReadExactly(offset, into) : bytes_->Read(offset, into);
   if (auto checked = CheckVolume(volume); !checked) return checked;
-  if (IsDecoded(volume)) return decoded_.at(volume)->Read(offset, into);
+  if (IsDecoded(volume)) return decoded_[volume]->Read(offset, into);
   return others_[volume - 1].file.ReadExactly(offset, into);
 }
 

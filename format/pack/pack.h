@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pack opened for reading: its file, superblock and index, and the bytes of its volumes. Thread-safe.
+// A pack opened for reading: its file, superblock and index, and the bytes of its volumes. Thread-safe. One that grows
+// can be followed: FindLater, OpenVolumesOf and Adopt put a later generation in the place of the one that is open,
+// while others read.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "format/file.h"
@@ -43,16 +45,16 @@ class Pack {
   void OpenVolumes(const VolumePlaces& places);
   // In place of OpenVolumes: takes volumes 1 and up, which the caller has open, as they are. REQUIRES: nobody else uses
   // the pack yet.
-  void UseVolumes(std::vector<VolumeFile> volumes) { others_ = std::move(volumes); }
+  void UseVolumes(std::vector<VolumeFile> volumes);
   // Those that were opened, and those that could not be; at least volume 0.
-  [[nodiscard]] uint16_t volume_count() const { return static_cast<uint16_t>(1 + others_.size()); }
+  [[nodiscard]] uint16_t volume_count() const { return volume_count_.load(std::memory_order_acquire); }
   // Why the bytes of a volume cannot be had; no error where they can.
   [[nodiscard]] Result<void> CheckVolume(uint16_t volume) const;
   // Whether its bytes are decoded from those of another volume: it has no file. REQUIRES: volume < volume_count().
   [[nodiscard]] bool IsDecoded(uint16_t volume) const {
     return volume > 0 && others_[volume - 1].record.kind == VolumeKind::kDecoded;
   }
-  [[nodiscard]] bool has_decoded() const { return !decoded_.empty(); }
+  [[nodiscard]] bool has_decoded() const;
   // Whether it is compressed samples of a pack, in frames. REQUIRES: volume < volume_count().
   [[nodiscard]] bool IsFramed(uint16_t volume) const { return volume > 0 && others_[volume - 1].record.is_framed(); }
   // Of the pack itself. REQUIRES: as of IsFramed.
@@ -63,16 +65,27 @@ class Pack {
   [[nodiscard]] bool has_other_files() const;
   // What is read at `offset` of a decoded volume; decoded_volume.h says what of it. REQUIRES: it can be had.
   [[nodiscard]] std::optional<uint64_t> FindLongMember(uint16_t volume, uint64_t offset) const {
-    return decoded_.at(volume)->FindLong(offset);
+    return decoded_[volume]->FindLong(offset);
   }
   // The coded member that the byte at `offset` of a decoded volume is of. REQUIRES: as of FindLongMember.
   [[nodiscard]] Result<std::optional<CodedMember>> FindMember(uint16_t volume, uint64_t offset) const {
-    return decoded_.at(volume)->FindMember(offset);
+    return decoded_[volume]->FindMember(offset);
   }
   // Ends all reads of decoded volumes, for good.
-  void CancelDecoding() const {
-    for (const auto& [number, volume] : decoded_) volume->Cancel();
-  }
+  void CancelDecoding() const;
+
+  // --- A pack that grows. One thread at a time may call these.
+
+  // The index of a later generation than index(), where there is one by now; else null. Reads the superblocks, and
+  // blocks in I/O. kInvalid where what lies there does not go on from index().
+  [[nodiscard]] Result<std::unique_ptr<Index>> FindLater() const;
+  // Opens the volumes that `later` has beside those that are open. kUnsupported where it has changed one of these, or
+  // one that it adds lies in another file. REQUIRES: FindLater gave `later`.
+  Result<void> OpenVolumesOf(const Index& later);
+  // From now on index() is the generation that `later` was, and `later` is the one before. REQUIRES: its volumes were
+  // opened.
+  void Adopt(Index& later) { index_->Swap(later); }
+
   // The file of a volume that has one, or why there is none.
   [[nodiscard]] Result<int> GetVolumeFd(uint16_t volume) const;
   [[nodiscard]] VolumeFds volume_fds() const;
@@ -110,14 +123,24 @@ class Pack {
   std::optional<std::string> slot_damage_;
   std::unique_ptr<Index> index_;
   void OpenDecoded(uint16_t volume);
-  void OpenFramed(uint16_t volume);
+  // By the records of `index`.
+  void OpenFramed(uint16_t volume, const Index& index);
+  // Reads the superblocks and chooses one of them. `size_bytes`: of what the pack lies in.
+  [[nodiscard]] Result<ChosenSuperblock> ReadSuperblock(uint64_t size_bytes) const;
+  [[nodiscard]] Result<uint64_t> SizeBytes() const;
+  // An error that says which pack it is about.
+  [[nodiscard]] std::unexpected<Error> InPack(Error error) const;
   // The file that volume `volume`, which is not the pack itself and does not lie in it, lies in.
   [[nodiscard]] const VolumeFile& FileOf(uint16_t volume) const;
 
+  // Those that later generations add are put behind the others while these are read, so both vectors have room for
+  // some from the start, and volume_count_ tells who may read which.
+  static constexpr size_t kMostFurtherVolumes = kMaxLayers;
+  std::atomic<uint16_t> volume_count_ = 1;
   std::vector<VolumeFile> others_;  // volumes 1 and up
   LongMembers long_members_;
-  std::unique_ptr<Dictionaries> dictionaries_;  // where samples of packs are compressed
-  std::unordered_map<uint16_t, std::unique_ptr<DecodedVolume>> decoded_;
+  std::unique_ptr<Dictionaries> dictionaries_;           // where samples of packs are compressed
+  std::vector<std::unique_ptr<DecodedVolume>> decoded_;  // by volume; null where it is not decoded
 };
 
 }  // namespace quire

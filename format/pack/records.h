@@ -94,6 +94,8 @@ struct Volume {
   uint64_t data_end = 0;
   std::array<uint64_t, 2> identity = {};
 
+  bool operator==(const Volume&) const = default;
+
   // Whether it holds compressed samples of a pack, frame by frame: of the pack itself, or of one that this indexes.
   [[nodiscard]] bool is_framed() const { return kind == VolumeKind::kDecoded && frame_bytes != 0; }
   [[nodiscard]] bool is_framed_here() const { return is_framed() && base == 0; }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
+#include "format/room_to_grow.h"
 #include "fs/feed/seam_table.h"
 
 namespace quire {
@@ -22,17 +23,20 @@ unsigned PusherThreads() { return std::clamp(std::thread::hardware_concurrency()
 
 }  // namespace
 
-KernelFeed::KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode)
+KernelFeed::KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode,
+                       bool grows)
     : index_(pack.index()),
       samples_(samples),
       mode_(mode),
-      view_(index_.node_count(), index_.extent_count()),
+      most_nodes_(grows ? RecordsWithRoomToGrow(index_.node_count()) : index_.node_count()),
+      most_extents_(grows ? RecordsWithRoomToGrow(index_.extent_count()) : index_.extent_count()),
+      view_(most_nodes_, most_extents_),
       store_(view_),
       residency_(samples.cache().residency()),
       cache_(samples.cache()),
       sweeper_(index_, cache_, view_),
       pusher_(index_, cache_, view_, store_, [this] { sweeper_.Wake(); }),
-      plan_(index_.node_count()),
+      plan_(most_nodes_),
       runner_(index_, samples, plan_, view_, store_, residency_),
       pipe_(index_, root, plan_, std::move(mount_point),
             [this](bool is_end) { is_end ? runner_.FutureChanged() : runner_.Wake(); }) {
@@ -41,6 +45,15 @@ KernelFeed::KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples,
     pusher_.PageArrived(page, in_run);
     sweeper_.Wake();
   });
+}
+
+Result<void> KernelFeed::CheckRoomFor(const Index& later) const {
+  const auto check = [](uint64_t count, uint64_t most, std::string_view what) -> Result<void> {
+    if (count <= most) return {};
+    return Unsupported("it has {} {}, and there is room for {}; mount it anew", count, what, most);
+  };
+  if (auto nodes = check(later.node_count(), most_nodes_, "entries"); !nodes) return nodes;
+  return check(later.extent_count(), most_extents_, "extents");
 }
 
 Result<void> KernelFeed::Start(fuse_session* session, dev_t device) {

@@ -24,8 +24,13 @@ namespace quire {
 
 class KernelFeed {
  public:
-  // `pack` and `samples` must outlive the feed; `root`: the directory that is mounted. REQUIRES: no read was begun yet.
-  KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode);
+  // `pack` and `samples` must outlive the feed; `root`: the directory that is mounted. `grows`: the pack may,
+  // meanwhile. REQUIRES: no read was begun yet.
+  KernelFeed(const Pack& pack, NodeNumber root, SampleReader& samples, std::string mount_point, PushMode mode,
+             bool grows);
+
+  // kUnsupported where a later generation of the pack has more than there is room for here.
+  [[nodiscard]] Result<void> CheckRoomFor(const Index& later) const;
 
   // Starts the threads. `session` must live until Stop has returned; `device`: of its mount.
   Result<void> Start(fuse_session* session, dev_t device);
@@ -49,6 +54,8 @@ class KernelFeed {
   const Index& index_;
   const SampleReader& samples_;
   const PushMode mode_;
+  const uint64_t most_nodes_;
+  const uint64_t most_extents_;
   KernelView view_;
   KernelStore store_;
   Residency& residency_;

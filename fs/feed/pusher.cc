@@ -30,9 +30,9 @@ Pusher::Pusher(const Index& index, PageCache& cache, KernelView& view, KernelSto
       store_(store),
       residency_(cache.residency()),
       handed_on_(std::move(handed_on)),
-      pages_(cache.page_count()),
-      seams_(cache.page_count()),
-      ring_(std::clamp<uint64_t>(cache.page_count(), 1, kMaxQueuedPages)) {}
+      pages_(cache.most_pages()),
+      seams_(cache.most_pages()),
+      ring_(std::clamp<uint64_t>(cache.most_pages(), 1, kMaxQueuedPages)) {}
 
 Pusher::~Pusher() { Stop(); }
 

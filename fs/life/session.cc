@@ -197,14 +197,19 @@ Session::Session(std::unique_ptr<Pack> pack, NodeNumber root, std::unique_ptr<Sa
                  std::string mount_point, MountOptions options, TransportChoice transport, Unmounter unmounter)
     : pack_(std::move(pack)),
       samples_(std::move(samples)),
+      root_(root),
       source_(std::move(source)),
       mount_point_(std::move(mount_point)),
       options_(std::move(options)),
       transport_(std::move(transport)),
       unmounter_(std::move(unmounter)),
-      feed_(*pack_, root, *samples_, mount_point_, options_.push),
+      feed_(*pack_, root, *samples_, mount_point_, options_.push, options_.follow),
       trace_pipe_(trace_, mount_point_, [this] { return MakeTraceHeader(); }),
-      file_system_(*pack_, root, *samples_, feed_, trace_, [this] { trace_pipe_.LookedUp(); }, options_, transport_) {}
+      file_system_(*pack_, root, *samples_, feed_, trace_, [this] { trace_pipe_.LookedUp(); }, options_, transport_) {
+  if (!options_.follow) return;
+  follower_.emplace(*pack_, *samples_, feed_);
+  file_system_.SetFollower(*follower_);
+}
 
 Session::~Session() {
   samples_->Cancel();
@@ -332,6 +337,7 @@ Result<void> Session::StartIdleWatch() {
 }
 
 void Session::StopFeeds() {
+  if (follower_) follower_->Stop();
   trace_pipe_.Stop();
   feed_.Stop();
 }
@@ -370,6 +376,8 @@ Result<void> Session::Serve(SessionEvents events) {
     spdlog::info("no control files: the pack has an entry '/{}' of its own", kControlFolderName);
   if (auto started = feed_.Start(session_, device_); !started) return started;
   if (auto started = trace_pipe_.Start(device_); !started) return started;
+  if (follower_)
+    if (auto started = follower_->Start(session_, root_); !started) return started;
   if (auto started = StartGreeting(std::move(events.greeted)); !started) return started;
   if (auto started = StartIdleWatch(); !started) return started;
   const Interruptible interruptible;

@@ -14,6 +14,7 @@
 #include "format/pack/pack.h"
 #include "format/result.h"
 #include "fs/feed/kernel_feed.h"
+#include "fs/follow/follower.h"
 #include "fs/guard/confinement.h"
 #include "fs/life/idle_watch.h"
 #include "fs/life/mount_preflight.h"
@@ -72,13 +73,14 @@ class Session {
   Result<void> StartGreeting(std::function<void(const Result<void>& answered)> greeted);
   Result<void> Greet() const;
   Result<void> StartIdleWatch();
-  // Ends the threads that use the mount's pipes. REQUIRES: as KernelFeed::Stop.
+  // Ends the threads that use the mount's pipes, or tell the kernel of changes. REQUIRES: as KernelFeed::Stop.
   void StopFeeds();
   [[nodiscard]] TraceHeader MakeTraceHeader() const;
 
   File presence_;  // first, to be closed last: whoever waits for the end of this daemon waits for this
   const std::unique_ptr<Pack> pack_;
   const std::unique_ptr<SampleReader> samples_;
+  const NodeNumber root_;
   const std::string source_;  // as it is listed among mounts
   const std::string mount_point_;
   const MountOptions options_;
@@ -86,6 +88,7 @@ class Session {
   Unmounter unmounter_;
   Confinement confinement_;
   KernelFeed feed_;
+  std::optional<Follower> follower_;
   ReadTrace trace_;
   TracePipe trace_pipe_;
   FileSystem file_system_;

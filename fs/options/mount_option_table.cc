@@ -316,8 +316,12 @@ constexpr auto kTable = std::to_array<MountOptionEntry>({
 
     {{"generation", "N", kLife,
       "The generation of the pack that is mounted, as quire-generations(1) lists them; by default the newest one at "
-      "that time. Generations that are added later are not seen."},
+      "that time. Generations that are added later are not seen, but with follow."},
      SetGeneration},
+    {{"follow", "", kLife,
+      "Show each further generation of the pack soon after it was added, while the mount is used. What somebody has "
+      "open stays as it is."},
+     Set<&MountOptions::follow>},
 
     {{"index", "PATH", kLife,
       "Where the index of archives lies that are mounted in place of a pack; 'beside' is beside the first of them, as "

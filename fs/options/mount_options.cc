@@ -111,6 +111,9 @@ Result<MountOptions> ParseMountOptions(std::span<const std::string> lists, Mount
   if (options.direct_io) options.push = PushMode::kOff;
   if (options.allow_other && options.allow_root)
     return Invalid("options 'allow_other' and 'allow_root' exclude each other");
+  if (options.follow && options.generation != 0)
+    return Invalid("options 'follow' and 'generation=' exclude each other: a generation that is told never changes");
+  options.cache.grows = options.follow;
   if (auto checked = CheckTier(options.cache.tier); !checked) return Propagate(std::move(checked));
   options.cache.tier.ca_file = options.remote.ca_file;
   // Without it the kernel lets everyone who may use the mount read everything, whatever the modes say.

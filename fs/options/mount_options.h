@@ -58,6 +58,7 @@ struct MountOptions {
   RemoteOptions remote;     // of a pack that is read by a URL
   bool verify = false;      // all samples are compared with their sums before they are mounted
   uint64_t generation = 0;  // of the pack; 0: the newest when it is mounted
+  bool follow = false;      // and each later one, while it is mounted
   std::string subdir;       // of the pack, as the root of the mount; empty: the pack's root
   // A read that takes so long is called slow. A second: behind that of every hundredth read of a busy disk (7 ms with 8
   // readers, RESULTS-cold.md) and of a far server with its repeats, and what a training step would notice. 0: none is.

@@ -26,9 +26,9 @@ Result<ListedEntry> ReadEntry(const Index& index, NodeNumber number) {
 
 }  // namespace
 
-Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64_t cookie,
+Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, size_t layers, uint64_t cookie,
                                 const std::function<bool(const ListedEntry&)>& visit) {
-  auto node = index.GetNode(directory);
+  auto node = index.GetNodeOf(layers, directory);
   if (!node) return Propagate(std::move(node));
   if (node->kind != NodeKind::kDirectory) return Corrupt("node {}: listed, but no directory", directory);
   auto record = index.GetDirectory(node->content);

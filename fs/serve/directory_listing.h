@@ -36,8 +36,8 @@ struct Omissions {
 // children sorted by name. One that is damaged or cannot be read is left out and its siblings are visited all the same.
 // A hard link whose node cannot be read keeps its name, and nothing else of it is known. An error means that
 // `directory` itself cannot be read, or, behind its last entry, that the disk did not give one of them: with the disk
-// it may come back, which damage does not.
-Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, uint64_t cookie,
+// it may come back, which damage does not. `layers`: of the generation of `index` whose entries are meant.
+Result<Omissions> ListDirectory(const Index& index, NodeNumber directory, size_t layers, uint64_t cookie,
                                 const std::function<bool(const ListedEntry&)>& visit);
 
 }  // namespace quire

@@ -250,6 +250,8 @@ MountReport FileSystem::MakeReport() const {
   return {.pack_path = pack_.path(),
           .source = facts_.source,
           .mount_point = facts_.mount_point,
+          .generation = pack_.superblock().generation,
+          .follow = follower_ == nullptr ? std::nullopt : std::optional(follower_->figures()),
           .uptime_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count(),
           .transport = transport_.Describe(),
           .parked_requests = reads_.parked(),

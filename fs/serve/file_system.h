@@ -12,6 +12,7 @@
 #include "cache/sample_reader.h"
 #include "format/pack/pack.h"
 #include "fs/feed/kernel_feed.h"
+#include "fs/follow/follower.h"
 #include "fs/inodes.h"
 #include "fs/libfuse.h"
 #include "fs/options/mount_options.h"
@@ -45,6 +46,8 @@ class FileSystem {
   void Attach(fuse_session* session) { reads_.Attach(session); }
   // What the control files tell besides. Called before the first request.
   void SetFacts(MountFacts facts) { facts_ = std::move(facts); }
+  // Who follows the pack; it must outlive the file system. Called before the first request, or not at all.
+  void SetFollower(const Follower& follower) { follower_ = &follower; }
 
   // Requests that failed for a reason that the log names.
   [[nodiscard]] uint64_t failed_requests() const { return refusals_.count(); }
@@ -98,7 +101,8 @@ class FileSystem {
   const MountOptions& options_;
   const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
   MountFacts facts_;
-  TransportChoice transport_;  // set for good before the first request, as are the two below
+  const Follower* follower_ = nullptr;  // null where nobody follows
+  TransportChoice transport_;           // set for good before the first request, as are the two below
   // Whether the kernel stops asking once it hears that there is nothing to open.
   bool kernel_skips_open_ = false;
   bool kernel_skips_opendir_ = false;

@@ -19,7 +19,8 @@
 
 namespace quire {
 
-// A generation never changes, so the kernel may keep all that it was told. 30 years, as far as every kernel can count.
+// A generation never changes, and what another one changes the kernel is told (fs/follow), so it may keep all that it
+// was told. 30 years, as far as every kernel can count.
 inline constexpr double kForeverS = 30.0 * 365 * 24 * 3600;
 
 // What a look-up finds. The kernel keeps the attributes for ever.

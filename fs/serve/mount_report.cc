@@ -83,6 +83,12 @@ Json SlowJson(const WaitFigures& waits) {
   return document;
 }
 
+Json FollowJson(const FollowFigures& follow) {
+  Json document = {{"taken", follow.taken}, {"trouble", nullptr}};
+  if (!follow.trouble.empty()) SetName(document, "trouble", follow.trouble);
+  return document;
+}
+
 Json SourcesJson(const SourceFigures& sources) {
   return {{"kernel_bytes", sources.kernel_bytes}, {"memory_bytes", sources.memory_bytes},
           {"tier_bytes", sources.tier_bytes},     {"peers_bytes", sources.peers_bytes},
@@ -117,6 +123,8 @@ std::string FormatReport(const MountReport& report) {
   SetName(document, "pack", report.pack_path);
   SetName(document, "mount_point", report.mount_point);
   document.update(Json{
+      {"generation", report.generation},
+      {"follow", report.follow ? FollowJson(*report.follow) : Json()},
       {"uptime_s", report.uptime_s},
       {"transport", report.transport},
       {"parked_requests", report.parked_requests},

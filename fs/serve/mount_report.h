@@ -12,6 +12,7 @@
 #include "cache/remote/remote_object.h"
 #include "cache/tier/tier_volume.h"
 #include "fs/feed/feed_figures.h"
+#include "fs/follow/follower.h"
 #include "fs/serve/read_waits.h"
 
 namespace quire {
@@ -20,6 +21,8 @@ struct MountReport {
   std::string pack_path;
   std::string source;  // as it is listed among mounts
   std::string mount_point;
+  uint64_t generation = 0;              // of the pack, that is shown
+  std::optional<FollowFigures> follow;  // of a mount that follows its pack
   double uptime_s = 0;
   std::string transport;         // TransportChoice::Describe
   uint64_t parked_requests = 0;  // that wait for the disk now

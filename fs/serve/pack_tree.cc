@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <utility>
@@ -24,6 +25,11 @@ double KeepTopNamesS(const MountOptions& options) {
   return std::chrono::duration<double>(options.idle_timeout).count() / kIdleChecks;
 }
 
+// In a cookie, below the mark of directory_listing.cc: no directory has as many children, and no pack as many layers.
+constexpr unsigned kTakenShift = 48;
+constexpr uint64_t kTakenMask = uint64_t{0xff} << kTakenShift;
+static_assert(kMaxRecords < uint64_t{1} << kTakenShift && kMaxLayers <= 0xff);
+
 }  // namespace
 
 PackTree::PackTree(const Pack& pack, NodeNumber root, SampleReader& samples, KernelFeed& feed, SampleReads& reads,
@@ -32,6 +38,7 @@ PackTree::PackTree(const Pack& pack, NodeNumber root, SampleReader& samples, Ker
       index_(pack.index()),
       cache_(samples.cache()),
       inodes_(root),
+      first_layers_(index_.layers().size()),
       feed_(feed),
       reads_(reads),
       refusals_(refusals),
@@ -98,11 +105,20 @@ Result<off_t> PackTree::FindDataOrHole(ino_t inode, off_t offset, int whence) co
 
 Result<void> PackTree::List(ino_t folder, uint64_t cookie, bool with_entries,
                             const std::function<bool(const ListedInode&)>& visit) {
-  auto listed = ListDirectory(index_, inodes_.NodeOf(folder), cookie, [&](const ListedEntry& found) {
+  // Whoever is in the middle of a listing goes on with that of the generation in which he began: in another one the
+  // same entries may stand elsewhere. A cookie says how many generations were taken before.
+  const uint64_t place = cookie & ~kTakenMask;
+  const size_t layers = index_.layers().size();
+  const size_t listed_layers =
+      place == 0 ? layers : std::min(layers, first_layers_ + ((cookie & kTakenMask) >> kTakenShift));
+  const uint64_t taken = uint64_t{listed_layers - first_layers_} << kTakenShift;
+  auto listed = ListDirectory(index_, inodes_.NodeOf(folder), listed_layers, place, [&](const ListedEntry& found) {
     // What is above the root of the mount is no part of it.
     const NodeNumber number = folder == FUSE_ROOT_ID && found.name == ".." ? inodes_.root() : found.node;
-    ListedInode entry = {
-        .name = found.name, .inode = inodes_.InodeOf(number), .type = found.type, .next_cookie = found.next_cookie};
+    ListedInode entry = {.name = found.name,
+                         .inode = inodes_.InodeOf(number),
+                         .type = found.type,
+                         .next_cookie = taken | found.next_cookie};
     if (with_entries && found.record) {
       if (auto status = quire::GetStat(index_, *found.record, options_.overrides)) {
         status->st_ino = entry.inode;

@@ -63,7 +63,9 @@ class PackTree : public InodeSpace {
   [[nodiscard]] bool LacksTop(std::string_view name) const;
 
   // Without them no seek needs help. A file that is one hole has no segment, but a size of which nothing is stored.
+  // Whoever follows a pack may meet some later.
   [[nodiscard]] bool MayHaveHoles() const {
+    if (options_.follow) return true;
     const Superblock& superblock = index_.superblock();
     return index_.segment_count() != 0 || superblock.sample_bytes != superblock.stored_bytes;
   }
@@ -86,6 +88,7 @@ class PackTree : public InodeSpace {
   const Index& index_;
   PageCache& cache_;
   const InodeMap inodes_;
+  const size_t first_layers_;  // of the generation that was mounted first
   KernelFeed& feed_;
   SampleReads& reads_;
   Refusals& refusals_;

@@ -114,6 +114,9 @@ void PageMap::LookAt(uint16_t number) {
 
 std::string PageMap::Format(std::string_view mount_point) const {
   const PageCache& cache = samples_.cache();
+  std::vector<std::vector<VolumeSet::Span>> spans(volumes_.size());
+  for (const VolumeSet::Span& span : cache.spans())
+    if (span.volume < spans.size()) spans[span.volume].push_back(span);
   std::vector<uint64_t> in_memory;
   std::vector<uint64_t> went_on;
   cache.VisitInMemory([&](uint64_t page, bool is_handed_on) {
@@ -139,12 +142,14 @@ std::string PageMap::Format(std::string_view mount_point) const {
   size_t most_runs = kMostToldRuns;
   for (size_t number = 0; number < volumes_.size(); ++number) {
     const Volume& volume = volumes_[number];
-    const VolumeSet::Span span = cache.SpanOf(static_cast<uint16_t>(number));
     // By their numbers in the volume.
     const auto of_volume = [&](const std::vector<uint64_t>& pages) {
-      const auto begin = std::ranges::lower_bound(pages, span.first);
-      std::vector<uint64_t> own(begin, std::ranges::lower_bound(begin, pages.end(), span.first + span.count));
-      for (uint64_t& page : own) page = page - span.first + span.number;
+      std::vector<uint64_t> own;
+      for (const VolumeSet::Span& span : spans[number]) {
+        const auto begin = std::ranges::lower_bound(pages, span.first);
+        const auto end = std::ranges::lower_bound(begin, pages.end(), span.first + span.count);
+        for (const uint64_t page : std::ranges::subrange(begin, end)) own.push_back(page - span.first + span.number);
+      }
       return own;
     };
     const auto own_in_memory = of_volume(in_memory);
@@ -152,7 +157,9 @@ std::string PageMap::Format(std::string_view mount_point) const {
     Json entry;
     SetName(entry, "path", volume.path);
     entry["kind"] = volume.kind;
-    entry["volume_bytes"] = volume.volume_bytes;
+    // A pack that is followed grows.
+    entry["volume_bytes"] =
+        number == 0 ? std::max(volume.volume_bytes, pack_.superblock().pack_bytes) : volume.volume_bytes;
     entry["device"] = volume.device ? Json(*volume.device) : Json();
     entry["inode"] = volume.inode ? Json(*volume.inode) : Json();
     entry["error"] = volume.error ? Json(*volume.error) : Json();

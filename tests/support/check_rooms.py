@@ -25,9 +25,10 @@ ROOMS = {
     'fs/mounts': set(),
     'fs/guard': set(),
     'fs/feed': {'fs/options'},
+    'fs/follow': {'fs/options', 'fs/feed'},
     'fs/trace': set(),
-    'fs/serve': {'fs/options', 'fs/feed', 'fs/trace'},
-    'fs/life': {'fs/options', 'fs/mounts', 'fs/guard', 'fs/feed', 'fs/trace', 'fs/serve'},
+    'fs/serve': {'fs/options', 'fs/feed', 'fs/follow', 'fs/trace'},
+    'fs/life': {'fs/options', 'fs/mounts', 'fs/guard', 'fs/feed', 'fs/follow', 'fs/trace', 'fs/serve'},
 }
 
 

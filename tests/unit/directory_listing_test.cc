@@ -37,7 +37,7 @@ class ListingTest : public testing::Test {
 
   std::map<std::string, ListedEntry> List(NodeNumber directory) {
     std::map<std::string, ListedEntry> entries;
-    const Omissions omissions = ValueOrDie(ListDirectory(*index_, directory, 0, [&](const ListedEntry& entry) {
+    const Omissions omissions = ValueOrDie(ListDirectory(*index_, directory, 1, 0, [&](const ListedEntry& entry) {
       entries.emplace(entry.name, entry);
       return true;
     }));
@@ -105,7 +105,7 @@ TEST_F(ListingTest, AListingWithoutWhatCannotBeReadEndsWithAnError) {
   const auto list_in_parts = [this](uint64_t cookie) -> Result<int> {
     for (int entries = 0;;) {
       int part = 0;
-      const auto listed = ListDirectory(*index_, 0, cookie, [&](const ListedEntry& entry) {
+      const auto listed = ListDirectory(*index_, 0, 1, cookie, [&](const ListedEntry& entry) {
         if (part == 30) return false;
         ++part;
         cookie = entry.next_cookie;

@@ -121,6 +121,55 @@ class IndexLayersTest : public testing::Test {
   const std::string path_ = folder_ / "p.quire";
 };
 
+TEST_F(IndexLayersTest, ALaterGenerationTakesThePlaceOfTheOneThatIsRead) {
+  const auto pack = Open();
+  pack->OpenVolumes({});
+  EXPECT_EQ(ValueOrDie(pack->FindLater()), nullptr);
+  const Node before = ValueOrDie(pack->index().GetNode(0));
+  const std::string_view kept = ValueOrDie(pack->index().GetName(ValueOrDie(pack->index().GetNode(1))));
+  Grow([](Layer& layer) { layer.List(0, [&] { layer.Refer(1); }); });
+  const auto later = ValueOrDie(pack->FindLater());
+  ASSERT_NE(later, nullptr);
+  EXPECT_EQ(DirectoryOf(pack->index(), 0).child_count, 4U);
+  OkOrDie(pack->OpenVolumesOf(*later));
+  pack->Adopt(*later);
+  EXPECT_EQ(pack->superblock().generation, 2U);
+  EXPECT_EQ(DirectoryOf(pack->index(), 0).child_count, 1U);
+  // What was given before stays, and so does what is asked of the generation of before.
+  EXPECT_EQ(kept, "a");
+  EXPECT_EQ(ValueOrDie(pack->index().GetNodeOf(1, 0)).content, before.content);
+  EXPECT_EQ(DirectoryOf(*later, 0).child_count, 4U);
+  EXPECT_EQ(ValueOrDie(pack->FindLater()), nullptr);
+}
+
+TEST_F(IndexLayersTest, SeveralGenerationsAreTakenAtOnce) {
+  const auto pack = Open();
+  pack->OpenVolumes({});
+  for (int i = 0; i < 2; ++i) Grow([](Layer& layer) { layer.List(0, [&] { layer.Refer(2); }); });
+  const auto later = ValueOrDie(pack->FindLater());
+  OkOrDie(pack->OpenVolumesOf(*later));
+  pack->Adopt(*later);
+  EXPECT_EQ(pack->superblock().generation, 3U);
+  EXPECT_EQ(ValueOrDie(pack->index().GetChild(DirectoryOf(pack->index(), 0), 0)), 2U);
+}
+
+TEST_F(IndexLayersTest, WhatDoesNotGoOnIsNoLaterGeneration) {
+  const auto pack = Open();
+  Grow([](Layer& layer) { layer.List(0, [&] { layer.Refer(1); }); });
+  const auto later = ValueOrDie(pack->FindLater());
+  const auto grown = Open();
+  EXPECT_EQ(grown->index().OpenLater(pack->superblock()).error().code, ErrorCode::kInvalid);
+  // Another pack in the same file.
+  MemoryTree tree;
+  tree.AddFile("a", "other bytes");
+  const std::string other = folder_ / "other.quire";
+  tree.WriteTo(other);
+  std::filesystem::copy_file(other, path_, std::filesystem::copy_options::overwrite_existing);
+  const auto found = pack->FindLater();
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().code, ErrorCode::kInvalid) << found.error().message;
+}
+
 TEST_F(IndexLayersTest, WhatStaysIsFoundUnderItsNumber) {
   Grow([](Layer& layer) {
     layer.List(0, [&] {

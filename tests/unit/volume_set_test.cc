@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "cache/volume/volume_source.h"
+#include "format/growth/growing_pack.h"
 #include "format/pack/geometry.h"
+#include "format/pack/pack.h"
 #include "format/pack/records.h"
+#include "tests/support/memory_tree.h"
 
 namespace quire {
 namespace {
@@ -55,19 +58,54 @@ TEST_F(VolumeSetTest, PagesOfAllVolumesAreOneRow) {
   EXPECT_EQ(volumes_.PageOf({.offset = kPageBytes, .volume = 2}).value(), 4U);
 }
 
-TEST_F(VolumeSetTest, AVolumeKnowsItsPagesOfTheRow) {
-  const auto span_of = [](const VolumeSet& volumes, uint16_t volume) {
-    const VolumeSet::Span span = volumes.SpanOf(volume);
-    return std::array<uint64_t, 3>{span.first, span.count, span.number};
-  };
-  EXPECT_EQ(span_of(volumes_, 0), (std::array<uint64_t, 3>{0, 3, 0}));
-  EXPECT_EQ(span_of(volumes_, 1)[1], 0U);
-  EXPECT_EQ(span_of(volumes_, 2), (std::array<uint64_t, 3>{3, 2, 0}));
+TEST_F(VolumeSetTest, TheRowIsSpansOfVolumes) {
+  using Spans = std::vector<VolumeSet::Span>;
+  const auto spans_of = [](const VolumeSet& volumes) { return Spans(volumes.spans().begin(), volumes.spans().end()); };
+  EXPECT_EQ(spans_of(volumes_),
+            (Spans{{.volume = 0, .first = 0, .count = 3, .number = 0, .data_end = records_[0].data_end},
+                   {.volume = 2, .first = 3, .count = 2, .number = 0, .data_end = records_[2].data_end}}));
   // Data that begins behind the first pages of its volume.
   const std::array<Volume, 1> late = {{{.data_begin = 4 * kPageBytes + 1, .data_end = 6 * kPageBytes}}};
   const VolumeSet volumes(late, std::array<VolumeSource*, 1>{&pack_});
-  EXPECT_EQ(span_of(volumes, 0), (std::array<uint64_t, 3>{0, 2, 4}));
-  EXPECT_EQ(volumes.At(volumes.SpanOf(0).first).number, volumes.SpanOf(0).number);
+  EXPECT_EQ(spans_of(volumes), (Spans{{.volume = 0, .first = 0, .count = 2, .number = 4, .data_end = 6 * kPageBytes}}));
+  EXPECT_EQ(volumes.At(0).number, 4U);
+}
+
+// Of a real pack, since a set grows by the records of one.
+TEST(GrowingVolumeSetTest, PagesOfALaterGenerationStandBehindAllOthers) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "p.quire";
+  MemoryTree tree;
+  tree.AddFile("a", std::string(5000, 'a'));
+  tree.WriteTo(path);
+  const auto pack = ValueOrDie(Pack::Open(path));
+  pack->OpenVolumes({});
+  KeepingSource source(256 << 10, 8, 512);
+  VolumeSet volumes(*pack, source);
+  ASSERT_EQ(volumes.page_count(), 1U);
+  const VolumeSet::Page before = volumes.At(0);
+  {
+    const auto growing = ValueOrDie(GrowingPack::Open(path));
+    IndexTables tables(folder.path());
+    OkOrDie(tables.extents.Append({.offset = growing->pages_begin(), .length_bytes = 100, .node = 1}));
+    Superblock counts = growing->pack().superblock();
+    counts.directories = counts.tree_directories();
+    counts.stored_bytes = 0;
+    counts.sections = {};
+    ValueOrDie(growing->Commit(tables, growing->pages_begin() + kPageBytes + 1, counts));
+  }
+  const auto later = ValueOrDie(pack->FindLater());
+  OkOrDie(pack->OpenVolumesOf(*later));
+  EXPECT_EQ(volumes.Grow(*pack, *later, 2).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(volumes.page_count(), 1U);
+  OkOrDie(volumes.Grow(*pack, *later, 3));
+  EXPECT_EQ(volumes.page_count(), 3U);
+  EXPECT_EQ(volumes.At(0).end, before.end);
+  EXPECT_EQ(volumes.FindPage({.offset = before.begin}), 0U);
+  EXPECT_EQ(volumes.FindPage({.offset = kPageBytes}), 1U);
+  EXPECT_EQ(volumes.FindPage({.offset = 2 * kPageBytes}), 2U);
+  EXPECT_EQ(volumes.At(1).begin, kPageBytes);
+  EXPECT_EQ(volumes.At(2).end, 2 * kPageBytes + 1);
 }
 
 TEST_F(VolumeSetTest, APageKnowsItsVolumeAndItsData) {

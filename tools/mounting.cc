@@ -101,6 +101,9 @@ Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOp
 // The pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
 Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   const MountOptions& options = plan.options;
+  if (options.follow && IsUrl(plan.source))
+    return Invalid(
+        "option 'follow': a pack by URL is read as it was when it was mounted; mount it anew to see what was added");
   SourceOptions source;
   source.volumes = options.volumes;
   source.beside = options.index == kIndexBeside;

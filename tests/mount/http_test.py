@@ -227,6 +227,11 @@ def test_an_object_that_changes_is_an_error_and_never_mixed(scratch, at_end, mou
     assert read_all(mounted, scratch / 'tree'), 'what was not in memory cannot be had any more'
 
 
+def test_a_pack_by_url_is_not_followed(quire, scratch):
+    (scratch / 'm').mkdir()
+    quire('mount', 'http://127.0.0.1:1/p.quire', scratch / 'm', '-o', 'follow', status=2).says('mount it anew')
+
+
 def test_an_outage_is_waited_out(scratch, at_end, mount, served):
     server = Nginx(at_end, scratch, served)
     mounted = mount(server.url + '/tree.quire', 'push=off')

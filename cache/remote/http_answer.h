@@ -19,6 +19,8 @@ struct ObjectState {
 
   // Whether requests can be bound to the state by If-Match, which weak tags cannot (RFC 9110, 13.1.1).
   [[nodiscard]] bool has_strong_etag() const { return etag.starts_with('"'); }
+
+  bool operator==(const ObjectState&) const = default;
 };
 
 // A range of an object, and the state that is expected; none for the first request.

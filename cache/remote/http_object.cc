@@ -140,7 +140,8 @@ Result<void> HttpObject::AskForState() {
   if (auto read = Fetch(**transfer, {.offset = 0, .bytes = head_.size()}, head_, retry, kLongestOpening); !read)
     return read;
   head_.resize((*transfer)->got_bytes());
-  state_ = *(*transfer)->answer().state();
+  states_.push_back(std::make_unique<const ObjectState>(*(*transfer)->answer().state()));
+  state_ = states_.back().get();
   first_latency_ = (*transfer)->latency();
   return {};
 }
@@ -209,10 +210,6 @@ void HttpObject::Submit(VolumeRead* first) {
 }
 
 Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
-  struct BlockingRead : VolumeRead {
-    std::binary_semaphore is_done{0};
-    int64_t result = 0;
-  };
   if (offset + into.size() <= head_.size()) {
     std::ranges::copy(std::span(head_).subspan(offset, into.size()), into.begin());
     return {};
@@ -220,22 +217,9 @@ Result<void> HttpObject::Read(uint64_t offset, std::span<std::byte> into) {
   if (std::this_thread::get_id() == thread_.get_id()) return ReadAlone(offset, into);
   while (!into.empty()) {
     const auto part = into.first(std::min<uint64_t>(into.size(), kPageBytes));
-    BlockingRead read;
-    read.offset = offset;
-    read.into = part.data();
-    read.bytes = static_cast<uint32_t>(part.size());
-    read.done = [](VolumeRead& done, int64_t result) {
-      auto& own = static_cast<BlockingRead&>(done);
-      own.result = result;
-      own.is_done.release();
-    };
-    Submit(&read);
-    read.is_done.acquire();
-    if (read.result < 0) {
-      const MutexLock lock(mutex_);
-      return SystemError(static_cast<int>(-read.result), "{}: {}", url_, last_fault_);
-    }
-    if (std::cmp_less(read.result, part.size())) return SystemError(EIO, "{}: it ends at byte {}", url_, offset);
+    const auto got = SubmitAndWait(offset, part, /*is_of_any_state=*/false);
+    if (!got) return std::unexpected(got.error());
+    if (*got < part.size()) return SystemError(EIO, "{}: it ends at byte {}", url_, offset);
     offset += part.size();
     into = into.subspan(part.size());
   }
@@ -262,12 +246,55 @@ std::shared_ptr<PendingRead> HttpObject::StartRead(uint64_t offset, uint64_t byt
   return pending;
 }
 
+Result<size_t> HttpObject::SubmitAndWait(uint64_t offset, std::span<std::byte> into, bool is_of_any_state) {
+  struct BlockingRead : VolumeRead {
+    std::binary_semaphore is_done{0};
+    int64_t result = 0;
+  };
+  BlockingRead read;
+  read.offset = offset;
+  read.into = into.data();
+  read.bytes = static_cast<uint32_t>(into.size());
+  read.is_of_any_state = is_of_any_state;
+  read.done = [](VolumeRead& done, int64_t result) {
+    auto& own = static_cast<BlockingRead&>(done);
+    own.result = result;
+    own.is_done.release();
+  };
+  Submit(&read);
+  read.is_done.acquire();
+  if (read.result >= 0) return static_cast<size_t>(read.result);
+  const MutexLock lock(mutex_);
+  return SystemError(static_cast<int>(-read.result), "{}: {}", url_, last_fault_);
+}
+
+void HttpObject::Follow(std::function<void()> changed) { changed_ = std::move(changed); }
+
+// By the object's thread, as all requests: who asks may be forbidden to connect to anything.
+Result<bool> HttpObject::Renew(size_t most_head_bytes, std::vector<std::byte>& head) {
+  head.resize(most_head_bytes);
+  const auto got = SubmitAndWait(0, head, /*is_of_any_state=*/true);
+  if (!got) return std::unexpected(got.error());
+  head.resize(*got);
+  if (!found_state_ || *found_state_ == state()) return false;
+  auto known = std::ranges::find_if(states_, [this](const auto& state) { return *state == *found_state_; });
+  if (known == states_.end()) known = states_.insert(known, std::make_unique<const ObjectState>(*found_state_));
+  state_before_ = state_.exchange(known->get(), std::memory_order_acq_rel);
+  is_refused_ = false;
+  return true;
+}
+
+void HttpObject::Refuse() {
+  is_refused_ = true;
+  state_.store(state_before_, std::memory_order_release);
+}
+
 // Whoever is told that a read has ended may look something up in the index, by this thread, which cannot wait for
 // itself: it asks by a connection that is made for that.
 Result<void> HttpObject::ReadAlone(uint64_t offset, std::span<std::byte> into) {
   auto transfer = HttpTransfer::Create(curl_, url_, http_);
   if (!transfer) return Propagate(std::move(transfer));
-  const RangeRequest request{.offset = offset, .bytes = into.size(), .state = &state_};
+  const RangeRequest request{.offset = offset, .bytes = into.size(), .state = &state()};
   return Fetch(**transfer, request, into, retry_, kLongestAlone);
 }
 
@@ -327,7 +354,7 @@ void HttpObject::EndAll() {
 }
 
 void HttpObject::Try(Slot& slot) {
-  if (slot.read->offset >= state_.size_bytes) return End(slot, 0);
+  if (slot.read->offset >= size_bytes()) return End(slot, 0);
   slot.began = Clock::now();
   const auto sent = Send(slot, slot.first);
   if (!sent) Failed(slot, nullptr, {.outcome = HttpOutcome::kTransient, .reason = sent.error().message});
@@ -340,8 +367,12 @@ Result<void> HttpObject::Send(Slot& slot, Flight& flight) {
     if (!transfer) return Propagate(std::move(transfer));
     flight.transfer = *std::move(transfer);
   }
-  const uint64_t bytes = std::min<uint64_t>(read.bytes, state_.size_bytes - read.offset);
-  const RangeRequest request{.offset = read.offset, .bytes = bytes, .state = &state_, .is_fresh = read.is_fresh};
+  const ObjectState& state = this->state();
+  const uint64_t bytes = std::min<uint64_t>(read.bytes, state.size_bytes - read.offset);
+  const RangeRequest request{.offset = read.offset,
+                             .bytes = bytes,
+                             .state = read.is_of_any_state ? nullptr : &state,
+                             .is_fresh = read.is_fresh};
   const std::span into(read.into, static_cast<size_t>(bytes));
   auto prepared =
       &flight == &slot.second ? flight.transfer->PrepareApart(request, into) : flight.transfer->Prepare(request, into);
@@ -437,6 +468,7 @@ void HttpObject::Came(Slot& slot, const HttpTransfer& transfer) {
   times_.Took(slot.read->bytes, std::chrono::duration_cast<AnswerTimes::Duration>(Clock::now() - slot.began));
   counters_.latency_p50 = times_.Quantile(0.5);
   counters_.latency_p99 = times_.Quantile(0.99);
+  if (slot.read->is_of_any_state) found_state_ = transfer.answer().state();
   End(slot, static_cast<int64_t>(transfer.got_bytes()));
 }
 
@@ -448,7 +480,10 @@ void HttpObject::Failed(Slot& slot, const HttpTransfer* transfer, const HttpVerd
   if (const auto asked = transfer == nullptr ? std::nullopt : transfer->answer().retry_after())
     pause = std::max<std::chrono::milliseconds>(pause, std::min(*asked, kMostPatience));
   const bool is_in_time = retry_.count() < 0 || now + pause - slot.first_failure <= retry_;
-  const bool is_final = verdict.outcome != HttpOutcome::kTransient || !is_in_time;
+  // Whoever follows the object looks at it, and then it is read in the state that it has.
+  const bool is_awaited = verdict.outcome == HttpOutcome::kChanged && changed_ != nullptr && !is_refused_;
+  if (is_awaited) changed_();
+  const bool is_final = (verdict.outcome != HttpOutcome::kTransient && !is_awaited) || !is_in_time;
   TellFault(verdict.reason, is_final);
   if (is_final) return End(slot, -EIO);
   ++counters_.retries;
@@ -491,9 +526,10 @@ void HttpObject::TellFault(const std::string& reason, bool is_final) {
 }
 
 std::optional<std::string> HttpObject::Identity() const {
-  if (state_.etag.empty() && state_.last_modified.empty()) return std::nullopt;
-  return fmt::format("url {} {} {} {} {:016x}", state_.has_strong_etag() ? shown_url() : url_, state_.size_bytes,
-                     state_.etag, state_.last_modified, Xxh3(head_));
+  const ObjectState& state = this->state();
+  if (state.etag.empty() && state.last_modified.empty()) return std::nullopt;
+  return fmt::format("url {} {} {} {} {:016x}", state.has_strong_etag() ? shown_url() : url_, state.size_bytes,
+                     state.etag, state.last_modified, Xxh3(head_));
 }
 
 RemoteFigures HttpObject::figures() const {

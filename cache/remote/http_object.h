@@ -34,12 +34,15 @@ class HttpObject final : public PackBytes {
   // Reads that StartRead began end with an error. REQUIRES: no other is under way.
   ~HttpObject() override;
 
-  [[nodiscard]] uint64_t size_bytes() const override { return state_.size_bytes; }
+  [[nodiscard]] uint64_t size_bytes() const override { return state().size_bytes; }
   // Any thread, that of the object included, which calls what is told of the end of reads.
   Result<void> Read(uint64_t offset, std::span<std::byte> into) override;
 
   std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
   [[nodiscard]] std::thread::id reader() const override { return thread_.get_id(); }
+  void Follow(std::function<void()> changed) override;
+  Result<bool> Renew(size_t most_head_bytes, std::vector<std::byte>& head) override;
+  void Refuse() override;
 
   // As VolumeSource::Submit. Urgent reads go first, and have a share of what may be in flight for themselves. A request
   // that is late is sent a second time; what comes first is used. Reads that are transient faults are repeated as the
@@ -53,8 +56,8 @@ class HttpObject final : public PackBytes {
   [[nodiscard]] std::chrono::microseconds first_latency() const { return first_latency_; }
   // Without the query, in which secrets may stand.
   [[nodiscard]] std::string shown_url() const { return url_.substr(0, url_.find('?')); }
-  // The one that all reads are of.
-  [[nodiscard]] const ObjectState& state() const { return state_; }
+  // The one that all reads are of. It stays where it is as long as the object lives.
+  [[nodiscard]] const ObjectState& state() const { return *state_.load(std::memory_order_acquire); }
   // Why a request failed last; empty where none has. Any thread.
   [[nodiscard]] std::string last_fault() const {
     const MutexLock lock(mutex_);
@@ -100,6 +103,8 @@ class HttpObject final : public PackBytes {
   Result<void> Fetch(HttpTransfer& transfer, const RangeRequest& request, std::span<std::byte> into,
                      std::chrono::seconds retry, std::chrono::seconds longest);
   HttpVerdict Perform(CURLM* multi, HttpTransfer& transfer, Clock::time_point until) const;
+  // Bytes that came.
+  Result<size_t> SubmitAndWait(uint64_t offset, std::span<std::byte> into, bool is_of_any_state);
   Result<void> ReadAlone(uint64_t offset, std::span<std::byte> into);
   [[nodiscard]] bool IsInterrupted() const;
 
@@ -128,8 +133,14 @@ class HttpObject final : public PackBytes {
   const HttpOptions http_;
   const std::chrono::seconds retry_;
   const std::atomic<bool>* const interrupted_;
-  ObjectState state_;
-  std::vector<std::byte> head_;  // the first bytes, which the opening brought
+  // The one of the opening and those that Renew has found, which requests that are under way may still name.
+  std::vector<std::unique_ptr<const ObjectState>> states_;
+  std::atomic<const ObjectState*> state_ = nullptr;  // the one of all further requests
+  const ObjectState* state_before_ = nullptr;        // Renew has found the one that is read
+  std::optional<ObjectState> found_state_;           // by the thread, for Renew
+  std::function<void()> changed_;                    // of Follow; empty where nobody follows
+  std::atomic<bool> is_refused_ = false;             // the state that the object has now
+  std::vector<std::byte> head_;                      // the first bytes, which the opening brought
   CURLM* multi_ = nullptr;
   struct Counters {
     std::atomic<uint64_t> requests = 0;

@@ -32,13 +32,14 @@ class VolumeSource;
 
 // One read of volume bytes into memory. The caller owns it and keeps it in place until `done` was called.
 struct VolumeRead {
-  uint64_t offset = 0;        // in the volume; a multiple of the source's alignment
-  std::byte* into = nullptr;  // aligned likewise, to 4096 at most
-  uint32_t bytes = 0;         // 1 to kPageBytes; a multiple of the alignment
-  uint16_t volume = 0;        // which of the volumes of the source
-  bool is_of_fill = false;    // all of its page is being read
-  bool is_urgent = true;      // a reader waits for it: it comes before those that nobody waits for
-  bool is_fresh = false;      // what came before was wrong: not from what a tier or a proxy keeps
+  uint64_t offset = 0;           // in the volume; a multiple of the source's alignment
+  std::byte* into = nullptr;     // aligned likewise, to 4096 at most
+  uint32_t bytes = 0;            // 1 to kPageBytes; a multiple of the alignment
+  uint16_t volume = 0;           // which of the volumes of the source
+  bool is_of_fill = false;       // all of its page is being read
+  bool is_urgent = true;         // a reader waits for it: it comes before those that nobody waits for
+  bool is_fresh = false;         // what came before was wrong: not from what a tier or a proxy keeps
+  bool is_of_any_state = false;  // of an object by HTTP: whether it is in another state than the one that is read
 
   // Called once, from a thread of the source, without any lock held; may submit further reads; must not throw.
   // `result`: the bytes read, fewer than asked for only where the volume ends; or a negative errno, which says that the

@@ -56,6 +56,11 @@ Result<File> OpenPackFile(const std::string& path) {
 // the same large file, which costs the maker of the pack nothing.
 constexpr uint64_t kMaxPages = uint64_t{1} << 30;
 
+Result<void> CheckLength(uint64_t size_bytes, const Superblock& superblock) {
+  if (size_bytes >= superblock.pack_bytes) return {};
+  return Corrupt("truncated: {} of {} bytes are there; copy or pack it again", size_bytes, superblock.pack_bytes);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Pack>> Pack::Open(const std::string& path, uint64_t generation) {
@@ -110,6 +115,42 @@ Result<std::unique_ptr<Pack>> Pack::Finish(std::unique_ptr<Pack> pack, uint64_t 
   return pack;
 }
 
+Result<std::unique_ptr<Index>> Pack::FindLater() const {
+  return bytes_ == nullptr ? FindLaterInFile() : FindLaterInObject();
+}
+
+Result<std::unique_ptr<Index>> Pack::FindLaterInFile() const {
+  const auto size_bytes = SizeBytes();
+  if (!size_bytes) return std::unexpected(size_bytes.error());
+  const auto chosen = ReadSuperblock(*size_bytes);
+  if (!chosen) return InPack(chosen.error());
+  return OpenLater(chosen->superblock);
+}
+
+// An object is replaced as a whole: what is there by now may be anything.
+Result<std::unique_ptr<Index>> Pack::FindLaterInObject() const {
+  std::vector<std::byte> head;
+  const auto renewed = bytes_->Renew(2 * kSuperblockBytes, head);
+  if (!renewed) return InPack(renewed.error());
+  if (!*renewed) return nullptr;
+  const auto take = [&]() -> Result<std::unique_ptr<Index>> {
+    const auto chosen = ChooseSuperblock(head);
+    if (!chosen) return InPack(chosen.error());
+    if (auto whole = CheckLength(bytes_->size_bytes(), chosen->superblock); !whole) return InPack(whole.error());
+    return OpenLater(chosen->superblock);
+  };
+  auto later = take();
+  if (!later) bytes_->Refuse();
+  return later;
+}
+
+Result<std::unique_ptr<Index>> Pack::OpenLater(const Superblock& superblock) const {
+  if (superblock == this->superblock()) return nullptr;
+  auto later = index_->OpenLater(superblock);
+  if (!later) return InPack(later.error());
+  return later;
+}
+
 Result<ChosenSuperblock> Pack::ReadSuperblock(uint64_t size_bytes) const {
   const auto choose = [&]() -> Result<ChosenSuperblock> {
     std::array<std::byte, 2 * kSuperblockBytes> slots = {};
@@ -120,21 +161,9 @@ Result<ChosenSuperblock> Pack::ReadSuperblock(uint64_t size_bytes) const {
   auto chosen = choose();
   // What came wrong may have been harmed on its way only, and would hide the newer generation.
   if (chosen ? chosen->damage.has_value() : chosen.error().code == ErrorCode::kCorrupt) chosen = choose();
-  if (chosen && size_bytes < chosen->superblock.pack_bytes)
-    return Corrupt("truncated: {} of {} bytes are there; copy or pack it again", size_bytes,
-                   chosen->superblock.pack_bytes);
+  if (chosen)
+    if (auto whole = CheckLength(size_bytes, chosen->superblock); !whole) return Propagate(std::move(whole));
   return chosen;
-}
-
-Result<std::unique_ptr<Index>> Pack::FindLater() const {
-  const auto size_bytes = SizeBytes();
-  if (!size_bytes) return std::unexpected(size_bytes.error());
-  const auto chosen = ReadSuperblock(*size_bytes);
-  if (!chosen) return InPack(chosen.error());
-  if (chosen->superblock == superblock()) return nullptr;
-  auto later = index_->OpenLater(chosen->superblock);
-  if (!later) return InPack(later.error());
-  return later;
 }
 
 Result<void> Pack::OpenVolumesOf(const Index& later) {

@@ -77,7 +77,8 @@ class Pack {
   // --- A pack that grows. One thread at a time may call these.
 
   // The index of a later generation than index(), where there is one by now; else null. Reads the superblocks, and
-  // blocks in I/O. kInvalid where what lies there does not go on from index().
+  // blocks in I/O. kInvalid where what lies there does not go on from index(). Of a pack that is no file, what is read
+  // from then on is of the object that is there by now.
   [[nodiscard]] Result<std::unique_ptr<Index>> FindLater() const;
   // Opens the volumes that `later` has beside those that are open. kUnsupported where it has changed one of these, or
   // one that it adds lies in another file. REQUIRES: FindLater gave `later`.
@@ -128,6 +129,10 @@ class Pack {
   // Reads the superblocks and chooses one of them. `size_bytes`: of what the pack lies in.
   [[nodiscard]] Result<ChosenSuperblock> ReadSuperblock(uint64_t size_bytes) const;
   [[nodiscard]] Result<uint64_t> SizeBytes() const;
+  // As FindLater.
+  [[nodiscard]] Result<std::unique_ptr<Index>> FindLaterInFile() const;
+  [[nodiscard]] Result<std::unique_ptr<Index>> FindLaterInObject() const;
+  [[nodiscard]] Result<std::unique_ptr<Index>> OpenLater(const Superblock& superblock) const;
   // An error that says which pack it is about.
   [[nodiscard]] std::unexpected<Error> InPack(Error error) const;
   // The file that volume `volume`, which is not the pack itself and does not lie in it, lies in.

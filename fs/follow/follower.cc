@@ -15,13 +15,18 @@ constexpr const char* kThreadName = "quire-follow";
 // How soon a generation that another machine commits is seen, beside what its file system needs to tell of it. A look
 // reads 8 KiB that are in the page cache.
 constexpr std::chrono::seconds kBetweenLooks{2};
+// The same of a pack by URL: a request each time. Where something of it is read meanwhile that is no longer there, the
+// answer tells of the change.
+constexpr std::chrono::seconds kBetweenRequests{10};
 // A program that writes and closes without end makes us look no more often.
 constexpr std::chrono::milliseconds kLeastBetweenLooks{100};
 
 }  // namespace
 
 Follower::Follower(Pack& pack, SampleReader& samples, KernelFeed& feed)
-    : pack_(pack), samples_(samples), feed_(feed), watch_(pack.GetVolumeFd(0).value_or(-1)) {}
+    : pack_(pack), samples_(samples), feed_(feed), watch_(pack.GetVolumeFd(0).value_or(-1)) {
+  if (pack.bytes() != nullptr) pack.bytes()->Follow([this] { watch_.Wake(); });
+}
 
 Result<void> Follower::Start(fuse_session* session, NodeNumber root) {
   notices_.emplace(session, InodeMap(root));
@@ -35,7 +40,7 @@ void Follower::Run(const std::stop_token& stop) {
       SetTrouble(looked ? "" : looked.error().message);
     });
     thread_.Pause(stop, kLeastBetweenLooks);
-    watch_.Wait(stop, kBetweenLooks);
+    watch_.Wait(stop, pack_.bytes() == nullptr ? kBetweenLooks : kBetweenRequests);
   }
 }
 

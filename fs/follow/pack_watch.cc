@@ -22,7 +22,7 @@ void ReadAll(const File& file) {
 
 }  // namespace
 
-PackWatch::PackWatch(int fd) : stopped_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+PackWatch::PackWatch(int fd) : woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd < 0) return;
   File changes(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (changes.is_open() && inotify_add_watch(changes.fd(), ProcPath(fd).c_str(), kChanges) >= 0)
@@ -30,13 +30,16 @@ PackWatch::PackWatch(int fd) : stopped_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) 
 }
 
 void PackWatch::Wait(const std::stop_token& stop, std::chrono::milliseconds at_most) const {
-  const std::stop_callback wake(stop, [this] {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(stopped_.fd(), &one, sizeof(one));
-  });
-  std::array<pollfd, 2> ready = {{{changes_.fd(), POLLIN, 0}, {stopped_.fd(), POLLIN, 0}}};
+  const std::stop_callback wake(stop, [this] { Wake(); });
+  std::array<pollfd, 2> ready = {{{changes_.fd(), POLLIN, 0}, {woken_.fd(), POLLIN, 0}}};
   poll(ready.data(), ready.size(), static_cast<int>(at_most.count()));
-  if (changes_.is_open()) ReadAll(changes_);
+  for (const File* file : {&changes_, &woken_})
+    if (file->is_open()) ReadAll(*file);
+}
+
+void PackWatch::Wake() const {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(woken_.fd(), &one, sizeof(one));
 }
 
 }  // namespace quire

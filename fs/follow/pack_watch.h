@@ -17,15 +17,15 @@ class PackWatch {
   // Of the file that `fd` is open at; -1 of a pack that is no file. Where the kernel gives no watch, time alone tells.
   explicit PackWatch(int fd);
 
-  // Returns when it is time to look: after the kernel told of a change, and after `at_most` without one. At once where
-  // `stop` is requested, which it may be meanwhile.
+  // Returns when it is time to look: after the kernel told of a change, after Wake, and after `at_most` without either.
+  // At once where `stop` is requested, which it may be meanwhile.
   void Wait(const std::stop_token& stop, std::chrono::milliseconds at_most) const;
-
-  [[nodiscard]] bool is_told_by_kernel() const { return changes_.is_open(); }
+  // Any thread; does not block.
+  void Wake() const;
 
  private:
   File changes_;  // an inotify descriptor
-  File stopped_;  // an eventfd that is written to where a wait is to end
+  File woken_;    // an eventfd
 };
 
 }  // namespace quire

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal: a pack is read by URL as if it lay here; what a server does wrong passes, or is an error, and never a wrong byte."""
 import concurrent.futures
+import itertools
+import json
 import os
 import pathlib
 import random
 import re
 import shutil
+import threading
 import time
 
 import harness
@@ -227,9 +230,80 @@ def test_an_object_that_changes_is_an_error_and_never_mixed(scratch, at_end, mou
     assert read_all(mounted, scratch / 'tree'), 'what was not in memory cannot be had any more'
 
 
-def test_a_pack_by_url_is_not_followed(quire, scratch):
+def shown(mounted):
+    return json.loads((mounted / '.quire/stats').read_text())
+
+
+def put(packed, served):
+    """As a server does: the object is the old one or the new one."""
+    shutil.copy(packed, served.with_suffix('.new'))
+    os.rename(served.with_suffix('.new'), served)
+
+
+def await_shown(mounted, generation):
+    __tracebackhide__ = True
+    harness.until(40, lambda: shown(mounted)['generation'] == generation, f'generation {generation}')
+
+
+def test_a_pack_that_grows_is_followed_by_url(scratch, at_end, mount, pack, quire):
+    chance = random.Random(9)
+    (scratch / 'tree/d').mkdir(parents=True)
+    (scratch / 'served').mkdir()
+    for number in range(400):
+        (scratch / f'tree/d/{number:03}').write_bytes(chance.randbytes(30000))
+    packed, served = scratch / 'own.quire', scratch / 'served/p.quire'
+    pack(scratch / 'tree', packed)
+    put(packed, served)
+    mounted = mount(Nginx(at_end, scratch, scratch / 'served').url + '/p.quire', 'follow')
+    assert (mounted / 'd/000').read_bytes() == (scratch / 'tree/d/000').read_bytes() and not (mounted / 'd/new').exists()
+    ends = threading.Event()
+
+    def read_on():
+        read = 0
+        for path in itertools.cycle(sorted((scratch / 'tree/d').iterdir())):
+            if ends.is_set():
+                return read
+            assert (mounted / 'd' / path.name).read_bytes() == path.read_bytes()
+            read += 1
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        readers = [threads.submit(read_on) for _ in range(3)]
+        for generation in range(2, 5):
+            more = scratch / f'more{generation}'
+            (more / 'd').mkdir(parents=True)
+            (more / f'd/new{generation}').write_bytes(chance.randbytes(100000))
+            quire('append', packed, more)
+            put(packed, served)
+            await_shown(mounted, generation)
+            assert (mounted / f'd/new{generation}').read_bytes() == (more / f'd/new{generation}').read_bytes()
+        ends.set()
+        assert all(reader.result() > 0 for reader in readers)
+
+
+def test_an_object_that_does_not_go_on_is_not_followed(scratch, at_end, mount, pack, quire, served):
+    tree, target = scratch / 'tree', served / 'tree.quire'
+    own = scratch / 'own.quire'
+    shutil.copy(target, own)
+    mounted = mount(Nginx(at_end, scratch, served).url + '/tree.quire', 'follow', 'push=off', 'readahead=off')
+    first = sorted(os.listdir(tree))[0]
+    assert (mounted / first).read_bytes() == (tree / first).read_bytes()
+    (scratch / 'other').mkdir()
+    (scratch / 'other/a').write_bytes(b'a' * 5000)
+    pack(scratch / 'other', scratch / 'other.quire')
+    put(scratch / 'other.quire', target)
+    harness.until(40, lambda: 'does not go on' in (shown(mounted)['follow']['trouble'] or ''), 'the trouble')
+    assert shown(mounted)['generation'] == 1 and sorted(os.listdir(mounted.folder)) == sorted(os.listdir(tree))
+    assert read_all(mounted, tree)  # all but what was read before, and nothing is wrong
+    # One that goes on is found again.
+    quire('append', own, scratch / 'other')
+    put(own, target)
+    await_shown(mounted, 2)
+    assert (mounted / 'a').read_bytes() == b'a' * 5000 and not read_all(mounted, tree)
+
+
+def test_a_pack_by_url_that_is_kept_in_a_tier_is_not_followed(quire, scratch):
     (scratch / 'm').mkdir()
-    quire('mount', 'http://127.0.0.1:1/p.quire', scratch / 'm', '-o', 'follow', status=2).says('mount it anew')
+    quire('mount', 'http://127.0.0.1:1/p.quire', scratch / 'm', '-o', f'follow,tier={scratch}/tier', status=2).says('exclude each other')
 
 
 def test_an_outage_is_waited_out(scratch, at_end, mount, served):

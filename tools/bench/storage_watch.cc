@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "tools/bench/machine.h"
-#include "tools/bench/system_counters.h"
 
 namespace quire::bench {
 namespace {
@@ -86,6 +85,12 @@ bool ReadsBlockDevicesAlone(pid_t process) {
   return !error;
 }
 
+// Sums are not known of what is not known.
+std::optional<double> Sum(const std::optional<double>& a, const std::optional<double>& b) {
+  if (!a || !b) return std::nullopt;
+  return *a + *b;
+}
+
 bool IsOneOf(std::string_view type, std::initializer_list<std::string_view> types) {
   return std::ranges::find(types, type) != types.end();
 }
@@ -112,6 +117,13 @@ std::vector<dev_t> DevicesBeside(dev_t device) {
 Fetched operator+(const Fetched& a, const Fetched& b) {
   if (!a.bytes || !b.bytes) return {};
   return {.bytes = *a.bytes + *b.bytes, .at_least = a.at_least || b.at_least};
+}
+
+Spent operator+(const Spent& a, const Spent& b) {
+  return {.fetched = a.fetched + b.fetched,
+          .daemon_cpu_seconds = Sum(a.daemon_cpu_seconds, b.daemon_cpu_seconds),
+          .daemon_busiest_seconds = Sum(a.daemon_busiest_seconds, b.daemon_busiest_seconds),
+          .daemon_run_queue_seconds = Sum(a.daemon_run_queue_seconds, b.daemon_run_queue_seconds)};
 }
 
 const char* ServedFromName(ServedFrom from) {
@@ -211,6 +223,8 @@ void StorageWatch::LookBelowDevice(dev_t device, Reader reader, int depth) {
   if (std::ifstream backing(folder + "/loop/backing_file"); backing) {
     std::string file;
     std::getline(backing, file);
+    bool is_direct = false;
+    behind_cached_loop_ |= !(std::ifstream(folder + "/loop/dio") >> is_direct) || !is_direct;
     LookBelow(file, Reader::kDaemon, depth + 1);  // read by the kernel's own threads
     if (in_memory_) return;
     Count([device] { return DeviceBytesRead(device); }, fmt::format("reads of {}, whoever asked", DeviceName(device)));
@@ -251,6 +265,7 @@ StorageWatch::Mark StorageWatch::Now() const {
   Mark mark;
   for (const Counter& counter : counters_) mark.counts_.push_back(counter());
   mark.cpu_seconds_ = CpuSeconds(daemons_);
+  mark.threads_ = ThreadTimesOf(daemons_);
   return mark;
 }
 
@@ -267,6 +282,14 @@ Spent StorageWatch::Since(const Mark& mark) const {
   spent.fetched.at_least = at_least_ && spent.fetched.bytes.has_value();
   if (!daemons_.empty() && mark.cpu_seconds_ && now.cpu_seconds_)
     spent.daemon_cpu_seconds = *now.cpu_seconds_ - *mark.cpu_seconds_;
+  for (const auto& [thread, after] : now.threads_) {
+    const auto found = mark.threads_.find(thread);
+    const ThreadTimes before = found == mark.threads_.end() ? ThreadTimes() : found->second;
+    const double waiting = after.waiting_seconds - before.waiting_seconds;
+    spent.daemon_run_queue_seconds = spent.daemon_run_queue_seconds.value_or(0) + waiting;
+    spent.daemon_busiest_seconds =
+        std::max(spent.daemon_busiest_seconds.value_or(0), after.running_seconds - before.running_seconds + waiting);
+  }
   return spent;
 }
 

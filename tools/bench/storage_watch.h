@@ -8,12 +8,14 @@
 
 #include <functional>
 #include <istream>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "format/result.h"
+#include "tools/bench/system_counters.h"
 
 namespace quire::bench {
 
@@ -42,11 +44,15 @@ ServedFrom JudgeBytes(const Fetched& fetched, uint64_t served_bytes, bool in_mem
 // The label of one that asked for names and attributes, whose bytes nobody counts: cold when anything came from below.
 ServedFrom JudgeNames(const Fetched& fetched, bool in_memory);
 
-// What a measurement cost below the file system.
+// What a measurement cost below the file system. Of a FUSE daemon; empty where none is seen.
 struct Spent {
   Fetched fetched = {};
-  std::optional<double> daemon_cpu_seconds = {};  // of a FUSE daemon; empty where none is seen
+  std::optional<double> daemon_cpu_seconds = {};
+  std::optional<double> daemon_busiest_seconds = {};    // that the busiest of its threads had a core, or wanted one
+  std::optional<double> daemon_run_queue_seconds = {};  // that its threads wanted a core and had none, added up
 };
+// Of two measurements one after the other.
+Spent operator+(const Spent& a, const Spent& b);
 
 // Counts for one path. Thread-safe.
 class StorageWatch {
@@ -61,6 +67,7 @@ class StorageWatch {
     friend class StorageWatch;
     std::vector<std::optional<uint64_t>> counts_;
     std::optional<double> cpu_seconds_;
+    std::map<pid_t, ThreadTimes> threads_;
   };
   [[nodiscard]] Mark Now() const;
   [[nodiscard]] Spent Since(const Mark& mark) const;
@@ -69,6 +76,8 @@ class StorageWatch {
   // Whether a FUSE daemon lies between, whose memory drop_caches and posix_fadvise leave as it is.
   [[nodiscard]] bool behind_daemon() const { return behind_daemon_; }
   [[nodiscard]] std::span<const pid_t> daemons() const { return daemons_; }
+  // Whether a loop device lies between whose file the kernel caches.
+  [[nodiscard]] bool behind_cached_loop() const { return behind_cached_loop_; }
   // "I/O of the readers", "reads of /dev/vda, whoever asked"; empty where nothing counts.
   [[nodiscard]] const std::string& counted_by() const { return counted_by_; }
   [[nodiscard]] const std::string& why_no_bytes() const { return why_no_bytes_; }  // empty where bytes are counted
@@ -91,6 +100,7 @@ class StorageWatch {
   std::vector<pid_t> daemons_;
   bool in_memory_ = false;
   bool behind_daemon_ = false;
+  bool behind_cached_loop_ = false;
   std::string counted_by_;
   std::string why_no_bytes_ = "nothing was looked at";
   std::string why_no_cpu_;

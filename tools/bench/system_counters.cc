@@ -79,6 +79,16 @@ void LoadProgram(pid_t process) {
   }
 }
 
+// "time on a core, time waiting for one, time slices", in nanoseconds; sched-stats in the kernel's documentation.
+std::optional<ThreadTimes> ReadSchedStat(const std::string& path) {
+  std::ifstream stat(path);
+  uint64_t running = 0;
+  uint64_t waiting = 0;
+  if (!(stat >> running >> waiting)) return std::nullopt;
+  return ThreadTimes{.running_seconds = static_cast<double>(running) / 1e9,
+                     .waiting_seconds = static_cast<double>(waiting) / 1e9};
+}
+
 }  // namespace
 
 double NowSeconds() {
@@ -95,11 +105,19 @@ double ThreadCpuSeconds() {
 }
 
 double ThreadRunQueueSeconds() {
-  // "time on a core, time waiting for one, time slices", in nanoseconds; sched-stats in the kernel's documentation.
-  std::ifstream stat("/proc/thread-self/schedstat");
-  uint64_t running = 0;
-  uint64_t waiting = 0;
-  return stat >> running >> waiting ? static_cast<double>(waiting) / 1e9 : -1;
+  const auto times = ReadSchedStat("/proc/thread-self/schedstat");
+  return times ? times->waiting_seconds : -1;
+}
+
+std::map<pid_t, ThreadTimes> ThreadTimesOf(std::span<const pid_t> processes) {
+  std::map<pid_t, ThreadTimes> all;
+  for (const pid_t process : processes) {
+    const std::string threads = fmt::format("/proc/{}/task", process);
+    for (const pid_t thread : NumbersIn(threads))
+      if (const auto times = ReadSchedStat(fmt::format("{}/{}/schedstat", threads, thread)))
+        all.emplace(thread, *times);
+  }
+  return all;
 }
 
 std::optional<double> CpuSeconds(std::span<const pid_t> processes) {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,13 @@ double ThreadRunQueueSeconds();
 
 // User and system time of `processes` so far; empty where one of them is gone.
 std::optional<double> CpuSeconds(std::span<const pid_t> processes);
+
+struct ThreadTimes {
+  double running_seconds = 0;
+  double waiting_seconds = 0;  // ready to run, and without a core
+};
+// Of each thread of `processes` that is there, by its number; without those whose times the kernel does not tell.
+std::map<pid_t, ThreadTimes> ThreadTimesOf(std::span<const pid_t> processes);
 
 struct FuseDaemons {
   std::vector<pid_t> processes = {};

@@ -194,14 +194,34 @@ TEST(JudgeLoss, NamesWhatTookTheMost) {
   const LossWitness waiting{.workers = {.reading = 100, .cpu = 10}, .seconds = 120, .cores = 2};
   EXPECT_EQ(JudgeLoss(use(1, 0.5, 0.1), waiting), LostTo::kNothing);
   EXPECT_EQ(JudgeLoss(use(20, 5, 0), waiting), LostTo::kStorage);
-  EXPECT_EQ(JudgeLoss(use(5, 20, 0), waiting), LostTo::kBarrier);
   EXPECT_EQ(JudgeLoss(use(1, 1, 20), waiting), LostTo::kProcessor);
+  EXPECT_EQ(JudgeLoss(use(1, 30, 2), waiting), LostTo::kProcessor);  // others wait for whose sleep ended late
   LossWitness busy = waiting;
   busy.workers.run_queue = 50;
   EXPECT_EQ(JudgeLoss(use(20, 5, 0), busy), LostTo::kProcessor);
-  LossWitness daemon = waiting;
-  daemon.daemon_cpu_seconds = 130;
-  EXPECT_EQ(JudgeLoss(use(20, 5, 0), daemon), LostTo::kDaemon);
+}
+
+TEST(JudgeLoss, IsToTheBarrierOnlyWhereWorkersHadTimeLeft) {
+  const Utilisation use{.nominal_seconds = 100, .wall_seconds = 125, .stall_seconds = 5, .barrier_seconds = 20};
+  LossWitness witness{.workers = {.reading = 100, .cpu = 10}, .seconds = 130, .cores = 2};
+  EXPECT_EQ(JudgeLoss(use, witness), LostTo::kStorage);
+  witness.workers.idle = 100;
+  EXPECT_EQ(JudgeLoss(use, witness), LostTo::kBarrier);
+}
+
+TEST(JudgeLoss, IsToADaemonThatHasTheCoresOrAThreadThroughWhichAllGoes) {
+  const Utilisation use{.nominal_seconds = 100, .wall_seconds = 125, .stall_seconds = 25};
+  const LossWitness waiting{.workers = {.reading = 100, .cpu = 10}, .seconds = 120, .cores = 16};
+  LossWitness all_cores = waiting;
+  all_cores.spent.daemon_cpu_seconds = 1000;
+  EXPECT_EQ(JudgeLoss(use, all_cores), LostTo::kDaemon);
+  LossWitness one_thread = waiting;
+  one_thread.spent = {.daemon_cpu_seconds = 110, .daemon_busiest_seconds = 105, .daemon_run_queue_seconds = 5};
+  EXPECT_EQ(JudgeLoss(use, one_thread), LostTo::kDaemon);
+  one_thread.spent.daemon_run_queue_seconds = 111;  // others have the cores
+  EXPECT_EQ(JudgeLoss(use, one_thread), LostTo::kProcessor);
+  one_thread.spent.daemon_busiest_seconds = 60;
+  EXPECT_EQ(JudgeLoss(use, one_thread), LostTo::kStorage);
 }
 
 TEST(ReadPressure, IsEmptyWhereTheKernelDoesNotTell) {
@@ -232,6 +252,26 @@ TEST(FindHoldingMemory, IsWhatTheControlGroupLeaves) {
   const auto memory = FindHoldingMemory(StorageWatch(), root.path());
   ASSERT_TRUE(memory.has_value());
   EXPECT_EQ(memory->bytes, 1U << 30U);
+}
+
+TEST(HugePageBytesOf, AreThoseOfAllMappingsOfHugetlbfs) {
+  const FakeRoot root;
+  EXPECT_EQ(HugePageBytesOf(7, root.path()), 0);
+  root.Put(
+      "/proc/7/smaps",
+      "7f0000000000-7f0000100000 rw-p 00000000 00:00 0\nSize:               1024 kB\nVmFlags: rd wr mr mw me ac hg\n"
+      "7f1000000000-7f1040000000 rw-s 00000000 00:0e 5 /memfd:quire (deleted)\n"
+      "Size:            1048576 kB\nVmFlags: rd wr sh mr mw me ms de ht\n");
+  EXPECT_EQ(HugePageBytesOf(7, root.path()), 1U << 30U);
+}
+
+TEST(CutSlices, EachHasEnoughAndNoneIsLeftOut) {
+  using Begins = std::vector<uint64_t>;
+  const std::vector<uint64_t> sizes = {5, 5, 10, 1, 9, 30, 2, 3};
+  EXPECT_EQ(CutSlices(sizes, 10), (Begins{0, 2, 3, 5, 8}));  // what is too little is part of the last
+  EXPECT_EQ(CutSlices(sizes, 31), (Begins{0, 8}));
+  EXPECT_EQ(CutSlices(sizes, 1000), (Begins{0, 8}));
+  EXPECT_EQ(CutSlices(std::vector<uint64_t>{10, 10}, 10), (Begins{0, 1, 2}));
 }
 
 }  // namespace

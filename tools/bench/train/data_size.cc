@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cassert>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "format/file.h"
 #include "tools/bench/sample_store.h"
@@ -18,6 +21,17 @@ namespace {
 std::string GroupsOf(const std::string& root, const std::string& process) {
   std::ifstream file(fmt::format("{}/proc/{}/cgroup", root, process));
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// Version 1 charges what threads of the kernel read to nobody (tests/bench/limits.py).
+bool HasControlGroupsOfVersion2(const std::string& root) {
+  return std::filesystem::exists(root + "/sys/fs/cgroup/cgroup.controllers");
+}
+
+Result<MemoryLimit> BesideControlGroups(const std::string& root, const char* what) {
+  auto machine = FindMachineMemory(root);
+  if (machine) machine->source += fmt::format(", since {} below has its memory in another control group", what);
+  return machine;
 }
 
 }  // namespace
@@ -36,28 +50,63 @@ Result<std::vector<uint64_t>> ListFileSizes(const std::string& root, const std::
   return sizes;
 }
 
-Result<DataSize> MeasureDataSize(const std::string& path) {
+Result<std::vector<uint64_t>> ListDataSizes(const std::string& path) {
   struct stat status{};
   if (stat(path.c_str(), &status) != 0) return SystemError(errno, "{}", path);
-  if (!S_ISDIR(status.st_mode)) return DataSize{.files = 1, .bytes = static_cast<uint64_t>(status.st_size)};
+  if (!S_ISDIR(status.st_mode)) return std::vector{static_cast<uint64_t>(status.st_size)};
   const auto paths = ListSamplePaths(path);
   if (!paths) return std::unexpected(paths.error());
-  const auto sizes = ListFileSizes(path, *paths);
-  if (!sizes) return std::unexpected(sizes.error());
-  DataSize data{.files = paths->size()};
-  for (const uint64_t bytes : *sizes) data.bytes += bytes;
-  return data;
+  return ListFileSizes(path, *paths);
+}
+
+std::vector<uint64_t> CutSlices(std::span<const uint64_t> sizes, uint64_t least_bytes) {
+  assert(!sizes.empty());
+  std::vector<uint64_t> begins = {0};
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < sizes.size(); ++i) {
+    bytes += sizes[i];
+    if (bytes < least_bytes) continue;
+    begins.push_back(i + 1);
+    bytes = 0;
+  }
+  // What is left is too little for a part of its own.
+  if (begins.size() == 1)
+    begins.push_back(sizes.size());
+  else
+    begins.back() = sizes.size();
+  return begins;
+}
+
+uint64_t HugePageBytesOf(pid_t process, const std::string& root) {
+  std::ifstream smaps(fmt::format("{}/proc/{}/smaps", root, process));
+  uint64_t bytes = 0;
+  uint64_t kib = 0;  // of the mapping whose lines these are
+  for (std::string line; std::getline(smaps, line);) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    if (name == "Size:") words >> kib;
+    if (name == "VmFlags:" && line.contains(" ht")) bytes += kib * 1024;
+  }
+  return bytes;
 }
 
 Result<MemoryLimit> FindHoldingMemory(const StorageWatch& watch, const std::string& root) {
   auto own = FindCacheLimit(root);
-  if (!own || !watch.behind_daemon()) return own;
+  if (!own) return own;
+  if (watch.behind_cached_loop() && !HasControlGroupsOfVersion2(root))
+    return BesideControlGroups(root, "a loop device");
+  if (!watch.behind_daemon()) return own;
   const std::string groups = GroupsOf(root, "self");
   const bool is_within = !watch.daemons().empty() && std::ranges::all_of(watch.daemons(), [&](pid_t daemon) {
     return GroupsOf(root, std::to_string(daemon)) == groups;
   });
-  if (is_within) return own;
-  return FindMachineMemory(root);
+  if (!is_within) return BesideControlGroups(root, "the daemon");
+  uint64_t huge_bytes = 0;
+  for (const pid_t daemon : watch.daemons()) huge_bytes += HugePageBytesOf(daemon, root);
+  own->bytes += huge_bytes;
+  if (huge_bytes > 0) own->source += ", and huge pages of the daemon";
+  return own;
 }
 
 Result<void> CheckDataSize(const std::string& path, const DataSize& data, const MemoryLimit& memory) {

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
+#include "tools/bench/shell_command.h"
 #include "tools/bench/system_counters.h"
 #include "tools/bench/train/made_store.h"
 #include "tools/progress.h"
@@ -17,14 +19,14 @@ constexpr double kHostLimit = 0.8;
 // Of an order: 4 MB, which control groups of some ten MB have room for.
 constexpr uint64_t kCeilingSamples = 500'000;
 
-template <typename T>
-std::optional<T> Sum(const std::optional<T>& a, const std::optional<T>& b) {
-  if (!a || !b) return std::nullopt;
-  return *a + *b;
-}
-
-// Drops the caches of the machine where that was asked for.
+// Of what runs before this one left in memory.
 Result<void> EmptyCaches(std::span<TrainJob> jobs, const JobSettings& settings) {
+  if (!settings.remount.empty()) {
+    for (TrainJob& job : jobs) job.Close();
+    if (auto ran = RunShellCommand(settings.remount); !ran) return ran;
+    for (TrainJob& job : jobs)
+      if (auto opened = job.Reopen(); !opened) return opened;
+  }
   if (!settings.drops_caches) return {};
   std::vector<pid_t> daemons;
   for (const TrainJob& job : jobs)
@@ -43,8 +45,7 @@ PlayedEpoch operator+(const PlayedEpoch& a, const PlayedEpoch& b) {
           .first_failure = a.first_failure.empty() ? b.first_failure : a.first_failure,
           .workers = a.workers + b.workers,
           .pressure = a.pressure + b.pressure,
-          .spent = {.fetched = a.spent.fetched + b.spent.fetched,
-                    .daemon_cpu_seconds = Sum(a.spent.daemon_cpu_seconds, b.spent.daemon_cpu_seconds)}};
+          .spent = a.spent + b.spent};
 }
 
 PlayedEpoch PlayedRun::Sum() const {
@@ -75,34 +76,49 @@ bool IsHostLimited(double samples_per_second, double ceiling_samples_per_second)
   return samples_per_second >= kHostLimit * ceiling_samples_per_second;
 }
 
+Result<void> TrainJob::Reopen() {
+  if (settings_.record_bytes > 0) {
+    auto records = std::make_unique<RecordStore>(path_, settings_.record_bytes);
+    records_ = records.get();
+    store_ = std::move(records);
+  } else if (auto opened = settings_.open(path_)) {
+    store_ = std::move(*opened);
+  } else {
+    return std::unexpected(opened.error());
+  }
+  watch_ = StorageWatch::Of(path_);
+  return {};
+}
+
 Result<TrainJob> TrainJob::Open(const std::string& path, const JobSettings& settings) {
   TrainJob job(path, settings);
-  if (settings.record_bytes > 0) {
-    auto records = std::make_unique<RecordStore>(path, settings.record_bytes);
-    job.records_ = records.get();
-    job.store_ = std::move(records);
-  } else if (auto opened = settings.open(path)) {
-    job.store_ = std::move(*opened);
-  } else {
-    return Propagate(std::move(opened));
-  }
+  if (auto opened = job.Reopen(); !opened) return Propagate(std::move(opened));
   if (auto listed = job.List(); !listed) return Propagate(std::move(listed));
   if (job.samples() == 0)
     return MakeError(ErrorCode::kNotFound, "{}: holds no {}", path,
                      settings.record_bytes == 0
                          ? "regular file"
                          : fmt::format("file of at least one record, {}", FormatBytes(settings.record_bytes)));
-  const auto data = MeasureDataSize(path);
-  if (!data) return std::unexpected(data.error());
-  job.data_ = *data;
-  job.sample_bytes_ = settings.record_bytes > 0 ? settings.record_bytes : data->bytes / job.samples();
-  job.watch_ = StorageWatch::Of(path);
-  auto memory = FindHoldingMemory(job.watch_);
-  if (!memory) return Propagate(std::move(memory));
-  job.memory_ = std::move(*memory);
-  if (!settings.allow_cached)
-    if (auto checked = CheckDataSize(path, job.data_, job.memory_); !checked) return Propagate(std::move(checked));
+  if (auto measured = job.MeasureData(); !measured) return Propagate(std::move(measured));
   return job;
+}
+
+Result<void> TrainJob::MeasureData() {
+  auto sizes = ListDataSizes(path_);
+  if (!sizes) return std::unexpected(sizes.error());
+  data_ = {.files = sizes->size(), .bytes = std::accumulate(sizes->begin(), sizes->end(), uint64_t{0})};
+  sample_bytes_ = settings_.record_bytes > 0 ? settings_.record_bytes : data_.bytes / samples();
+  auto memory = FindHoldingMemory(watch_);
+  if (!memory) return Propagate(std::move(memory));
+  memory_ = std::move(*memory);
+  if (!settings_.allow_cached)
+    if (auto checked = CheckDataSize(path_, data_, memory_); !checked) return checked;
+  // Of records, those files are shards that hold one. The samples of a pack that is read directly have no sizes here.
+  if (records_ != nullptr) std::erase_if(*sizes, [&](uint64_t bytes) { return bytes < settings_.record_bytes; });
+  const size_t sliced = records_ != nullptr ? records_->shard_begins().size() - 1 : samples();
+  slice_begins_ =
+      sizes->size() == sliced ? CutSlices(*sizes, kTimesMemory * memory_.bytes) : std::vector<uint64_t>{0, sliced};
+  return {};
 }
 
 Result<double> TrainJob::List() {
@@ -127,14 +143,19 @@ TrainingSettings TrainJob::SettingsFor(unsigned accelerators, uint64_t steps) co
 
 std::vector<uint64_t> TrainJob::NextOrder(const BatchShape& shape) {
   const uint64_t seed = settings_.seed + orders_++;
-  return records_ != nullptr ? ShardOrder(shape, records_->shard_begins(), seed)
-                             : ShuffledOrder(shape, samples(), seed);
+  const uint64_t begin = taken_ ? slice_begins_[*taken_] : 0;
+  const uint64_t end = taken_ ? slice_begins_[*taken_ + 1] : slice_begins_.back();
+  if (records_ != nullptr) return ShardOrder(shape, records_->shard_begins().subspan(begin, end - begin + 1), seed);
+  auto order = ShuffledOrder(shape, end - begin, seed);
+  for (uint64_t& sample : order) sample += begin;
+  return order;
 }
 
-Result<PlayedEpoch> TrainJob::PlayEpoch(unsigned accelerators, uint64_t steps, uint64_t skipped) {
+Result<PlayedEpoch> TrainJob::PlayEpoch(unsigned accelerators, uint64_t steps) {
   const double start = NowSeconds();
+  const uint64_t skipped = uint64_t{settings_.workers} * settings_.prefetch;
   const TrainingSettings settings = SettingsFor(accelerators, skipped + steps);
-  const auto order = NextOrder(settings.shape);
+  const auto order = NextOrder(ShapeWithReadAhead(settings));
   auto figures = RunTraining(*store_, order, settings, watch_);
   if (!figures) return Propagate(std::move(figures));
   PlayedEpoch epoch{.use = Account(figures->times, settings.step_seconds, skipped),
@@ -157,7 +178,7 @@ Result<double> TrainJob::MeasureCeiling(unsigned accelerators) const {
   settings.step_seconds = 0;
   settings.limit_seconds = settings_.ceiling_seconds;
   const auto made = MakeMadeStore(1, sample_bytes_);
-  const std::vector<uint64_t> order(settings.shape.samples());
+  const std::vector<uint64_t> order(ShapeWithReadAhead(settings).samples());
   const auto figures = RunTraining(*made, order, settings, StorageWatch());
   if (!figures) return std::unexpected(figures.error());
   // The first batches of all workers come at about one time, whatever the rate.
@@ -179,15 +200,16 @@ Result<std::vector<PlayedRun>> PlayRuns(std::span<TrainJob> jobs, const JobSetti
     auto listed = jobs[i].List();
     if (!listed) return Propagate(std::move(listed));
     runs[i].list_seconds = *listed;
+    if (is_whole)
+      jobs[i].TakeAll();
+    else
+      jobs[i].TakeNextSlice();
   }
   const unsigned warm_ups = is_whole ? 1 : 0;
-  const uint64_t read_ahead = uint64_t{settings.workers} * settings.prefetch;
   for (unsigned turn = 0; turn < (is_whole ? settings.epochs : 1) + warm_ups; ++turn) {
     for (size_t place = 0; place < jobs.size(); ++place) {
       const size_t i = turn % 2 == 0 ? place : jobs.size() - 1 - place;
-      // The batches that are read ahead at its start are next to nothing of an epoch, and half of a trial.
-      auto epoch = is_whole ? jobs[i].PlayEpoch(accelerators, settings.steps - 1, 1)
-                            : jobs[i].PlayEpoch(accelerators, settings.trial_steps, read_ahead);
+      auto epoch = jobs[i].PlayEpoch(accelerators, is_whole ? settings.steps : settings.trial_steps);
       if (!epoch) return Propagate(std::move(epoch));
       if (turn >= warm_ups) runs[i].epochs.push_back(std::move(*epoch));
     }

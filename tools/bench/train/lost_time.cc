@@ -8,11 +8,15 @@
 namespace quire::bench {
 namespace {
 
+constexpr double kLeastSeconds = 1e-9;  // one that is divided by
 // Less is what clocks and schedulers cost anywhere.
 constexpr double kHardlyAnything = 0.02;
 // Of the machine's cores: a daemon that takes so much of them is what the readers wait for. Its threads are not more
 // than that, as a rule, where a disk is what it waits for: a core reads several GB a second.
 constexpr double kBusyDaemon = 0.5;
+// Of the time: a thread of a daemon that has so little rest is one through which all goes. The time has the start of
+// workers in it, and so is not all of it.
+constexpr double kBusyThread = 0.7;
 
 // "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345", in microseconds (psi in the kernel's documentation).
 std::optional<double> SomeTotal(const std::string& path) {
@@ -29,12 +33,29 @@ std::optional<double> Apply(const std::optional<double>& a, const std::optional<
   return *a + sign * *b;
 }
 
+// A daemon that waits for a core longer than it has one is not what is slow.
+LostTo DaemonOrProcessor(const Spent& spent) {
+  const bool lacks_cores = spent.daemon_run_queue_seconds.value_or(0) > spent.daemon_cpu_seconds.value_or(0);
+  return lacks_cores ? LostTo::kProcessor : LostTo::kDaemon;
+}
+
+// What workers waited for that had no time left.
+LostTo JudgeReading(const LossWitness& witness) {
+  const Spent& spent = witness.spent;
+  if (spent.daemon_cpu_seconds.value_or(0) > kBusyDaemon * witness.cores * witness.seconds) return LostTo::kDaemon;
+  if (spent.daemon_busiest_seconds.value_or(0) > kBusyThread * witness.seconds) return DaemonOrProcessor(spent);
+  const WorkerTimes& workers = witness.workers;
+  const double working = workers.reading + workers.decoding;
+  return workers.cpu + workers.run_queue > working / 2 ? LostTo::kProcessor : LostTo::kStorage;
+}
+
 }  // namespace
 
 WorkerTimes operator+(const WorkerTimes& a, const WorkerTimes& b) {
   return {.reading = a.reading + b.reading,
           .cpu = a.cpu + b.cpu,
           .decoding = a.decoding + b.decoding,
+          .idle = a.idle + b.idle,
           .run_queue = a.run_queue + b.run_queue};
 }
 
@@ -58,15 +79,14 @@ const char* LostToName(LostTo lost_to) {
 }
 
 LostTo JudgeLoss(const Utilisation& use, const LossWitness& witness) {
-  if (use.wall_seconds - use.nominal_seconds < kHardlyAnything * use.wall_seconds) return LostTo::kNothing;
-  if (use.barrier_seconds > std::max(use.stall_seconds, use.overshoot_seconds)) return LostTo::kBarrier;
+  const double lost = 1 - use.au();
+  if (lost < kHardlyAnything) return LostTo::kNothing;
   // A sleep ends late where no core is free for who slept.
   if (use.overshoot_seconds > use.stall_seconds) return LostTo::kProcessor;
-  if (witness.daemon_cpu_seconds && *witness.daemon_cpu_seconds > kBusyDaemon * witness.cores * witness.seconds)
-    return LostTo::kDaemon;
-  // Workers that had batches ready waited for nothing that was slow: what counts is the time that they worked.
-  const double working = witness.workers.reading + witness.workers.decoding;
-  return witness.workers.cpu + witness.workers.run_queue > working / 2 ? LostTo::kProcessor : LostTo::kStorage;
+  const WorkerTimes& workers = witness.workers;
+  const double idle = workers.idle / std::max(workers.idle + workers.reading + workers.decoding, kLeastSeconds);
+  if (use.barrier_seconds > use.stall_seconds && idle > lost / 2) return LostTo::kBarrier;
+  return JudgeReading(witness);
 }
 
 }  // namespace quire::bench

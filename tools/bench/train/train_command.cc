@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "fs/options/byte_size.h"
+#include "tools/bench/shell_command.h"
 #include "tools/bench/step_progress.h"
 #include "tools/bench/system_counters.h"
 #include "tools/bench/train/accelerator_search.h"
@@ -49,6 +50,8 @@ Result<Subject> OpenSubject(const std::string& path, const Arguments& arguments,
                      .sample_bytes = job->mean_sample_bytes(),
                      .is_large_enough = job->is_large_enough(),
                      .in_memory = job->watch().in_memory(),
+                     .behind_daemon = job->watch().behind_daemon(),
+                     .slices = job->slices(),
                      .cores = cores};
   const unsigned most = std::min(arguments.most_accelerators, kMaxWorkers / arguments.job.workers);
   return Subject{std::move(*job), std::move(trained), AcceleratorSearch(std::max(1U, most))};
@@ -109,30 +112,33 @@ Report MakeReport(const Arguments& arguments, const Machine& machine, const std:
   for (const Subject& subject : subjects) jobs.push_back(subject.trained);
   const JobSettings& job = arguments.job;
   const DataSize& data = subjects.front().job.data();
-  Report report{.kind = "train",
-                .subject = arguments.path,
-                .command = CommandLine(),
-                .machine = machine,
-                .settings = {{"workload", job.workload.name},
-                             {"batch", job.workload.batch},
-                             {"step_seconds", job.workload.step_seconds},
-                             {"workers", job.workers},
-                             {"prefetch", job.prefetch},
-                             {"decode_seconds", job.decode_seconds},
-                             {"epochs", job.epochs},
-                             {"steps", job.steps},
-                             {"trial_steps", job.trial_steps},
-                             {"seed", job.seed},
-                             {"record_bytes", job.record_bytes},
-                             {"caches_dropped", job.drops_caches},
-                             {"data_files", data.files},
-                             {"data_bytes", data.bytes},
-                             {"memory_bytes", subjects.front().job.memory().bytes},
-                             {"memory_limited_by", subjects.front().job.memory().source}},
-                .results = TrainResults(jobs, job),
-                .insights = TrainInsights(jobs, job),
-                .tables = TrainTables(jobs, job),
-                .charts = TrainCharts(jobs, job)};
+  Report report{
+      .kind = "train",
+      .subject = arguments.path,
+      .command = CommandLine(),
+      .machine = machine,
+      .settings = {{"workload", job.workload.name},
+                   {"batch", job.workload.batch},
+                   {"step_seconds", job.workload.step_seconds},
+                   {"workers", job.workers},
+                   {"prefetch", job.prefetch},
+                   {"decode_seconds", job.decode_seconds},
+                   {"epochs", job.epochs},
+                   {"steps", job.steps},
+                   {"trial_steps", job.trial_steps},
+                   {"seed", job.seed},
+                   {"record_bytes", job.record_bytes},
+                   {"caches_dropped", job.drops_caches},
+                   {"remount", job.remount.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(job.remount)},
+                   {"trial_slices", subjects.front().job.slices()},
+                   {"data_files", data.files},
+                   {"data_bytes", data.bytes},
+                   {"memory_bytes", subjects.front().job.memory().bytes},
+                   {"memory_limited_by", subjects.front().job.memory().source}},
+      .results = TrainResults(jobs, job),
+      .insights = TrainInsights(jobs, job),
+      .tables = TrainTables(jobs, job),
+      .charts = TrainCharts(jobs, job)};
   AddWatch(subjects.front().job.watch(), report.settings);
   return report;
 }
@@ -177,6 +183,8 @@ Result<void> Fill(Arguments& arguments) {
 }
 
 Result<std::vector<Subject>> Measure(const Arguments& arguments, unsigned cores) {
+  if (const std::string& remount = arguments.job.remount; !remount.empty())
+    if (auto ran = RunShellCommand(remount); !ran) return Propagate(std::move(ran));
   std::vector<Subject> subjects;
   for (const std::string& path : {arguments.path, arguments.versus}) {
     if (path.empty()) continue;
@@ -224,11 +232,13 @@ void AddOptions(Command train, Arguments& arguments) {
       .NotNegative();
   train.Add("--record", arguments.record, "The files are shards, and each so many bytes of them a sample").Type("SIZE");
   train.Add("--epochs", job.epochs, "Epochs that count, behind one that warms up").Range(1U, 1000U).ShowDefault();
-  train.Add("--steps", job.steps, "Steps of an epoch").Range(2U, 1U << 20U).ShowDefault();
+  train.Add("--steps", job.steps, "Steps of an epoch that count").Range(2U, 1U << 20U).ShowDefault();
   train.Add("--seed", job.seed, "Of the first order; each epoch has another").ShowDefault();
   train.Add("--versus", arguments.versus, "A second one, measured in turns with PATH").Type("DIR");
   train.AddFlag("--allow-cached", job.allow_cached,
                 fmt::format("Measure also what is less than {} times the memory that may hold it", kTimesMemory));
+  train.Add("--remount", job.remount, "Before each run, for a shell: takes PATH down and mounts it again")
+      .Type("COMMAND");
   train.AddFlag("--keep-caches", arguments.keep_caches, "Do not drop the machine's caches before runs, as root does");
   train.AddFlag("--quick", arguments.quick,
                 fmt::format("{} epochs of {} steps: no verdict", kQuickEpochs, kQuickSteps));

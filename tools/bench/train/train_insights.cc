@@ -65,7 +65,7 @@ const char* LossText(LostTo lost_to) {
     case LostTo::kStorage:
       return "the storage is what they waited for";
     case LostTo::kDaemon:
-      return "the daemon of the file system had the processor meanwhile, and is what they waited for";
+      return "the daemon of the file system computed meanwhile, and is what they waited for";
     case LostTo::kProcessor:
       return "this machine's processor is what they waited for";
     case LostTo::kBarrier:
@@ -100,8 +100,25 @@ std::string HostSentence(const PlayedRun& run, unsigned batch) {
 std::string WholeSentence(const PlayedRun& run) {
   const PlayedEpoch sum = run.Sum();
   return fmt::format(
-      "With listing ({}), the start of the workers and the first step of each epoch, which AU leaves out, it is {}.",
+      "With listing ({}), the start of the workers and the first steps of each epoch, which AU leaves out, it is {}.",
       FormatValue(run.list_seconds, Unit::kSeconds), Percent(sum.use.whole_au()));
+}
+
+// What a run may find in memory of those before it.
+std::string CachesSentence(const TrainedJob& job, const JobSettings& settings) {
+  const bool is_remounted = !settings.remount.empty();
+  std::string done = is_remounted ? "the storage was mounted anew" : "";
+  if (settings.drops_caches) done += (done.empty() ? "" : " and ") + std::string("the machine's caches were dropped");
+  std::string sentence = done.empty() ? "Nothing emptied the caches between runs" : "Before each run " + done;
+  if (!settings.drops_caches && !is_remounted)
+    sentence += ", which root does where it may";
+  else if (!settings.drops_caches)
+    sentence += ", and its caches were kept";
+  if (job.behind_daemon && !is_remounted)
+    sentence += "; the daemon of the mount kept its memory, which --remount empties";
+  if (job.found && job.slices > 1)
+    sentence += fmt::format("; each trial read another one of {} parts of the samples", job.slices);
+  return sentence + ".";
 }
 
 std::vector<double> EpochUtilisations(const PlayedRun& run) {
@@ -144,6 +161,7 @@ void DescribeJob(const TrainedJob& job, const JobSettings& settings, std::vector
     insights.push_back(HostSentence(last, batch));
   insights.push_back(LossSentence(last, job.cores));
   insights.push_back(WholeSentence(job.chosen()));
+  insights.push_back(CachesSentence(job, settings));
   DescribeSize(job, settings.workload, insights);
 }
 
@@ -156,10 +174,7 @@ const PlayedRun& TrainedJob::chosen() const {
 
 LostTo LossOf(const PlayedRun& run, unsigned cores) {
   const PlayedEpoch sum = run.Sum();
-  return JudgeLoss(sum.use, {.workers = sum.workers,
-                             .daemon_cpu_seconds = sum.spent.daemon_cpu_seconds,
-                             .seconds = sum.seconds,
-                             .cores = cores});
+  return JudgeLoss(sum.use, {.workers = sum.workers, .spent = sum.spent, .seconds = sum.seconds, .cores = cores});
 }
 
 std::string WhyNoVerdict(const TrainedJob& job, const JobSettings& settings) {

@@ -21,6 +21,8 @@ struct TrainedJob {
   uint64_t sample_bytes = 0;  // on average
   bool is_large_enough = false;
   bool in_memory = false;
+  bool behind_daemon = false;  // whose memory is emptied by mounting anew alone
+  size_t slices = 1;           // of the samples, which trials read one after the other
   unsigned cores = 1;
   std::vector<PlayedRun> runs = {};
   std::optional<FoundAccelerators> found = {};  // where their number was asked for

@@ -59,12 +59,15 @@ Json ToResult(const char* experiment, const Figures& figures) {
                      {"samples_per_second", figures.samples_per_second()},
                      {"bytes_per_second", figures.bytes_per_second()},
                      {"worker_reading_seconds", epoch.workers.reading},
+                     {"worker_idle_seconds", epoch.workers.idle},
                      {"worker_cpu_seconds", epoch.workers.cpu},
                      {"worker_run_queue_seconds", epoch.workers.run_queue},
                      {"cpu_pressure_seconds", OrNull(epoch.pressure.cpu)},
                      {"io_pressure_seconds", OrNull(epoch.pressure.io)},
                      {"memory_pressure_seconds", OrNull(epoch.pressure.memory)}});
   AddSpent(epoch.spent, result);
+  result["daemon_busiest_thread_seconds"] = OrNull(epoch.spent.daemon_busiest_seconds);
+  result["daemon_run_queue_seconds"] = OrNull(epoch.spent.daemon_run_queue_seconds);
   return result;
 }
 

@@ -110,9 +110,9 @@ void ReadBatch(const Job& job, std::span<const uint64_t> batch, StoreReader& rea
   }
 }
 
-// The life of worker `number` of accelerator `accelerator`. It is killed where the epoch ends before its batches do.
+// The life of worker `number` of accelerator `accelerator`. It is killed when the epoch ends before its batches do.
 void Work(const Job& job, unsigned accelerator, unsigned number, Worker& worker) {
-  const BatchShape& shape = job.settings.shape;
+  const BatchShape shape = ShapeWithReadAhead(job.settings);
   auto reader = job.store.NewReader();
   if (!reader) {
     worker.first_failure[reader.error().message.copy(worker.first_failure.data(), worker.first_failure.size() - 1)] = 0;
@@ -120,7 +120,9 @@ void Work(const Job& job, unsigned accelerator, unsigned number, Worker& worker)
     _exit(1);
   }
   for (uint64_t step = number; step < shape.steps; step += shape.workers) {
+    const double before = NowSeconds();
     while (sem_wait(&worker.free) != 0 && errno == EINTR) continue;
+    worker.times.idle += NowSeconds() - before;
     ReadBatch(job, shape.BatchOf(job.order, step, accelerator), **reader, worker);
     worker.times.cpu = ThreadCpuSeconds();
     worker.times.run_queue = std::max(0.0, ThreadRunQueueSeconds());
@@ -272,11 +274,17 @@ void Gather(std::span<const Worker> workers, TrainingFigures& figures) {
 
 }  // namespace
 
+BatchShape ShapeWithReadAhead(const TrainingSettings& settings) {
+  BatchShape shape = settings.shape;
+  shape.steps += uint64_t{shape.workers} * settings.prefetch;
+  return shape;
+}
+
 Result<TrainingFigures> RunTraining(const SampleStore& store, std::span<const uint64_t> order,
                                     const TrainingSettings& settings, const StorageWatch& watch) {
   const BatchShape& shape = settings.shape;
   const size_t worker_count = static_cast<size_t>(shape.accelerators) * shape.workers;
-  assert(order.size() >= shape.samples() && worker_count >= 1 && worker_count <= kMaxWorkers);
+  assert(order.size() >= ShapeWithReadAhead(settings).samples() && worker_count >= 1 && worker_count <= kMaxWorkers);
   assert(settings.prefetch >= 1 && settings.step_seconds <= kMaxStepSeconds);
   auto shared = SharedWorkers::Make(worker_count, settings.prefetch);
   if (!shared) return Propagate(std::move(shared));

@@ -30,7 +30,7 @@ inline constexpr double kMaxStepSeconds = 60;  // more than any step takes that 
 
 struct TrainingFigures {
   EpochTimes times = {};  // of as many steps as were done
-  uint64_t samples = 0;   // that were read
+  uint64_t samples = 0;   // that were read, also for batches that were not taken any more
   uint64_t bytes = 0;
   uint64_t failures = 0;           // samples that could not be read; not in `samples`
   std::string first_failure = {};  // why, for one of them
@@ -39,12 +39,17 @@ struct TrainingFigures {
   Spent spent = {};  // below the store, meanwhile
 };
 
+// What is played: the steps of settings, and behind them those whose batches workers read ahead and no accelerator
+// takes, so that up to the last step workers have as much to do as in the middle of an epoch.
+BatchShape ShapeWithReadAhead(const TrainingSettings& settings);
+
 // Each accelerator is a thread here, each of its workers a process that reads its batches of `order` in turn: batch i
 // comes from worker i mod workers, and the accelerators take them in that order. A worker reads the sample into memory
-// that it uses again for the next, so that memory does not grow with batches. After each step all wait for each other.
-// Times begin before the workers are started. `watch`: of what lies below the store.
-// Fails when a worker could not start or died; a sample that cannot be read is a figure.
-// REQUIRES: order has at least shape.samples(); accelerators * workers <= kMaxWorkers; step_seconds <= kMaxStepSeconds.
+// that it uses again for the next, so that memory does not grow with batches. After each step all wait for each other,
+// and when the last one has ended the workers are stopped. Times begin before they are started. `watch`: of what lies
+// below the store. Fails when a worker could not start or died; a sample that cannot be read is a figure.
+// REQUIRES: order has at least ShapeWithReadAhead().samples(); accelerators * workers <= kMaxWorkers;
+// step_seconds <= kMaxStepSeconds.
 Result<TrainingFigures> RunTraining(const SampleStore& store, std::span<const uint64_t> order,
                                     const TrainingSettings& settings, const StorageWatch& watch);
 

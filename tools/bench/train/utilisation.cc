@@ -12,6 +12,7 @@ Utilisation Account(const EpochTimes& times, double step_seconds, uint64_t skipp
   assert(skipped >= 1 && steps > skipped && accelerators >= 1 && times.computeds.size() == accelerators);
   Utilisation use{.steps = steps - skipped,
                   .nominal_seconds = static_cast<double>(steps - skipped) * step_seconds,
+                  .begin_seconds = times.step_ends[skipped - 1],
                   .wall_seconds = times.step_ends.back() - times.step_ends[skipped - 1],
                   .all_wall_seconds = times.step_ends.back() - times.begin,
                   .all_nominal_seconds = static_cast<double>(steps) * step_seconds};
@@ -37,6 +38,7 @@ Utilisation Account(const EpochTimes& times, double step_seconds, uint64_t skipp
 Utilisation Pool(std::span<const Utilisation> epochs) {
   assert(!epochs.empty());
   Utilisation all;
+  all.begin_seconds = epochs.front().begin_seconds;
   all.accelerator_stall_seconds.resize(epochs.front().accelerator_stall_seconds.size());
   for (const Utilisation& epoch : epochs) {
     all.steps += epoch.steps;

@@ -20,9 +20,10 @@ struct EpochTimes {
 
 // Of one epoch or several. The first steps of each do not count.
 struct Utilisation {
-  uint64_t steps = 0;           // that count
-  double nominal_seconds = 0;   // steps times what an accelerator computes for one
-  double wall_seconds = 0;      // from the end of the last step that does not count to the last barrier
+  uint64_t steps = 0;          // that count
+  double nominal_seconds = 0;  // steps times what an accelerator computes for one
+  double begin_seconds = 0;    // the end of the last step that does not count, in the clock of EpochTimes; of the first
+  double wall_seconds = 0;     // from there to the last barrier
   double all_wall_seconds = 0;  // from before the workers were started
   double all_nominal_seconds = 0;
   // What an accelerator lost on average; these four and the nominal time are the wall time.
@@ -39,8 +40,8 @@ struct Utilisation {
   [[nodiscard]] double whole_au() const { return all_wall_seconds > 0 ? all_nominal_seconds / all_wall_seconds : 0; }
 };
 
-// Leaves out the first `skipped` steps: 1, in which nothing has been read ahead yet, or, of few steps, also those whose
-// batches had been read ahead. REQUIRES: at least one accelerator; each has an arrival and a computed time for each of
+// Leaves out the first `skipped` steps: those whose batches were read ahead at the start, and did not keep up with
+// anything. REQUIRES: at least one accelerator; each has an arrival and a computed time for each of
 // step_ends, more than skipped; skipped >= 1.
 Utilisation Account(const EpochTimes& times, double step_seconds, uint64_t skipped);
 

@@ -207,6 +207,8 @@ TEST(JudgeLoss, IsToTheBarrierOnlyWhereWorkersHadTimeLeft) {
   EXPECT_EQ(JudgeLoss(use, witness), LostTo::kStorage);
   witness.workers.idle = 100;
   EXPECT_EQ(JudgeLoss(use, witness), LostTo::kBarrier);
+  witness.workers.run_queue = 50;  // what makes single batches late is then known
+  EXPECT_EQ(JudgeLoss(use, witness), LostTo::kProcessor);
 }
 
 TEST(JudgeLoss, IsToADaemonThatHasTheCoresOrAThreadThroughWhichAllGoes) {

@@ -83,10 +83,11 @@ LostTo JudgeLoss(const Utilisation& use, const LossWitness& witness) {
   if (lost < kHardlyAnything) return LostTo::kNothing;
   // A sleep ends late where no core is free for who slept.
   if (use.overshoot_seconds > use.stall_seconds) return LostTo::kProcessor;
+  const LostTo lost_to = JudgeReading(witness);
   const WorkerTimes& workers = witness.workers;
   const double idle = workers.idle / std::max(workers.idle + workers.reading + workers.decoding, kLeastSeconds);
-  if (use.barrier_seconds > use.stall_seconds && idle > lost / 2) return LostTo::kBarrier;
-  return JudgeReading(witness);
+  const bool is_late = use.barrier_seconds > use.stall_seconds && idle > lost / 2;
+  return is_late && lost_to == LostTo::kStorage ? LostTo::kBarrier : lost_to;
 }
 
 }  // namespace quire::bench

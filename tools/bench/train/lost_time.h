@@ -48,8 +48,8 @@ struct LossWitness {
 //
 // An accelerator that waits at the barrier waits for another that waits for its batch, so that the barrier is a cause
 // of its own only where workers had time left: then all batches together came soon enough, and single ones too late.
-// Where they had none, all are slow. Pressure is not asked: readers that wait for a daemon or a server put no I/O under
-// it, and on few cores some of many workers always wants one.
+// Where they had none, all are slow; and where cores are short, those make batches late. Pressure is not asked: readers
+// that wait for a daemon or a server put no I/O under it, and on few cores some of many workers always wants one.
 LostTo JudgeLoss(const Utilisation& use, const LossWitness& witness);
 
 }  // namespace quire::bench

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/bench/train/training.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -181,6 +182,11 @@ class Accelerators {
 
   void Run(unsigned number) {
     prctl(PR_SET_TIMERSLACK, 1);  // ns; a sleep stands for what is exact
+    // An accelerator needs no core to compute, and must not wait behind workers for the moment in which it takes a
+    // batch: 20 of them with 80 workers on 2 cores, whose batches were ready, lost 9 % of the time. Root may have
+    // it so.
+    const sched_param first{.sched_priority = 1};
+    sched_setscheduler(0, SCHED_RR, &first);
     for (uint64_t step = 0; step < settings_.shape.steps; ++step) {
       Worker& worker = workers_[static_cast<size_t>(number) * settings_.shape.workers + step % settings_.shape.workers];
       if (!AwaitBatch(worker)) {

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from quire.errors import DamagedError
 from quire.pack.sources import Source
@@ -19,30 +19,60 @@ _RECORDS_AT_ONCE = 8192
 # Damage is remembered for so long: a search that goes around a block meets it at each of its records.
 _REMEMBERED_S = 1.0
 
+_Key = tuple[int, int, int]  # where the index begins, level, number in the level
+
+
+class BlockCache:
+    """The last blocks that were read, of all layers of a pack, and those that were found damaged. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
+        self._damage: dict[_Key, tuple[float, DamagedError]] = {}
+        self._lock = threading.Lock()  # of both; not held while something is read
+
+    def get(self, key: _Key, read: Callable[[], bytes]) -> bytes:
+        """The block of that key, which `read` reads where it is not here."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+            seen, error = self._damage.get(key, (0.0, None))
+        if error is not None and time.monotonic() - seen < _REMEMBERED_S:
+            raise DamagedError(str(error))
+        try:
+            block = read()
+        except DamagedError as fault:
+            with self._lock:
+                if len(self._damage) >= _KEPT_BLOCKS:
+                    self._damage.clear()
+                self._damage[key] = (time.monotonic(), fault)
+            raise
+        with self._lock:
+            self._kept[key] = block
+            while len(self._kept) > _KEPT_BLOCKS:
+                self._kept.popitem(last=False)
+        return block
+
 
 class BlockTree:
-    """Any thread may read. Without `get_sum` sums are not compared."""
+    """The index of one layer. Any thread may read. Without `get_sum` sums are not compared."""
 
-    def __init__(self, source: Source, superblock: Superblock, get_sum: Sum | None):
-        self._source, self._get_sum = source, get_sum
+    def __init__(self, source: Source, superblock: Superblock, get_sum: Sum | None, cache: BlockCache):
+        self._source, self._get_sum, self._cache = source, get_sum, cache
+        self.superblock = superblock
         self._index_offset, self._root_sum = superblock.index_offset, superblock.root_sum
         self.sections = superblock.sections
         self._levels = [(0, superblock.body_bytes), *sum_tree_levels(superblock.body_bytes)]  # level 0 is the body
-        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._damage: dict[tuple[int, int], tuple[float, DamagedError]] = {}
-        self._lock = threading.Lock()  # of _kept and _damage; not held while something is read
 
     def record(self, section: int, number: int) -> bytes:
-        """Record `number` of a section. A DamagedError where there is none, or its block is damaged."""
-        if number >= self.sections[section].records:
-            raise DamagedError(f'the index names record {number} of section {section}, which has {self.sections[section].records}')
+        """REQUIRES: this layer has as many. A DamagedError where its block is damaged."""
         return self._bytes(self.sections[section].offset + number * RECORD_BYTES[section], RECORD_BYTES[section])
 
     def text(self, section: int, offset: int, length: int) -> bytes:
-        """Bytes of the names or the xattrs."""
+        """Bytes of a section that has no records. REQUIRES: they begin in this layer."""
         if offset + length > self.sections[section].records:
-            raise DamagedError(f'the index names bytes {offset} to {offset + length} of section {section}, '
-                               f'which has {self.sections[section].records}')
+            raise DamagedError(f'the index names bytes of section {section} that lie in two layers')
         return self._bytes(self.sections[section].offset + offset, length)
 
     def all(self, section: int, form: str) -> Iterator[tuple[int, ...]]:
@@ -64,28 +94,7 @@ class BlockTree:
         return b''.join(parts)
 
     def _block(self, level: int, number: int) -> bytes:
-        key = (level, number)
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
-            seen, error = self._damage.get(key, (0.0, None))
-        if error is not None and time.monotonic() - seen < _REMEMBERED_S:
-            raise DamagedError(str(error))
-        try:
-            block = self._read(level, number)
-        except DamagedError as fault:
-            with self._lock:
-                if len(self._damage) >= _KEPT_BLOCKS:
-                    self._damage.clear()
-                self._damage[key] = (time.monotonic(), fault)
-            raise
-        with self._lock:
-            self._kept[key] = block
-            while len(self._kept) > _KEPT_BLOCKS:
-                self._kept.popitem(last=False)
-        return block
+        return self._cache.get((self._index_offset, level, number), lambda: self._read(level, number))
 
     def _read(self, level: int, number: int) -> bytes:
         begin, length = self._levels[level]

@@ -6,22 +6,22 @@ import array
 import dataclasses
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
-from quire.errors import DamagedError, Error, UnsupportedError
-from quire.pack.block_tree import BlockTree
+from quire.errors import DamagedError, Error
+from quire.pack.layers import Layers
 from quire.pack.sources import Source
 from quire.pack.sums import Sum
-from quire.pack.superblock import DATA_BEGIN, EXTENTS, LIMIT_BYTES, NODES, SEGMENTS, VOLUMES
+from quire.pack.superblock import EXTENTS, NODES, SEGMENTS
 from quire.pack.tree import FILE, SEGMENTED, Node
+from quire.pack.volumes import CRC_32, NO_SUMS, PAGE_BYTES, Volumes
 
-PAGE_BYTES = 2 << 20
 NO_SEGMENT = (1 << 40) - 1
 NO_PLACE = (1 << 64) - 1
 _OFFSET = (1 << 48) - 1
 _MOST_SAMPLE_BYTES = (1 << 63) - 1
-_KINDS = {1: 'another file', 2: 'a URL', 3: 'compressed members of an archive'}
-_XXH3 = 2
+_UNKNOWN_CRC = 1 << 32  # in place of the sum of a part of a zip's member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Piece:
 class Content:
     """Any thread may read. Without `get_sum` sums are not compared."""
 
-    def __init__(self, source: Source, blocks: BlockTree, get_sum: Sum | None):
-        self._source, self._blocks, self._get_sum = source, blocks, get_sum
+    def __init__(self, layers: Layers, volumes: Volumes, get_sum: Sum | None):
+        self._layers, self._volumes, self._get_sum = layers, volumes, get_sum
 
     def piece_at(self, node: Node, at: int) -> Piece:
         """What holds byte `at` of a sample. REQUIRES: the node is a file, or segmented; at < its size."""
@@ -61,10 +61,10 @@ class Content:
     def pages_by_node(self) -> array.array[int]:
         """place() of all nodes at once; what Pack.pages_by_node() says."""
         # An extent's offset and volume stand in one number of 64 bits.
-        extents = array.array('Q', (place >> 48 << 48 | (place & _OFFSET) // PAGE_BYTES for place, in self._blocks.all(EXTENTS, '<Q16x')))
+        extents = array.array('Q', (place >> 48 << 48 | (place & _OFFSET) // PAGE_BYTES for place, in self._layers.all(EXTENTS, '<Q16x')))
         places = array.array('Q')
         try:
-            for size, kind, low, high in self._blocks.all(NODES, '<8xQ10xBIB'):
+            for size, kind, low, high in self._layers.all(NODES, '<8xQ10xBIB'):
                 content, place = high << 32 | low, NO_PLACE
                 if kind == FILE and size > 0:
                     place = extents[content]
@@ -81,40 +81,39 @@ class Content:
         offset, volume, length, expected = self._extent(piece.extent)
         if length != piece.end - piece.begin:
             raise DamagedError(f'extent {piece.extent} has {length} bytes, and its sample {piece.end - piece.begin} there')
-        begin, end = self._volume(volume)
-        if offset < begin or offset + length > end or offset // PAGE_BYTES != (offset + length - 1) // PAGE_BYTES:
-            raise DamagedError(f'extent {piece.extent} lies at {offset}, where none can')
-        data = self._source.read(offset, length)
-        if self._get_sum is None or self._get_sum(data) == expected:
+        record, source = self._volumes.record(volume), self._volumes.source(volume)
+        if (offset < record.data_begin or offset + length > record.data_end or
+                offset // record.most_bytes != (offset + length - 1) // record.most_bytes):
+            raise DamagedError(f'extent {piece.extent} lies at {offset} of volume {volume}, where none can')
+        is_right = self._is_right(source, record.sum_kind, expected)
+        data = source.read(offset, length)
+        if is_right(data):
             return data
         # Once more: what came wrong over a network may have been right where it lies.
-        self._source.forget(offset, length)
-        data = self._source.read(offset, length)
-        if self._get_sum(data) != expected:
-            raise DamagedError(f'bytes {offset} to {offset + length} of the pack differ from their sum')
+        source.forget(offset, length)
+        data = source.read(offset, length)
+        if not is_right(data):
+            raise DamagedError(f'bytes {offset} to {offset + length} of {source.name} differ from their sum')
         return data
 
+    def _is_right(self, source: Source, sum_kind: int, expected: int) -> Callable[[bytes], bool]:
+        """What compares bytes of an extent with its sum."""
+        if sum_kind == NO_SUMS or (sum_kind == CRC_32 and expected == _UNKNOWN_CRC):
+            return lambda _: source.confirm() is None
+        if self._get_sum is None:
+            return lambda _: True
+        get_sum = zlib.crc32 if sum_kind == CRC_32 else self._get_sum
+        return lambda data: get_sum(data) == expected
+
     def _extent(self, number: int) -> tuple[int, int, int, int]:
-        record = self._blocks.record(EXTENTS, number)
+        record = self._layers.record(EXTENTS, number)
         offset, volume, length = (int.from_bytes(record[at:end], 'little') for at, end in ((0, 6), (6, 8), (8, 11)))
         if not 1 <= length <= PAGE_BYTES:
             raise DamagedError(f'extent {number} has {length} bytes')
         return offset, volume, length, int.from_bytes(record[16:24], 'little')
 
-    def _volume(self, number: int) -> tuple[int, int]:
-        """Where samples lie in the pack itself."""
-        record = self._blocks.record(VOLUMES, number)
-        kind, _, sum_kind = struct.unpack_from('<3H', record)
-        if kind != 0:
-            raise UnsupportedError(f'the sample lies in {_KINDS.get(kind, "a volume of another kind")}, and quire.open() reads what '
-                                   'lies in the pack itself: mount it, or make a pack of it (quire pack --from)')
-        begin, end = struct.unpack_from('<2Q', record, 24)
-        if number != 0 or sum_kind != _XXH3 or begin < DATA_BEGIN or end > min(self._source.size, LIMIT_BYTES):
-            raise DamagedError(f'volume {number} contradicts the format')
-        return begin, end
-
     def _segment(self, number: int) -> tuple[int, int, int, int]:
-        at, length, first, following = struct.unpack('<4Q', self._blocks.record(SEGMENTS, number))
+        at, length, first, following = struct.unpack('<4Q', self._layers.record(SEGMENTS, number))
         if length == 0 or length > _MOST_SAMPLE_BYTES or at > _MOST_SAMPLE_BYTES - length:
             raise DamagedError(f'segment {number} has {length} bytes at {at}')
         return at, length, first, following
@@ -122,7 +121,7 @@ class Content:
     def _segment_piece(self, node: Node, at: int) -> Piece:
         """By a search among the segments of the file, those next to the place of which must be in order."""
         low, high = node.content, node.content + 1 + self._segment(node.content)[3]
-        if high > self._blocks.sections[SEGMENTS].records:
+        if high > self._layers.count(SEGMENTS):
             raise DamagedError(f'node {node.number} has more segments than there are')
         first, last = low, high
         while low < high:  # the first that begins behind `at`
@@ -141,9 +140,10 @@ class Content:
             if begin + length > hole_end:
                 raise DamagedError(f'segment {low - 1} of node {node.number} overlaps what is behind it')
             if at < begin + length:
-                part = (at - begin) // PAGE_BYTES
-                piece_begin = begin + part * PAGE_BYTES
-                return Piece(piece_begin, min(piece_begin + PAGE_BYTES, begin + length), extent + part)
+                most = self._volumes.record(self._extent(extent)[1]).most_bytes
+                part = (at - begin) // most
+                piece_begin = begin + part * most
+                return Piece(piece_begin, min(piece_begin + most, begin + length), extent + part)
             hole_begin = begin + length
         return Piece(hole_begin, hole_end, None)
 

@@ -8,15 +8,19 @@ import io
 import os
 import re
 import stat as stat_module
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from quire.errors import DamagedError, Error, SourceError, UnsupportedError
 from quire.pack import sums
-from quire.pack.block_tree import BlockTree
+from quire.pack.block_tree import BlockCache
 from quire.pack.content import Content, SampleFile
+from quire.pack.layers import Layers
+from quire.pack.s3 import S3Source
 from quire.pack.sources import FileSource, KeptPieces, Source
+from quire.pack.sums import Sum
 from quire.pack.superblock import DATA_BEGIN, Superblock, choose
 from quire.pack.tree import DIRECTORY, FILE, SEGMENTED, SYMLINK, Node, Tree
+from quire.pack.volumes import Volumes
 from quire.pack.web import UrlSource
 
 # What `pack[path]` returns at most. A pack of kilobytes may hold a sample of 2^63 - 1 bytes, all of them a hole.
@@ -68,10 +72,11 @@ class Pack(Mapping[str, bytes]):
         get_sum = sums.get_sum() if options['verify'] else None
         self._most_bytes = int(options['max_sample_bytes'])  # type: ignore[call-overload]
         try:
-            self.superblock: Superblock = choose(source.read(0, min(DATA_BEGIN, source.size)), source.size, get_sum)
-            blocks = BlockTree(source, self.superblock, get_sum)
-            self._tree = Tree(blocks)
-            self._content = Content(source, blocks, get_sum)
+            self._layers = _open_layers(source, get_sum, options['generation'])  # type: ignore[arg-type]
+            self.superblock: Superblock = self._layers.superblock
+            self._tree = Tree(self._layers)
+            self._volumes = Volumes(source, self._layers, get_sum, options['volumes'])  # type: ignore[arg-type]
+            self._content = Content(self._layers, self._volumes, get_sum)
             self._root = self._tree.node(0)
             self._tree.children(self._root)
         except Error as error:
@@ -110,10 +115,11 @@ class Pack(Mapping[str, bytes]):
         self.close()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _open_again, (self._location, self._options, self.superblock.root_sum)
+        return _open_again, (self._location, self._options | {'generation': self.superblock.generation}, self.superblock.root_sum)
 
     def close(self) -> None:
-        """Gives up the file; reads fail from now on."""
+        """Gives up the files; reads fail from now on."""
+        self._volumes.close()
         self._source.close()
 
     def open(self, path: Path, buffering: int = _BUFFER_BYTES) -> io.BufferedReader | SampleFile:
@@ -140,7 +146,7 @@ class Pack(Mapping[str, bytes]):
         if node.kind != DIRECTORY:
             raise NotADirectoryError(f'{_decode(_encode(path))!r} is no folder')
         try:
-            return [_decode(self._tree.name(self._tree.node(number))) for number in self._tree.children(node)]
+            return [_decode(self._tree.name(self._tree.child(node, place))) for place in self._tree.children(node)]
         except Error as error:
             raise self._explain(path, error) from error
 
@@ -174,6 +180,10 @@ class Pack(Mapping[str, bytes]):
             return self._tree.xattrs(node)
         except Error as error:
             raise self._explain(path, error) from error
+
+    def generations(self) -> list[int]:
+        """The generations that open(..., generation=N) can show, the oldest first: this one and those of which it consists."""
+        return [layer.generation for layer in reversed(self._layers.below)] + [self.superblock.generation]
 
     def place(self, path: Path) -> tuple[int, int] | None:
         """(volume, page of 2 MiB) in which a sample begins: samples of one page are read at once. None where it has no bytes."""
@@ -229,21 +239,39 @@ class Pack(Mapping[str, bytes]):
                     f'{self._location}: {error}')
 
 
+def _open_layers(source: Source, get_sum: Sum | None, generation: int | None) -> Layers:
+    cache = BlockCache()
+    newest = Layers(source, choose(source.read(0, min(DATA_BEGIN, source.size)), source.size, get_sum), get_sum, cache)
+    if generation in (None, newest.superblock.generation):
+        return newest
+    for superblock in newest.below:
+        if superblock.generation == generation:
+            return Layers(source, superblock, get_sum, cache)
+    known = ', '.join(str(superblock.generation) for superblock in (*reversed(newest.below), newest.superblock))
+    raise Error(f'the pack has no generation {generation}; it has {known}')
+
+
 def open(location: str | os.PathLike[str], *, verify: bool = True, headers: Mapping[str, str] | None = None,  # pylint: disable=redefined-builtin
-         timeout_s: float = 60.0, max_sample_bytes: int = MAX_SAMPLE_BYTES) -> Pack:
-    """Opens a pack by its path, or by http:// or https://, and shows the generation that is newest now.
+         timeout_s: float = 60.0, max_sample_bytes: int = MAX_SAMPLE_BYTES, generation: int | None = None,
+         volumes: Sequence[str | os.PathLike[str]] = ()) -> Pack:
+    """Opens a pack by its path, or by http://, https:// or s3://, and shows the generation that is newest now.
 
     verify            compare all that is read with its sums; False returns bytes that nobody checked
     headers           go along with each request to the server of the URL (not to those that it redirects to)
     timeout_s         what one request may take at most
     max_sample_bytes  what `pack[path]` reads at most; larger samples are read in parts, by Pack.open()
+    generation        an older one, by its number (`quire generations`, Pack.generations())
+    volumes           files and folders that samples may lie in, for indexes (quire index, quire merge) whose archives or packs are
+                      neither in the folder of the index nor below it
 
     Nothing is read but what is asked for: to open a pack takes its superblock and one block of its index. Of a URL one state is
     read, that of the first answer (its ETag, or else size and time); where the object is replaced, reads fail with a SourceError."""
     name = os.fspath(location)
-    options = {'verify': verify, 'headers': headers, 'timeout_s': timeout_s, 'max_sample_bytes': max_sample_bytes}
+    options = {'verify': verify, 'headers': headers, 'timeout_s': timeout_s, 'max_sample_bytes': max_sample_bytes, 'generation': generation,
+               'volumes': tuple(volumes)}
     if re.match('[a-z][a-z0-9+.-]+://', name, re.IGNORECASE):
-        source: Source = KeptPieces(UrlSource(name, headers, timeout_s))
+        is_s3 = name.lower().startswith('s3:')
+        source: Source = KeptPieces(S3Source(name, timeout_s) if is_s3 else UrlSource(name, headers, timeout_s))
     else:
         source = FileSource(name)
     return Pack(name, source, options)

@@ -27,6 +27,9 @@ class Source(abc.ABC):
     def forget(self, offset: int, length: int) -> None:
         """The bytes were wrong: to read them again is to fetch them again."""
 
+    def confirm(self) -> None:
+        """What was read until now is of the state that the index was made of; else a SourceError. For bytes that have no sum."""
+
     def close(self) -> None:
         """Reads fail from now on."""
 
@@ -34,10 +37,12 @@ class Source(abc.ABC):
 class FileSource(Source):
     """A file, or a block device where the system tells its size by seeking."""
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], descriptor: int | None = None):
+        """`descriptor`: of the file where it is open already; it is taken over."""
         self.name = os.fspath(path)
         try:
-            self._file = open(path, 'rb', buffering=0)  # pylint: disable=consider-using-with  # close() closes it
+            # close() closes it
+            self._file = open(path if descriptor is None else descriptor, 'rb', buffering=0)  # pylint: disable=consider-using-with
             self.size = self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise SourceError(f'{self.name}: {error.strerror}') from error
@@ -63,6 +68,12 @@ class FileSource(Source):
         with self._turn:
             self._file.seek(offset)
             return self._file.read(length)
+
+    def status(self) -> os.stat_result:
+        try:
+            return os.fstat(self._file.fileno())
+        except (OSError, ValueError) as error:
+            raise SourceError(f'{self.name}: {error}') from error
 
     def close(self) -> None:
         self._file.close()

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterator
 
 from quire.errors import DamagedError, UnsupportedError
-from quire.pack.block_tree import BlockTree
+from quire.pack.layers import Layers
 from quire.pack.superblock import ATTRIBUTES, DIRECTORIES, NAMES, NODES, XATTRS
 
-FILE, SEGMENTED, DIRECTORY, SYMLINK, HARD_LINK = range(1, 6)
+FILE, SEGMENTED, DIRECTORY, SYMLINK, HARD_LINK, REFERENCE = range(1, 7)
 _MOST_PATH_BYTES = 4095
 _MOST_TARGET_BYTES = 4095
 _MOST_LINKS = 40  # that one path is followed through, as by Linux
@@ -50,26 +50,36 @@ class Attributes:
 class Tree:
     """Reads nodes and finds them by their paths. Any thread may use it. What is not there is None; what cannot be read, a DamagedError."""
 
-    def __init__(self, blocks: BlockTree):
-        self._blocks = blocks
-        self._nodes = blocks.sections[NODES].records
-        self._directories = blocks.sections[DIRECTORIES].records
+    def __init__(self, layers: Layers):
+        self._layers = layers
+        self._nodes = layers.count(NODES)
+        self._directories = layers.count(DIRECTORIES)
         self._known: dict[int, range] = {}  # node of a folder -> its children; a dict needs no lock for what is done with it
 
     def node(self, number: int) -> Node:
-        """Checks what a record says by itself."""
-        record = self._blocks.record(NODES, number)
-        mtime, size, attributes = struct.unpack_from('<QQI', record)
-        node = Node(number, mtime - _EPOCH_NS, size, attributes, int.from_bytes(record[20:25], 'little'), record[25], record[26],
-                    int.from_bytes(record[27:32], 'little'))
-        if not FILE <= node.kind <= HARD_LINK:
+        """As the newest layer that tells of it has it. Checks what a record says by itself."""
+        node = self._place(number)
+        replacing = self._layers.replacing(number)
+        if replacing is not None:
+            newer = _decode(number, replacing)
+            if (newer.kind, newer.name_offset, newer.name_bytes) != (node.kind, node.name_offset, node.name_bytes):
+                raise DamagedError(f'node {number} is replaced by another entry')
+            node = newer
+        if node.kind == REFERENCE:
+            raise DamagedError(f'node {number} stands for node {node.content}, where one of its own is wanted')
+        return node
+
+    def _place(self, number: int) -> Node:
+        """The record of that number, which may be a reference, and whose place and name no later layer changes."""
+        node = _decode(number, self._layers.record(NODES, number))
+        if not FILE <= node.kind <= REFERENCE:
             raise UnsupportedError(f'node {number} is of kind {node.kind}, which a newer release may know')
         if (node.name_bytes == 0) != (number == 0):
             raise DamagedError(f'node {number} has a name of {node.name_bytes} bytes')
         return node
 
     def name(self, node: Node) -> bytes:
-        name = self._blocks.text(NAMES, node.name_offset, node.name_bytes)
+        name = self._layers.text(NAMES, node.name_offset, node.name_bytes)
         if b'/' in name or b'\0' in name or name in (b'.', b'..'):
             raise DamagedError(f'node {node.number} has the name {name!r}, which none can have')
         return name
@@ -78,7 +88,7 @@ class Tree:
         """REQUIRES: the node is a symlink."""
         if not 1 <= node.size <= _MOST_TARGET_BYTES:
             raise DamagedError(f'node {node.number} is a symlink with a target of {node.size} bytes')
-        return self._blocks.text(NAMES, node.content, node.size)
+        return self._layers.text(NAMES, node.content, node.size)
 
     def behind(self, node: Node) -> Node:
         """The node that has the content: another one where this is a hard link."""
@@ -92,14 +102,14 @@ class Tree:
         return other
 
     def attributes(self, node: Node) -> Attributes:
-        return Attributes(*struct.unpack_from('<4IQI', self._blocks.record(ATTRIBUTES, node.attributes)))
+        return Attributes(*struct.unpack_from('<4IQI', self._layers.record(ATTRIBUTES, node.attributes)))
 
     def xattrs(self, node: Node) -> dict[str, bytes]:
         """Those of `user.`, as others could grant what nobody asked for."""
         attributes = self.attributes(node)
         if attributes.xattr_bytes > _MOST_XATTR_BYTES:
             raise DamagedError(f'attributes {node.attributes} have a list of {attributes.xattr_bytes} bytes')
-        text = self._blocks.text(XATTRS, attributes.xattr_offset, attributes.xattr_bytes) if attributes.xattr_bytes else b''
+        text = self._layers.text(XATTRS, attributes.xattr_offset, attributes.xattr_bytes) if attributes.xattr_bytes else b''
         found, at = {}, 0
         while at < len(text):
             name_at = at + 5
@@ -135,8 +145,43 @@ class Tree:
                 raise DamagedError(f'directory {node.content} shares node {child} with another')
         return range(first, first + count)
 
+    def child(self, folder: Node, place: int) -> Node:
+        """The entry that stands at one of `children(folder)`."""
+        if not self._layers.has_references(place):
+            return self.node(place)
+        reference = self._place(place)
+        if reference.kind != REFERENCE:
+            return self.node(place)
+        node = self._referred(folder, reference)
+        if node.kind == DIRECTORY:
+            # One that was listed twice would be in two places, and all that it holds.
+            found = self._find_place(folder, self.name(node))
+            if found is None or found.number != place:
+                raise DamagedError(f'node {place} stands for directory {node.number}, as another entry of its directory does')
+        return node
+
     def find(self, folder: Node, name: bytes) -> Node | None:
         """The entry of that name. Goes around damage; raises where the entry may stand in it."""
+        found = self._find_place(folder, name)
+        if found is None:
+            return None
+        return self._referred(folder, found) if found.kind == REFERENCE else self.node(found.number)
+
+    def _referred(self, folder: Node, reference: Node) -> Node:
+        """What a reference among the entries of a folder stands for: an older entry of the same folder, by the rules of FORMAT.md."""
+        number = reference.content
+        if not folder.number < number < self._layers.first_node_of_layer(reference.number):
+            raise DamagedError(f'node {reference.number} stands for node {number}, which is in no layer below')
+        node = self.node(number)
+        if (node.name_offset, node.name_bytes) != (reference.name_offset, reference.name_bytes):
+            raise DamagedError(f'node {reference.number} stands for node {number}, which has another name')
+        first, count, owner = self._directory(self._directory_of(number))
+        if owner != folder.number or not first <= number < first + count:
+            raise DamagedError(f'node {reference.number} stands for node {number}, which was no entry of node {folder.number}')
+        return node
+
+    def _find_place(self, folder: Node, name: bytes) -> Node | None:
+        """The record of that name among the entries of a folder, which may be a reference."""
         children = self.children(folder)
         low, high = children.start, children.stop
         passed, fault = 0, None  # what cannot be read among those that may be it
@@ -145,7 +190,7 @@ class Tree:
             at, gap, found = middle, None, None
             while at < high and found is None:
                 try:
-                    node = self.node(at)
+                    node = self._place(at)
                     found = self.name(node)
                 except DamagedError as error:
                     gap, passed, at = gap or error, passed + 1, at + 1
@@ -165,20 +210,20 @@ class Tree:
 
     def walk(self, top: Node, prefix: bytes = b'') -> Iterator[tuple[bytes, Node]]:
         """All entries below a directory with their paths, each directory before what it holds, names in order."""
-        stack = [(prefix, iter(self.children(top)))]
+        stack = [(prefix, top, iter(self.children(top)))]
         while stack:
-            prefix, numbers = stack[-1]
-            number = next(numbers, None)
-            if number is None:
+            prefix, folder, places = stack[-1]
+            place = next(places, None)
+            if place is None:
                 stack.pop()
                 continue
-            node = self.node(number)
+            node = self.child(folder, place)
             path = prefix + self.name(node)
             if len(path) > _MOST_PATH_BYTES:
-                raise DamagedError(f'node {number} has a path of more than {_MOST_PATH_BYTES} bytes')
+                raise DamagedError(f'node {node.number} has a path of more than {_MOST_PATH_BYTES} bytes')
             yield path, node
             if node.kind == DIRECTORY:
-                stack.append((path + b'/', iter(self.children(node))))
+                stack.append((path + b'/', node, iter(self.children(node))))
 
     def resolve(self, path: bytes, follow: bool = True) -> Node | None:
         """The node of a path from the root. Symlinks on the way are followed inside the pack, and at its end where `follow` says so."""
@@ -213,7 +258,7 @@ class Tree:
         return way[-1]
 
     def _directory(self, number: int) -> tuple[int, int, int]:
-        first, count, node = struct.unpack('<3Q', self._blocks.record(DIRECTORIES, number))
+        first, count, node = struct.unpack('<3Q', self._layers.record(DIRECTORIES, number))
         return first, count, node
 
     def _directory_of(self, child: int) -> int:
@@ -226,3 +271,9 @@ class Tree:
             else:
                 high = middle
         return low
+
+
+def _decode(number: int, record: bytes) -> Node:
+    mtime, size, attributes = struct.unpack_from('<QQI', record)
+    return Node(number, mtime - _EPOCH_NS, size, attributes, int.from_bytes(record[20:25], 'little'), record[25], record[26],
+                int.from_bytes(record[27:32], 'little'))

@@ -115,7 +115,7 @@ class UrlSource(Source):
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 60.0):
         if not re.match('https?://', url, re.IGNORECASE):
-            raise SourceError(f'{url}: only http:// and https:// can be read')
+            raise SourceError(f'{url}: only http://, https:// and s3:// can be read')
         self.name = url
         self._headers, self._timeout_s = dict(headers or {}), timeout_s
         self._tag: str | None = None

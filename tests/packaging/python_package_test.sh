@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Goal: the Python package makes a wheel of this version that has all of its modules, and works where it was put; README.md of it is true
-# as far as its code can be run here.
+# Goal: the Python package makes a wheel of this version that has all of its modules, and works where it was put and where pip installs it,
+# without a network; README.md of it is true as far as its code can be run here.
 . "$(dirname "$0")/../support/harness.sh"
 package=$repository/packaging/python
 python=/usr/bin/python3
@@ -43,6 +43,19 @@ if $python -c 'import fsspec' 2>/dev/null; then
     "$scratch/tree.quire")" "b'content\\n'"
 else
   leave_out 'python3-fsspec is not installed'
+fi
+
+# As pip installs it, beside nothing but the standard library, and takes it away again.
+if $python -m venv "$scratch/venv" >"$scratch/venv.log" 2>&1; then
+  in_venv() { env -u PYTHONPATH "$scratch/venv/bin/python" -B "$@"; }
+  in_venv -m pip install --quiet --no-index --disable-pip-version-check "$wheel" || fail 'pip does not install the wheel'
+  in_venv -m pip check --disable-pip-version-check >"$scratch/check.log" || fail "$(cat "$scratch/check.log")"
+  assert_equal "$(in_venv -W ignore -c 'import quire, sys; print(quire.__version__, quire.open(sys.argv[1])["file"], quire.__file__.startswith(sys.prefix))' \
+    "$scratch/tree.quire")" "$version b'content\\n' True"
+  in_venv -m pip uninstall --quiet --yes quire || fail 'pip does not remove it'
+  assert_equal "$(find "$scratch"/venv/lib/python*/site-packages -maxdepth 1 -name 'quire*')" '' 'left by pip'
+else
+  leave_out 'python3-venv is not installed'
 fi
 
 # Every piece of Python in README.md can be parsed, and names nothing that is not there.

@@ -3,7 +3,6 @@
 """Goal: quire.open() of the Python package reads every kind of pack as `quire` does, whole trees of them: packs that have grown, in each of their
 generations, compressed ones by each decoder that may be there, indexes of archives and of packs; and where bytes are damaged, changed
 or out of reach, it gives an error and never other bytes."""
-import array
 import contextlib
 import json
 import os
@@ -513,6 +512,21 @@ def test_pages_of_every_kind(texts, scratch, pack, mount):
         assert groups[0] == groups[1], name
         if name == 'grown':
             assert by_index is not None
+
+
+def test_pages_of_merged_packs(scratch, pack, mount):
+    """Inodes are the numbers of nodes of the index, and of none of the packs."""
+    for name in ('a', 'b'):
+        trees.make_samples(scratch / name, 2, 40, 90000)
+        pack(scratch / name, scratch / f'{name}.quire')
+    harness.quire('merge', '--progress', 'never', scratch / 'a.quire', scratch / 'b.quire', '--at', 'b=below', '-o', scratch / 'm.quire')
+    shown = mount(scratch / 'm.quire')
+    paths = [str(path) for path in sorted(shown.path.rglob('*.bin'))]
+    assert places._by_index(paths) is None  # pylint: disable=protected-access
+    pages = quire.sample_pages(paths)
+    assert len(paths) == 160 and len(set(pages)) > 6
+    is_below = ['below' in path for path in paths]
+    assert not {page for page, below in zip(pages, is_below) if below} & {page for page, below in zip(pages, is_below) if not below}
 
 
 def _groups(pages):

@@ -63,7 +63,8 @@ def _by_index(paths: Sequence[Path]) -> array.array[int] | None:
     """The same from the index: an inode is the number of a node, and one more. None where the pack is not to be had, or is another."""
     compared = [paths[at] for at in range(0, len(paths), max(len(paths) // _COMPARED, 1))]
     told = [_ask(path) for path in compared]
-    volume = next((volume for volume, page in told if page is not None), b'')
+    volumes = {volume for volume, page in told if page is not None}
+    volume = volumes.pop() if len(volumes) == 1 else b''  # of several packs that are seen as one, none has all
     if not os.path.isfile(volume):
         return None
     try:

@@ -20,11 +20,6 @@ namespace {
 Result<void> CheckGrows(const Pack& pack) {
   const Superblock& superblock = pack.superblock();
   const std::string& path = pack.path();
-  if (pack.slot_damage())
-    return Corrupt(
-        "{}: {}; nothing was changed. `quire verify` tells what is damaged; copy the pack anew, or write "
-        "a new one with `quire pack --from {} -o NEW`",
-        path, *pack.slot_damage(), path);
   if (superblock.append_features != 0 || superblock.has_unknown_sections)
     return Unsupported("{}: a newer release has added what this one cannot continue; use a newer quire", path);
   if (pack.index().layers().size() >= kMaxLayers)

@@ -20,7 +20,7 @@ class GrowingPack {
  public:
   // Locks the pack at `path` and opens its newest generation. Waits for nobody. Errors name `path`: kSystem with
   // EWOULDBLOCK where another process adds to it; kUnsupported for what this release cannot add to (more layers than
-  // there may be, samples in other files, what a newer release has added); kCorrupt where a superblock is damaged.
+  // there may be, samples in other files, what a newer release has added); those of OpenLocked.
   static Result<std::unique_ptr<GrowingPack>> Open(const std::string& path);
   GrowingPack(const GrowingPack&) = delete;
   GrowingPack& operator=(const GrowingPack&) = delete;

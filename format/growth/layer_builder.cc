@@ -98,7 +98,8 @@ Result<void> LayerBuilder::ListMerged(const Listed& listed, uint32_t& subdirecto
     while (next < additions.count && NameOf(additions, next) < *name)
       if (auto added = add_next(); !added) return added;
     const bool is_scanned = next < additions.count && NameOf(additions, next) == *name;
-    if (is_scanned && scanned_->fates[additions.first + next] == kNoNode) {
+    const NodeNumber content = node->kind == NodeKind::kHardLink ? node->content : *child;
+    if (is_scanned && scanned_->fates[tables_->ContentOf(additions.first + next)] != content) {
       if (auto added = add_next(); !added) return added;
       continue;
     }
@@ -149,9 +150,8 @@ Result<void> LayerBuilder::AddScanned(NodeNumber scanned, std::string_view name,
   if (path_bytes > kMaxPathBytes)
     return Unsupported("'{}': its path in the pack would be longer than {} bytes", EscapeName(tables_->PathOf(scanned)),
                        kMaxPathBytes);
-  const Node& node = tables_->nodes[scanned];
-  const NodeNumber content = node.kind == NodeKind::kHardLink ? node.content : scanned;
-  if (content != scanned && scanned_->fates[content] != kNoNode) return AddHardLink(name, scanned_->fates[content]);
+  const NodeNumber content = tables_->ContentOf(scanned);
+  if (scanned_->fates[content] != kNoNode) return AddHardLink(name, scanned_->fates[content]);
   // The first name that is listed has the content, whichever was scanned first.
   if (numbers_[content] != 0) return AddHardLink(name, numbers_[content]);
   return AddScannedContent(content, name, path_bytes);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -30,6 +31,30 @@ Result<void> CheckIsFile(const File& file, const std::string& path, struct stat&
   return Unsupported("{}: is no regular file, and cannot grow; grow the file that was written there", path);
 }
 
+// What stood in the slot that is not that of the newest generation, before a commit began to overwrite it.
+Result<std::array<std::byte, kSuperblockBytes>> ReadFormerSlot(const Pack& pack) {
+  const IndexLayer& newest = pack.index().layers().newest();
+  if (!newest.superblock.has_layers_below()) return std::array<std::byte, kSuperblockBytes>{};
+  const auto record = newest.blocks->Touch(newest.OffsetOf(Section::kLayers, 0), kLayerBytes);
+  if (!record) return std::unexpected(record.error());
+  return SlotOf(record->first<kLayerBytes>());
+}
+
+// The next commit overwrites the other slot: a damaged one is mended by it. But the newest generation may have been
+// there, whole, and then nothing must be lost of it.
+Result<void> CheckOtherSlot(const File& file, const Pack& pack) {
+  if (!pack.slot_damage() || pack.trailing_bytes() == 0) return {};
+  std::array<std::byte, kSuperblockBytes> slot = {};
+  if (auto read = file.ReadExactly(SuperblockOffset(pack.superblock().generation + 1), slot); !read) return read;
+  const auto former = ReadFormerSlot(pack);
+  if (!former) return std::unexpected(former.error());
+  if (MayBeTorn(slot, *former)) return {};
+  return Corrupt(
+      "{}: {}, and may have held a newer one, which is damaged; nothing was changed. Copy the pack anew, or write what "
+      "can be read with `quire pack --from {} -o NEW`",
+      pack.path(), *pack.slot_damage(), pack.path());
+}
+
 }  // namespace
 
 Result<LockedPack> OpenLocked(const std::string& path) {
@@ -48,6 +73,7 @@ Result<LockedPack> OpenLocked(const std::string& path) {
   const auto fd = (*pack)->GetVolumeFd(0);
   if (!fd || fstat(*fd, &opened) != 0 || opened.st_dev != own.st_dev || opened.st_ino != own.st_ino)
     return SystemError(ESTALE, "{}: was replaced meanwhile; try again", path);
+  if (auto usable = CheckOtherSlot(*file, **pack); !usable) return Propagate(std::move(usable));
   return LockedPack{.file = *std::move(file), .pack = *std::move(pack)};
 }
 

@@ -17,7 +17,8 @@ struct LockedPack {
 };
 
 // Waits for nobody. Errors name `path`: kSystem, with EWOULDBLOCK where another process writes it and ESTALE where it
-// was replaced meanwhile; kUnsupported where it is no regular file; those of Pack::Open.
+// was replaced meanwhile; kUnsupported where it is no regular file; kCorrupt where the newest generation may be one
+// whose superblock is damaged; those of Pack::Open.
 Result<LockedPack> OpenLocked(const std::string& path);
 
 }  // namespace quire

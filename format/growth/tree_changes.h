@@ -23,7 +23,8 @@ struct ScannedChanges {
   explicit ScannedChanges(const std::string& spool_folder) : fates(spool_folder), merged(spool_folder) {}
 
   const IndexTables* tables = nullptr;
-  // By scanned node: that of the pack which it stays; kNoNode: it is new.
+  // By scanned node: that of the pack which it stays, under whatever names; kNoNode: it is new. Those of hard links are
+  // not set.
   Spool<NodeNumber> fates;
   // By scanned directory record: the directory of the pack that it is merged with, or kNoNode.
   Spool<NodeNumber> merged;

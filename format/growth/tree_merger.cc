@@ -47,6 +47,8 @@ Result<void> TreeMerger::Merge(NodeNumber target) {
     if (own == kNoNode) continue;
     if (auto merged = MergeDirectory(record, own); !merged) return merged;
   }
+  for (const FurtherName& name : further_names_)
+    if (scanned_.fates[name.content] != name.own) changes_.listed[name.folder] = name.record;
   return removal_.Finish();
 }
 
@@ -69,6 +71,12 @@ Result<void> TreeMerger::MergeDirectory(uint64_t record, NodeNumber own) {
       if (kind_ == MergeKind::kUpdate) is_listed_anew = true;
       continue;
     }
+    if (kind_ == MergeKind::kUpdate && child_node->kind == NodeKind::kHardLink &&
+        tables_.nodes[next].kind != NodeKind::kDirectory) {
+      further_names_.push_back(
+          {.content = tables_.ContentOf(next++), .own = child_node->content, .folder = own, .record = record});
+      continue;
+    }
     const auto stays = MergeEntry(next++, *child, *child_node);
     if (!stays) return std::unexpected(stays.error());
     if (!*stays) is_listed_anew = true;
@@ -80,26 +88,28 @@ Result<void> TreeMerger::MergeDirectory(uint64_t record, NodeNumber own) {
 
 Result<bool> TreeMerger::MergeEntry(NodeNumber scanned, NodeNumber own, const Node& node) {
   const Node& entry = tables_.nodes[scanned];
-  bool stays = entry.kind == NodeKind::kDirectory && node.kind == NodeKind::kDirectory;
-  if (stays) {
+  if (entry.kind == NodeKind::kDirectory && node.kind == NodeKind::kDirectory) {
     scanned_.merged[entry.content] = own;
-  } else if (kind_ == MergeKind::kUpdate) {
-    const auto is_unchanged = IsUnchanged(entry, node);
-    if (!is_unchanged) return is_unchanged;
-    stays = *is_unchanged;
-  } else if (auto removed = removal_.Remove(own); !removed) {
-    return Propagate(std::move(removed));
+    scanned_.fates[scanned] = own;
+    if (auto described = Describe(scanned, own, node); !described) return Propagate(std::move(described));
+    return true;
   }
-  if (!stays) return false;
-  scanned_.fates[scanned] = own;
-  if (auto described = Describe(scanned, own, node); !described) return Propagate(std::move(described));
+  if (kind_ == MergeKind::kUpdate) return UpdateEntry(tables_.ContentOf(scanned), own, node);
+  if (auto removed = removal_.Remove(own); !removed) return Propagate(std::move(removed));
+  return false;
+}
+
+Result<bool> TreeMerger::UpdateEntry(NodeNumber content, NodeNumber own, const Node& node) {
+  NodeNumber& fate = scanned_.fates[content];
+  if (fate != kNoNode) return fate == own;
+  const auto is_unchanged = IsUnchanged(tables_.nodes[content], node);
+  if (!is_unchanged || !*is_unchanged) return is_unchanged;
+  fate = own;
+  if (auto described = Describe(content, own, node); !described) return Propagate(std::move(described));
   return true;
 }
 
 Result<bool> TreeMerger::IsUnchanged(const Node& scanned, const Node& node) {
-  // Of a further name that the first one stays, which was scanned before.
-  if (scanned.kind == NodeKind::kHardLink)
-    return node.kind == NodeKind::kHardLink && scanned_.fates[scanned.content] == node.content;
   if (scanned.is_sample())
     return node.is_sample() && node.size_bytes == scanned.size_bytes && node.mtime == scanned.mtime;
   if (scanned.kind != NodeKind::kSymlink || node.kind != NodeKind::kSymlink) return false;
@@ -110,7 +120,6 @@ Result<bool> TreeMerger::IsUnchanged(const Node& scanned, const Node& node) {
 
 Result<void> TreeMerger::Describe(NodeNumber scanned, NodeNumber own, const Node& node) {
   const Node& entry = tables_.nodes[scanned];
-  if (entry.kind == NodeKind::kHardLink) return {};
   const auto same = HaveSameAttributes(entry, node);
   if (!same) return std::unexpected(same.error());
   if (!*same || entry.mtime != node.mtime) changes_.described[own] = scanned;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "format/growth/tree_changes.h"
 #include "format/growth/tree_removal.h"
@@ -38,12 +39,24 @@ class TreeMerger {
   [[nodiscard]] const TreeCounts& gone() const { return removal_.gone(); }
 
  private:
+  // A hard link of the pack whose name was scanned. It stays where the scanned content stays that of which it is one,
+  // which is known when all is merged: which of its names has the content is another matter in the pack than in a scan.
+  struct FurtherName {
+    NodeNumber content = 0;  // scanned
+    NodeNumber own = 0;      // content in the pack
+    NodeNumber folder = 0;   // of the pack, with the record of the scanned one
+    uint64_t record = 0;
+  };
+
   Result<void> Prepare();
   Result<void> MergeDirectory(uint64_t record, NodeNumber own);
   // `scanned` and `own` have the same name in directories that are merged. Whether the entry stays.
   Result<bool> MergeEntry(NodeNumber scanned, NodeNumber own, const Node& node);
+  // The same of a name of scanned content. REQUIRES: `own` is no directory, unless the content is none, and no hard
+  // link.
+  Result<bool> UpdateEntry(NodeNumber content, NodeNumber own, const Node& node);
   Result<bool> IsUnchanged(const Node& scanned, const Node& node);
-  // `own` stays: whether something beside its content is different now.
+  // `own` stays: whether something beside its content is different now. REQUIRES: `scanned` is no hard link.
   Result<void> Describe(NodeNumber scanned, NodeNumber own, const Node& node);
   Result<bool> HaveSameAttributes(const Node& scanned, const Node& own);
 
@@ -54,6 +67,7 @@ class TreeMerger {
   const IndexTables& tables_;
   TreeChanges& changes_;
   TreeRemoval removal_;
+  std::vector<FurtherName> further_names_;
   // By numbers of both, of directories and of others: most entries share a few.
   std::array<std::unordered_map<uint64_t, bool>, 2> same_attributes_;
 };

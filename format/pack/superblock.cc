@@ -25,6 +25,7 @@ constexpr size_t kTableAt = 192;
 constexpr size_t kTableRecordBytes = 32;
 constexpr size_t kSumAt = kSuperblockBytes - 8;
 static_assert(kTableAt + kMaxSections * kTableRecordBytes <= kSumAt);
+constexpr size_t kSectorBytes = 512;  // what the weakest disk writes whole or not at all
 constexpr size_t kMaxLayerSections = (kLayerBytes - kTableAt) / kTableRecordBytes;
 static_assert(kSectionCount <= kMaxLayerSections);
 
@@ -181,6 +182,25 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 
 std::span<const std::byte, kLayerBytes> LayerOf(std::span<const std::byte, kSuperblockBytes> slot) {
   return slot.first<kLayerBytes>();
+}
+
+std::array<std::byte, kSuperblockBytes> SlotOf(std::span<const std::byte, kLayerBytes> record) {
+  std::array<std::byte, kSuperblockBytes> slot = {};
+  std::ranges::copy(record, slot.begin());
+  StoreUint<8>(slot, kSumAt, Xxh3(std::span(slot).first(kSumAt)));
+  return slot;
+}
+
+bool MayBeTorn(std::span<const std::byte, kSuperblockBytes> slot, std::span<const std::byte, kSuperblockBytes> before) {
+  const auto is_of_before = [&](size_t sector) {
+    return std::ranges::equal(slot.subspan(sector * kSectorBytes, kSectorBytes),
+                              before.subspan(sector * kSectorBytes, kSectorBytes));
+  };
+  // The first sector has the generation, the last one the sum, and the second one the end of a long table. Those
+  // between are zeros.
+  const auto count = LoadUint<4>(slot, kSectionCountAt);
+  const bool has_long_table = count > (kSectorBytes - kTableAt) / kTableRecordBytes && count <= kMaxSections;
+  return is_of_before(0) || is_of_before(kSumAt / kSectorBytes) || (has_long_table && is_of_before(1));
 }
 
 Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot) {

@@ -105,6 +105,14 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte> slot);
 // The record of the section of layers by which `slot`, a superblock, is found by later generations.
 std::span<const std::byte, kLayerBytes> LayerOf(std::span<const std::byte, kSuperblockBytes> slot);
 
+// The slot of which `record` is the layer: its first bytes, zeros, and the sum.
+std::array<std::byte, kSuperblockBytes> SlotOf(std::span<const std::byte, kLayerBytes> record);
+
+// Whether `slot` may be what a power cut has left of a commit: sectors of the superblock that was being written, beside
+// some of `before`, which stood there. False where all that tells the two apart is of another one: that was written
+// whole, and harmed since. REQUIRES: the sum of `slot` is wrong.
+bool MayBeTorn(std::span<const std::byte, kSuperblockBytes> slot, std::span<const std::byte, kSuperblockBytes> before);
+
 // The superblock of a generation that a later one names. As DecodeSuperblock; `record` was checked by a sum of its own.
 Result<Superblock> DecodeLayer(std::span<const std::byte> record);
 

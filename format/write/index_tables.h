@@ -56,6 +56,10 @@ struct IndexTables {
   [[nodiscard]] std::string_view NameOf(const Node& node) const {
     return {names.span().data() + node.name_offset, node.name_bytes};
   }
+  // The node that has the content of node `number`: itself, unless it is a hard link.
+  [[nodiscard]] NodeNumber ContentOf(NodeNumber number) const {
+    return nodes[number].kind == NodeKind::kHardLink ? nodes[number].content : number;
+  }
   // The directory record that holds node `number`. REQUIRES: number > 0, and its directory is complete.
   [[nodiscard]] const Directory& ParentOf(NodeNumber number) const;
   // From the root, without a leading '/'.

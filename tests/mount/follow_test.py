@@ -273,6 +273,20 @@ def test_a_folder_of_the_pack_as_the_root(scratch, mount):
     assert (followed / 'b/c').read_text() == 'changed' and (followed / 'new').read_text() == 'new'
 
 
+def test_an_entry_in_the_place_of_the_control_files_is_shown(scratch, mount):
+    write(scratch / 'tree/a', 'a')
+    packed = pack(scratch / 'tree', scratch / 'p.quire')
+    followed = mount(packed, 'follow')
+    assert figures(followed)['generation'] == 1
+    write(scratch / 'source/.quire', 'a sample')
+    append(packed, scratch / 'source')
+    harness.until(SOON_S, lambda: (followed / '.quire').is_file(), 'the entry of the pack')
+    assert (followed / '.quire').read_text() == 'a sample' and '.quire' in os.listdir(followed.folder)
+    harness.quire('rm', packed, '.quire')
+    harness.until(SOON_S, lambda: (followed / '.quire').is_dir(), 'the control files')
+    assert figures(followed)['generation'] == 3
+
+
 def test_holes_of_a_later_generation_are_found(scratch, mount):
     write(scratch / 'tree/a', 'a')
     packed = pack(scratch / 'tree', scratch / 'p.quire')

@@ -191,6 +191,22 @@ def test_an_update_reads_only_what_changed(scratch):
     assert harness.quire('cat', packed, 'same', 'other').out == 'oldnew'
 
 
+def test_an_update_finds_files_by_any_of_their_names(scratch, mounts):
+    """Which of a file's names was scanned first, and which has the content in the pack, depends on when they came."""
+    tree = hard_linked(scratch)
+    write(tree / 'a/alone', 'other content')
+    packed = pack(tree, scratch / 'p.quire')
+    copies = []
+    for number, (new, of) in enumerate((('a/before', 'a/first'), ('0', 'b/third'), ('a/b', 'a/sym'), ('a/alone again', 'a/alone'), ('a/before', 'a/sym')), 2):
+        copies.append(scratch / f'copy{number}')
+        copy(tree, copies[-1])
+        (tree / new).unlink(missing_ok=True)
+        os.link(tree / of, tree / new, follow_symlinks=False)
+        update(tree, packed).says(f'generation {number}', '0 samples written')
+        update(tree, packed).says('nothing has changed')
+    assert_history(packed, [*copies, tree], mounts)
+
+
 def test_an_update_without_a_pack_makes_one(scratch):
     write(scratch / 'tree/a', 'a')
     update(scratch / 'tree', scratch / 'p.quire')
@@ -397,11 +413,39 @@ def test_what_cannot_grow_says_what_to_do(scratch):
     shutil.copy(packed, inside)
     append(inside, scratch / 'tree', status=2).says('lies inside')
     inside.unlink()
+
+
+def writers_of(packed, scratch):
+    """Of each command that writes a pack: the words behind `quire`."""
+    return [['append', packed, scratch / 'more'], ['rm', packed, 'a'], ['pack', scratch / 'more', '-o', packed, '--update'],
+            ['compact', packed, '--in-place']]
+
+
+@pytest.mark.parametrize('number', range(4))
+def test_a_damaged_slot_of_an_older_generation_is_mended_by_the_next_commit(scratch, number):
+    write(scratch / 'tree/a', 'a')
     write(scratch / 'more/b', 'b')
+    packed = pack(scratch / 'tree', scratch / 'p.quire')
     append(packed, scratch / 'more')
     harness.flip(packed, 100)  # the slot of generation 1
+    harness.quire('verify', packed, status=1).says('slot 0')
+    write(scratch / 'more/c', 'c')
+    harness.quire(*writers_of(packed, scratch)[number])
+    harness.quire('verify', packed)
+
+
+@pytest.mark.parametrize('number', range(4))
+@pytest.mark.parametrize('count', [1, 2], ids=['one_generation', 'two'])
+def test_a_damaged_slot_of_what_may_be_the_newest_generation_stops_writers(scratch, number, count):
+    """Its bytes are there, and who has them can still save them."""
+    write(scratch / 'tree/a', 'a')
+    packed = pack(scratch / 'tree', scratch / 'p.quire')
+    for name in range(count):
+        write(scratch / f'more/{name}', 'x')
+        append(packed, scratch / 'more')
+    harness.flip(packed, 100 + 4096 * (count % 2))
     before = packed.read_bytes()
-    append(packed, scratch / 'more', status=1).says('slot 0', 'quire verify')
+    harness.quire(*writers_of(packed, scratch)[number], status=1).says(f'slot {count % 2}', 'newer', 'quire pack --from')
     assert packed.read_bytes() == before
 
 
@@ -521,4 +565,7 @@ def test_a_power_cut_leaves_the_old_generation_or_the_new_one(scratch):
                      for path in (scratch / 'looked-at').rglob('*') if path.is_file()}
             assert found in (old, new), f'power lost before line {moment + 1} of the trace'
             outcomes.add(found == new)
+            if found == old:  # and the next writer finishes it, whatever is left of a slot
+                append(scratch / 'after.quire', scratch / 'more')
+                assert content_of(scratch / 'after.quire', scratch) == new
     assert outcomes == {False, True}

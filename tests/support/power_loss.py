@@ -4,11 +4,13 @@ moment. What was synced is there; of all else any part may be, since disks and f
 own. Names change in their order, as in the journals of file systems.
 
 strace writes the file that Recording reads with STRACE before the command. One folder is looked at, by its absolute path."""
+import os
 import re
 
 CALLS = 'openat,close,write,pwrite64,ftruncate,fallocate,fsync,fdatasync,syncfs,linkat,renameat,renameat2,unlink,unlinkat'
 STRACE = ('strace', '-f', '-qq', '-xx', '-s', str(1 << 24), '-e', f'trace={CALLS}', '-e', 'signal=none')
 SECTOR_BYTES = 512
+CUT = object()
 
 DONE = re.compile(r'^(\d+) +(\w+)\((.*)\) += (-?\d+)(?: .*)?$')
 BEGUN = re.compile(r'^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$')
@@ -24,7 +26,7 @@ class Call:
         return bytes.fromhex(self.arguments[number].strip('"').replace('\\x', ''))
 
     def path(self, number):
-        return self.text(number).decode()
+        return os.fsdecode(self.text(number))
 
 
 def read_calls(path):
@@ -44,8 +46,8 @@ def read_calls(path):
 
 
 class Stored:
-    """A file, whatever its name: `changes` are (begin, end, offset, bytes), or None in place of bytes for a new length.
-    `syncs` are (begin, end)."""
+    """A file, whatever its name: `changes` are (begin, end, offset, bytes). In place of bytes None is a length that it has at least,
+    and CUT one that it has at most. `syncs` are (begin, end)."""
 
     def __init__(self, data=b''):
         self.data, self.changes, self.syncs = data, [], []
@@ -62,6 +64,9 @@ class Stored:
             is_synced = any(sync > end and done < moment for sync, done in self.syncs)
             kept = 1 if is_synced else chance if isinstance(chance, int) else chance.choice((0, 1, None))
             if kept == 0:
+                continue
+            if piece is CUT:
+                del data[offset:]
                 continue
             if piece is None:
                 data.extend(bytes(max(offset - len(data), 0)))
@@ -164,7 +169,9 @@ class Recording:
             stored.write(call, int(call.arguments[2]) + int(call.arguments[3]), None)
 
     def did_ftruncate(self, call):
-        assert not self.file(call), 'a packer that truncates is not replayed'
+        if stored := self.file(call):
+            stored.write(call, int(call.arguments[1]), CUT)
+            stored.write(call, int(call.arguments[1]), None)
 
     def did_fsync(self, call):
         found = self.open.get(call.arguments[0])

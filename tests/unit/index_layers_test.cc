@@ -314,7 +314,7 @@ TEST_F(IndexLayersTest, ASlotThatIsTornAnywhereLeavesTheGenerationBefore) {
     const auto pack = Open();
     ASSERT_EQ(pack->superblock().generation, 1U) << torn;
     EXPECT_EQ(ValueOrDie(ResolvePath(pack->index(), "b", LastSymlink::kKeep)), 2U);
-    EXPECT_EQ(GrowingPack::Open(path_).error().code, ErrorCode::kCorrupt) << "which a writer would hide";
+    EXPECT_TRUE(GrowingPack::Open(path_).has_value()) << "the next commit mends the slot";
   }
 }
 

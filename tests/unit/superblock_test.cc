@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "format/checksum.h"
@@ -49,6 +51,47 @@ Slot Encoded(const Superblock& superblock) {
 void MakeSumGood(Slot& slot) { StoreUint<8>(slot, 4088, Xxh3(std::span(slot).first(4088))); }
 
 TEST(Superblock, ComesBackAsItWasWritten) { EXPECT_EQ(DecodeSuperblock(Encoded(Sample())).value(), Sample()); }
+
+// Of a generation whose table reaches into the second sector.
+Superblock Grown(uint64_t generation) {
+  Superblock s = Sample();
+  s.generation = generation;
+  s.index_offset *= generation;
+  s.sections[static_cast<size_t>(Section::kDictionaries)] = {.offset = 1024, .bytes = 64};
+  s.sections[static_cast<size_t>(Section::kDictionaryBytes)] = {.offset = 1088, .bytes = 10};
+  s.sections[static_cast<size_t>(Section::kLayers)] = {.offset = 1152, .bytes = (generation - 1) * kLayerBytes};
+  return s;
+}
+
+TEST(Superblock, AnyMixtureOfSectorsMayBeTorn) {
+  const Slot after = Encoded(Grown(4));
+  for (const Slot& before : {Slot{}, Encoded(Grown(2)), Encoded(Sample())}) {
+    for (unsigned kept = 1; kept < 0xff; ++kept) {
+      Slot slot = after;
+      for (size_t sector = 0; sector < 8; ++sector)
+        if ((kept >> sector & 1) != 0) std::copy_n(before.begin() + sector * 512, 512, slot.begin() + sector * 512);
+      if (slot == after || slot == before) continue;  // the others are zeros in both
+      EXPECT_TRUE(MayBeTorn(slot, before)) << kept;
+    }
+  }
+}
+
+TEST(Superblock, WhatWasWrittenWholeAndHarmedSinceIsNotTorn) {
+  for (const Slot& after : {Encoded(Grown(4)), Encoded(Sample())}) {
+    for (const Slot& before : {Slot{}, Encoded(Grown(2))}) {
+      for (size_t at = 0; at < kSuperblockBytes; ++at) {
+        Slot slot = after;
+        slot[at] ^= std::byte{1};
+        EXPECT_FALSE(MayBeTorn(slot, before)) << at;
+      }
+    }
+  }
+}
+
+TEST(Superblock, ALayerTellsTheSlotItIsOf) {
+  const Slot slot = Encoded(Grown(4));
+  EXPECT_EQ(SlotOf(LayerOf(slot)), slot);
+}
 
 TEST(Superblock, AnOptionalSectionIsInTheTableWhereItHasRecords) {
   Superblock with = Sample();

@@ -58,6 +58,18 @@ std::string PositionalLabel(Option option) {
   return fmt::format("[{}]{}", name, is_list ? "..." : "");
 }
 
+// As it is typed, with what may be given in its place.
+std::string RequiredLabel(Option option) {
+  std::string label = option.is_positional()         ? PositionalLabel(option)
+                      : option.short_names().empty() ? "--" + option.long_names().front()
+                                                     : "-" + option.short_names().front();
+  if (!option.is_positional() && option.takes_value()) label += " " + ValueLabel(option);
+  if (!option.is_required()) return label;
+  std::string others;
+  for (const Option& other : option.excluded()) others += " | " + RequiredLabel(other);
+  return others.empty() ? label : fmt::format("({}{})", label, others);
+}
+
 std::string FormatOptions(Command command, const std::string& group) {
   std::string text;
   for (const Option& option : command.options()) {
@@ -72,12 +84,9 @@ std::string FormatOptions(Command command, const std::string& group) {
 std::string UsageOf(Command command) {
   std::string usage = command.full_name();
   if (!command.subcommands().empty()) return usage + " COMMAND [ARGUMENT]...";
-  for (const Option& option : command.positionals()) usage += " " + PositionalLabel(option);
-  for (const Option& option : command.options()) {
-    if (option.is_positional() || !option.is_required()) continue;
-    usage += option.short_names().empty() ? " --" + option.long_names().front() : " -" + option.short_names().front();
-    if (option.takes_value()) usage += " " + ValueLabel(option);
-  }
+  for (const Option& option : command.positionals()) usage += " " + RequiredLabel(option);
+  for (const Option& option : command.options())
+    if (!option.is_positional() && option.is_required()) usage += " " + RequiredLabel(option);
   return usage + " [OPTION]...";
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,7 +56,15 @@ Result<LockedPack> OpenToCompact(const Arguments& arguments) {
   return LockedPack{.file = File(), .pack = *std::move(pack)};
 }
 
+// Without the lock of --in-place, what another process adds meanwhile would be lost.
+Result<void> CheckOutput(const Arguments& arguments) {
+  std::error_code error;
+  if (arguments.in_place || !std::filesystem::equivalent(arguments.pack, arguments.output, error)) return {};
+  return Invalid("-o {}: is PACK itself, which --in-place replaces", arguments.output);
+}
+
 int RunCompact(const Arguments& arguments) {
+  if (const auto other = CheckOutput(arguments); !other) return Fail("compact", other.error());
   const auto opened = OpenToCompact(arguments);
   if (!opened) return Fail("compact", opened.error());
   Pack& pack = *opened->pack;
@@ -74,23 +83,25 @@ int RunCompact(const Arguments& arguments) {
   const auto print = [&](const std::string& line) { progress.PrintLine(fmt::format("quire compact: {}", line)); };
   PackedTree tree(pack);
   const std::string& output = arguments.in_place ? arguments.pack : arguments.output;
-  const auto summary = PackTree(tree, {.output = output,
-                                       .jobs = arguments.jobs,
-                                       .order = *std::move(order),
-                                       .spool_folder = arguments.tmp,
-                                       .deduplicate = true,  // what shared its bytes goes on to
-                                       .compression = *compression,
-                                       .replace = arguments.in_place || arguments.force,
-                                       .on_unreadable =
-                                           [&](const std::string& path, const std::string& reason) {
-                                             print(fmt::format("{}: {}", EscapeName(path), EscapeLine(reason)));
-                                           },
-                                       .on_leftover =
-                                           [&](const std::string& sentence) {
-                                             if (!arguments.progress.quiet) print(EscapeLine(sentence));
-                                           },
-                                       .progress = &counters,
-                                       .interrupted = CatchInterrupts()});
+  const auto summary = PackTree(
+      tree, {.output = output,
+             .jobs = arguments.jobs,
+             .order = *std::move(order),
+             .spool_folder = arguments.tmp,
+             .deduplicate = true,  // what shared its bytes goes on to
+             .compression = *compression,
+             .rest_hint = fmt::format("`quire pack --from {} --skip-unreadable -o NEW`", EscapeName(arguments.pack)),
+             .replace = arguments.in_place || arguments.force,
+             .on_unreadable =
+                 [&](const std::string& path, const std::string& reason) {
+                   print(fmt::format("{}: {}", EscapeName(path), EscapeLine(reason)));
+                 },
+             .on_leftover =
+                 [&](const std::string& sentence) {
+                   if (!arguments.progress.quiet) print(EscapeLine(sentence));
+                 },
+             .progress = &counters,
+             .interrupted = CatchInterrupts()});
   if (!summary) {
     print(summary.error().code == ErrorCode::kInterrupted ? "interrupted, nothing was written"
                                                           : EscapeLine(summary.error().message));
@@ -100,10 +111,11 @@ int RunCompact(const Arguments& arguments) {
                    .counts = FormatAmount(counters.samples_total, "sample", "samples"),
                    .total = counters.bytes_total});
   if (!arguments.progress.quiet)
-    fmt::print("{}: {}; {} of {} are one of {}\n", EscapeName(output),
+    fmt::print("{}: {}; {} of {} {} one of {}\n", EscapeName(output),
                FormatAmount(summary->superblock.samples, "sample", "samples"),
                FormatAmount(pack.index().layers().size(), "generation", "generations"),
-               FormatBytes(pack.superblock().pack_bytes), FormatBytes(summary->superblock.pack_bytes));
+               FormatBytes(pack.superblock().pack_bytes), pack.index().layers().size() == 1 ? "is" : "are",
+               FormatBytes(summary->superblock.pack_bytes));
   return kExitOk;
 }
 

@@ -302,6 +302,7 @@ int RunPack(const Arguments& arguments) {
       .deduplicate = arguments.deduplicate,
       .compression = request.compression,
       .skip_unreadable = arguments.skip_unreadable,
+      .rest_hint = "--skip-unreadable",
       .replace = arguments.force,
       .on_unreadable =
           [&](const std::string& path, const std::string& reason) {

@@ -84,7 +84,9 @@ void AddSourceOptions(Command& command, SourceOptions& options) {
 }
 
 void AddGenerationOption(Command& command, SourceOptions& options) {
-  command.Add("--generation", options.generation, "The generation of PACK that is read; default: the newest").Type("N");
+  command.Add("--generation", options.generation, "The generation of PACK that is read; default: the newest")
+      .Positive()
+      .Type("N");
 }
 
 Result<std::unique_ptr<Pack>> OpenSource(const std::string& source, const SourceOptions& options,

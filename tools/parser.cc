@@ -82,6 +82,11 @@ Option& Option::Group(const char* heading) {
   return *this;
 }
 
+std::vector<Option> Option::excluded() const {
+  const auto excluded = option_->get_excludes();
+  return {excluded.begin(), excluded.end()};
+}
+
 std::string Option::positional_name() const { return option_->get_name(true); }
 std::string Option::names() const { return option_->get_name(false, true); }
 const std::vector<std::string>& Option::short_names() const { return option_->get_snames(); }

@@ -46,7 +46,7 @@ class Option {
   Option& OneOf(const std::vector<std::string>& choices);
   Option& Needs(Option other);
   Option& Excludes(Option other);
-  // Either of both is given, where the other one is required.
+  // Either of both is given, where the other one is required, and help shows both.
   Option& Replaces(Option other);
   // The heading that help has for it.
   Option& Group(const char* heading);
@@ -67,6 +67,7 @@ class Option {
   [[nodiscard]] bool is_required() const;
   [[nodiscard]] bool takes_value() const;
   [[nodiscard]] bool takes_list() const;
+  [[nodiscard]] std::vector<Option> excluded() const;  // what does not go together with it
 
  private:
   CLI::Option* option_;

@@ -104,6 +104,20 @@ Result<void> GrowingPack::SetVolumes(IndexTables& tables, uint64_t data_end) con
   return {};
 }
 
+// What was counted began with what the superblock before told, which may lie.
+Result<void> GrowingPack::CheckReadable(const Superblock& superblock, const IndexTables& tables) const {
+  std::array<std::byte, kSuperblockBytes> slot = {};
+  EncodeSuperblock(superblock, slot);
+  const auto decoded = DecodeSuperblock(slot);
+  const auto readable = decoded ? CheckCounts(*decoded, first(Section::kNodes) + tables.nodes.size(),
+                                              first(Section::kExtents) + tables.extents.size())
+                                : std::unexpected(decoded.error());
+  if (readable) return {};
+  return Corrupt(
+      "{}: no reader would open its next generation: {}; nothing was committed. `quire verify` tells what is wrong",
+      pack_->path(), readable.error().message);
+}
+
 Result<Superblock> GrowingPack::Commit(IndexTables& tables, uint64_t data_end, Superblock counts) {
   if (auto set = SetLayers(tables); !set) return Propagate(std::move(set));
   if (auto set = SetVolumes(tables, data_end); !set) return Propagate(std::move(set));
@@ -122,6 +136,7 @@ Result<Superblock> GrowingPack::Commit(IndexTables& tables, uint64_t data_end, S
   written.hard_links = counts.hard_links;
   written.sample_bytes = counts.sample_bytes;
   written.stored_bytes = before.stored_bytes + counts.stored_bytes;
+  if (auto readable = CheckReadable(written, tables); !readable) return Propagate(std::move(readable));
   may_be_committed_ = true;
   if (auto committed = CommitGeneration(file_, written); !committed) return Propagate(std::move(committed));
   return written;

@@ -48,6 +48,7 @@ class GrowingPack {
   GrowingPack(File file, std::unique_ptr<Pack> pack) : file_(std::move(file)), pack_(std::move(pack)) {}
   [[nodiscard]] Result<void> SetLayers(IndexTables& tables) const;
   [[nodiscard]] Result<void> SetVolumes(IndexTables& tables, uint64_t data_end) const;
+  [[nodiscard]] Result<void> CheckReadable(const Superblock& superblock, const IndexTables& tables) const;
 
   const File file_;  // holds the lock, which ends with it
   const std::unique_ptr<Pack> pack_;

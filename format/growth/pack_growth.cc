@@ -53,6 +53,14 @@ Result<void> CommitLayer(GrowingPack& pack, IndexTables& layer, uint64_t data_en
   return {};
 }
 
+// Errors of calls name the pack.
+Result<GrowthSummary> Named(const GrowingPack& pack, Result<GrowthSummary> grown) {
+  const std::string& path = pack.pack().path();
+  if (!grown && grown.error().code == ErrorCode::kSystem && !grown.error().message.starts_with(path))
+    grown.error().message = fmt::format("{}: {}", path, grown.error().message);
+  return grown;
+}
+
 class Growth {
  public:
   Growth(GrowingPack& pack, TreeToPack& tree, MergeKind kind, const PackTreeOptions& options, std::string folder)
@@ -129,6 +137,9 @@ class Growth {
                        "--at '{}': the directory that it would lie in is not in the pack; `quire ls` shows what is "
                        "there",
                        EscapeName(at));
+    const std::filesystem::path names(at);
+    if (std::find(names.begin(), names.end(), "..") != names.end())
+      return Invalid("--at '{}': a new directory is named from the root, without '..'", EscapeName(at));
     if (const auto fault = FaultOfName(name)) return Invalid("--at '{}': its name {}", EscapeName(at), *fault);
     const auto directory = index.GetDirectory(node->content);
     const auto same = directory ? index.Lookup(*directory, name) : std::unexpected(directory.error());
@@ -232,14 +243,13 @@ Result<GrowthSummary> GrowPack(GrowingPack& pack, TreeToPack& tree, MergeKind ki
                                                            : own_folder;
   if (auto outside = tree.CheckOutput(options); !outside) return Propagate(std::move(outside));
   if (auto usable = tree.CheckSpoolFolder(options, folder); !usable) return Propagate(std::move(usable));
-  auto grown = Growth(pack, tree, kind, options, folder).Run(at);
-  if (!grown && grown.error().code == ErrorCode::kSystem)
-    grown.error().message = fmt::format("{}: {}", pack.pack().path(), grown.error().message);
-  return grown;
+  return Named(pack, Growth(pack, tree, kind, options, folder).Run(at));
 }
 
-Result<GrowthSummary> RemoveFromPack(GrowingPack& pack, std::vector<NodeNumber> numbers,
-                                     const std::string& spool_folder, const std::atomic<bool>* interrupted) {
+namespace {
+
+Result<GrowthSummary> Remove(GrowingPack& pack, std::vector<NodeNumber> numbers, const std::string& spool_folder,
+                             const std::atomic<bool>* interrupted) {
   const Index& index = pack.index();
   // What lies below another of them goes with it.
   std::ranges::sort(numbers);
@@ -266,6 +276,13 @@ Result<GrowthSummary> RemoveFromPack(GrowingPack& pack, std::vector<NodeNumber> 
   summary.after.Add(builder.added());
   if (auto committed = CommitLayer(pack, layer, 0, summary); !committed) return Propagate(std::move(committed));
   return summary;
+}
+
+}  // namespace
+
+Result<GrowthSummary> RemoveFromPack(GrowingPack& pack, std::vector<NodeNumber> numbers,
+                                     const std::string& spool_folder, const std::atomic<bool>* interrupted) {
+  return Named(pack, Remove(pack, std::move(numbers), spool_folder, interrupted));
 }
 
 }  // namespace quire

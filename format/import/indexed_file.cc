@@ -16,7 +16,9 @@ Result<IndexedFile> OpenIndexedFile(const std::string& path) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   if (error) return SystemError(error.value(), "{}", path);
-  if (!fs::is_regular_file(real, error)) return Invalid("{}: is no regular file", path);
+  const bool is_regular = fs::is_regular_file(real, error);
+  if (error) return SystemError(error.value(), "{}", path);
+  if (!is_regular) return Invalid("{}: is no regular file", path);
   auto file = File::Open(real, O_RDONLY);
   if (!file) return SystemError(file.error().system_errno, "{}", path);
   IndexedFile opened{.file = *std::move(file), .real_path = real, .volume = {.kind = VolumeKind::kFile}};

@@ -72,10 +72,6 @@ Result<std::unique_ptr<Index>> Index::OpenBeside(const Superblock& superblock, c
                                                  const BlockTree::FarReads& far, const IndexLayers* others) {
   auto layers = IndexLayers::Open(superblock, read_at, far, others);
   if (!layers) return Propagate(std::move(layers));
-  if ((*layers)->size() > 1)
-    if (auto counts = CheckCounts(superblock, (*layers)->count(Section::kNodes), (*layers)->count(Section::kExtents));
-        !counts)
-      return Propagate(std::move(counts));
   return std::unique_ptr<Index>(new Index(read_at, far, *std::move(layers)));
 }
 

@@ -41,6 +41,9 @@ Result<std::vector<Superblock>> ReadLayers(const Superblock& top, const BlockTre
     if (layer->generation >= above->generation || layer->pack_bytes > above->index_offset)
       return Corrupt("layer {} below: generation {}, which ends at {}, does not lie before generation {}", i + 1,
                      layer->generation, layer->pack_bytes, above->generation);
+    if (const uint64_t left = top.records(Section::kLayers) - 1 - i; layer->records(Section::kLayers) != left)
+      return Corrupt("layer {} below: says that {} are below it, {} are", i + 1, layer->records(Section::kLayers),
+                     left);
     below.push_back(*layer);
     above = &below.back();
   }
@@ -84,6 +87,7 @@ Result<void> IndexLayers::Add(const Superblock& superblock, std::shared_ptr<Bloc
   if (counts_[At(Section::kDictionaries)] > kMaxDictionaries)
     return Corrupt("layer of generation {}: {} dictionaries, at most {} are possible", superblock.generation,
                    counts_[At(Section::kDictionaries)], kMaxDictionaries);
+  if (auto counts = CheckCounts(superblock, count(Section::kNodes), count(Section::kExtents)); !counts) return counts;
   layers_.push_back(std::move(layer));
   newest_ = &layers_.back();
   return {};

@@ -87,7 +87,8 @@ Result<File> OpenUnnamed(const std::string& folder) {
     const std::string path = folder + "/" + TemporaryNameFor("");
     auto file = File::Open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
     if (!file && file.error().system_errno == EEXIST) continue;
-    if (!file) return SystemError(file.error().system_errno, "{}: making a temporary file", folder);
+    if (!file)
+      return SystemError(file.error().system_errno, "{}: making a temporary file (--tmp makes it elsewhere)", folder);
     unlink(path.c_str());
     return file;
   }

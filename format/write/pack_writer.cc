@@ -113,8 +113,7 @@ class PackWriter {
   }
 
   static std::unexpected<Error> NothingWritten() {
-    return MakeError(ErrorCode::kUnreadable,
-                     "a sample could not be read; nothing was written (--skip-unreadable packs the rest)");
+    return MakeError(ErrorCode::kUnreadable, "a sample could not be read; nothing was written");
   }
 
   Result<void> CompressSamples() {

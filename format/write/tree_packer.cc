@@ -35,10 +35,10 @@ Result<void> OpenEach(const IndexTables& tables, const Spool<NodeNumber>& sample
   });
 }
 
-std::unexpected<Error> NothingWritten(uint64_t unreadable) {
-  return MakeError(ErrorCode::kUnreadable,
-                   "{} could not be read; nothing was written (--skip-unreadable packs the rest)",
-                   unreadable == 1 ? "an entry" : fmt::format("{} entries", unreadable));
+std::unexpected<Error> NothingWritten(uint64_t unreadable, const PackTreeOptions& options) {
+  return MakeError(ErrorCode::kUnreadable, "{} could not be read; nothing was written{}",
+                   unreadable == 1 ? "an entry" : fmt::format("{} entries", unreadable),
+                   options.rest_hint.empty() ? "" : fmt::format(" ({} packs the rest)", options.rest_hint));
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ Result<PackSummary> PackTree(TreeToPack& tree, const PackTreeOptions& options) {
   if (unreadable > 0 && !options.skip_unreadable) {
     if (auto opened = OpenEach(tables, samples, source, pool, on_unreadable, options.interrupted); !opened)
       return Propagate(std::move(opened));
-    return NothingWritten(unreadable);
+    return NothingWritten(unreadable, options);
   }
   std::vector<Duplicate> duplicates;
   if (options.deduplicate) {
@@ -123,7 +123,7 @@ Result<PackSummary> PackTree(TreeToPack& tree, const PackTreeOptions& options) {
   auto superblock = options.dry_run ? MeasurePack(contents, writer) : WritePack(contents, writer, pool, *output);
   if (!superblock) {
     if (unreadable > 0 && !options.skip_unreadable && superblock.error().code == ErrorCode::kUnreadable)
-      return NothingWritten(unreadable);
+      return NothingWritten(unreadable, options);
     Error failure = std::move(superblock).error();
     if (failure.code == ErrorCode::kSystem && output != nullptr)
       failure.message = fmt::format("{}: {}", options.output, failure.message);

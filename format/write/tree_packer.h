@@ -34,7 +34,8 @@ struct PackTreeOptions {
   bool deduplicate = false;
   std::optional<Compression> compression = {};  // of samples; empty: none
   bool skip_unreadable = false;
-  bool replace = false;  // an existing output
+  std::string rest_hint = {};  // what packs the rest, where entries cannot be read and are not skipped; empty: none
+  bool replace = false;        // an existing output
   // Told of each entry that cannot be packed as it was scanned, by one thread at a time: of all of them, also where the
   // first means that nothing is written.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;

@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "format/coding.h"
+#include "format/growth/pack_growth.h"
+#include "format/pack/path_resolver.h"
+#include "format/write/directory_tree.h"
 #include "format/write/frame_encoder.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_beton.h"
@@ -26,15 +29,20 @@ struct Seed {
 };
 
 // Of a pack whose sample bytes are zeros.
-std::string InputOf(const std::string& pack) {
-  const Superblock superblock = ValueOrDie(ChooseSuperblock(AsBytes(pack).first(kSlotsBytes))).superblock;
-  return pack.substr(0, kSlotsBytes) + pack.substr(superblock.index_offset);
+std::string InputOf(const std::string& path) {
+  const std::string bytes = ReadFile(path);
+  const auto pack = ValueOrDie(Pack::Open(path));
+  const IndexLayers& layers = pack->index().layers();
+  std::string input = bytes.substr(0, kSlotsBytes);
+  for (size_t i = layers.size(); i-- > 0;)
+    input += bytes.substr(layers[i].superblock.index_offset, layers[i].superblock.index_bytes);
+  return input;
 }
 
 std::string InputOf(const MemoryTree& tree) {
   const TemporaryFolder folder;
   tree.WriteTo(folder / "t.quire");
-  return InputOf(ReadFile(folder / "t.quire"));
+  return InputOf(folder / "t.quire");
 }
 
 std::string InputOf(const std::function<void(IndexTables&)>& fill) {
@@ -42,7 +50,7 @@ std::string InputOf(const std::function<void(IndexTables&)>& fill) {
   IndexTables tables(folder.path());
   fill(tables);
   WriteTables(tables, "", folder / "t.quire");
-  return InputOf(ReadFile(folder / "t.quire"));
+  return InputOf(folder / "t.quire");
 }
 
 std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
@@ -52,7 +60,35 @@ std::string InputWithFrames() {
   IndexTables tables(folder.path());
   FillWithFrames(tables);
   WriteTables(tables, Zeros(kFilledFrameBytes), folder / "t.quire");
-  return InputOf(ReadFile(folder / "t.quire"));
+  return InputOf(folder / "t.quire");
+}
+
+// Of three generations: what a directory brings, which adds to some of `tree` and replaces some, and what is without
+// `gone`.
+std::string InputWithLayers(const MemoryTree& tree, const std::string& gone) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "t.quire";
+  const std::string source = folder / "source";
+  tree.WriteTo(path);
+  std::filesystem::create_directories(source + "/z/new");
+  WriteFile(source + "/a", Zeros(20));
+  WriteFile(source + "/z/new/one", Zeros(7));
+  WriteFile(source + "/z/new/large", Zeros(kPageBytes + 9));
+  std::filesystem::create_symlink("one", source + "/z/new/to-one");
+  std::filesystem::create_hard_link(source + "/z/new/one", source + "/z/new/two");
+  {
+    const auto pack = ValueOrDie(GrowingPack::Open(path));
+    const auto added = ValueOrDie(DirectoryTree::Open(source, false));
+    PackProgress progress;
+    PackTreeOptions options;
+    options.output = path;
+    options.progress = &progress;
+    ValueOrDie(GrowPack(*pack, *added, MergeKind::kAppend, "", options));
+  }
+  const auto pack = ValueOrDie(GrowingPack::Open(path));
+  const NodeNumber number = ValueOrDie(ResolvePath(pack->index(), gone, LastSymlink::kKeep));
+  ValueOrDie(RemoveFromPack(*pack, {number}, folder.path(), nullptr));
+  return InputOf(path);
 }
 
 std::vector<Seed> Seeds() {
@@ -81,6 +117,8 @@ std::vector<Seed> Seeds() {
           {"reads-many-folders", InputOf(wide)},
           {"reads-large-samples", InputOf(large)},
           {"reads-frames", InputWithFrames()},
+          {"reads-layers", InputWithLayers(every, "z/deep")},
+          {"reads-layers-of-few", InputWithLayers(MemoryTree().AddFile("a", "").AddFile("b", Zeros(1)), "a")},
           {"reads-deep-chain", InputOf([](IndexTables& tables) { FillWithChain(tables, 20, 3); })},
           {"refuses-shared-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, false); })},
           {"refuses-spaced-children", InputOf([](IndexTables& tables) { FillWithSharedChildren(tables, 6, true); })}};

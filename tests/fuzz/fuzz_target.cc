@@ -17,23 +17,45 @@ void Require(bool is_true, std::string_view what) {
   std::abort();
 }
 
-std::optional<InputPack> OpenInput(std::span<const std::byte> input) {
-  if (input.size() < kSlotsBytes) return std::nullopt;
+std::vector<InputLayer> LayersOf(std::span<const std::byte> input) {
+  std::vector<InputLayer> layers;
+  size_t begin = kSlotsBytes;
+  const auto add = [&](const Superblock& superblock) {
+    if (superblock.index_bytes > input.size() - begin) return false;
+    layers.push_back({.superblock = superblock, .begin = begin});
+    begin += superblock.index_bytes;
+    return true;
+  };
+  if (input.size() < kSlotsBytes) return layers;
   const auto chosen = ChooseSuperblock(input.first(kSlotsBytes));
-  if (!chosen || chosen->superblock.index_bytes > input.size() - kSlotsBytes) return std::nullopt;
-  const auto index_bytes = input.subspan(kSlotsBytes, chosen->superblock.index_bytes);
-  const uint64_t begin = chosen->superblock.index_offset;
-  const bool has_layers_below = chosen->superblock.has_layers_below();  // which the input does not hold
-  auto index = Index::Open(chosen->superblock, [=](uint64_t at, std::span<std::byte> into) -> Result<void> {
-    at -= begin;
-    const bool is_inside = at <= index_bytes.size() && into.size() <= index_bytes.size() - at;
-    if (has_layers_below && !is_inside) return Corrupt("a layer that is not there");
-    Require(is_inside, "reads stay inside of the index");
-    std::ranges::copy(index_bytes.subspan(at, into.size()), into.begin());
-    return {};
+  if (!chosen || !add(chosen->superblock)) return layers;
+  const Superblock& top = chosen->superblock;
+  for (uint64_t i = 0; i < top.records(Section::kLayers); ++i) {
+    const size_t at = kSlotsBytes + top.section(Section::kLayers).offset + i * kLayerBytes;
+    const auto below = DecodeLayer(input.subspan(at, kLayerBytes));
+    if (!below || !add(*below)) break;
+  }
+  return layers;
+}
+
+std::optional<InputPack> OpenInput(std::span<const std::byte> input) {
+  const auto layers = LayersOf(input);
+  if (layers.empty()) return std::nullopt;
+  const Superblock& top = layers.front().superblock;
+  auto index = Index::Open(top, [=](uint64_t at, std::span<std::byte> into) -> Result<void> {
+    for (const auto& [superblock, begin] : layers) {
+      const uint64_t within = at - superblock.index_offset;
+      if (at < superblock.index_offset || within >= superblock.index_bytes) continue;
+      Require(into.size() <= superblock.index_bytes - within, "reads stay inside of the index");
+      std::ranges::copy(input.subspan(begin + within, into.size()), into.begin());
+      return {};
+    }
+    Require(top.has_layers_below(), "reads stay inside of the index");
+    return Corrupt("a layer that the input does not hold");
   });
   if (!index) return std::nullopt;
-  return InputPack{.index = std::move(*index), .trailing = input.subspan(kSlotsBytes + index_bytes.size())};
+  const InputLayer& last = layers.back();
+  return InputPack{.index = std::move(*index), .trailing = input.subspan(last.begin + last.superblock.index_bytes)};
 }
 
 std::unique_ptr<Pack> OpenInputAsFile(std::span<const std::byte> input) {
@@ -45,10 +67,9 @@ std::unique_ptr<Pack> OpenInputAsFile(std::span<const std::byte> input) {
 }
 
 void ExpandInput(std::span<const std::byte> input, const File& file) {
-  const auto slots = input.first(std::min(input.size(), kSlotsBytes));
-  OkOrDie(file.WriteAll(0, slots));
-  if (const auto chosen = ChooseSuperblock(slots))
-    OkOrDie(file.WriteAll(chosen->superblock.index_offset, input.subspan(slots.size())));
+  OkOrDie(file.WriteAll(0, input.first(std::min(input.size(), kSlotsBytes))));
+  for (const auto& [superblock, begin] : LayersOf(input))
+    OkOrDie(file.WriteAll(superblock.index_offset, input.subspan(begin, superblock.index_bytes)));
 }
 
 }  // namespace quire

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the fuzz targets of packs share. An input is a pack without its sample bytes, which are zeros: the two
-// superblock slots, the index right behind them, and what a target needs besides. `fuzz_inputs expand` makes a pack of
+// superblock slots, the index right behind them, where that is a layer those below it, the newest first, and what a
+// target needs besides. `fuzz_inputs expand` makes a pack of
 // it, for `quire`. A target defines LLVMFuzzerTestOneInput. Built for libFuzzer it is a fuzzer whose mutator makes sums
 // good again (pack_mutation.cc), and otherwise a test that goes through a folder of inputs (replay_main.cc).
 #pragma once
@@ -11,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "format/pack/index.h"
 #include "format/pack/pack.h"
@@ -24,9 +26,19 @@ void Require(bool is_true, std::string_view what);
 
 inline constexpr size_t kSlotsBytes = 2 * kSuperblockBytes;
 
+// The index of one layer.
+struct InputLayer {
+  Superblock superblock;
+  size_t begin = 0;  // in the input
+};
+
+// Those of the generation that a reader chooses, the newest first, as far as they can be told and the input holds
+// them. Empty where a reader refuses the superblocks.
+std::vector<InputLayer> LayersOf(std::span<const std::byte> input);
+
 struct InputPack {
   std::unique_ptr<Index> index;         // reads from the input, which must outlive it
-  std::span<const std::byte> trailing;  // what stands behind the index
+  std::span<const std::byte> trailing;  // what stands behind the last layer
 };
 
 // Empty where a reader refuses the pack, as Pack::Open does.

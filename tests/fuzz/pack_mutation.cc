@@ -8,7 +8,6 @@
 
 #include "format/checksum.h"
 #include "format/coding.h"
-#include "format/pack/block_tree.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/pack_mutator.h"
@@ -20,7 +19,6 @@ namespace {
 
 // Where these stand in a slot: FORMAT.md.
 constexpr size_t kIndexOffsetAt = 32;
-constexpr size_t kBodyBytesAt = 40;
 constexpr size_t kRootSumAt = 56;
 constexpr size_t kPackBytesAt = 64;
 constexpr size_t kUsedSlotBytes = 192 + kSectionCount * 32;
@@ -31,16 +29,27 @@ std::span<std::byte> Slot(std::span<std::byte> input, size_t number) {
   return input.subspan(number * kSuperblockBytes, kSuperblockBytes);
 }
 
-void RepairSums(std::span<std::byte> input) {
-  const auto index = input.subspan(kSlotsBytes);
+void RepairSlotSums(std::span<std::byte> input) {
   for (const size_t number : {0, 1}) {
     const auto slot = Slot(input, number);
     if (std::ranges::all_of(slot, [](std::byte byte) { return byte == std::byte{0}; })) continue;
-    const uint64_t body_bytes = LoadUint<8>(slot, kBodyBytesAt);
-    if (body_bytes > 0 && body_bytes <= index.size() && BlockTreeGeometry(body_bytes).total_bytes <= index.size())
-      StoreUint<8>(slot, kRootSumAt, RepairSumTree(index, body_bytes));
     StoreUint<8>(slot, kSumAt, Xxh3(slot.first(kSumAt)));
   }
+}
+
+// Of the layers below first: the newest has the sums of their roots.
+void RepairSums(std::span<std::byte> input) {
+  RepairSlotSums(input);
+  const auto layers = LayersOf(input);
+  for (size_t i = layers.size(); i-- > 0;) {
+    const auto& [superblock, begin] = layers[i];
+    const uint64_t root_sum = RepairSumTree(input.subspan(begin, superblock.index_bytes), superblock.body_bytes);
+    const Superblock& top = layers[0].superblock;
+    const size_t told_at = i == 0 ? SuperblockOffset(top.generation)
+                                  : kSlotsBytes + top.section(Section::kLayers).offset + (i - 1) * kLayerBytes;
+    StoreUint<8>(input, told_at + kRootSumAt, root_sum);
+  }
+  RepairSlotSums(input);
 }
 
 // As libFuzzer does; what it made shorter keeps its end.
@@ -50,37 +59,35 @@ void MutatePiece(std::span<std::byte> piece) {
 
 // Fields of records. ForgedPack wants the index where the superblock says: right behind the slots, meanwhile.
 void MutateFields(std::span<std::byte> input, std::minstd_rand& random) {
-  const auto slot = Slot(input, 0);
-  const auto superblock = DecodeSuperblock(slot);
-  if (!superblock || superblock->index_bytes > input.size() - kSlotsBytes) return;
-  const uint64_t index_offset = LoadUint<8>(slot, kIndexOffsetAt);
-  const uint64_t pack_bytes = LoadUint<8>(slot, kPackBytesAt);
+  const auto layers = LayersOf(input);
+  if (layers.empty()) return;
+  const Superblock& superblock = layers[0].superblock;
+  const auto slot = input.subspan(SuperblockOffset(superblock.generation), kSuperblockBytes);
   StoreUint<8>(slot, kIndexOffsetAt, kSlotsBytes);
-  StoreUint<8>(slot, kPackBytesAt, kSlotsBytes + superblock->index_bytes);
+  StoreUint<8>(slot, kPackBytesAt, kSlotsBytes + superblock.index_bytes);
   StoreUint<8>(slot, kSumAt, Xxh3(slot.first(kSumAt)));
   ForgedPack pack(std::string(AsText(input)));
   std::mt19937_64 numbers(random());
   Mutate(pack, numbers);
   std::ranges::copy(AsBytes(pack.Bytes()), input.begin());
-  StoreUint<8>(slot, kIndexOffsetAt, index_offset);
-  StoreUint<8>(slot, kPackBytesAt, pack_bytes);
+  StoreUint<8>(slot, kIndexOffsetAt, superblock.index_offset);
+  StoreUint<8>(slot, kPackBytesAt, superblock.pack_bytes);
 }
 
 // A section, which few mutations hit where others are larger.
 void MutateSection(std::span<std::byte> input, std::minstd_rand& random) {
-  const auto superblock = DecodeSuperblock(Slot(input, random() % 2));
-  if (!superblock) return;
-  const SectionRange& range = superblock->sections[random() % kSectionCount];
-  const auto index = input.subspan(kSlotsBytes);
-  if (range.offset < index.size())
-    MutatePiece(index.subspan(range.offset, std::min(range.bytes, index.size() - range.offset)));
+  const auto layers = LayersOf(input);
+  if (layers.empty()) return;
+  const auto& [superblock, begin] = layers[random() % layers.size()];
+  const SectionRange& range = superblock.sections[random() % kSectionCount];
+  MutatePiece(input.subspan(begin + range.offset, range.bytes));
 }
 
-// What stands behind the index; the only part that grows. Returns the new size of the input.
+// What stands behind the layers; the only part that grows. Returns the new size of the input.
 size_t MutateTrailing(std::span<std::byte> input, uint8_t* data, size_t max_size) {
-  const auto superblock = DecodeSuperblock(Slot(input, 0));
-  if (!superblock || superblock->index_bytes > input.size() - kSlotsBytes) return input.size();
-  const size_t begin = kSlotsBytes + superblock->index_bytes;
+  const auto layers = LayersOf(input);
+  if (layers.empty()) return input.size();
+  const size_t begin = layers.back().begin + layers.back().superblock.index_bytes;
   if (begin >= max_size) return input.size();
   return begin + LLVMFuzzerMutate(data + begin, input.size() - begin, max_size - begin);
 }

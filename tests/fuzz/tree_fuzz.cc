@@ -18,8 +18,8 @@ void UseName(const Index& index, const Directory& directory, NodeNumber child) {
   Require(!FaultOfName(*name), "a name that is returned can stand in a directory");
   const auto found = index.Lookup(directory, *name);
   if (!found || !*found) return;  // names that are not sorted may hide others
-  Require(**found >= directory.first_child && **found - directory.first_child < directory.child_count,
-          "what a directory is asked for is one of its children");
+  const auto found_parent = index.GetParent(**found);
+  Require(found_parent && *found_parent == directory.node, "what a directory is asked for is one of its children");
   const auto twin = index.GetNode(**found);
   if (!twin) return;
   const auto twin_name = index.GetName(*twin);
@@ -46,20 +46,24 @@ void Use(const Index& index) {
   for (const uint64_t absent : {index.node_count(), kMaxRecords, UINT64_MAX})
     Require(!index.GetNode(absent) && !index.GetPath(absent), "what is not there is not found");
 
-  std::vector<bool> was_met(index.node_count());
+  std::vector<bool> was_met(std::max<uint64_t>(index.node_count(), 1));
   std::vector<NodeNumber> pending = {0};
   while (!pending.empty()) {
     const NodeNumber number = pending.back();
     pending.pop_back();
-    Require(!was_met[number], "each node is met once on a walk");
+    Require(!was_met[number], "each directory is met once on a walk");
     was_met[number] = true;
     const auto node = index.GetNode(number);
     if (!node || node->kind != NodeKind::kDirectory) continue;
     const auto directory = index.GetDirectory(node->content);
     Require(directory && directory->node == number, "a directory is the one of its node");
-    for (uint64_t i = 0; i < directory->child_count; ++i) pending.push_back(directory->first_child + i);
-    for (uint64_t i = 0; i < std::min(directory->child_count, kMostSteps); ++i)
-      UseName(index, *directory, directory->first_child + i);
+    for (uint64_t i = 0; i < directory->child_count; ++i) {
+      const auto child = index.GetChild(*directory, i);
+      if (!child) continue;
+      if (i < kMostSteps) UseName(index, *directory, *child);
+      const auto entry = index.GetNode(*child);
+      if (entry && entry->kind == NodeKind::kDirectory) pending.push_back(*child);
+    }
     static_cast<void>(index.Lookup(*directory, "none of that name"));
   }
 }

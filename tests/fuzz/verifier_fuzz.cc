@@ -47,17 +47,20 @@ void ReadAll(const Pack& pack) {
     const auto directory = index.GetDirectory(node->content);
     Require(directory.has_value(), "a directory that nothing is wrong with can be listed");
     for (uint64_t i = 0; i < directory->child_count; ++i) {
-      const NodeNumber child = directory->first_child + i;
-      pending.push_back(child);
-      const auto own = index.GetNode(child);
+      const auto child = index.GetChild(*directory, i);
+      Require(child.has_value(), "a child that nothing is wrong with is found");
+      pending.push_back(*child);
+      const auto own = index.GetNode(*child);
       Require(own.has_value(), "a child that nothing is wrong with can be read");
       const auto name = index.GetName(*own);
       Require(name.has_value(), "a child that nothing is wrong with has a name");
       const auto found = index.Lookup(*directory, *name);
-      Require(found && *found == child, "a look-up finds each child of a directory that nothing is wrong with");
+      Require(found && *found == *child, "a look-up finds each child of a directory that nothing is wrong with");
     }
   }
-  Require(met == index.node_count(), "each node of a pack that nothing is wrong with is in its tree");
+  const Superblock& told = index.superblock();
+  Require(met == told.tree_directories() + told.samples + told.symlinks + told.hard_links,
+          "the tree of a pack that nothing is wrong with has as many entries as it tells");
 }
 
 void Use(const Pack& pack) {

@@ -285,6 +285,7 @@ def test_at_names_a_directory_that_is_there_or_a_new_one_in_it(scratch, mounts):
     assert_is(packed, model, mounts)
     append(packed, scratch / 'more', '--at', 'not/there', status=1).says('not in the pack')
     append(packed, scratch / 'more', '--at', 'train/a/1', status=1).says('no directory')
+    append(packed, scratch / 'more', '--at', 'train/../new', status=2).says(r"without '\.\.'")
     assert len(generations(packed)) == 4
 
 
@@ -463,6 +464,8 @@ def test_generations_say_what_changed(scratch):
     assert harness.quire('cat', packed, 'a', '--generation', '2').out == 'a'
     harness.quire('cat', packed, 'a', status=1).says('not in the pack')
     harness.quire('ls', packed, '--generation', '4', status=1).says('no generation 4', 'from 1 to 3')
+    for odd in '0', '-1', 'x':
+        harness.quire('ls', packed, '--generation', odd, status=2).says('--generation')
 
 
 def test_a_diff_tells_each_change_once(scratch):

@@ -102,4 +102,10 @@ fi
 # Anything else, by chance.
 need_fuse
 python3 "$support/mount_fuzzer.py" "$QUIRE" "$forge" "$scratch/good.quire" "$scratch" "${QUIRE_FUZZ_SEED:-1}" "${QUIRE_FUZZ_PACKS:-150}"
+# The same of several generations.
+make_samples "$scratch/more/001" 1 3 3000
+cp "$scratch/good.quire" "$scratch/grown.quire"
+"$QUIRE" append -q "$scratch/grown.quire" "$scratch/more"
+"$QUIRE" rm -q "$scratch/grown.quire" 000/00001.bin hard
+python3 "$support/mount_fuzzer.py" "$QUIRE" "$forge" "$scratch/grown.quire" "$scratch" "${QUIRE_FUZZ_SEED:-1}" "${QUIRE_FUZZ_PACKS:-100}"
 pass

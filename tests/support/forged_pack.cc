@@ -29,7 +29,8 @@ NodeNumber AddNodeOrDie(IndexTables& tables, const Node& node, std::string_view 
 }  // namespace
 
 ForgedPack::ForgedPack(std::string bytes)
-    : superblock(ValueOrDie(DecodeSuperblock(std::as_bytes(std::span(bytes))))), bytes_(std::move(bytes)) {}
+    : superblock(ValueOrDie(ChooseSuperblock(AsBytes(bytes).first(2 * kSuperblockBytes))).superblock),
+      bytes_(std::move(bytes)) {}
 
 std::span<std::byte> ForgedPack::body() {
   return BytesOf(bytes_).subspan(superblock.index_offset, superblock.body_bytes);
@@ -43,7 +44,7 @@ std::span<std::byte> ForgedPack::record(Section section, uint64_t number) {
 std::string ForgedPack::Bytes() {
   const auto all = BytesOf(bytes_);
   superblock.root_sum = RepairSumTree(all.subspan(superblock.index_offset), superblock.body_bytes);
-  EncodeSuperblock(superblock, all.first<kSuperblockBytes>());
+  EncodeSuperblock(superblock, all.subspan(SuperblockOffset(superblock.generation)).first<kSuperblockBytes>());
   return bytes_;
 }
 

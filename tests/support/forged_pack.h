@@ -16,7 +16,7 @@ namespace quire {
 
 class ForgedPack {
  public:
-  // Of a valid pack of generation 1; else the program ends.
+  // Of a valid pack; else the program ends. Of several layers the newest is what can be changed.
   explicit ForgedPack(std::string bytes);
 
   // To be changed at will; `index_offset` and `body_bytes` stay.

@@ -28,6 +28,10 @@ const std::array<std::vector<Field>, kSectionCount> kRecordFields = {{
     {{0, 6}, {6, 2}, {8, 6}, {14, 1}, {15, 1}, {16, 8}, {24, 8}, {32, 8}},
     {{0, 8}, {8, 4}, {16, 8}},
     {{0, 1}},
+    {{0, 8},   {8, 2},   {12, 4},  {16, 4},  {20, 4},  {24, 8},  {32, 8},  {40, 8},  {48, 8},  {56, 8},
+     {64, 8},  {72, 8},  {80, 8},  {88, 8},  {104, 8}, {112, 8}, {128, 4}, {136, 8}, {144, 8}, {192, 4},
+     {196, 4}, {200, 4}, {208, 8}, {216, 8}, {240, 8}, {248, 8}, {272, 8}, {280, 8}, {304, 8}, {312, 8}},
+    {{0, 8}, {8, 8}, {16, 8}, {24, 4}, {28, 5}, {33, 1}, {34, 1}, {35, 5}},
 }};
 
 uint64_t Load(std::span<const std::byte> bytes, const Field& field) {
@@ -71,10 +75,17 @@ class Mutator {
   void ChangeSuperblock() {
     Superblock& superblock = pack_.superblock;
     SectionRange& range = superblock.sections[Below(kSectionCount)];
-    const std::array<uint64_t*, 9> numbers = {
-        &range.offset,          &range.bytes,         &superblock.samples,      &superblock.symlinks,
-        &superblock.hard_links, &superblock.left_out, &superblock.sample_bytes, &superblock.stored_bytes,
-        &superblock.order_seed};
+    const std::array<uint64_t*, 11> numbers = {&range.offset,
+                                               &range.bytes,
+                                               &superblock.samples,
+                                               &superblock.symlinks,
+                                               &superblock.hard_links,
+                                               &superblock.left_out,
+                                               &superblock.sample_bytes,
+                                               &superblock.stored_bytes,
+                                               &superblock.order_seed,
+                                               &superblock.commit_time,
+                                               &superblock.directories};
     uint64_t& number = *numbers[Below(numbers.size())];
     number = NewValue(number, 8);
   }

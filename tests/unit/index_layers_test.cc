@@ -16,6 +16,7 @@
 #include "format/checksum.h"
 #include "format/coding.h"
 #include "format/growth/growing_pack.h"
+#include "format/growth/pack_growth.h"
 #include "format/pack/path_resolver.h"
 #include "format/pack/verifier.h"
 #include "format/worker_pool.h"
@@ -385,6 +386,60 @@ TEST_F(IndexLayersTest, LayersThatDoNotLieBelowEachOtherAreRefused) {
                 s.pack_bytes = s.index_offset + s.index_bytes;
               }).contains("does not lie before"));
   EXPECT_TRUE(open_with([](Superblock& s) { s.sections[0].bytes = 0; }).contains("layer 1 below"));
+  EXPECT_TRUE(open_with([](Superblock& s) { s.samples = UINT64_MAX - 7; }).contains("leave room for"))
+      << "which generation 1 would tell";
+}
+
+TEST_F(IndexLayersTest, EachLayerHasThoseBelowIt) {
+  const auto add_one = [](Layer& layer) {
+    layer.tables.attributes.push_back({.mode = 0644, .nlink = 1});
+    layer.List(0, [&] { layer.Add({.attributes = 0, .kind = NodeKind::kFile}, "c"); });
+  };
+  Grow(add_one);
+  Grow(add_one);
+  Superblock top = Open()->superblock();
+  std::string bytes = ReadFile(path_);
+  const auto all = std::as_writable_bytes(std::span(bytes));
+  const auto record = all.subspan(top.index_offset + top.section(Section::kLayers).offset).first(kLayerBytes);
+  Superblock second = ValueOrDie(DecodeLayer(record));
+  second.sections[static_cast<size_t>(Section::kLayers)] = {};
+  std::array<std::byte, kSuperblockBytes> forged = {};
+  EncodeSuperblock(second, forged);
+  std::ranges::copy(LayerOf(forged), record.begin());
+  top.root_sum = RepairSumTree(all.subspan(top.index_offset), top.body_bytes);
+  EncodeSuperblock(top, all.first<kSuperblockBytes>());
+  WriteFile(path_, bytes);
+  const auto pack = Pack::Open(path_);
+  ASSERT_FALSE(pack.has_value());
+  EXPECT_TRUE(pack.error().message.contains("says that 0 are below it, 1 are")) << pack.error().message;
+}
+
+// A lie of the generation before would become one that readers refuse, and with it the pack.
+TEST_F(IndexLayersTest, WhatNoReaderWouldOpenIsNotCommitted) {
+  const auto tell = [&](const std::function<void(Superblock&)>& forge) {
+    std::string bytes = ReadFile(path_);
+    const auto slots = std::as_writable_bytes(std::span(bytes));
+    Superblock superblock = Open()->superblock();
+    forge(superblock);
+    EncodeSuperblock(superblock, slots.subspan(SuperblockOffset(superblock.generation)).first<kSuperblockBytes>());
+    WriteFile(path_, bytes);
+    return bytes;
+  };
+  const auto remove = [&](const std::string& path) {
+    const auto pack = ValueOrDie(GrowingPack::Open(path_));
+    const auto number = ValueOrDie(ResolvePath(pack->index(), path, LastSymlink::kKeep));
+    const auto removed = RemoveFromPack(*pack, {number}, folder_.path(), nullptr);
+    return removed ? std::string() : removed.error().message;
+  };
+  const std::string without_symlinks = tell([](Superblock& s) { s.symlinks = 0; });
+  EXPECT_TRUE(remove("l").contains("nothing was committed"));
+  EXPECT_EQ(ReadFile(path_), without_symlinks);
+  EXPECT_EQ(remove("a"), "");
+  tell([](Superblock& s) { s.generation = UINT64_MAX - 1; });
+  EXPECT_EQ(remove("b"), "");
+  const std::string last = ReadFile(path_);
+  EXPECT_TRUE(remove("d").contains("nothing was committed"));
+  EXPECT_EQ(ReadFile(path_), last);
 }
 
 }  // namespace

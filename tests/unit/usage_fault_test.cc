@@ -74,6 +74,11 @@ TEST_F(UsageFaultTest, WhatFollowsADoubleDashIsNoOption) { EXPECT_EQ(Refusal({"u
 TEST_F(UsageFaultTest, WhatIsMissingIsToldWithTheUsage) {
   EXPECT_EQ(Refusal({"pack"}), "quire pack: SRC is required; usage: quire pack SRC -o OUT [OPTION]...");
   EXPECT_EQ(Refusal({"pack", "a", "-o"}), "quire pack: -o,--output needs a value");
+  Command compact = program_.root().AddSubcommand("compact", "Makes one generation");
+  Option output = compact.Add("-o,--output", text_, "Where to").Required().Type("OUT");
+  compact.AddFlag("--in-place", flag_, "In place").Replaces(output);
+  EXPECT_EQ(Refusal({"compact"}),
+            "quire compact: --output is required; usage: quire compact (-o OUT | --in-place) [OPTION]...");
 }
 
 TEST_F(UsageFaultTest, OneArgumentTooManyIsNamed) {

@@ -268,7 +268,7 @@ Result<size_t> HttpObject::SubmitAndWait(uint64_t offset, std::span<std::byte> i
   return SystemError(static_cast<int>(-read.result), "{}: {}", url_, last_fault_);
 }
 
-void HttpObject::Follow(std::function<void()> changed) { changed_ = std::move(changed); }
+void HttpObject::Follow(const std::function<void()>& changed) { changed_ = changed; }
 
 // By the object's thread, as all requests: who asks may be forbidden to connect to anything.
 Result<bool> HttpObject::Renew(size_t most_head_bytes, std::vector<std::byte>& head) {

@@ -40,7 +40,7 @@ class HttpObject final : public PackBytes {
 
   std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
   [[nodiscard]] std::thread::id reader() const override { return thread_.get_id(); }
-  void Follow(std::function<void()> changed) override;
+  void Follow(const std::function<void()>& changed) override;
   Result<bool> Renew(size_t most_head_bytes, std::vector<std::byte>& head) override;
   void Refuse() override;
 

@@ -39,7 +39,7 @@ class PackBytes {
 
   // From now on a change of the object is no error: what is read meanwhile waits for Renew, and `changed` is called, by
   // any thread, when a change is met. REQUIRES: before others read.
-  virtual void Follow(std::function<void()> /*changed*/) {}
+  virtual void Follow(const std::function<void()>& /*changed*/) {}
   // Looks at the object. Whether it is in another state by now: then all that is read from now on is of that state, and
   // `head` is filled with its first bytes, as many as there are of `most_head_bytes`. Blocks.
   virtual Result<bool> Renew(size_t /*most_head_bytes*/, std::vector<std::byte>& /*head*/) { return false; }

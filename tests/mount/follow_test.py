@@ -16,7 +16,7 @@ import time
 
 import harness
 import pytest
-from random_tree import RandomTree
+from random_tree import RandomTree, change_as_owner
 
 SOON_S = 20  # far more than it takes, on a machine that is busy with other tests
 
@@ -72,31 +72,6 @@ def remember_all(folder):
         (path / 'not there').exists() if path.is_dir() else None
 
 
-def change(chance, tree):
-    """As the owner of a tree would."""
-    top = os.fsencode(tree)
-    entries = [os.path.join(folder, name) for folder, folders, files in os.walk(top) for name in folders + files]
-    for path in chance.sample(entries, min(len(entries), 20)):
-        if not os.path.lexists(path):
-            continue
-        kind, is_folder = chance.random(), os.path.isdir(path) and not os.path.islink(path)
-        if kind < 0.25:
-            shutil.rmtree(path) if is_folder else os.unlink(path)
-        elif kind < 0.4:
-            os.rename(path, os.path.join(os.path.dirname(path), b'renamed %d' % chance.randrange(1 << 30)))
-        elif kind < 0.5 and not os.path.islink(path):
-            os.chmod(path, chance.choice((0o700, 0o755, 0o644)) | (0o100 if is_folder else 0))
-        elif kind < 0.6 and not is_folder:
-            os.link(path, os.path.join(top, b'link %d' % chance.randrange(1 << 30)), follow_symlinks=False)
-        elif is_folder:
-            pathlib.Path(os.fsdecode(path), f'new {chance.randrange(1 << 30)}').write_bytes(chance.randbytes(3000))
-        elif kind < 0.7:
-            os.unlink(path)
-            os.mkdir(path)
-        elif not os.path.islink(path):
-            pathlib.Path(os.fsdecode(path)).write_bytes(chance.randbytes(chance.randrange(5000)))
-
-
 @pytest.mark.parametrize('seed', [1, 2, 3])
 def test_shows_each_generation_whatever_the_kernel_remembers(scratch, mount, seed):
     chance = random.Random(seed)
@@ -108,7 +83,7 @@ def test_shows_each_generation_whatever_the_kernel_remembers(scratch, mount, see
     followed, fixed = mount(packed, 'follow'), mount(packed, folder=scratch / 'fixed')
     for number in range(2, 6):
         harness.assert_same_tree(tree, followed.folder)  # and so all of it is known to the kernel
-        change(chance, tree)
+        change_as_owner(chance, tree)
         update(tree, packed)
         await_generation(followed, number)
     harness.assert_same_tree(tree, followed.folder)

@@ -18,7 +18,7 @@ import time
 import harness
 import power_loss
 import pytest
-from random_tree import RandomTree
+from random_tree import RandomTree, change_as_owner
 
 SUPERBLOCK_BYTES = 4096
 MOST_LAYERS = 64
@@ -122,31 +122,6 @@ def test_appending_is_copying_over(scratch, mounts, seed):
     harness.assert_same_tree(copies[-1], scratch / 'extracted')
 
 
-def change(chance, tree):
-    """Changes a RandomTree's folder as its owner would: files rewritten, removed, renamed, new ones, other attributes."""
-    top = os.fsencode(tree)
-    entries = [os.path.join(folder, name) for folder, folders, files in os.walk(top) for name in folders + files]
-    for path in chance.sample(entries, min(len(entries), 25)):
-        if not os.path.lexists(path):
-            continue
-        kind, is_folder = chance.random(), os.path.isdir(path) and not os.path.islink(path)
-        if kind < 0.25:
-            shutil.rmtree(path) if is_folder else os.unlink(path)
-        elif kind < 0.4:
-            os.rename(path, os.path.join(os.path.dirname(path), b'renamed %d' % chance.randrange(1 << 30)))
-        elif kind < 0.5 and not os.path.islink(path):
-            os.chmod(path, chance.choice((0o700, 0o755, 0o644)) | (0o100 if is_folder else 0))
-        elif kind < 0.6 and not is_folder:
-            os.link(path, os.path.join(top, b'link %d' % chance.randrange(1 << 30)), follow_symlinks=False)
-        elif is_folder:
-            pathlib.Path(os.fsdecode(path), f'new {chance.randrange(1 << 30)}').write_bytes(chance.randbytes(3000))
-        elif kind < 0.7:
-            os.unlink(path)
-            os.mkdir(path)
-        elif not os.path.islink(path):
-            pathlib.Path(os.fsdecode(path)).write_bytes(chance.randbytes(chance.randrange(5000)))
-
-
 @pytest.mark.parametrize('seed', [5, 6, 7, 8])
 def test_an_update_is_packing_anew(scratch, mounts, seed):
     chance = random.Random(seed)
@@ -157,7 +132,7 @@ def test_an_update_is_packing_anew(scratch, mounts, seed):
     for number in range(1, 5):
         copies.append(scratch / f'copy{number}')
         copy(tree, copies[-1])
-        change(chance, tree)
+        change_as_owner(chance, tree)
         update(tree, packed)
         assert len(generations(packed)) == number + 1
         assert_is(packed, tree, mounts)

@@ -5,6 +5,8 @@ Paths are bytes, below the tree's top. A symlink that leads out of the tree is i
 another image of the tree lies elsewhere."""
 import contextlib
 import os
+import pathlib
+import shutil
 
 PAGE_BYTES = 2 << 20
 BLOCK_BYTES = 4096
@@ -134,3 +136,28 @@ class RandomTree:
                 os.chmod(full, mode)
             time_ns = chance.randrange(EARLIEST_S, LATEST_S) * 10 ** 9 + chance.choice((0, chance.randrange(10 ** 9)))
             os.utime(full, ns=(time_ns, time_ns), follow_symlinks=False)
+
+
+def change_as_owner(chance, tree):
+    """Changes a RandomTree's folder: files rewritten, removed, renamed, new ones, other attributes."""
+    top = os.fsencode(tree)
+    entries = [os.path.join(folder, name) for folder, folders, files in os.walk(top) for name in folders + files]
+    for path in chance.sample(entries, min(len(entries), 25)):
+        if not os.path.lexists(path):
+            continue
+        kind, is_folder = chance.random(), os.path.isdir(path) and not os.path.islink(path)
+        if kind < 0.25:
+            shutil.rmtree(path) if is_folder else os.unlink(path)
+        elif kind < 0.4:
+            os.rename(path, os.path.join(os.path.dirname(path), b'renamed %d' % chance.randrange(1 << 30)))
+        elif kind < 0.5 and not os.path.islink(path):
+            os.chmod(path, chance.choice((0o700, 0o755, 0o644)) | (0o100 if is_folder else 0))
+        elif kind < 0.6 and not is_folder:
+            os.link(path, os.path.join(top, b'link %d' % chance.randrange(1 << 30)), follow_symlinks=False)
+        elif is_folder:
+            pathlib.Path(os.fsdecode(path), f'new {chance.randrange(1 << 30)}').write_bytes(chance.randbytes(3000))
+        elif kind < 0.7:
+            os.unlink(path)
+            os.mkdir(path)
+        elif not os.path.islink(path):
+            pathlib.Path(os.fsdecode(path)).write_bytes(chance.randbytes(chance.randrange(5000)))

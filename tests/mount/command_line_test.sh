@@ -27,7 +27,7 @@ assert_says "^quire ls: .*'b'"
 assert_exit 2 quire bench io --treads 3 "$tree"
 assert_says "^quire bench io: .*did you mean '--threads'?"
 assert_exit 2 quire pack "$tree"
-assert_says '^quire pack: .*usage: quire pack \(SRC \| --from PACK\) -o OUT \[OPTION\]'
+assert_says '^quire pack: .*usage: quire pack .SRC . --from PACK. -o OUT \[OPTION\]'
 assert_exit 2 quire
 assert_says 'pack, append, rm, generations'
 # What has the form of a file's name and is not there.

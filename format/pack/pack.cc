@@ -271,8 +271,8 @@ void Pack::CancelDecoding() const {
 }
 
 bool Pack::has_other_files() const {
-  for (uint16_t volume = 1; volume < index_->volume_count(); ++volume) {
-    const auto record = index_->GetVolume(volume);
+  for (uint64_t volume = 1; volume < index_->volume_count(); ++volume) {
+    const auto record = index_->GetVolume(static_cast<uint16_t>(volume));
     if (!record || !record->is_framed_here()) return true;
   }
   return false;

@@ -22,7 +22,7 @@ void UseAttributes(const Index& index, const Attributes& attributes) {
 }
 
 void Use(const Index& index) {
-  const uint64_t count = index.superblock().records(Section::kAttributes);
+  const uint64_t count = index.layers().count(Section::kAttributes);
   for (uint64_t number = 0; number < std::min(count, kMostEntries); ++number) {
     const auto attributes = index.GetAttributes(static_cast<uint32_t>(number));
     if (attributes) UseAttributes(index, *attributes);

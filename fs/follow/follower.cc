@@ -17,7 +17,7 @@ constexpr const char* kThreadName = "quire-follow";
 constexpr std::chrono::seconds kBetweenLooks{2};
 // The same of a pack by URL: a request each time. Where something of it is read meanwhile that is no longer there, the
 // answer tells of the change.
-constexpr std::chrono::seconds kBetweenRequests{10};
+constexpr std::chrono::seconds kBetweenRequests{5};
 // A program that writes and closes without end makes us look no more often.
 constexpr std::chrono::milliseconds kLeastBetweenLooks{100};
 

@@ -194,7 +194,9 @@ TEST_F(HttpObjectTest, WhatAReaderWaitsForGoesFirst) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!has_come() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_TRUE(has_come());
-  EXPECT_LE(server_.seen().size(), 1 + RequestWindow::kFirst);  // the first one opened the object
+  // The first one opened the object. Where this machine was slow, some were taken for late and sent again.
+  const size_t seen = server_.seen().size();
+  EXPECT_LE(seen, 1 + RequestWindow::kFirst + object_->figures().hedged);
   server_.Resume();
   all.get_future().get();
 }

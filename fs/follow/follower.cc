@@ -24,8 +24,11 @@ constexpr std::chrono::milliseconds kLeastBetweenLooks{100};
 }  // namespace
 
 Follower::Follower(Pack& pack, SampleReader& samples, KernelFeed& feed)
-    : pack_(pack), samples_(samples), feed_(feed), watch_(pack.GetVolumeFd(0).value_or(-1)) {
-  if (pack.bytes() != nullptr) pack.bytes()->Follow([this] { watch_.Wake(); });
+    : pack_(pack),
+      samples_(samples),
+      feed_(feed),
+      watch_(std::make_shared<const PackWatch>(pack.GetVolumeFd(0).value_or(-1))) {
+  if (pack.bytes() != nullptr) pack.bytes()->Follow([watch = watch_] { watch->Wake(); });
 }
 
 Result<void> Follower::Start(fuse_session* session, NodeNumber root) {
@@ -40,7 +43,7 @@ void Follower::Run(const std::stop_token& stop) {
       SetTrouble(looked ? "" : looked.error().message);
     });
     thread_.Pause(stop, kLeastBetweenLooks);
-    watch_.Wait(stop, pack_.bytes() == nullptr ? kBetweenLooks : kBetweenRequests);
+    watch_->Wait(stop, pack_.bytes() == nullptr ? kBetweenLooks : kBetweenRequests);
   }
 }
 

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "cache/background_thread.h"
@@ -51,7 +53,7 @@ class Follower {
   Pack& pack_;
   SampleReader& samples_;
   KernelFeed& feed_;
-  const PackWatch watch_;
+  const std::shared_ptr<const PackWatch> watch_;  // with the pack's object, which may live longer
   std::optional<KernelNotices> notices_;
   std::atomic<uint64_t> taken_ = 0;
   mutable Mutex mutex_;

@@ -116,14 +116,19 @@ int RunStop(const TraceArguments& arguments) {
   }
 }
 
-// The pack of the trace, and no other.
+// The pack of the trace, and no other, in its newest generation: nodes are for ever.
 Result<std::unique_ptr<Pack>> OpenTracedPack(const TraceArguments& arguments, const TraceHeader& header) {
   const std::string& path = arguments.pack.empty() ? header.pack_path : arguments.pack;
   auto pack = OpenSource(path, {}, "quire trace");
   if (!pack) return pack;
-  const Superblock& superblock = (*pack)->superblock();
-  if (superblock.root_sum != header.root_sum || superblock.pack_bytes != header.pack_bytes ||
-      superblock.generation != header.generation)
+  const IndexLayers& layers = (*pack)->index().layers();
+  bool was_recorded = false;  // it may have grown since
+  for (size_t i = 0; i < layers.size() && !was_recorded; ++i) {
+    const Superblock& superblock = layers[i].superblock;
+    was_recorded = superblock.root_sum == header.root_sum && superblock.pack_bytes == header.pack_bytes &&
+                   superblock.generation == header.generation;
+  }
+  if (!was_recorded)
     return MakeError(ErrorCode::kNotFound, "'{}' is another pack than the one whose reads were recorded",
                      EscapeName(path));
   return pack;

@@ -41,8 +41,8 @@ constexpr size_t kSumBytes = 8;
 constexpr uint8_t kReadaheadFlag = 1;
 constexpr uint8_t kReadersKeepFlag = 2;
 
-// Of all volumes of a pack together: 65536 of 2^27 pages each.
-constexpr uint64_t kMostPages = uint64_t{1} << 43;
+// Of all volumes of a pack together, 65536 of 2^27 pages each; less one, so that their bytes are a number of 64 bits.
+constexpr uint64_t kMostPages = (uint64_t{1} << 43) - 1;
 constexpr size_t kMostPathBytes = 4096;
 constexpr uint32_t kMostSlots = 1 << 20;  // arena.h
 
@@ -87,7 +87,7 @@ void EncodeRecord(const TraceRecord& record, std::span<std::byte> bytes) {
   StoreUint<4>(bytes, 52, static_cast<uint8_t>(record.source));
 }
 
-Result<TraceRecord> DecodeRecord(std::span<const std::byte> bytes, const TraceHeader& header) {
+Result<TraceRecord> DecodeRecord(std::span<const std::byte> bytes) {
   TraceRecord record = {.time_ns = LoadUint<8>(bytes, 0),
                         .node = LoadUint<8>(bytes, 8),
                         .offset = LoadUint<8>(bytes, 16),
@@ -102,8 +102,8 @@ Result<TraceRecord> DecodeRecord(std::span<const std::byte> bytes, const TraceHe
   const uint64_t source = LoadUint<4>(bytes, 52);
   if (source >= kTraceSources) return Corrupt("trace: a record of source {}", source);
   record.source = static_cast<TraceSource>(source);
-  if (record.place / kPageBytes >= std::max<uint64_t>(header.pages, 1))
-    return Corrupt("trace: a record at {}, behind the last of {} pages", record.place, header.pages);
+  if (record.place / kPageBytes >= kMostPages)
+    return Corrupt("trace: a record at {}, where no pack has a page", record.place);
   if (record.place % kPageBytes + record.extent_bytes > kPageBytes)
     return Corrupt("trace: a record of an extent of {} bytes at {}, which ends in another page", record.extent_bytes,
                    record.place);
@@ -262,8 +262,9 @@ Result<void> TraceDecoder::TakePayload(uint32_t kind, std::span<const std::byte>
       if (payload.size() % kTraceRecordBytes != 0)
         return Corrupt("trace: chunk {}: {} bytes are no whole records", chunks_, payload.size());
       for (; !payload.empty(); payload = payload.subspan(kTraceRecordBytes)) {
-        const auto record = DecodeRecord(payload.first(kTraceRecordBytes), header_);
+        const auto record = DecodeRecord(payload.first(kTraceRecordBytes));
         if (!record) return std::unexpected(record.error());
+        header_.pages = std::max(header_.pages, record->place / kPageBytes + 1);  // it may have grown meanwhile
         records_.push_back(*record);
       }
       return {};

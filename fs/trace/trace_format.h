@@ -57,7 +57,7 @@ struct TraceHeader {
   uint16_t minor = 0;
   uint64_t began_ns = 0;  // since 1970
   uint64_t page_bytes = 0;
-  uint64_t pages = 0;  // of all volumes
+  uint64_t pages = 0;  // of all volumes, as far as records or the header tell
   // Which pack: pack.path may have changed since.
   uint64_t pack_bytes = 0;
   uint64_t generation = 0;

@@ -41,7 +41,7 @@ void CheckBounds(const lab::LoadedTrace& trace) {
   for (const TraceRecord& record : trace.records) {
     Require(record.time_ns >= last_ns, "records are in the order of their times");
     last_ns = record.time_ns;
-    Require(record.place / kPageBytes < std::max<uint64_t>(trace.header.pages, 1), "a place lies in the volumes");
+    Require(record.place / kPageBytes < trace.header.pages, "a place lies in the volumes");
     Require(record.place % kPageBytes + record.extent_bytes <= kPageBytes, "an extent lies in one page");
   }
 }

@@ -116,13 +116,22 @@ TEST(TraceFormat, RecordsThatCannotBeAreRefused) {
     return !decoder.Feed(bytes).has_value() && decoder.TakeRecords().empty();
   };
   EXPECT_FALSE(refuses(RecordNumber(1)));
-  EXPECT_TRUE(refuses({.place = 7 * kPageBytes, .extent_bytes = 1}));
   EXPECT_TRUE(refuses({.place = ~uint64_t{0}, .extent_bytes = 1}));
   EXPECT_TRUE(refuses({.place = kPageBytes - 1, .extent_bytes = 2}));
   EXPECT_TRUE(refuses({.extent_bytes = ~uint32_t{0}}));
   EXPECT_TRUE(refuses({.node = ~uint64_t{0}}));
   EXPECT_TRUE(refuses({.level = static_cast<TraceLevel>(kTraceLevels)}));
   EXPECT_TRUE(refuses({.source = static_cast<TraceSource>(kTraceSources)}));
+}
+
+TEST(TraceFormat, ThePackMayHaveGrownMeanwhile) {
+  auto bytes = EncodeTraceHeader(kHeader);
+  const std::vector<TraceRecord> records = {{.place = 9 * kPageBytes, .extent_bytes = 1}};
+  AppendTraceRecords(records, bytes);
+  TraceDecoder decoder;
+  ASSERT_TRUE(decoder.Feed(bytes).has_value());
+  EXPECT_EQ(decoder.TakeRecords(), records);
+  EXPECT_EQ(decoder.header().pages, 10U);
 }
 
 TEST(TraceFormat, HeadersThatCannotBeAreRefused) {

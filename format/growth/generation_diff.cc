@@ -2,41 +2,12 @@
 #include "format/growth/generation_diff.h"
 
 #include <set>
-#include <string_view>
 
+#include "format/growth/generation_walk.h"
 #include "format/growth/listed_nodes.h"
 
 namespace quire {
 namespace {
-
-// One child of a directory after the other.
-class Children {
- public:
-  Children(const Index& index, const Directory& directory) : index_(index), directory_(directory) {}
-
-  [[nodiscard]] bool is_at_end() const { return next_ == directory_.child_count; }
-  // REQUIRES: not at the end.
-  Result<void> Read() {
-    const auto child = index_.GetChild(directory_, next_);
-    const auto child_node = child ? index_.GetNode(*child) : std::unexpected(child.error());
-    const auto child_name = child_node ? index_.GetName(*child_node) : std::unexpected(child_node.error());
-    if (!child_name) return std::unexpected(child_name.error());
-    number = *child;
-    node = *child_node;
-    name = *child_name;
-    return {};
-  }
-  void Pass() { ++next_; }
-
-  NodeNumber number = 0;
-  Node node;
-  std::string_view name;
-
- private:
-  const Index& index_;
-  const Directory directory_;
-  uint64_t next_ = 0;
-};
 
 class GenerationDiff {
  public:
@@ -61,18 +32,10 @@ class GenerationDiff {
 
  private:
   Result<void> FindReplaced() {
-    for (size_t i = before_.layers().size(); i < after_.layers().size(); ++i) {
-      const IndexLayer& layer = after_.layers()[i];
-      for (uint64_t record = 0; record < layer.superblock.records(Section::kReplaced); ++record) {
-        if (auto stop = CheckInterrupted(); !stop) return stop;
-        const auto bytes = layer.blocks->Touch(layer.OffsetOf(Section::kReplaced, record),
-                                               kRecordBytes[static_cast<size_t>(Section::kReplaced)]);
-        if (!bytes) return std::unexpected(bytes.error());
-        const NodeNumber number = DecodeReplacedNode(*bytes).number;
-        if (number < before_.node_count()) replaced_.insert(number);
-      }
-    }
-    return {};
+    return ForEachReplaced(before_, after_, [&](NodeNumber number) {
+      replaced_.insert(number);
+      return CheckInterrupted();
+    });
   }
 
   Result<void> Compare(NodeNumber number) {
@@ -87,36 +50,25 @@ class GenerationDiff {
     const auto listed_before = before_.GetDirectory(was->content);
     const auto listed_after = listed_before ? after_.GetDirectory(is->content) : listed_before;
     if (!listed_after) return std::unexpected(listed_after.error());
-    Children old(before_, *listed_before);
-    Children now(after_, *listed_after);
-    return CompareChildren(path->empty() ? "" : *path + '/', old, now);
+    const std::string above = path->empty() ? "" : *path + '/';
+    return CompareListings({.index = before_, .directory = *listed_before},
+                           {.index = after_, .directory = *listed_after},
+                           [&](const ListedEntry* had, const ListedEntry* has) {
+                             if (had == nullptr || has == nullptr || had->number != has->number)
+                               TellEntry(above, had, has);
+                             return CheckInterrupted();
+                           });
   }
 
-  Result<void> CompareChildren(const std::string& above, Children& old, Children& now) {
-    const auto tell = [&](EntryChange::Kind kind, const Children& child) {
-      visit_({.kind = kind,
-              .path = above + std::string(child.name),
-              .is_directory = child.node.kind == NodeKind::kDirectory});
-    };
-    while (!old.is_at_end() || !now.is_at_end()) {
-      if (auto stop = CheckInterrupted(); !stop) return stop;
-      if (!old.is_at_end())
-        if (auto read = old.Read(); !read) return read;
-      if (!now.is_at_end())
-        if (auto read = now.Read(); !read) return read;
-      if (now.is_at_end() || (!old.is_at_end() && old.name < now.name)) {
-        tell(EntryChange::Kind::kRemoved, old);
-        old.Pass();
-      } else if (old.is_at_end() || now.name < old.name) {
-        tell(EntryChange::Kind::kAdded, now);
-        now.Pass();
-      } else {
-        if (old.number != now.number) tell(EntryChange::Kind::kChanged, now);
-        old.Pass();
-        now.Pass();
-      }
-    }
-    return {};
+  // Of which one is null, or both are different ones of a name.
+  void TellEntry(const std::string& above, const ListedEntry* had, const ListedEntry* has) {
+    const ListedEntry& entry = has != nullptr ? *has : *had;
+    EntryChange::Kind kind = EntryChange::Kind::kChanged;
+    if (had == nullptr) kind = EntryChange::Kind::kAdded;
+    if (has == nullptr) kind = EntryChange::Kind::kRemoved;
+    visit_({.kind = kind,
+            .path = above + std::string(entry.name),
+            .is_directory = entry.node.kind == NodeKind::kDirectory});
   }
 
   [[nodiscard]] Result<void> CheckInterrupted() const {

@@ -4,8 +4,9 @@
 #include <linux/fuse.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <string_view>
+
+#include "format/growth/generation_walk.h"
 
 namespace quire {
 namespace {
@@ -14,52 +15,17 @@ namespace {
 // systems have.
 constexpr int kNotifyIncEpoch = 8;
 
-// The children of a directory one after the other, by their names.
-class Children {
- public:
-  Children(const Index& index, const Directory& directory) : index_(index), directory_(directory) {}
-
-  // Goes to the first one, or to the next.
-  Result<void> Read() {
-    if (next_ == directory_.child_count) {
-      is_at_end = true;
-      return {};
-    }
-    const auto child = index_.GetChild(directory_, next_++);
-    const auto node = child ? index_.GetNode(*child) : std::unexpected(child.error());
-    const auto child_name = node ? index_.GetName(*node) : std::unexpected(node.error());
-    if (!child_name) return std::unexpected(child_name.error());
-    number = *child;
-    name = *child_name;
-    return {};
-  }
-
-  bool is_at_end = false;
-  NodeNumber number = 0;
-  std::string_view name;
-
- private:
-  const Index& index_;
-  const Directory directory_;
-  uint64_t next_ = 0;
-};
+// What ends a walk where nobody waits for the rest.
+Error Stopped() { return {.code = ErrorCode::kInterrupted, .message = "interrupted"}; }
 
 }  // namespace
 
 Result<void> KernelNotices::Tell(const Index& before, const Index& now, const std::stop_token& stop) {
-  constexpr size_t kReplacedBytes = kRecordBytes[static_cast<size_t>(Section::kReplaced)];
-  for (size_t i = before.layers().size(); i < now.layers().size(); ++i) {
-    const IndexLayer& layer = now.layers()[i];
-    for (uint64_t record = 0; record < layer.superblock.records(Section::kReplaced); ++record) {
-      if (stop.stop_requested()) return {};
-      const auto bytes = layer.blocks->Touch(layer.OffsetOf(Section::kReplaced, record), kReplacedBytes);
-      if (!bytes) return std::unexpected(bytes.error());
-      const NodeNumber number = DecodeReplacedNode(*bytes).number;
-      if (number >= before.node_count()) continue;
-      if (auto told = TellNode(before, now, number, stop); !told) return told;
-    }
-  }
-  return {};
+  const auto told = ForEachReplaced(before, now, [&](NodeNumber number) -> Result<void> {
+    if (stop.stop_requested()) return std::unexpected(Stopped());
+    return TellNode(before, now, number, stop);
+  });
+  return told || told.error().code == ErrorCode::kInterrupted ? Result<void>() : told;
 }
 
 Result<void> KernelNotices::TellNode(const Index& before, const Index& now, NodeNumber number,
@@ -72,7 +38,15 @@ Result<void> KernelNotices::TellNode(const Index& before, const Index& now, Node
     const auto listed_before = before.GetDirectory(was->content);
     const auto listed_now = listed_before ? now.GetDirectory(is->content) : listed_before;
     if (!listed_now) return std::unexpected(listed_now.error());
-    if (auto told = TellEntries(before, now, number, *listed_before, *listed_now, stop); !told) return told;
+    auto told =
+        CompareListings({.index = before, .directory = *listed_before}, {.index = now, .directory = *listed_now},
+                        [&](const ListedEntry* had, const ListedEntry* has) -> Result<void> {
+                          if (stop.stop_requested()) return std::unexpected(Stopped());
+                          if (had == nullptr || has == nullptr || had->number != has->number)
+                            TellName(number, had != nullptr ? had->name : has->name);
+                          return {};
+                        });
+    if (!told) return told;
   }
   if (is->kind == NodeKind::kHardLink) {  // the name of another inode from now on
     const auto folder = now.GetParent(number);
@@ -83,23 +57,6 @@ Result<void> KernelNotices::TellNode(const Index& before, const Index& now, Node
   }
   TellInode(number, is_listed_anew);
   return {};
-}
-
-Result<void> KernelNotices::TellEntries(const Index& before, const Index& now, NodeNumber folder, const Directory& was,
-                                        const Directory& is, const std::stop_token& stop) {
-  Children old_ones(before, was);
-  Children new_ones(now, is);
-  auto read = old_ones.Read();
-  if (read) read = new_ones.Read();
-  while (read && !(old_ones.is_at_end && new_ones.is_at_end) && !stop.stop_requested()) {
-    const bool has_old = !old_ones.is_at_end && (new_ones.is_at_end || old_ones.name <= new_ones.name);
-    const bool has_new = !new_ones.is_at_end && (old_ones.is_at_end || new_ones.name <= old_ones.name);
-    if (!has_old || !has_new || old_ones.number != new_ones.number)
-      TellName(folder, has_old ? old_ones.name : new_ones.name);
-    if (has_old) read = old_ones.Read();
-    if (has_new && read) read = new_ones.Read();
-  }
-  return read;
 }
 
 // An error says that the kernel knows nothing of it, or that the mount ends.

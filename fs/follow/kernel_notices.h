@@ -36,8 +36,6 @@ class KernelNotices {
 
  private:
   Result<void> TellNode(const Index& before, const Index& now, NodeNumber number, const std::stop_token& stop);
-  Result<void> TellEntries(const Index& before, const Index& now, NodeNumber folder, const Directory& was,
-                           const Directory& is, const std::stop_token& stop);
   void TellName(NodeNumber folder, std::string_view name);
   // `with_content`: also what is kept of a folder's listing.
   void TellInode(NodeNumber number, bool with_content);

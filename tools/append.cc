@@ -17,6 +17,8 @@ struct Arguments {
   std::vector<std::string> exclude;
   std::string owner;
   std::string tmp;
+  bool deduplicate = false;
+  bool dry_run = false;
 };
 
 int RunAppend(const Arguments& arguments) {
@@ -33,7 +35,10 @@ int RunAppend(const Arguments& arguments) {
                                         .exclude = &exclude,
                                         .normalisation = normalisation,
                                         .spool_folder = arguments.tmp,
+                                        .dry_run = arguments.dry_run,
+                                        .deduplicate = arguments.deduplicate,
                                         .on_unreadable = {},
+                                        .on_planned = PrintPlanned,
                                         .progress = nullptr});
 }
 
@@ -62,8 +67,11 @@ void AddAppendCommand(Command program, Body& run) {
   append.AddFlag("-x,--one-file-system", request.one_file_system,
                  "Add directories on other file systems without what is below them");
   append.Add("--owner", arguments->owner, "UID:GID of every new entry, as numbers").Type("UID:GID");
+  AddCompressionOptions(append, request.compression);
+  append.AddFlag("--dedup", arguments->deduplicate, "Store new samples of equal content once (reads candidates twice)");
   append.Add("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside PACK")
       .Type("DIR");
+  append.AddFlag("-n,--dry-run", arguments->dry_run, "List the samples that would be written, and write nothing");
   append.AddFlag("-v,--verbose", request.names_left_out, "Name each entry that is left out");
   AddProgressOptions(append, request.progress);
   append.SetBody(run, [arguments] { return RunAppend(*arguments); });

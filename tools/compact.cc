@@ -9,6 +9,7 @@
 #include "format/worker_pool.h"
 #include "format/write/packed_tree.h"
 #include "tools/command.h"
+#include "tools/compression_options.h"
 #include "tools/interrupt.h"
 #include "tools/pack_progress.h"
 #include "tools/progress_options.h"
@@ -16,17 +17,13 @@
 namespace quire {
 namespace {
 
-constexpr const char* kNoCompression = "none";
-
 struct Arguments {
   std::string pack;
   std::string output;
   bool in_place = false;
   unsigned jobs = kDefaultPackJobs;
-  std::string order;     // empty: as the first generation
-  std::string compress;  // empty: as it is
-  bool is_each_alone = false;
-  std::string dictionaries = "auto";
+  std::string order;  // empty: as the first generation
+  CompressionOptions compression;
   std::string tmp;
   bool force = false;
   ProgressOptions progress;
@@ -38,14 +35,6 @@ Result<SampleOrder> ChooseOrder(const Arguments& arguments, const Index& index) 
   const Superblock& superblock = index.layers()[0].superblock;
   if (superblock.order != PackOrder::kShuffle) return SampleOrder();
   return SampleOrder{.order = PackOrder::kShuffle, .seed = superblock.order_seed, .list_file = {}};
-}
-
-Result<std::optional<Compression>> ChooseCompression(const Arguments& arguments, const Index& index) {
-  const bool is_given = !arguments.compress.empty();
-  if (arguments.compress == kNoCompression || (!is_given && !index.has_frames())) return std::nullopt;
-  const auto compression =
-      ParseCompression(is_given ? arguments.compress : "zstd", arguments.is_each_alone, arguments.dictionaries);
-  return compression ? Result<std::optional<Compression>>(*compression) : std::unexpected(compression.error());
 }
 
 // The pack, and the lock where it is to be replaced.
@@ -76,7 +65,7 @@ int RunCompact(const Arguments& arguments) {
   pack.OpenVolumes({});
   auto order = ChooseOrder(arguments, pack.index());
   if (!order) return Fail("compact", order.error());
-  const auto compression = ChooseCompression(arguments, pack.index());
+  const auto compression = ChooseCompression(arguments.compression, pack.index());
   if (!compression) return Fail("compact", compression.error());
   PackProgress counters;
   Progress progress(arguments.progress.mode(), [&] { return DescribeProgress(counters); });
@@ -135,14 +124,7 @@ void AddCompactCommand(Command program, Body& run) {
       .Excludes(force);
   compact.Add("--order", arguments->order, "Order of the samples, as of quire-pack(1); default: as it is, or path")
       .Type("ORDER");
-  compact
-      .Add("--compress", arguments->compress,
-           "zstd or zstd:LEVEL, as of quire-pack(1), or none; default: zstd where samples are compressed")
-      .Type("zstd[:LEVEL]|none");
-  compact.AddFlag("--alone", arguments->is_each_alone, "Compress small samples each alone");
-  compact.Add("--dict", arguments->dictionaries, "Dictionaries, as of quire-pack(1)")
-      .ShowDefault()
-      .Type("auto|none|SIZE");
+  AddCompressionOptions(compact, arguments->compression);
   compact.Add("-j,--jobs", arguments->jobs, "Samples read at once").Range(1U, kMaxJobs).ShowDefault().Type("N");
   compact
       .Add("--tmp", arguments->tmp, "Where temporary files lie, about 150 bytes an entry; default: beside the new pack")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/growing.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <utility>
 
@@ -37,10 +39,23 @@ void PrintGrowth(const GrowthSummary& summary, const std::string& pack) {
              summary.superblock.generation, DescribeDifference(summary.before, summary.after),
              FormatAmount(summary.written_samples, "sample", "samples"), FormatBytes(summary.index_bytes),
              FormatAmount(summary.after.samples, "sample", "samples"));
+  if (summary.compression && summary.written_samples > 0) PrintCompression(*summary.compression);
   if (summary.counts.left_out > 0)
     fmt::print("{} left out\n",
                FormatAmount(summary.counts.left_out, "device, socket or FIFO", "devices, sockets and FIFOs"));
 }
+
+namespace {
+
+void PrintDryRun(const GrowthSummary& summary, const std::string& pack) {
+  fmt::print("{}: would be generation {}: {}; {} to write; nothing written (dry run)\n", EscapeName(pack),
+             summary.superblock.generation, DescribeDifference(summary.before, summary.after),
+             FormatAmount(summary.written_samples, "sample", "samples"));
+}
+
+}  // namespace
+
+void PrintPlanned(const std::string& path) { fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? EscapeName(path) : path); }
 
 int RunGrowing(const GrowingRequest& request, PackTreeOptions options) {
   auto tree = DirectoryTree::Open(request.source, request.one_file_system);
@@ -53,6 +68,9 @@ int RunGrowing(const GrowingRequest& request, PackTreeOptions options) {
     progress.PrintLine(fmt::format("quire {}: {}", request.command, line));
   };
   if (const auto notice = NoticeAboutSource(request.source); notice && !request.progress.quiet) print(*notice);
+  const auto compression = ChooseCompression(request.compression, (*pack)->index());
+  if (!compression) return Fail(request.command, compression.error());
+  options.compression = *compression;
   options.output = request.pack;
   options.on_unreadable = [&](const std::string& path, const std::string& reason) {
     print(fmt::format("{}: {}", EscapeName(path), reason));
@@ -69,12 +87,16 @@ int RunGrowing(const GrowingRequest& request, PackTreeOptions options) {
     print(is_interrupted ? "interrupted, the pack is as it was" : summary.error().message);
     return summary.error().code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
   }
-  progress.Finish({.what = "packed",
+  progress.Finish({.what = options.dry_run ? "looked through" : "packed",
                    .counts = FormatAmount(counters.samples_total, "sample", "samples"),
                    .total = counters.bytes_total});
   if (options.exclude != nullptr)
     for (const std::string& unmatched : options.exclude->Unmatched()) print(unmatched);
-  if (!request.progress.quiet) PrintGrowth(*summary, request.pack);
+  if (request.progress.quiet) return kExitOk;
+  if (options.dry_run && summary->is_changed)
+    PrintDryRun(*summary, request.pack);
+  else
+    PrintGrowth(*summary, request.pack);
   return kExitOk;
 }
 

@@ -14,6 +14,7 @@
 #include "format/write/path_list.h"
 #include "tools/archive_names.h"
 #include "tools/command.h"
+#include "tools/compression_options.h"
 #include "tools/growing.h"
 #include "tools/interrupt.h"
 #include "tools/pack_progress.h"
@@ -42,33 +43,13 @@ struct Arguments {
   bool one_file_system = false;
   bool dry_run = false;
   bool deduplicate = false;
-  std::string compress;  // empty: not given
-  bool is_each_alone = false;
-  std::string dictionaries = "auto";
+  CompressionOptions compression;
   bool skip_unreadable = false;
   bool force = false;
   bool update = false;
   bool verbose = false;
   ProgressOptions progress;
 };
-
-// 100 for what has no bytes.
-double PercentOf(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 100 : static_cast<double>(part) * 100 / static_cast<double>(whole);
-}
-
-void PrintCompression(const CompressionReport& report) {
-  fmt::print("compressed {} of {} to {} ({:.1f} %)", FormatAmount(report.samples, "sample", "samples"),
-             FormatBytes(report.sample_bytes), FormatBytes(report.coded_bytes + report.dictionary_bytes),
-             PercentOf(report.coded_bytes + report.dictionary_bytes, report.sample_bytes));
-  if (report.dictionaries > 0)
-    fmt::print(", with {} of {}", FormatAmount(report.dictionaries, "dictionary", "dictionaries"),
-               FormatBytes(report.dictionary_bytes));
-  fmt::print("; left {} of {} as they were", FormatAmount(report.left_samples, "sample", "samples"),
-             FormatBytes(report.left_bytes));
-  if (report.vain_bytes > 0) fmt::print(", and tried {} of these in vain", FormatBytes(report.vain_bytes));
-  fmt::print("\n");
-}
 
 void PrintSummary(const PackSummary& summary, const std::string& output) {
   const Superblock& pack = summary.superblock;
@@ -149,11 +130,9 @@ Result<void> CheckUpdate(const Arguments& arguments) {
   if (arguments.source.empty()) return Invalid("--update is for a directory, whose files tell what has changed");
   if (!arguments.mtime.empty())
     return Invalid("--update and --mtime: by the modification time it is told what has changed");
-  if (!arguments.compress.empty())
-    return Invalid("--update and --compress: what is added is not compressed; leave --compress out");
+  if (arguments.output.empty()) return Invalid("--update: -o names the pack that is made what {} is", arguments.source);
   for (const auto& [is_given, option] :
-       {std::pair(arguments.dry_run, "--dry-run"), std::pair(arguments.deduplicate, "--dedup"),
-        std::pair(arguments.skip_unreadable, "--skip-unreadable"), std::pair(arguments.force, "--force")})
+       {std::pair(arguments.skip_unreadable, "--skip-unreadable"), std::pair(arguments.force, "--force")})
     if (is_given) return Invalid("--update and {} do not go together", option);
   return {};
 }
@@ -172,11 +151,9 @@ Result<void> Interpret(const Arguments& arguments, Request& request) {
   }
   if (!arguments.owner.empty())
     if (auto parsed = ParseOwner(arguments.owner, request.normalisation); !parsed) return parsed;
-  if (!arguments.compress.empty()) {
-    const auto compression = ParseCompression(arguments.compress, arguments.is_each_alone, arguments.dictionaries);
-    if (!compression) return std::unexpected(compression.error());
-    request.compression = *compression;
-  }
+  const auto compression = ChooseCompression(arguments.compression);
+  if (!compression) return std::unexpected(compression.error());
+  request.compression = *compression;
   if (auto read = ReadPatterns(arguments, request.exclude); !read) return read;
   if (arguments.files_from.empty()) return {};
   auto list = ReadList(arguments.files_from);
@@ -259,6 +236,7 @@ int RunUpdate(const Arguments& arguments, Request& request) {
                      .source = arguments.source,
                      .one_file_system = arguments.one_file_system,
                      .kind = MergeKind::kUpdate,
+                     .compression = arguments.compression,
                      .names_left_out = arguments.verbose,
                      .progress = arguments.progress},
                     {.output = arguments.output,
@@ -268,7 +246,10 @@ int RunUpdate(const Arguments& arguments, Request& request) {
                      .selection = request.selection.get(),
                      .normalisation = request.normalisation,
                      .spool_folder = arguments.tmp,
+                     .dry_run = arguments.dry_run,
+                     .deduplicate = arguments.deduplicate,
                      .on_unreadable = {},
+                     .on_planned = PrintPlanned,
                      .progress = nullptr});
 }
 
@@ -308,8 +289,7 @@ int RunPack(const Arguments& arguments) {
           [&](const std::string& path, const std::string& reason) {
             progress.PrintLine(fmt::format("quire pack: {}: {}", EscapeName(path), reason));
           },
-      .on_planned =
-          [](const std::string& path) { fmt::print("{}\n", isatty(STDOUT_FILENO) != 0 ? EscapeName(path) : path); },
+      .on_planned = PrintPlanned,
       .on_left_out =
           [&](const std::string& path, std::string_view reason) {
             if (arguments.verbose) print_notice(fmt::format("{}: left out: {}", EscapeName(path), reason));
@@ -398,14 +378,14 @@ void AddPackCommand(Command program, Body& run) {
   };
   pack.AddFlag("-n,--dry-run", plan_only,
                "List what would be packed, and say how large the pack would be; needs no OUT");
-  const Option compress = pack.Add("--compress", arguments->compress,
+  const Option compress = pack.Add("--compress", arguments->compression.compress,
                                    "Compress what gets smaller by it: zstd, or zstd:LEVEL from 1 to 19 (default 3); "
                                    "small samples up to 64 KiB together")
-                              .Type("zstd[:LEVEL]");
-  const Option alone = pack.AddFlag("--alone", arguments->is_each_alone,
+                              .Type("zstd[:LEVEL]|none");
+  const Option alone = pack.AddFlag("--alone", arguments->compression.is_each_alone,
                                     "Compress small samples each alone, which takes more room: damage harms one only")
                            .Needs(compress);
-  pack.Add("--dict", arguments->dictionaries,
+  pack.Add("--dict", arguments->compression.dictionaries,
            "Dictionaries for small samples of a kind: auto, none, or the size of each, up to 128K")
       .ShowDefault()
       .Type("auto|none|SIZE")

@@ -32,8 +32,24 @@ Result<void> CheckGrows(const Pack& pack) {
         "{}: is an index of archives, whose samples lie in other files; make a pack of its own with "
         "`quire pack --from {} -o NEW`, which can grow",
         path, path);
-  const auto volume = pack.index().GetVolume(0);
-  return volume ? Result<void>() : std::unexpected(volume.error());
+  if (pack.volume_count() > kFramedVolume + 1)
+    return Unsupported(
+        "{}: has {} volumes, and what grows has at most one beside itself; `quire compact {} -o NEW` makes "
+        "a pack that can grow",
+        path, pack.volume_count(), path);
+  return {};
+}
+
+Result<SamplePlaces> FindPlaces(const Pack& pack) {
+  SamplePlaces places{.begin = AlignUp(pack.superblock().pack_bytes, kIndexAlign), .pages_align = kPageBytes};
+  for (uint16_t number = 0; number < pack.volume_count(); ++number) {
+    const auto volume = pack.index().GetVolume(number);
+    if (!volume) return std::unexpected(volume.error());
+    if (number == kFramedVolume) places.decoded_begin = AlignUp(volume->data_end, kPageBytes);
+  }
+  places.most_dictionaries -=
+      std::min(places.most_dictionaries, size_t{pack.index().layers().count(Section::kDictionaries)});
+  return places;
 }
 
 uint64_t Now() {
@@ -50,10 +66,12 @@ Result<std::unique_ptr<GrowingPack>> GrowingPack::Open(const std::string& path) 
   auto& [file, pack] = *locked;
   if (auto grows = CheckGrows(*pack); !grows) return Propagate(std::move(grows));
   pack->OpenVolumes({});
+  const auto places = FindPlaces(*pack);
+  if (!places) return std::unexpected(places.error());
   // What a writer that died has left is nobody's.
   if (pack->trailing_bytes() > 0 && ftruncate(file.fd(), static_cast<off_t>(pack->superblock().pack_bytes)) != 0)
     return SystemError(errno, "{}: cutting off what lies behind its last generation", path);
-  return std::unique_ptr<GrowingPack>(new GrowingPack(std::move(file), std::move(pack)));
+  return std::unique_ptr<GrowingPack>(new GrowingPack(std::move(file), std::move(pack), *places));
 }
 
 GrowingPack::~GrowingPack() {
@@ -64,14 +82,11 @@ GrowingPack::~GrowingPack() {
   [[maybe_unused]] const int done = ftruncate(file_.fd(), pack_bytes);
 }
 
-uint64_t GrowingPack::pages_begin() const { return AlignUp(pack_->superblock().pack_bytes, kPageBytes); }
-
-Result<void> GrowingPack::Preallocate(uint64_t data_end) const {
-  const uint64_t begin = pages_begin();
-  if (data_end <= begin) return {};
-  if (fallocate(file_.fd(), 0, static_cast<off_t>(begin), static_cast<off_t>(data_end - begin)) == 0) return {};
+Result<void> GrowingPack::Preallocate(uint64_t data_begin, uint64_t data_end) const {
+  if (fallocate(file_.fd(), 0, static_cast<off_t>(data_begin), static_cast<off_t>(data_end - data_begin)) == 0)
+    return {};
   if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};  // the writes will tell
-  return SystemError(errno, "{}: taking {} bytes for new samples", pack_->path(), data_end - begin);
+  return SystemError(errno, "{}: taking {} bytes for new samples", pack_->path(), data_end - data_begin);
 }
 
 Result<void> GrowingPack::SetLayers(IndexTables& tables) const {
@@ -94,13 +109,16 @@ Result<void> GrowingPack::SetLayers(IndexTables& tables) const {
   return {};
 }
 
-Result<void> GrowingPack::SetVolumes(IndexTables& tables, uint64_t data_end) const {
+Result<void> GrowingPack::SetVolumes(IndexTables& tables, const WrittenSamples& written) const {
   for (uint16_t number = 0; number < pack_->volume_count(); ++number) {
-    auto volume = index().GetVolume(number);
+    const auto volume = index().GetVolume(number);
     if (!volume) return std::unexpected(volume.error());
-    if (number == 0 && data_end > pages_begin()) volume->data_end = data_end;
     tables.volumes.push_back(*volume);
   }
+  if (written.data_end > written.data_begin) tables.volumes[0].data_end = written.data_end;
+  if (!written.coded_end) return {};
+  tables.volumes.resize(kFramedVolume);
+  tables.volumes.push_back(FramedVolume(written.decoded_end));
   return {};
 }
 
@@ -118,28 +136,30 @@ Result<void> GrowingPack::CheckReadable(const Superblock& superblock, const Inde
       pack_->path(), readable.error().message);
 }
 
-Result<Superblock> GrowingPack::Commit(IndexTables& tables, uint64_t data_end, Superblock counts) {
+Result<Superblock> GrowingPack::Commit(IndexTables& tables, const WrittenSamples& written, Superblock counts) {
   if (auto set = SetLayers(tables); !set) return Propagate(std::move(set));
-  if (auto set = SetVolumes(tables, data_end); !set) return Propagate(std::move(set));
+  if (auto set = SetVolumes(tables, written); !set) return Propagate(std::move(set));
   const Superblock& before = pack_->superblock();
   Superblock superblock = counts;
   superblock.generation = before.generation + 1;
-  superblock.index_offset = AlignUp(data_end > pages_begin() ? data_end : before.pack_bytes, kIndexAlign);
+  const uint64_t pages_end = written.data_end > written.data_begin ? written.data_end : 0;
+  superblock.index_offset =
+      AlignUp(std::max({before.pack_bytes, pages_end, written.coded_end.value_or(0)}), kIndexAlign);
   if (superblock.index_offset > kMaxVolumeBytes)
     return Unsupported("{}: would be longer than {} bytes, which a pack may have", pack_->path(), kMaxVolumeBytes);
   superblock.minor = kFormatMinor;
   superblock.commit_time = Now();
-  Superblock written = superblock;  // the writer counts the records of the layer, not those of the tree
-  if (auto done = WriteIndex(tables, file_, written); !done) return Propagate(std::move(done));
-  written.samples = counts.samples;
-  written.symlinks = counts.symlinks;
-  written.hard_links = counts.hard_links;
-  written.sample_bytes = counts.sample_bytes;
-  written.stored_bytes = before.stored_bytes + counts.stored_bytes;
-  if (auto readable = CheckReadable(written, tables); !readable) return Propagate(std::move(readable));
+  Superblock own = superblock;  // the writer counts the records of the layer, not those of the tree
+  if (auto done = WriteIndex(tables, file_, own); !done) return Propagate(std::move(done));
+  own.samples = counts.samples;
+  own.symlinks = counts.symlinks;
+  own.hard_links = counts.hard_links;
+  own.sample_bytes = counts.sample_bytes;
+  own.stored_bytes = before.stored_bytes + counts.stored_bytes;
+  if (auto readable = CheckReadable(own, tables); !readable) return Propagate(std::move(readable));
   may_be_committed_ = true;
-  if (auto committed = CommitGeneration(file_, written); !committed) return Propagate(std::move(committed));
-  return written;
+  if (auto committed = CommitGeneration(file_, own); !committed) return Propagate(std::move(committed));
+  return own;
 }
 
 }  // namespace quire

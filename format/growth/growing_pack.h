@@ -12,6 +12,7 @@
 #include "format/pack/pack.h"
 #include "format/result.h"
 #include "format/write/index_tables.h"
+#include "format/write/sample_writer.h"
 
 namespace quire {
 
@@ -29,29 +30,32 @@ class GrowingPack {
   // The generation that the next one follows.
   [[nodiscard]] const Pack& pack() const { return *pack_; }
   [[nodiscard]] const Index& index() const { return pack_->index(); }
-  // Readable and writable: pages from pages_begin() on are the caller's.
+  // Readable and writable: what lies from places().begin on is the caller's.
   [[nodiscard]] const File& file() const { return file_; }
-  [[nodiscard]] uint64_t pages_begin() const;
+  // Pages begin where none of the generation before ends, so that a mount never has a page that grows.
+  [[nodiscard]] const SamplePlaces& places() const { return places_; }
   // How many records, or bytes, of a section there are: the number of the first one of the new layer.
   [[nodiscard]] uint64_t first(Section section) const { return index().layers().count(section); }
 
-  // Takes the space of the pages up to `data_end`, where the file system can.
-  [[nodiscard]] Result<void> Preallocate(uint64_t data_end) const;
+  // Takes the space of pages, where the file system can.
+  [[nodiscard]] Result<void> Preallocate(uint64_t data_begin, uint64_t data_end) const;
 
   // Writes the new layer and commits it. `tables`: what it adds, with numbers as they are in all layers; volumes and
-  // layers are set here. `data_end`: of the pages that were written, pages_begin() where there are none. `counts`: of
-  // the tree of the new generation; its stored bytes are those of the new extents. Returns what was committed. After an
-  // error the pack has the old generation, or where syncing failed the old one or the new one. Called once.
-  Result<Superblock> Commit(IndexTables& tables, uint64_t data_end, Superblock counts);
+  // layers are set here. `written`: at places(). `counts`: of the tree of the new generation; its stored bytes are
+  // those of the new extents. Returns what was committed. After an error the pack has the old generation, or where
+  // syncing failed the old one or the new one. Called once.
+  Result<Superblock> Commit(IndexTables& tables, const WrittenSamples& written, Superblock counts);
 
  private:
-  GrowingPack(File file, std::unique_ptr<Pack> pack) : file_(std::move(file)), pack_(std::move(pack)) {}
+  GrowingPack(File file, std::unique_ptr<Pack> pack, const SamplePlaces& places)
+      : file_(std::move(file)), pack_(std::move(pack)), places_(places) {}
   [[nodiscard]] Result<void> SetLayers(IndexTables& tables) const;
-  [[nodiscard]] Result<void> SetVolumes(IndexTables& tables, uint64_t data_end) const;
+  [[nodiscard]] Result<void> SetVolumes(IndexTables& tables, const WrittenSamples& written) const;
   [[nodiscard]] Result<void> CheckReadable(const Superblock& superblock, const IndexTables& tables) const;
 
   const File file_;  // holds the lock, which ends with it
   const std::unique_ptr<Pack> pack_;
+  const SamplePlaces places_;
   bool may_be_committed_ = false;
 };
 

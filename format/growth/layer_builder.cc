@@ -237,6 +237,21 @@ Result<void> LayerBuilder::AddContents() {
     segment.first_extent += first(Section::kExtents);
     if (auto added = layer_.segments.Append(segment); !added) return added;
   }
+  return AddFrames();
+}
+
+// Record 0 of the dictionaries is that of the lowest layer that has any.
+Result<void> LayerBuilder::AddFrames() {
+  const uint64_t below = first(Section::kDictionaries);
+  for (CodedMember member : tables_->coded_members.span()) {
+    if (member.dictionary != 0 && below > 0) member.dictionary = static_cast<uint8_t>(member.dictionary + below - 1);
+    if (auto added = layer_.coded_members.Append(member); !added) return added;
+  }
+  layer_.dictionaries = tables_->dictionaries;
+  if (below > 0 && !layer_.dictionaries.empty()) layer_.dictionaries.erase(layer_.dictionaries.begin());
+  for (Dictionary& dictionary : layer_.dictionaries)
+    if (dictionary.bytes > 0) dictionary.offset += first(Section::kDictionaryBytes);
+  layer_.dictionary_bytes = tables_->dictionary_bytes;
   return {};
 }
 

@@ -66,6 +66,7 @@ class LayerBuilder {
   Result<void> ReplaceDescribed();
   Result<void> ReplaceLinks();
   Result<void> AddContents();
+  Result<void> AddFrames();
   Result<void> AddReplaced();
   // The record that a node has from now on, until now that below.
   Result<Node*> ReplacementOf(NodeNumber number);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
+#include <functional>
 #include <utility>
 
 #include "format/escaping.h"
@@ -12,8 +12,8 @@
 #include "format/open_files.h"
 #include "format/pack/path_resolver.h"
 #include "format/worker_pool.h"
-#include "format/write/page_layout.h"
-#include "format/write/page_writer.h"
+#include "format/write/duplicates.h"
+#include "format/write/sample_writer.h"
 
 namespace quire {
 namespace {
@@ -38,14 +38,14 @@ GrowthSummary SummaryOf(const GrowingPack& pack) {
 }
 
 // Writes the layer of `changes`. `summary` has the counts after it, and superblock those of the scan and the order.
-Result<void> CommitLayer(GrowingPack& pack, IndexTables& layer, uint64_t data_end, GrowthSummary& summary) {
+Result<void> CommitLayer(GrowingPack& pack, IndexTables& layer, const WrittenSamples& written, GrowthSummary& summary) {
   Superblock counts = summary.superblock;
   SetCounts(summary.after, counts);
   counts.stored_bytes = 0;
   for (const Extent& extent : layer.extents.span()) counts.stored_bytes += extent.length_bytes;
   counts.sections = {};
   counts.append_features = 0;
-  auto committed = pack.Commit(layer, data_end, counts);
+  auto committed = pack.Commit(layer, written, counts);
   if (!committed) return Propagate(std::move(committed));
   summary.superblock = *committed;
   summary.index_bytes = committed->index_bytes;
@@ -71,7 +71,6 @@ class Growth {
         folder_(std::move(folder)),
         pool_(static_cast<unsigned>(ShareOpenable(options.jobs, kFilesOfThread + 1, kFilesOfIndex))),
         tables_(folder_),
-        file_offsets_(folder_),
         scanned_(folder_),
         layer_(folder_) {}
 
@@ -86,8 +85,11 @@ class Growth {
     GrowthSummary summary = SummaryOf(pack_);
     summary.counts = scan_.counts;
     if (changes_.empty()) return summary;
-    const auto data_end = WriteSamples(summary.written_samples);
-    if (!data_end) return std::unexpected(data_end.error());
+    Spool<NodeNumber> samples(folder_);
+    if (auto found_new = FindNew(samples); !found_new) return Propagate(std::move(found_new));
+    summary.written_samples = samples.size();
+    const auto written = options_.dry_run ? Result<WrittenSamples>() : WriteNew(samples, summary.compression);
+    if (!written) return std::unexpected(written.error());
     options_.progress->phase = PackProgress::Phase::kIndex;
     LayerBuilder builder(pack_.index(), changes_, &scanned_, layer_, folder_, options_.interrupted);
     if (auto built = builder.Build(); !built) return Propagate(std::move(built));
@@ -103,7 +105,13 @@ class Growth {
     summary.superblock.order_seed = options_.order.seed;
     if (options_.interrupted != nullptr && *options_.interrupted)
       return MakeError(ErrorCode::kInterrupted, "interrupted");
-    if (auto committed = CommitLayer(pack_, layer_, *data_end, summary); !committed)
+    if (options_.dry_run) {
+      summary.is_changed = true;
+      ++summary.superblock.generation;
+      for (const NodeNumber number : samples.span()) options_.on_planned(tables_.PathOf(number));
+      return summary;
+    }
+    if (auto committed = CommitLayer(pack_, layer_, *written, summary); !committed)
       return Propagate(std::move(committed));
     return summary;
   }
@@ -151,11 +159,7 @@ class Growth {
   }
 
   Result<void> Scan() {
-    uint64_t unreadable = 0;
-    const auto on_unreadable = [&](const std::string& path, const std::string& reason) {
-      ++unreadable;
-      options_.on_unreadable(path, reason);
-    };
+    const auto on_unreadable = CountUnreadable();
     const ScanOptions scan{.exclude = options_.exclude,
                            .selection = options_.selection,
                            .own_name = {},
@@ -170,45 +174,59 @@ class Growth {
     if (options_.selection != nullptr)
       for (const std::string& path : options_.selection->Missing())
         if (IsPacked(options_, path)) on_unreadable(path, "is not there (--files-from)");
-    return unreadable == 0 ? Result<void>() : NothingWritten(unreadable);
+    return unreadable_ == 0 ? Result<void>() : NothingWritten();
   }
 
-  static std::unexpected<Error> NothingWritten(uint64_t unreadable) {
+  std::function<void(const std::string&, const std::string&)> CountUnreadable() {
+    return [this](const std::string& path, const std::string& reason) {
+      ++unreadable_;
+      options_.on_unreadable(path, reason);
+    };
+  }
+
+  [[nodiscard]] std::unexpected<Error> NothingWritten() const {
     return MakeError(ErrorCode::kUnreadable, "{} could not be read; the pack is as it was",
-                     unreadable == 1 ? "an entry" : fmt::format("{} entries", unreadable));
+                     unreadable_ == 1 ? "an entry" : fmt::format("{} entries", unreadable_));
   }
 
-  // Returns the end of the pages that were written.
-  Result<uint64_t> WriteSamples(uint64_t& written) {
-    options_.progress->phase = PackProgress::Phase::kPages;
-    Spool<NodeNumber> samples(folder_);
-    if (auto ordered = OrderSamples(options_.order, tables_, samples); !ordered) return Propagate(std::move(ordered));
-    const uint64_t begin = pack_.pages_begin();
-    PageLayout layout(tables_, file_offsets_, begin);
-    for (const NodeNumber number : samples.span()) {
-      if (scanned_.fates[number] != kNoNode) continue;
-      ++written;
-      const auto sparse = scan_.sparse.find(number);
-      const DataRange all{.offset = 0, .length_bytes = tables_.nodes[number].size_bytes};
-      const auto ranges = sparse == scan_.sparse.end() ? std::span(&all, 1) : std::span(sparse->second);
-      if (all.length_bytes > 0 && !ranges.empty()) ++options_.progress->samples_total;
-      for (const DataRange& range : ranges) options_.progress->bytes_total += range.length_bytes;
-      if (auto added = layout.Add(number, ranges); !added) return Propagate(std::move(added));
+  // The samples that the pack has not, in the order in which they are packed.
+  Result<void> FindNew(Spool<NodeNumber>& samples) {
+    Spool<NodeNumber> all(folder_);
+    if (auto ordered = OrderSamples(options_.order, tables_, all); !ordered) return ordered;
+    for (const NodeNumber number : all.span())
+      if (scanned_.fates[number] == kNoNode)
+        if (auto added = samples.Append(number); !added) return added;
+    return {};
+  }
+
+  // `report`: set where they were to be compressed.
+  Result<WrittenSamples> WriteNew(const Spool<NodeNumber>& samples, std::optional<CompressionReport>& report) {
+    std::vector<Duplicate> duplicates;
+    if (options_.deduplicate) {
+      options_.progress->phase = PackProgress::Phase::kDeduplicate;
+      auto found = FindDuplicates(tables_, samples, scan_.sparse, tree_.samples(), pool_, options_.interrupted);
+      if (!found) return Propagate(std::move(found));
+      duplicates = *std::move(found);
     }
-    const auto end = layout.Finish();
-    if (!end || *end == begin) return end;
-    if (auto taken = pack_.Preallocate(*end); !taken) return Propagate(std::move(taken));
-    const PageWriterOptions writer{
-        .skip_unreadable = false,
-        .on_unreadable = [this](NodeNumber node,
-                                const std::string& reason) { options_.on_unreadable(tables_.PathOf(node), reason); },
-        .samples_done = &options_.progress->samples_done,
-        .bytes_done = &options_.progress->bytes_done,
-        .interrupted = options_.interrupted};
-    const auto failed = WritePages(tables_, file_offsets_, begin, *end, tree_.samples(), pool_, pack_.file(), writer);
-    if (!failed) return std::unexpected(failed.error());
-    if (!failed->empty()) return NothingWritten(failed->size());
-    return end;
+    if (options_.compression) report.emplace();
+    const PackContents contents{.tables = tables_,
+                                .samples = samples,
+                                .sparse = scan_.sparse,
+                                .duplicates = duplicates,
+                                .source = tree_.samples()};
+    auto written =
+        WriteSamples(contents,
+                     {.places = pack_.places(),
+                      .spool_folder = folder_,
+                      .compression = options_.compression ? &*options_.compression : nullptr,
+                      .report = report ? &*report : nullptr,
+                      .preallocate = [this](uint64_t begin, uint64_t end) { return pack_.Preallocate(begin, end); },
+                      .on_unreadable = CountUnreadable(),
+                      .progress = options_.progress,
+                      .interrupted = options_.interrupted},
+                     pool_, pack_.file());
+    if (!written && written.error().code == ErrorCode::kUnreadable) return NothingWritten();
+    return written;
   }
 
   GrowingPack& pack_;
@@ -218,7 +236,7 @@ class Growth {
   const std::string folder_;
   WorkerPool pool_;
   IndexTables tables_;  // what was scanned
-  Spool<uint64_t> file_offsets_;
+  uint64_t unreadable_ = 0;
   ScannedTree scan_;
   ScannedChanges scanned_;
   TreeChanges changes_;
@@ -274,7 +292,7 @@ Result<GrowthSummary> Remove(GrowingPack& pack, std::vector<NodeNumber> numbers,
   if (auto built = builder.Build(); !built) return Propagate(std::move(built));
   summary.after.Subtract(removal.gone());
   summary.after.Add(builder.added());
-  if (auto committed = CommitLayer(pack, layer, 0, summary); !committed) return Propagate(std::move(committed));
+  if (auto committed = CommitLayer(pack, layer, {}, summary); !committed) return Propagate(std::move(committed));
   return summary;
 }
 

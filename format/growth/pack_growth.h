@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ struct GrowthSummary {
   TreeCounts before;
   TreeCounts after;
   uint64_t written_samples = 0;
-  uint64_t index_bytes = 0;  // of the new layer
-  ScanCounts counts;         // of what was scanned
+  uint64_t index_bytes = 0;                           // of the new layer
+  ScanCounts counts;                                  // of what was scanned
+  std::optional<CompressionReport> compression = {};  // where new samples were to be compressed
 };
 
 // The counts that a generation tells.
@@ -30,8 +32,9 @@ TreeCounts CountsOf(const Superblock& superblock);
 
 // Scans `tree` and adds a generation: kAppend makes it the directory `at` of the pack ("": the root), which is there or
 // is a new entry of one that is; kUpdate makes the pack what the tree is, and writes nothing where it is that already.
-// Of the options, those of the output, of duplicates, compression and dry runs are not used, and nothing that cannot be
-// read is skipped. On any error the pack has the generation that it had.
+// Duplicates are looked for among the new samples. A dry run tells of the samples that would be written, and the
+// summary is what it would be, but for the bytes. Of the options, those of the output are not used, and nothing that
+// cannot be read is skipped. On any error the pack has the generation that it had.
 Result<GrowthSummary> GrowPack(GrowingPack& pack, TreeToPack& tree, MergeKind kind, const std::string& at,
                                const PackTreeOptions& options);
 

@@ -89,7 +89,7 @@ Result<CodedMember> DecodedVolume::Get(uint64_t number) const {
 
 // The first member that ends behind `offset`.
 Result<uint64_t> DecodedVolume::FindFirst(uint64_t offset) const {
-  if (frames_.find_around) return frames_.find_around(offset);
+  if (frames_.find_around) return frames_.find_around(first_, end_, offset);
   uint64_t low = first_;
   uint64_t high = end_;
   while (low < high) {

@@ -21,9 +21,8 @@ struct FrameNeeds {
   Dictionaries* dictionaries = nullptr;  // must outlive the volume; without, no frame has one
   // Called where the stored bytes of a frame came wrong, before they are read once more. May be empty.
   std::function<void(uint64_t offset, uint64_t bytes)> distrust = nullptr;
-  // As Index::FindMemberAround, of the members of the volume, and Index::PassBadMember. Without, a member that is bad
-  // ends a read that meets it.
-  std::function<uint64_t(uint64_t offset)> find_around = nullptr;
+  // As Index::FindMemberAround, and Index::PassBadMember. Without, a member that is bad ends a read that meets it.
+  std::function<uint64_t(uint64_t first, uint64_t end, uint64_t offset)> find_around = nullptr;
   std::function<uint64_t(uint64_t number)> pass_bad = nullptr;
 };
 
@@ -37,6 +36,9 @@ class DecodedVolume {
   // volume in which they lie. `long_members`, which must outlive this, is that of all volumes.
   DecodedVolume(uint16_t volume, uint64_t first, uint64_t end, GetMember get_member, ReadStored read_stored,
                 LongMembers& long_members, FrameNeeds frames = {});
+
+  // Further members, up to `end` - 1, which lie behind those that there were. Any thread may read meanwhile.
+  void Grow(uint64_t end) { end_.store(end, std::memory_order_release); }
 
   // Bytes from `offset` on; zeros where no member is. Blocks in I/O. Where a member of at most a page is damaged there
   // are bytes of another sum in its place, so that it is found and no other member suffers; a longer one, which has its
@@ -73,7 +75,7 @@ class DecodedVolume {
 
   const uint16_t volume_;
   const uint64_t first_;
-  const uint64_t end_;
+  std::atomic<uint64_t> end_;
   const GetMember get_member_;
   const ReadStored read_stored_;
   LongMembers& long_members_;

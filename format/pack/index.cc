@@ -284,9 +284,10 @@ Result<CodedMember> Index::GetCodedMember(uint64_t number) const {
   if (!volume) return std::unexpected(volume.error());
   auto base = GetVolume(volume->base);
   if (!base) return std::unexpected(base.error());
-  // Coded bytes of a pack lie in front of its pages.
+  // Coded bytes of a pack lie in front of the pages of their generation, or of its index. Where a pack that is merged
+  // ends is told by none of the volumes.
   if (volume->is_framed()) {
-    base->data_end = base->data_begin;
+    base->data_end = volume->base == 0 ? superblock().index_offset : kMaxVolumeBytes;
     base->data_begin = kDataBegin;
   }
   const auto lies_in = [](const Volume& in, uint64_t offset, uint64_t bytes) {

@@ -185,8 +185,12 @@ Result<void> Pack::OpenVolumesOf(const Index& later) {
     auto now = number == 0 ? index_->GetVolume(0) : Result<Volume>(others_[number - 1].record);
     if (!now) return InPack(now.error());
     const bool has_shrunk = volume->data_end < now->data_end;
-    if (number == 0) now->data_end = volume->data_end;
+    if (number == 0 || volume->is_framed_here()) now->data_end = volume->data_end;
     if (has_shrunk || !(*now == *volume)) return refuse(number, "is another one than before");
+    if (number == 0) continue;
+    others_[number - 1].record = *now;
+    if (volume->is_framed_here() && decoded_[number] != nullptr)
+      decoded_[number]->Grow(later.FindCodedMembersAround(static_cast<uint16_t>(number)).second);
   }
   if (later.volume_count() < volume_count()) return refuse(later.volume_count(), "is missing");
   return {};
@@ -250,7 +254,8 @@ void Pack::OpenFramed(uint16_t volume, const Index& index) {
   if (dictionaries_ == nullptr) dictionaries_ = std::make_unique<Dictionaries>(*index_);
   FrameNeeds frames{
       .dictionaries = dictionaries_.get(),
-      .find_around = [this, first, end](uint64_t offset) { return index_->FindMemberAround(first, end, offset); },
+      .find_around = [this](uint64_t first_member, uint64_t end_member,
+                            uint64_t offset) { return index_->FindMemberAround(first_member, end_member, offset); },
       .pass_bad = [this](uint64_t number) { return index_->PassBadMember(number); }};
   const uint16_t base = others_[volume - 1].record.base;
   if (base == 0 && bytes_ != nullptr)

@@ -13,9 +13,9 @@ namespace quire {
 class DecodedPlaces {
  public:
   // `most_bytes`: what is no longer lies between two multiples of that, and what is longer begins at one: kPageBytes or
-  // kFrameBytes. `are_long_alone`: what is longer ends at one too.
-  constexpr DecodedPlaces(uint64_t most_bytes, bool are_long_alone)
-      : most_bytes_(most_bytes), are_long_alone_(are_long_alone) {}
+  // kFrameBytes. `are_long_alone`: what is longer ends at one too. `begin`: of the first place, such a multiple.
+  constexpr DecodedPlaces(uint64_t most_bytes, bool are_long_alone, uint64_t begin = 0)
+      : most_bytes_(most_bytes), are_long_alone_(are_long_alone), end_(begin), last_end_(begin) {}
 
   // The place of the next `bytes` decoded bytes, behind all that were taken before.
   uint64_t Take(uint64_t bytes) {
@@ -39,8 +39,8 @@ class DecodedPlaces {
 
   uint64_t most_bytes_;
   bool are_long_alone_;
-  uint64_t end_ = 0;  // where the next one may begin
-  uint64_t last_end_ = 0;
+  uint64_t end_;  // where the next one may begin
+  uint64_t last_end_;
 };
 
 }  // namespace quire

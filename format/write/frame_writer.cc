@@ -37,7 +37,11 @@ class FrameTable {
  public:
   FrameTable(const FrameCompressor& compressor, IndexTables& tables, const PageWriterOptions& options,
              WrittenFrames& written)
-      : compressor_(compressor), tables_(tables), options_(options), written_(written) {}
+      : compressor_(compressor),
+        tables_(tables),
+        options_(options),
+        written_(written),
+        places_(kFrameBytes, /*are_long_alone=*/false, written.decoded_end) {}
 
   // Returns where the coded bytes lie in the pack.
   Result<uint64_t> Take(const Task& task, const CompressedSamples& samples) {
@@ -172,7 +176,7 @@ class FrameTable {
   IndexTables& tables_;
   const PageWriterOptions& options_;
   WrittenFrames& written_;
-  DecodedPlaces places_{kFrameBytes, /*are_long_alone=*/false};
+  DecodedPlaces places_;
   uint64_t next_place_ = 0;   // in the framed volume, of the next frame
   uint64_t frame_place_ = 0;  // and of the last one
   std::vector<std::pair<uint64_t, uint64_t>> abandoned_;
@@ -368,8 +372,6 @@ Result<void> WriteFrames(const SamplesToCompress& samples, const Compression& co
 }
 
 Result<void> AddFrames(const WrittenFrames& written, const EncoderDictionaries& dictionaries, IndexTables& tables) {
-  tables.volumes.push_back(
-      {.kind = VolumeKind::kDecoded, .base = 0, .frame_bytes = kFrameBytes, .data_end = written.decoded_end});
   const ExtentNumber first = tables.extents.size();
   for (const Extent& extent : written.extents.span()) {
     Node& node = tables.nodes[extent.node];
@@ -385,6 +387,10 @@ Result<void> AddFrames(const WrittenFrames& written, const EncoderDictionaries& 
     tables.dictionary_bytes.insert(tables.dictionary_bytes.end(), bytes.begin(), bytes.end());
   }
   return {};
+}
+
+Volume FramedVolume(uint64_t decoded_end) {
+  return {.kind = VolumeKind::kDecoded, .base = 0, .frame_bytes = kFrameBytes, .data_end = decoded_end};
 }
 
 }  // namespace quire

@@ -25,14 +25,16 @@ namespace quire {
 // What became of the samples. The coded members are in the tables, and so are the segments, of which the first
 // `segments` belong to the framed volume: their extents are numbered from 0 on, as `extents` has them.
 struct WrittenFrames {
-  explicit WrittenFrames(const std::string& spool_folder) : left(spool_folder), extents(spool_folder) {}
+  // They lie in the pack from `begin` on, and in the framed volume from `decoded_begin` on, which a page begins at.
+  WrittenFrames(const std::string& spool_folder, uint64_t begin, uint64_t decoded_begin)
+      : left(spool_folder), extents(spool_folder), stored_end(begin), decoded_end(decoded_begin) {}
 
   Spool<NodeNumber> left;  // samples that are not compressed, in pack order
   Spool<Extent> extents;   // of the framed volume, complete
   uint64_t segments = 0;
-  uint64_t stored_end = kDataBegin;  // of the coded bytes in the pack
-  uint64_t decoded_end = 0;          // of the framed volume
-  std::vector<NodeNumber> failed;    // that could not be read, sorted; they are in neither
+  uint64_t stored_end;             // of the coded bytes in the pack
+  uint64_t decoded_end;            // of the framed volume
+  std::vector<NodeNumber> failed;  // that could not be read, sorted; they are in neither
   CompressionReport report;
 };
 
@@ -43,8 +45,11 @@ Result<void> WriteFrames(const SamplesToCompress& samples, const Compression& co
                          const EncoderDictionaries& dictionaries, WorkerPool& pool, const File& file,
                          const PageWriterOptions& options, WrittenFrames& written);
 
-// Appends the extents of `written` to the tables, as those of volume 1, and gives their samples their content; the
-// tables have the extents of the pages. Adds the volume, and the dictionaries. REQUIRES: volume 0 is there.
+// Appends the extents of `written` to the tables, as those of the framed volume, and gives their samples their content;
+// the tables have the extents of the pages. Adds the dictionaries.
 Result<void> AddFrames(const WrittenFrames& written, const EncoderDictionaries& dictionaries, IndexTables& tables);
+
+// That of the pack itself, which holds so many decoded bytes.
+Volume FramedVolume(uint64_t decoded_end);
 
 }  // namespace quire

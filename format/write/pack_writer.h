@@ -7,45 +7,18 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "format/pack/superblock.h"
 #include "format/result.h"
 #include "format/worker_pool.h"
 #include "format/write/compression.h"
-#include "format/write/duplicates.h"
-#include "format/write/index_tables.h"
 #include "format/write/output_file.h"
-#include "format/write/page_layout.h"
 #include "format/write/sample_order.h"
-#include "format/write/sample_source.h"
+#include "format/write/sample_writer.h"
 
 namespace quire {
-
-// Written by the packer, read by anyone meanwhile.
-struct PackProgress {
-  enum class Phase : uint8_t { kUnpack, kScan, kDeduplicate, kTrain, kPages, kIndex };
-  std::atomic<Phase> phase = Phase::kScan;
-  std::atomic<uint64_t> archive_bytes_total = 0;  // of archives that are unpacked
-  std::atomic<uint64_t> archive_bytes_done = 0;   // may be more: of some the same bytes are read twice
-  std::atomic<uint64_t> entries_found = 0;
-  std::atomic<uint64_t> samples_total = 0;  // to be stored; known from kPages on, like bytes_total
-  std::atomic<uint64_t> bytes_total = 0;
-  std::atomic<uint64_t> samples_done = 0;
-  std::atomic<uint64_t> bytes_done = 0;
-};
-
-// All must outlive the call.
-struct PackContents {
-  IndexTables& tables;                                         // the namespace, complete; extents and segments empty
-  const Spool<NodeNumber>& samples;                            // all samples, in pack order
-  const std::map<NodeNumber, std::vector<DataRange>>& sparse;  // the data of those with holes
-  const std::vector<Duplicate>& duplicates;                    // by node; stored once
-  const SampleSource& source;
-};
 
 struct PackWriterOptions {
   SampleOrder order = {};  // as `samples` have it; for the superblock

@@ -39,7 +39,8 @@ struct PackTreeOptions {
   // Told of each entry that cannot be packed as it was scanned, by one thread at a time: of all of them, also where the
   // first means that nothing is written.
   std::function<void(const std::string& path, const std::string& reason)> on_unreadable;
-  // With dry_run: told of each entry that would be packed, directories with a '/' behind them.
+  // With dry_run: told of each entry that would be packed, directories with a '/' behind them; of a pack that grows, of
+  // the samples.
   std::function<void(const std::string& path)> on_planned = [](const auto&) {};
   // Told of each entry that is left out on purpose, and why, by one thread at a time.
   std::function<void(const std::string& path, std::string_view reason)> on_left_out = [](const auto&, auto) {};

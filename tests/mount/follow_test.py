@@ -16,22 +16,10 @@ import time
 
 import harness
 import pytest
+from growing import append, pack, update, write
 from random_tree import RandomTree, change_as_owner
 
 SOON_S = 20  # far more than it takes, on a machine that is busy with other tests
-
-
-def pack(tree, output, *options):
-    harness.pack(tree, output, *options)
-    return output
-
-
-def append(packed, source, *options):
-    return harness.quire('append', '--progress', 'never', packed, source, *options)
-
-
-def update(tree, packed):
-    return harness.pack(tree, packed, '--update')
 
 
 def figures(mount):
@@ -55,11 +43,6 @@ def await_newest(mount, packed):
 def await_trouble(mount, text):
     __tracebackhide__ = True
     harness.until(SOON_S, lambda: text in (figures(mount)['follow']['trouble'] or ''), f'trouble: {text}')
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def remember_all(folder):
@@ -294,6 +277,26 @@ def test_a_compressed_pack_is_followed(scratch, mount):
     harness.run('cp', '-a', f'{scratch}/source/.', tree)
     harness.run('touch', '-r', scratch / 'source', tree)
     harness.assert_same_tree(tree, followed.folder)
+
+
+def test_reads_are_recorded_through_generations(scratch, mount):
+    for number in range(20):
+        write(scratch / f'tree/{number}', os.urandom(200_000))
+    packed = pack(scratch / 'tree', scratch / 'p.quire')
+    followed = mount(packed, 'follow')
+    harness.quire('trace', 'start', followed.folder, '-o', scratch / 'trace')
+    for number in range(20, 60):
+        write(scratch / f'source/{number}', os.urandom(200_000))
+    append(packed, scratch / 'source')
+    await_newest(followed, packed)
+    harness.quire('rm', '-q', packed, '5')
+    for number in range(59, -1, -1):
+        if number != 5:
+            (followed / str(number)).read_bytes()
+    harness.quire('trace', 'stop', followed.folder)
+    told = json.loads(harness.quire('trace', 'report', scratch / 'trace', '--json').out)
+    assert told['is_whole'] and told['pages'] == 6
+    assert harness.quire('trace', 'report', scratch / 'trace', '--order', '-').out.split() == [str(number) for number in range(59, -1, -1) if number != 5]
 
 
 def test_another_pack_of_the_same_name_is_told_and_not_shown(scratch, mount):

@@ -25,6 +25,7 @@ FOLLOW_S = 60  # in which a mount that follows shows what was committed: far mor
 SLOTS_BYTES = 8192
 MOST_LAYERS = 64
 PACK_OPTIONS = ((), ('--compress', 'zstd'), ('--dedup',), ('--order', 'shuffle:7'))
+ADD_OPTIONS = ((), (), ('--compress', 'zstd'), ('--compress', 'zstd', '--alone'), ('--compress', 'none'), ('--dedup',))
 MOUNT_OPTIONS = ((), ('cache_size=8M', 'push=off'), ('direct_io',))
 
 
@@ -98,7 +99,8 @@ class Soak:
 
     def draw_update(self, chance):
         self.tree.change(chance, chance.choice((1, 3, 10, 30)))
-        return Operation(['pack', '-q', self.tree.top, '-o', 'PACK', '--update', '--jobs', chance.choice('148')], read_tree(self.tree.top)[0])
+        return Operation(['pack', '-q', self.tree.top, '-o', 'PACK', '--update', '--jobs', chance.choice('148'),
+                          *chance.choice(ADD_OPTIONS)], read_tree(self.tree.top)[0])
 
     def draw_append(self, chance):
         source = ChangingTree(chance, self.new_path(), chance.choice((1, 10, 40)))
@@ -109,7 +111,8 @@ class Soak:
         elif chance.random() < 0.4 and len(at) < 2000:
             new = os.path.join(at, source.draw_name())
             at = at if new in self.newest else new
-        words = ['append', '-q', 'PACK', source.top, '--jobs', chance.choice('148'), '--order', chance.choice(('path', 'shuffle:3'))]
+        words = ['append', '-q', 'PACK', source.top, '--jobs', chance.choice('148'), '--order', chance.choice(('path', 'shuffle:3')),
+                 *chance.choice(ADD_OPTIONS)]
         return Operation(words + [b'--at=/' + at] * bool(at), laid_over(self.newest, read_tree(source.top)[0], at))
 
     def bring_again(self, chance, source):

@@ -18,80 +18,11 @@ import time
 import harness
 import power_loss
 import pytest
+from growing import append, assert_counts_are_true, assert_history, assert_is, copy, copy_over, generations, pack, update, write
 from random_tree import RandomTree, change_as_owner
 
 SUPERBLOCK_BYTES = 4096
 MOST_LAYERS = 64
-
-
-def copy(source, target):
-    harness.run('cp', '-a', source, target)
-
-
-def copy_over(source, target):
-    """What is there already is replaced, but for directories, which are merged."""
-    for folder, folders, files in os.walk(os.fsencode(source)):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            there = os.path.join(os.fsencode(target), os.path.relpath(path, os.fsencode(source)))
-            is_folder = os.path.isdir(there) and not os.path.islink(there)
-            if is_folder and (os.path.islink(path) or not os.path.isdir(path)):
-                shutil.rmtree(there)
-            elif not is_folder and os.path.lexists(there):
-                os.unlink(there)
-    harness.run('rsync', '-aHX', '--modify-window=-1', f'{source}/', f'{target}/')
-
-
-def pack(tree, output, *options):
-    __tracebackhide__ = True
-    harness.pack(tree, output, *options)
-    return output
-
-
-def append(packed, source, *options, **how):
-    __tracebackhide__ = True
-    return harness.quire('append', '--progress', 'never', packed, source, *options, **how)
-
-
-def update(tree, packed, *options, **how):
-    __tracebackhide__ = True
-    return harness.pack(tree, packed, '--update', *options, **how)
-
-
-def generations(packed):
-    return json.loads(harness.quire('generations', packed, '--json').out)['generations']
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-def assert_is(packed, tree, mounts, *options):
-    """That a mount of the pack, and what is extracted of it, is this tree."""
-    __tracebackhide__ = True
-    mount = mounts(packed, *options)
-    try:
-        harness.assert_same_tree(tree, mount.folder)
-    finally:
-        mount.unmount()
-
-
-def assert_counts_are_true(packed):
-    __tracebackhide__ = True
-    for generation in generations(packed):
-        number = str(generation['generation'])
-        harness.quire('verify', packed, '--generation', number)
-        listed = json.loads(harness.quire('info', packed, '--json', '--generation', number).out)
-        assert listed['samples'] == generation['samples']
-
-
-def assert_history(packed, copies, mounts):
-    __tracebackhide__ = True
-    for number, tree in enumerate(copies, 1):
-        assert_is(packed, tree, mounts, f'generation={number}')
-    assert_counts_are_true(packed)
 
 
 @pytest.fixture(name='mounts')
@@ -379,7 +310,7 @@ def test_what_cannot_grow_says_what_to_do(scratch):
     append(scratch / 'tree/a', scratch / 'tree', status=1).says('not a Quire pack')
     harness.quire('rm', packed, '/', status=2).says('root')
     harness.quire('rm', packed, 'nothing', status=1).says('not in the pack')
-    for options in ('--mtime', '2026-01-01'), ('--compress', 'zstd'), ('--dedup',), ('-n',), ('-f',), ('--skip-unreadable',):
+    for options in ('--mtime', '2026-01-01'), ('-f',), ('--skip-unreadable',):
         update(scratch / 'tree', packed, *options, status=2).says('--update')
     harness.run('tar', '-C', scratch / 'tree', '-cf', scratch / 'a.tar', 'a')
     harness.quire('index', scratch / 'a.tar', '-o', scratch / 'index.quire', status=None)

@@ -78,7 +78,7 @@ class IndexLayersTest : public testing::Test {
     counts.directories = counts.tree_directories();
     counts.stored_bytes = 0;
     counts.sections = {};
-    ValueOrDie(pack->Commit(tables, 0, counts));
+    ValueOrDie(pack->Commit(tables, {}, counts));
   }
 
   [[nodiscard]] std::unique_ptr<Pack> Open(uint64_t generation = 0) const {

@@ -13,6 +13,7 @@
 #include "format/pack/geometry.h"
 #include "format/pack/pack.h"
 #include "format/pack/records.h"
+#include "format/rounding.h"
 #include "tests/support/memory_tree.h"
 
 namespace quire {
@@ -86,13 +87,14 @@ TEST(GrowingVolumeSetTest, PagesOfALaterGenerationStandBehindAllOthers) {
   const VolumeSet::Page before = volumes.At(0);
   {
     const auto growing = ValueOrDie(GrowingPack::Open(path));
+    const uint64_t begin = AlignUp(growing->places().begin, kPageBytes);
     IndexTables tables(folder.path());
-    OkOrDie(tables.extents.Append({.offset = growing->pages_begin(), .length_bytes = 100, .node = 1}));
+    OkOrDie(tables.extents.Append({.offset = begin, .length_bytes = 100, .node = 1}));
     Superblock counts = growing->pack().superblock();
     counts.directories = counts.tree_directories();
     counts.stored_bytes = 0;
     counts.sections = {};
-    ValueOrDie(growing->Commit(tables, growing->pages_begin() + kPageBytes + 1, counts));
+    ValueOrDie(growing->Commit(tables, {.data_begin = begin, .data_end = begin + kPageBytes + 1}, counts));
   }
   const auto later = ValueOrDie(pack->FindLater());
   OkOrDie(pack->OpenVolumesOf(*later));

@@ -15,7 +15,7 @@ from quire.pack import zstd
 from quire.pack.layers import Layers
 from quire.pack.sources import Source
 from quire.pack.sums import Sum
-from quire.pack.superblock import CODED_MEMBERS, DATA_BEGIN, DICTIONARIES, DICTIONARY_BYTES
+from quire.pack.superblock import CODED_MEMBERS, DATA_BEGIN, DICTIONARIES, DICTIONARY_BYTES, LIMIT_BYTES
 
 if TYPE_CHECKING:
     from quire.pack.volumes import Record
@@ -95,8 +95,9 @@ class DecodedSource(Source):
         self.name, self.size = f'volume {number}', record.data_end
         self._layers, self._number, self._record, self._get_sum = layers, number, record, get_sum
         self._open_base, self._is_framed, self._kept = open_base, record.is_framed, kept
-        # Coded bytes of a pack lie before its pages.
-        self._stored = (DATA_BEGIN, base.data_begin) if self._is_framed else (base.data_begin, base.data_end)
+        # Coded bytes of a pack lie before the pages of their generation, or before its index where it has none.
+        framed_end = layers.superblock.index_offset if record.base == 0 else LIMIT_BYTES
+        self._stored = (DATA_BEGIN, framed_end) if self._is_framed else (base.data_begin, base.data_end)
 
     def read(self, offset: int, length: int) -> bytes:
         parts, at, number = [], offset, self._first_behind(offset)

@@ -146,7 +146,7 @@ class Growth {
                        "there",
                        EscapeName(at));
     const std::filesystem::path names(at);
-    if (std::find(names.begin(), names.end(), "..") != names.end())
+    if (std::ranges::any_of(names, [](const auto& part) { return part == ".."; }))
       return Invalid("--at '{}': a new directory is named from the root, without '..'", EscapeName(at));
     if (const auto fault = FaultOfName(name)) return Invalid("--at '{}': its name {}", EscapeName(at), *fault);
     const auto directory = index.GetDirectory(node->content);

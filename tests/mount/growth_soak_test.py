@@ -75,6 +75,7 @@ class Soak:
         self.trees = 0
         self.tree = ChangingTree(chance, self.new_path(), 120)
         harness.pack(os.fsdecode(self.tree.top), self.packed, *chance.choice(PACK_OPTIONS))
+        self.file = os.stat(self.packed).st_ino  # of one generation a compaction makes one of one generation
         self.history = [read_tree(self.tree.top)[0]]  # by generation
         self.numbers = None  # of inodes, in the generation that was looked at last
         self.takes_s = 0.1
@@ -212,7 +213,8 @@ class Soak:
         if is_same and not operation.is_compaction:
             new = old
         assert found in ([*range(new, 0, -1)],) + (() if must_be_new else ([*range(old, 0, -1)],)), f'{found}: neither {old} nor {new}'
-        is_new = len(found) == new
+        is_new = len(found) == new and not (operation.is_compaction and os.stat(self.packed).st_ino == self.file)
+        self.file = os.stat(self.packed).st_ino
         if is_new and operation.is_compaction:
             self.history, self.numbers = [operation.after], None
             self.await_figure(lambda figures: figures['follow']['trouble'])  # another file has the name

@@ -116,6 +116,12 @@ SampleReader::SampleReader(const Pack& pack, std::unique_ptr<MemoryGauge> gauge,
 // What is read still tells the keeper when it ends.
 SampleReader::~SampleReader() { cache_->Drain(); }
 
+// The tier first: what is filled is kept from the first page on.
+Result<void> SampleReader::Grow(const Index& later) {
+  if (keeper_ != nullptr) keeper_->Grow(later.layers());
+  return cache_->Grow(later);
+}
+
 std::optional<TierFigures> SampleReader::tier_figures() const {
   if (keeper_ == nullptr) return std::nullopt;
   return keeper_->figures();

@@ -151,7 +151,7 @@ class SampleReader {
   }
 
   // As PageCache::Grow: what `later` has in addition can be read from then on.
-  Result<void> Grow(const Index& later) { return cache_->Grow(later); }
+  Result<void> Grow(const Index& later);
 
   [[nodiscard]] PageCache& cache() { return *cache_; }
   [[nodiscard]] const PageCache& cache() const { return *cache_; }

@@ -13,7 +13,6 @@
 #include "cache/volume/pack_volumes.h"
 #include "format/escaping.h"
 #include "format/pack/pack.h"
-#include "format/rounding.h"
 #include "fs/json_text.h"
 #include "fs/options/byte_size.h"
 #include "fs/options/peer_list.h"
@@ -63,7 +62,7 @@ Result<uint64_t> ParseLimit(const std::string& text) {
 uint64_t PagesOf(const TierVolumes& volumes) {
   uint64_t pages = 0;
   for (const auto& volume : volumes)
-    if (volume != nullptr) pages += CeilDiv(volume->size_bytes(), kPageBytes);
+    if (volume != nullptr) pages += volume->page_count();
   return pages;
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "format/escaping.h"
@@ -63,6 +64,7 @@ Json JsonOf(const Tier::VolumeFigures& volume) {
   Json entry;
   SetName(entry, "source", volume.source);
   entry["volume"] = volume.folder;
+  entry["first_byte"] = volume.first_byte;
   entry["volume_bytes"] = volume.volume_bytes;
   entry["present_bytes"] = volume.present_bytes;
   entry["map_bytes"] = volume.own_bytes;
@@ -78,6 +80,10 @@ int RunList(const TierArguments& arguments) {
   auto all = (*tier)->List();
   auto volumes = all ? Select(*all, arguments.volumes) : all;
   if (!volumes) return Fail("tier", volumes.error());
+  // The parts of a pack one behind the other.
+  std::ranges::sort(*volumes, {}, [](const Tier::VolumeFigures& volume) {
+    return std::tie(volume.source, volume.first_byte, volume.created_at_ms, volume.folder);
+  });
   const auto taken = (*tier)->taken_bytes();
   if (!taken) return Fail("tier", taken.error());
   if (arguments.json) {
@@ -89,9 +95,10 @@ int RunList(const TierArguments& arguments) {
     return kExitOk;
   }
   for (const auto& volume : *volumes)
-    fmt::print("{}  {} of {}  used {}\n  {}\n", volume.folder.substr(0, 8), FormatBytes(volume.present_bytes),
+    fmt::print("{}  {} of {}  used {}\n  {}{}\n", volume.folder.substr(0, 8), FormatBytes(volume.present_bytes),
                FormatBytes(volume.volume_bytes), volume.is_used ? "now" : Ago(volume.used_at_ms),
-               EscapeName(volume.source));
+               EscapeName(volume.source),
+               volume.first_byte == 0 ? "" : fmt::format(", from {} on", FormatBytes(volume.first_byte)));
   fmt::print("{} in all\n", FormatBytes(*taken));
   return kExitOk;
 }

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -21,17 +22,53 @@ Result<std::shared_ptr<TierPeers>> OpenPeers(const TierOptions& options) {
   return TierPeers::Create(options);
 }
 
+Result<std::vector<TierKey>> KeysOfPack(const Pack& pack, int fd) {
+  const auto path = TierSourceOf(fd);
+  if (!path) return std::unexpected(path.error());
+  return TierKeysOf(*path, pack.index().layers());
+}
+
+Result<std::vector<TierKey>> KeysOfArchive(int fd) {
+  auto key = TierKeyOfFile(fd);
+  if (!key) return std::unexpected(key.error());
+  return std::vector{*std::move(key)};
+}
+
 }  // namespace
 
-Result<TierKey> TierKeyOfFile(int fd, uint64_t root_sum) {
-  struct stat status = {};
-  if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
+Result<std::string> TierSourceOf(int fd) {
   std::error_code error;
   const auto path = std::filesystem::read_symlink(ProcPath(fd), error);
   if (error) return SystemError(error.value(), "the file whose pages a tier is to keep");
-  const std::string identity = fmt::format("file {} {} {} {}.{:09} {:016x}", path.native(), status.st_size,
-                                           status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, root_sum);
-  return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native());
+  return path.native();
+}
+
+Result<TierKey> TierKeyOfFile(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
+  const auto path = TierSourceOf(fd);
+  if (!path) return std::unexpected(path.error());
+  const std::string identity = fmt::format("file {} {} {} {}.{:09} 0000000000000000", *path, status.st_size,
+                                           status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), *path);
+}
+
+std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& layers) {
+  std::vector<TierKey> keys;
+  uint64_t begin = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Superblock& layer = layers[i].superblock;
+    const uint64_t first_page = begin / kPageBytes;
+    begin = layer.pack_bytes;
+    // What has no page to its end is all in pages of the layer above it.
+    if (i + 1 < layers.size() && begin / kPageBytes == first_page) continue;
+    TierKey key =
+        TierKey::Of(fmt::format("layer {} {} {:016x}", source, layer.generation, layer.root_sum), begin, source);
+    key.first_page = first_page;
+    if (!keys.empty()) key.below = keys.back().words;
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
@@ -44,10 +81,10 @@ Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> ob
   if (!tier) return Propagate(std::move(tier));
   auto peers = OpenPeers(options);
   if (!peers) return Propagate(std::move(peers));
-  auto volume = TierVolume::Open(*std::move(tier), TierKey::Of(*identity, object->size_bytes(), http.shown_url()),
-                                 *std::move(peers));
-  if (!volume) return Propagate(std::move(volume));
-  auto tiered = TieredBytes::Create(std::move(object), *std::move(volume));
+  auto parts = std::make_shared<TierParts>(*std::move(tier), *std::move(peers), http.shown_url());
+  const std::array keys = {TierKey::Of(*identity, object->size_bytes(), http.shown_url())};
+  if (auto taken = parts->Take(keys); !taken) return Propagate(std::move(taken));
+  auto tiered = TieredBytes::Create(std::move(object), std::move(parts));
   if (!tiered) return Propagate(std::move(tiered));
   return *std::move(tiered);
 }
@@ -56,7 +93,7 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   const VolumeFds fds = pack.volume_fds();
   TierVolumes volumes(fds.size());
   if (const auto* const tiered = dynamic_cast<const TieredBytes*>(pack.bytes())) {
-    volumes.front() = tiered->volume();
+    volumes.front() = tiered->parts();
     return volumes;
   }
   auto tier = Tier::Open(options);
@@ -65,11 +102,10 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   if (!peers) return std::unexpected(peers.error());
   for (size_t number = 0; number < fds.size(); ++number) {
     if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
-    const auto key = TierKeyOfFile(fds[number], number == 0 ? pack.superblock().root_sum : 0);
-    if (!key) return std::unexpected(key.error());
-    auto volume = TierVolume::Open(*tier, *key, *peers);
-    if (!volume) return Propagate(std::move(volume));
-    volumes[number] = *std::move(volume);
+    const auto keys = number == 0 ? KeysOfPack(pack, fds[number]) : KeysOfArchive(fds[number]);
+    if (!keys) return std::unexpected(keys.error());
+    volumes[number] = std::make_shared<TierParts>(*tier, *peers, keys->back().source);
+    if (auto taken = volumes[number]->Take(*keys); !taken) return Propagate(std::move(taken));
   }
   return volumes;
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cache/tier/tier_options.h"
 #include "cache/tier/tier_source.h"
@@ -13,16 +14,22 @@
 
 namespace quire {
 
-// Of a file that is open. `root_sum`: of a pack, which is another one for other contents whatever its time says; 0 of
-// an archive.
-Result<TierKey> TierKeyOfFile(int fd, uint64_t root_sum);
+// Of an archive that is open: its path, size, time and inode.
+Result<TierKey> TierKeyOfFile(int fd);
+
+// Of a pack's parts, from the first byte on to the end of the newest layer. `source`: the pack's path, or its URL. What
+// tells a layer is its root sum, which stands for all that this layer and those below it hold: so a pack that has grown
+// has the keys that it had and further ones, and one that was packed anew has none of them.
+std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& layers);
+// The path by which they are told of a file that is open.
+Result<std::string> TierSourceOf(int fd);
 
 // An object far away, with a tier before it. An error where the tier cannot be had, or its server does not say by what
 // one state of the object is told from another.
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options);
 
-// For the volumes that `pack` has open, one behind the other: an object's tier that is open already, and files by path,
-// size, time and inode. None for decoded ones, which are computed from others.
+// For the volumes that `pack` has open, one behind the other: an object's tier that is open already, the pack by its
+// layers, and archives. None for decoded ones, which are computed from others.
 Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options);
 
 }  // namespace quire

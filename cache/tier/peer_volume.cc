@@ -38,7 +38,7 @@ PeerVolume::PeerVolume(std::shared_ptr<TierPeers> peers, const TierMap& own)
     : peers_(std::move(peers)),
       own_(own),
       folder_("volumes/" + own.key().FolderName()),
-      holders_(own.page_count()),
+      holders_(own.key().page_count()),
       others_(peers_->count()) {
   LookForMaps(peers_->TakeUsable());
 }
@@ -70,7 +70,7 @@ void PeerVolume::LookForMaps(std::span<const size_t> peers) {
   for (size_t i = 0; i < requests.size(); ++i) {
     if (requests[i].verdict.outcome != HttpOutcome::kGood) continue;
     const auto head = TierMapHead::Parse(heads[i], folder_);
-    if (!head || head->key.words != own_.key().words || head->key.volume_bytes != own_.key().volume_bytes) continue;
+    if (!head || head->key != own_.key()) continue;
     Other& other = others_[requests[i].peer];
     other.id = head->id;
     other.is_known = head->id != own_.id();
@@ -81,8 +81,8 @@ void PeerVolume::LookForMaps(std::span<const size_t> peers) {
 std::vector<std::pair<size_t, TierPage>> PeerVolume::AskAll(uint64_t page) {
   const std::vector<size_t> usable = peers_->TakeUsable();
   LookForMaps(usable);
-  const uint64_t first = page / kGroup * kGroup;
-  const auto count = static_cast<size_t>(std::min(kGroup, own_.page_count() - first));
+  const uint64_t first = page - (page - own_.key().first_page) % kGroup;
+  const auto count = static_cast<size_t>(std::min(kGroup, own_.key().page_end() - first));
   std::vector<PeerRequest> requests;
   std::vector<std::array<TierPage, kGroup>> records(usable.size());
   {
@@ -91,7 +91,7 @@ std::vector<std::pair<size_t, TierPage>> PeerVolume::AskAll(uint64_t page) {
       if (others_[peer].is_known)
         requests.push_back({.peer = peer,
                             .path = folder_ + "/map",
-                            .offset = TierRecordAt(first),
+                            .offset = TierRecordAt(own_.key(), first),
                             .into = std::as_writable_bytes(std::span(records[requests.size()]).first(count))});
   }
   if (requests.empty()) return {};
@@ -106,7 +106,7 @@ std::vector<std::pair<size_t, TierPage>> PeerVolume::AskAll(uint64_t page) {
       continue;
     }
     for (size_t at = 0; at < count; ++at)
-      if (records[i][at].present == AllOf(first + at)) holders_[first + at].fetch_or(1U << peer);
+      if (records[i][at].present == AllOf(first + at)) HoldersOf(first + at).fetch_or(1U << peer);
     answers.emplace_back(peer, records[i][page - first]);
   }
   return answers;
@@ -153,7 +153,7 @@ bool PeerVolume::ReadFrom(size_t peer, uint64_t page, UnitSet wanted, std::byte*
   std::array<PeerRequest, 2> requests = {
       PeerRequest{.peer = peer,
                   .path = folder_ + "/map",
-                  .offset = TierSumsAt(own_.key().volume_bytes, page) + first * sizeof(uint64_t),
+                  .offset = TierSumsAt(own_.key(), page) + first * sizeof(uint64_t),
                   .into = std::as_writable_bytes(std::span(sums).first(count))},
       PeerRequest{.peer = peer,
                   .path = folder_ + "/data",
@@ -174,7 +174,7 @@ bool PeerVolume::ReadFrom(size_t peer, uint64_t page, UnitSet wanted, std::byte*
 
 PeerVolume::Outcome PeerVolume::Read(uint64_t offset, std::byte* into, size_t bytes, bool has_claim) {
   const uint64_t page = offset / kPageBytes;
-  assert(offset % UnitSet::kUnitBytes == 0 && page < own_.page_count());
+  assert(offset % UnitSet::kUnitBytes == 0 && own_.key().Holds(page));
   const UnitSet wanted = UnitsOf(offset, std::min<uint64_t>(bytes, own_.key().volume_bytes - offset));
   int tries = 0;
   // Those who have much are not asked first by all: each node and page begins with another one.
@@ -185,7 +185,7 @@ PeerVolume::Outcome PeerVolume::Read(uint64_t offset, std::byte* into, size_t by
       if ((holders >> peer & 1) == 0 || !peers_->Answers(peer)) continue;
       ++tries;
       if (ReadFrom(peer, page, wanted, into)) return true;
-      holders_[page].fetch_and(~(1U << peer));
+      HoldersOf(page).fetch_and(~(1U << peer));
     }
     return false;
   };
@@ -194,7 +194,7 @@ PeerVolume::Outcome PeerVolume::Read(uint64_t offset, std::byte* into, size_t by
     read_bytes_ += bytes;
     return Outcome::kRead;
   };
-  if (try_all(holders_[page])) return read();
+  if (try_all(HoldersOf(page))) return read();
   const auto records = AskOnce(page);
   uint32_t holders = 0;
   for (const auto& [peer, record] : records)

@@ -81,6 +81,7 @@ class PeerVolume {
   bool ReadFrom(size_t peer, uint64_t page, UnitSet wanted, std::byte* into) QUIRE_EXCLUDES(mutex_);
   [[nodiscard]] bool IsBefore(const Other& other, uint64_t page) const;
   [[nodiscard]] UnitSet AllOf(uint64_t page) const;
+  std::atomic<uint32_t>& HoldersOf(uint64_t page) { return holders_[page - own_.key().first_page]; }
 
   const std::shared_ptr<TierPeers> peers_;
   const TierMap& own_;

@@ -196,9 +196,10 @@ Result<TierMap> Tier::OpenVolume(const TierKey& key) {
   if (!lock) return SystemError(EBUSY, "tier '{}'", directory_);
   const std::string path = PathOf(key.FolderName());
   auto map = TierMap::Open(path);
-  if (map && map->Use()) return map;
-  if (!map) TierMap::Remove(path);
-  const uint64_t bytes = TierMap::EmptyBytes(key.volume_bytes);
+  const bool is_it = map && map->key() == key;
+  if (is_it && map->Use()) return map;
+  if (!is_it) TierMap::Remove(path);
+  const uint64_t bytes = TierMap::EmptyBytes(key.page_count());
   if (auto room = MakeRoom(bytes, nullptr, 0); !room) return Propagate(std::move(room));
   const auto made = Change(static_cast<int64_t>(bytes), [&]() -> Result<void> {
     map = TierMap::Create(path, key, is_shared_);
@@ -531,7 +532,8 @@ Result<std::vector<Tier::VolumeFigures>> Tier::List() {
     if (!map) continue;  // taken away just now
     VolumeFigures figures{.folder = name,
                           .source = map->key().source,
-                          .volume_bytes = map->key().volume_bytes,
+                          .first_byte = map->key().first_page * kPageBytes,
+                          .volume_bytes = map->key().volume_bytes - map->key().first_page * kPageBytes,
                           .own_bytes = map->own_bytes(),
                           .created_at_ms = map->created_at_ms(),
                           .is_used = map->IsUsed()};
@@ -550,7 +552,7 @@ Result<Tier::Checked> Tier::Verify(const std::string& folder, const std::functio
   const auto map = TierMap::Open(PathOf(folder));
   if (!map) return std::unexpected(map.error());
   Checked checked;
-  for (uint64_t page = 0; page < map->page_count(); ++page) {
+  for (uint64_t page = map->key().first_page; page < map->key().page_end(); ++page) {
     const auto record = map->ReadPage(page);
     if (!record) return std::unexpected(record.error());
     const UnitSet wrong = map->FindWrong(page, record->present);

@@ -78,7 +78,8 @@ class Tier {
   struct VolumeFigures {
     std::string folder;  // its name
     std::string source;
-    uint64_t volume_bytes = 0;
+    uint64_t first_byte = 0;    // of a part of a volume: where it begins
+    uint64_t volume_bytes = 0;  // of the part
     uint64_t present_bytes = 0;
     uint64_t own_bytes = 0;  // of its map
     uint64_t created_at_ms = 0;

@@ -43,10 +43,17 @@ void TierFetcher::SetFuture(std::vector<VolumeSet::Page> pages) {
   changed_.notify_all();
 }
 
+void TierFetcher::LookAgain() {
+  {
+    const MutexLock lock(mutex_);
+    next_ = {};
+  }
+  changed_.notify_all();
+}
+
 bool TierFetcher::IsDone() const {
   const MutexLock lock(mutex_);
-  const bool has_looked_at_all = !options_.fetches_all || next_.volume >= source_.volumes().size();
-  return is_full_ || (future_.empty() && busy_ == 0 && has_looked_at_all);
+  return is_full_ || (future_.empty() && busy_ == 0 && HasLookedAtAll());
 }
 
 std::optional<Error> TierFetcher::error() const {
@@ -60,11 +67,11 @@ std::optional<TierFetcher::Place> TierFetcher::TakeNext() {
     future_.pop_front();
     return place;
   }
-  while (options_.fetches_all && next_.volume < source_.volumes().size()) {
+  while (!HasLookedAtAll()) {
     const auto& volume = source_.volumes()[next_.volume];
-    if (volume != nullptr && next_.page * kPageBytes < volume->size_bytes()) {
-      const uint64_t pages = CeilDiv(volume->size_bytes(), kPageBytes);
-      const uint64_t page = (next_.page++ + volume->first_page()) % pages;
+    const uint64_t pages = volume == nullptr ? 0 : volume->page_count();
+    if (next_.page < pages) {
+      const uint64_t page = (next_.page++ + volume->turn()) % pages;
       return Place{.volume = next_.volume, .page = page};
     }
     next_ = {.volume = static_cast<uint16_t>(next_.volume + 1), .page = 0};
@@ -101,10 +108,10 @@ void TierFetcher::Work(const std::stop_token& stop, unsigned number) {
     }
     const auto place = TakeNext();
     if (!place) {
-      changed_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return !future_.empty(); });
+      changed_.wait(lock, stop, [this]() QUIRE_REQUIRES(mutex_) { return !future_.empty() || !HasLookedAtAll(); });
       continue;
     }
-    const auto& volume = source_.volumes()[place->volume];
+    const TierVolume* const volume = FindKeeper(source_.volumes(), place->volume, place->page * kPageBytes);
     if (volume == nullptr || volume->IsKnown(place->page)) {
       ++pages_done_;
       continue;

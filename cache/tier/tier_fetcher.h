@@ -38,6 +38,8 @@ class TierFetcher {
   Result<void> Start();
   // Replaces what is left of the future before.
   void SetFuture(std::vector<VolumeSet::Page> pages);
+  // There are pages by now that were not there before.
+  void LookAgain();
   // Whether nothing is left to fetch, or nothing more can be.
   [[nodiscard]] bool IsDone() const;
 
@@ -58,6 +60,9 @@ class TierFetcher {
   void PutBack(Place place) QUIRE_REQUIRES(mutex_);
   void Work(const std::stop_token& stop, unsigned number);
   std::optional<Place> TakeNext() QUIRE_REQUIRES(mutex_);
+  [[nodiscard]] bool HasLookedAtAll() const QUIRE_REQUIRES(mutex_) {
+    return !options_.fetches_all || next_.volume >= source_.volumes().size();
+  }
   // Whether thread `number` may fetch now, beside those who read.
   [[nodiscard]] bool MayFetch(unsigned number) const;
 

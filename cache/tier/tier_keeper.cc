@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "cache/log.h"
 #include "cache/page_cache.h"
+#include "cache/tier/pack_tier.h"
 
 namespace quire {
 namespace {
@@ -20,9 +22,16 @@ TierKeeper::TierKeeper(TierVolumes volumes, size_t most_waiting, TierFetcher* fe
     if (volumes_[number] != nullptr) volumes_[number]->Follow(future_, static_cast<uint16_t>(number));
 }
 
+void TierKeeper::Grow(const IndexLayers& layers) {
+  if (volumes_.empty() || volumes_.front() == nullptr) return;
+  TierParts& parts = *volumes_.front();
+  if (const auto taken = parts.Take(TierKeysOf(parts.source(), layers)); !taken)
+    Log(LogLevel::kWarning, "{}; what the pack has grown by is not kept", taken.error().message);
+  if (fetcher_ != nullptr) fetcher_->LookAgain();
+}
+
 void TierKeeper::SetFuture(std::vector<VolumeSet::Page> pages) {
-  std::erase_if(
-      pages, [this](const VolumeSet::Page& page) { return FindKeeper(volumes_, page.volume, page.number) == nullptr; });
+  std::erase_if(pages, [this](const VolumeSet::Page& page) { return KeeperOf(page) == nullptr; });
   future_->Set(pages);
   if (fetcher_ != nullptr) fetcher_->SetFuture(std::move(pages));
 }
@@ -44,12 +53,12 @@ Result<void> TierKeeper::Start() {
 }
 
 bool TierKeeper::Wants(const VolumeSet::Page& page) const {
-  const TierVolume* const volume = FindKeeper(volumes_, page.volume, page.number);
+  const TierVolume* const volume = KeeperOf(page);
   return volume != nullptr && !volume->IsKnown(page.number);
 }
 
 void TierKeeper::FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) {
-  TierVolume* const volume = FindKeeper(volumes_, page.volume, page.number);
+  TierVolume* const volume = KeeperOf(page);
   if (volume == nullptr || !volume->HasClaim(page.number)) return;
   Job job{.volume = volume, .page = page.number, .units = units, .pin = {}};
   {

@@ -30,6 +30,9 @@ class TierKeeper final : public PageKeeper {
   void SetFuture(std::vector<VolumeSet::Page> pages) override;
   void FillEnded(const VolumeSet::Page& page, const UnitSet& units, std::optional<ExtentPin> pin) override;
 
+  // The pack has these layers by now: what it has grown by is kept from now on too. The log hears of an error.
+  void Grow(const IndexLayers& layers);
+
   [[nodiscard]] TierFigures figures() const;
   // Where the tier holds a volume; empty where it does not. Any thread.
   [[nodiscard]] std::string FolderOf(uint16_t volume) const {
@@ -43,6 +46,9 @@ class TierKeeper final : public PageKeeper {
     UnitSet units;
     ExtentPin pin;  // none: to be given up
   };
+  [[nodiscard]] TierVolume* KeeperOf(const VolumeSet::Page& page) const {
+    return FindKeeper(volumes_, page.volume, page.number * kPageBytes);
+  }
   void Work(const std::stop_token& stop);
 
   const TierVolumes volumes_;

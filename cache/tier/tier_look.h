@@ -15,16 +15,16 @@
 namespace quire {
 
 struct TierLook {
-  TierMapHead head;
-  std::vector<uint8_t> units = {};  // of each page: how many of its UnitSet::kUnits are there
+  TierMapHead head;                 // of the folder that was named
+  std::vector<uint8_t> units = {};  // of each page of the volume: how many of its UnitSet::kUnits are there
 };
 
-// Of the folder of a volume. `most_bytes`: a volume that is said to be larger is an error, since a map may say
-// anything.
+// Of the folder of a volume; of that of a part of one, with the parts below it, as far as each is there. `most_bytes`:
+// a volume that is said to be larger is an error, since a map may say anything.
 Result<TierLook> LookAtTierVolume(const std::string& folder, uint64_t most_bytes);
 
-// The folder of the volume of that source in the tier `directory`; of several states of it, the one that was made last.
-// Nothing where the tier holds none. An error where it cannot be read, or is no tier.
+// The folder of the volume of that source in the tier `directory`, or of the last of its parts; of several states of
+// it, the one that was made last. Nothing where the tier holds none. An error where it cannot be read, or is no tier.
 Result<std::optional<std::string>> FindTierFolder(const std::string& directory, const std::string& source);
 
 }  // namespace quire

@@ -41,7 +41,10 @@ struct Header {
   uint64_t id = 0;
   uint64_t source_bytes = 0;
   std::array<char, kMostSourceBytes> source = {};
-  std::array<char, kHeaderBytes - kMostSourceBytes - 72> zero = {};
+  // Both are zero in maps of earlier releases, which are of whole volumes.
+  uint64_t first_page = 0;
+  std::array<uint64_t, 2> below = {};
+  std::array<char, kHeaderBytes - kMostSourceBytes - 96> zero = {};
   uint64_t sum = 0;  // of all before
 };
 static_assert(sizeof(Header) == kHeaderBytes);
@@ -88,12 +91,16 @@ TierKey TierKey::Of(std::string_view identity, uint64_t volume_bytes, std::strin
           .source = std::move(source)};
 }
 
-std::string TierKey::FolderName() const { return fmt::format("{:016x}{:016x}", words[0], words[1]); }
+std::string TierKey::FolderName(const std::array<uint64_t, 2>& words) {
+  return fmt::format("{:016x}{:016x}", words[0], words[1]);
+}
 
-uint64_t TierRecordAt(uint64_t page) { return kHeaderBytes + page * sizeof(TierPage); }
+uint64_t TierRecordAt(const TierKey& key, uint64_t page) {
+  return kHeaderBytes + (page - key.first_page) * sizeof(TierPage);
+}
 
-uint64_t TierSumsAt(uint64_t volume_bytes, uint64_t page) {
-  return AlignUp(TierRecordAt(CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes) + page * sizeof(TierSums);
+uint64_t TierSumsAt(const TierKey& key, uint64_t page) {
+  return AlignUp(TierRecordAt(key, key.page_end()), kHeaderBytes) + (page - key.first_page) * sizeof(TierSums);
 }
 
 Result<TierMapHead> TierMapHead::Parse(std::span<const std::byte, kBytes> bytes, const std::string& name) {
@@ -101,17 +108,21 @@ Result<TierMapHead> TierMapHead::Parse(std::span<const std::byte, kBytes> bytes,
   std::memcpy(&header, bytes.data(), sizeof(header));
   const bool is_ours = header.magic == kMagic && header.sum == SumOf(header);
   if (!is_ours || header.unit_bytes != UnitSet::kUnitBytes || header.page_bytes != kPageBytes ||
-      header.volume_bytes > kMostVolumeBytes || header.source_bytes > kMostSourceBytes)
+      header.volume_bytes > kMostVolumeBytes || header.source_bytes > kMostSourceBytes ||
+      header.first_page > CeilDiv(header.volume_bytes, kPageBytes))
     return Corrupt("'{}' is no map of a tier that this release understands", name);
   return TierMapHead{.key = {.words = header.key,
                              .volume_bytes = header.volume_bytes,
-                             .source = std::string(header.source.data(), header.source_bytes)},
+                             .source = std::string(header.source.data(), header.source_bytes),
+                             .first_page = header.first_page,
+                             .below = header.below},
                      .id = header.id,
                      .created_at_ms = header.created_at_ms};
 }
 
-uint64_t TierMap::EmptyBytes(uint64_t volume_bytes) {
-  return AlignUp(TierSumsAt(volume_bytes, CeilDiv(volume_bytes, kPageBytes)), kHeaderBytes);
+uint64_t TierMap::EmptyBytes(uint64_t pages) {
+  const TierKey key{.volume_bytes = pages * kPageBytes, .source = {}};
+  return AlignUp(TierSumsAt(key, pages), kHeaderBytes);
 }
 
 Result<TierMap> TierMap::Open(const std::string& path) {
@@ -123,7 +134,7 @@ Result<TierMap> TierMap::Open(const std::string& path) {
   if (!head) return Propagate(std::move(head));
   struct stat status = {};
   if (fstat(map->fd(), &status) != 0) return SystemError(errno, "{}", path);
-  if (std::cmp_not_equal(status.st_size, EmptyBytes(head->key.volume_bytes)))
+  if (std::cmp_not_equal(status.st_size, EmptyBytes(head->key.page_count())))
     return Corrupt("'{}': its map is cut off", path);
   auto data = OpenData(path, 0);
   if (!data) return Propagate(std::move(data));
@@ -166,10 +177,12 @@ Result<TierMap> TierMap::Create(const std::string& path, const TierKey& key, boo
                   .volume_bytes = key.volume_bytes,
                   .created_at_ms = TierNowMs(),
                   .id = DrawId(),
-                  .source_bytes = key.source.size()};
+                  .source_bytes = key.source.size(),
+                  .first_page = key.first_page,
+                  .below = key.below};
     std::ranges::copy(key.source, header.source.begin());
     header.sum = SumOf(header);
-    const auto bytes = static_cast<off_t>(EmptyBytes(key.volume_bytes));
+    const auto bytes = static_cast<off_t>(EmptyBytes(key.page_count()));
     // What it may come to take has its place now: the disk cannot be full later, in the middle of a record.
     if (const int error = posix_fallocate(map->fd(), 0, bytes); error != 0)
       return SystemError(error, "tier '{}'", unfinished);
@@ -219,13 +232,14 @@ Result<TierPage> TierMap::ReadPage(uint64_t page) const {
 }
 
 Result<void> TierMap::ReadPages(uint64_t first, std::span<TierPage> into) const {
-  return map_.ReadExactly(TierRecordAt(first), std::as_writable_bytes(into));
+  return map_.ReadExactly(TierRecordAt(key(), first), std::as_writable_bytes(into));
 }
 
 Result<void> TierMap::ForEachPage(const std::function<Result<void>(uint64_t page, TierPage& record)>& visit) const {
   std::vector<TierPage> records(kRecordsAtATime);
-  for (uint64_t first = 0; first < page_count(); first += kRecordsAtATime) {
-    const auto some = std::span(records).first(std::min<uint64_t>(kRecordsAtATime, page_count() - first));
+  const uint64_t end = key().page_end();
+  for (uint64_t first = key().first_page; first < end; first += kRecordsAtATime) {
+    const auto some = std::span(records).first(std::min<uint64_t>(kRecordsAtATime, end - first));
     if (auto read = ReadPages(first, some); !read) return read;
     for (size_t i = 0; i < some.size(); ++i)
       if (auto visited = visit(first + i, some[i]); !visited) return visited;
@@ -234,29 +248,28 @@ Result<void> TierMap::ForEachPage(const std::function<Result<void>(uint64_t page
 }
 
 Result<void> TierMap::WritePage(uint64_t page, const TierPage& record) const {
-  return map_.WriteAll(TierRecordAt(page), std::as_bytes(std::span(&record, 1)));
+  return map_.WriteAll(TierRecordAt(key(), page), std::as_bytes(std::span(&record, 1)));
 }
 
 void TierMap::Touch(uint64_t page, uint64_t now_ms) const {
   // Where that fails the page looks older than it is.
   [[maybe_unused]] const auto written =
-      map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, used_at_ms), std::as_bytes(std::span(&now_ms, 1)));
+      map_.WriteAll(TierRecordAt(key(), page) + offsetof(TierPage, used_at_ms), std::as_bytes(std::span(&now_ms, 1)));
 }
 
 void TierMap::TellOriginIsAsked(uint64_t page) const {
   constexpr uint32_t kIsAsked = 1;
   // Where that fails a neighbour may ask the origin too.
-  [[maybe_unused]] const auto written =
-      map_.WriteAll(TierRecordAt(page) + offsetof(TierPage, is_origin_asked), std::as_bytes(std::span(&kIsAsked, 1)));
+  [[maybe_unused]] const auto written = map_.WriteAll(TierRecordAt(key(), page) + offsetof(TierPage, is_origin_asked),
+                                                      std::as_bytes(std::span(&kIsAsked, 1)));
 }
 
 Result<void> TierMap::ReadSums(uint64_t page, unsigned first_unit, std::span<uint64_t> into) const {
-  return map_.ReadExactly(TierSumsAt(key().volume_bytes, page) + first_unit * sizeof(uint64_t),
-                          std::as_writable_bytes(into));
+  return map_.ReadExactly(TierSumsAt(key(), page) + first_unit * sizeof(uint64_t), std::as_writable_bytes(into));
 }
 
 Result<void> TierMap::WriteSums(uint64_t page, unsigned first_unit, std::span<const uint64_t> sums) const {
-  return map_.WriteAll(TierSumsAt(key().volume_bytes, page) + first_unit * sizeof(uint64_t), std::as_bytes(sums));
+  return map_.WriteAll(TierSumsAt(key(), page) + first_unit * sizeof(uint64_t), std::as_bytes(sums));
 }
 
 size_t TierMap::BytesOf(uint64_t page, unsigned unit) const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a tier holds of one volume: a folder with two files.
+// What a tier holds of one volume, or of one layer's part of a pack (tier_parts.h): a folder with two files.
 //
 //   map    a header of 4096 bytes, a record of 64 bytes for each page of 2 MiB, and for each page the XXH3-64 of each
-//          of its 128 units of 16 KiB
+//          of its 128 units of 16 KiB. Pages have the numbers that they have in the volume
 //   data   the units at the offsets that they have in the volume, and holes between
 //
 // Integers are those of this machine, and of neighbours that read both files (tier_peers.h). Nothing is synced. After a
@@ -31,16 +31,24 @@
 
 namespace quire {
 
-// Which volume it is, in which state: two different ones have different keys.
+// Which volume it is, in which state, or which part of one: two different ones have different keys.
 struct TierKey {
   std::array<uint64_t, 2> words = {};
-  uint64_t volume_bytes = 0;
-  std::string source;  // for people: a path, or a URL without what may be secret
+  uint64_t volume_bytes = 0;           // where it ends: of a part, in the volume
+  std::string source;                  // for people: a path, or a URL without what may be secret
+  uint64_t first_page = 0;             // of a part; of it and of those below it there is a map each
+  std::array<uint64_t, 2> below = {};  // words of the part that ends where this begins; zeros: there is none
+
+  bool operator==(const TierKey&) const = default;
+  [[nodiscard]] uint64_t page_end() const { return CeilDiv(volume_bytes, kPageBytes); }
+  [[nodiscard]] uint64_t page_count() const { return page_end() - first_page; }
+  [[nodiscard]] bool Holds(uint64_t page) const { return page >= first_page && page < page_end(); }
 
   // Of a volume that is told by all of `identity`, which is kept nowhere.
   static TierKey Of(std::string_view identity, uint64_t volume_bytes, std::string source);
   // The name of its folder: 32 hexadecimal digits.
-  [[nodiscard]] std::string FolderName() const;
+  [[nodiscard]] std::string FolderName() const { return FolderName(words); }
+  static std::string FolderName(const std::array<uint64_t, 2>& words);
 };
 
 struct TierPage {
@@ -76,9 +84,10 @@ struct TierMapHead {
   // that begins so.
   static Result<TierMapHead> Parse(std::span<const std::byte, kBytes> bytes, const std::string& name);
 };
-// Where the record of a page stands in a map, and where the sums of its units do.
-uint64_t TierRecordAt(uint64_t page);
-uint64_t TierSumsAt(uint64_t volume_bytes, uint64_t page);
+// Where the record of a page stands in a map, and where the sums of its units do. REQUIRES: key.Holds(page), or the
+// page is the one behind those.
+uint64_t TierRecordAt(const TierKey& key, uint64_t page);
+uint64_t TierSumsAt(const TierKey& key, uint64_t page);
 
 class TierMap {
  public:
@@ -90,8 +99,8 @@ class TierMap {
   static bool IsForThisProcess(const Error& error);
   // Makes the folder and both files; the folder's name is the last thing that appears. `is_shared`: with the group.
   static Result<TierMap> Create(const std::string& path, const TierKey& key, bool is_shared);
-  // What the two files of a volume of so many bytes take without any page.
-  static uint64_t EmptyBytes(uint64_t volume_bytes);
+  // What the two files of so many pages take without any of them.
+  static uint64_t EmptyBytes(uint64_t pages);
 
   // As long as this lives the volume is in use, and its folder stays. False where it is being removed.
   [[nodiscard]] bool Use() const;
@@ -107,13 +116,12 @@ class TierMap {
 
   [[nodiscard]] const TierKey& key() const { return head_.key; }
   [[nodiscard]] uint64_t id() const { return head_.id; }
-  [[nodiscard]] uint64_t page_count() const { return CeilDiv(key().volume_bytes, kPageBytes); }
   // Without its pages.
-  [[nodiscard]] uint64_t own_bytes() const { return EmptyBytes(key().volume_bytes); }
+  [[nodiscard]] uint64_t own_bytes() const { return EmptyBytes(key().page_count()); }
   [[nodiscard]] const File& data() const { return data_; }
   [[nodiscard]] uint64_t created_at_ms() const { return head_.created_at_ms; }
 
-  // REQUIRES, of these: page < page_count().
+  // REQUIRES, of these: key().Holds(page).
   [[nodiscard]] Result<TierPage> ReadPage(uint64_t page) const;
   Result<void> WritePage(uint64_t page, const TierPage& record) const;
   // Its time alone, without the lock.

@@ -44,7 +44,7 @@ void TierSource::Submit(VolumeRead* first) {
   while (first != nullptr) {
     VolumeRead& read = *std::exchange(first, first->next);
     read.waits_since_ns = 0;
-    (FindKeeper(volumes_, read.volume, read.offset / kPageBytes) == nullptr ? of_others : own).Push(read);
+    (FindKeeper(volumes_, read.volume, read.offset, read.bytes) == nullptr ? of_others : own).Push(read);
   }
   if (!of_others.empty()) origin_->Submit(of_others.TakeAll());
   if (!own.empty()) threads_.Submit(own.TakeAll());
@@ -59,13 +59,13 @@ void TierSource::Cancel() {
 }
 
 void TierSource::Serve(VolumeRead& read) {
-  TierVolume& volume = *volumes_[read.volume];
+  TierVolume& volume = *FindKeeper(volumes_, read.volume, read.offset, read.bytes);
   if (read.is_fresh) {
     volume.Drop(read.offset, read.bytes);
   } else {
     const auto tell = [&](ReadStage brought_by) {
       read.brought_by = brought_by;
-      const auto left = static_cast<int64_t>(volume.size_bytes() - read.offset);
+      const auto left = static_cast<int64_t>(volume.end_bytes() - read.offset);
       read.done(read, std::min<int64_t>(read.bytes, left));
     };
     const auto answer = [&] {
@@ -109,10 +109,12 @@ void TierSource::OriginDone(VolumeRead& read, int64_t result) {
 }
 
 TierVolume::Fetched TierSource::FetchPage(uint16_t volume, uint64_t page, std::byte* buffer) {
-  return volumes_[volume]->Fetch(page, buffer, [&](uint64_t offset, std::byte* into, uint32_t bytes) -> Result<void> {
+  TierVolume* const keeper = FindKeeper(volumes_, volume, page * kPageBytes);
+  if (keeper == nullptr) return {};
+  return keeper->Fetch(page, buffer, [&](uint64_t offset, std::byte* into, uint32_t bytes) -> Result<void> {
     const auto began = NowNs();
     while (true) {
-      const auto of_peers = volumes_[volume]->ReadFromPeers(offset, into, bytes);
+      const auto of_peers = keeper->ReadFromPeers(offset, into, bytes);
       if (of_peers == PeerVolume::Outcome::kRead) return {};
       const bool waits = of_peers == PeerVolume::Outcome::kBeingBrought && !is_cancelled_ &&
                          NowNs() - began < static_cast<uint64_t>(LongestWait().count());
@@ -121,7 +123,7 @@ TierVolume::Fetched TierSource::FetchPage(uint16_t volume, uint64_t page, std::b
     }
     const auto read = ReadAndWait(*origin_, into, volume, offset, bytes, {.is_urgent = false});
     if (!read) return std::unexpected(read.error());
-    if (offset + *read < std::min(offset + bytes, volumes_[volume]->size_bytes()))
+    if (offset + *read < std::min(offset + bytes, keeper->end_bytes()))
       return SystemError(EIO, "it ends at byte {}", offset + *read);
     return {};
   });

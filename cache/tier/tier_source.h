@@ -14,7 +14,7 @@
 
 #include "cache/background_thread.h"
 #include "cache/page/unit_set.h"
-#include "cache/tier/tier_volume.h"
+#include "cache/tier/tier_parts.h"
 #include "cache/volume/read_threads.h"
 #include "cache/volume/volume_source.h"
 #include "format/mutex.h"
@@ -23,11 +23,10 @@
 namespace quire {
 
 // By volume; null where nothing is kept of it.
-using TierVolumes = std::vector<std::shared_ptr<TierVolume>>;
-// Who keeps a page; null where nobody does. What a pack grew by since it was mounted is kept by nobody.
-inline TierVolume* FindKeeper(const TierVolumes& volumes, uint16_t volume, uint64_t page) {
-  if (volume >= volumes.size() || volumes[volume] == nullptr) return nullptr;
-  return page < volumes[volume]->page_count() ? volumes[volume].get() : nullptr;
+using TierVolumes = std::vector<std::shared_ptr<TierParts>>;
+// Which part keeps bytes that lie in one page of a volume; null where none does.
+inline TierVolume* FindKeeper(const TierVolumes& volumes, uint16_t volume, uint64_t offset, uint64_t bytes = 1) {
+  return volume >= volumes.size() || volumes[volume] == nullptr ? nullptr : volumes[volume]->Find(offset, bytes);
 }
 
 class TierSource final : public VolumeSource {

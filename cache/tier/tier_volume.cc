@@ -28,22 +28,22 @@ Result<std::shared_ptr<TierVolume>> TierVolume::Open(std::shared_ptr<Tier> tier,
 }
 
 UnitSet TierVolume::AllOf(uint64_t page) const {
-  const uint64_t bytes = std::min<uint64_t>(kPageBytes, size_bytes() - page * kPageBytes);
+  const uint64_t bytes = std::min<uint64_t>(kPageBytes, end_bytes() - page * kPageBytes);
   return UnitsOf(0, bytes);
 }
 
 bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
   assert(offset % UnitSet::kUnitBytes == 0 && bytes > 0 && offset % kPageBytes + bytes <= kPageBytes);
-  if (offset >= size_bytes()) return false;
+  if (offset >= end_bytes()) return false;
   const uint64_t page = offset / kPageBytes;
-  const UnitSet wanted = UnitsOf(offset, std::min<uint64_t>(bytes, size_bytes() - offset));
+  const UnitSet wanted = UnitsOf(offset, std::min<uint64_t>(bytes, end_bytes() - offset));
   const auto record = map_.ReadPage(page);
   if (!record || (wanted & record->present) != wanted) return false;
   const auto wrong = map_.Read(page, wanted, into);
   if (!wrong) tier_->Tell(wrong.error());
   const UnitSet dropped = wrong ? *wrong : wanted;
   if (!dropped.empty()) {
-    known_[page].store(false, std::memory_order_relaxed);
+    KnownOf(page).store(false, std::memory_order_relaxed);
     wrong_bytes_ += tier_->Drop(map_, page, dropped);
     return false;
   }
@@ -53,7 +53,7 @@ bool TierVolume::Read(uint64_t offset, std::byte* into, size_t bytes) {
     map_.Touch(page, now_ms);
     if (map_.IsGone()) tier_->Drop(map_, page, wanted);
   }
-  known_[page].store(record->present == AllOf(page), std::memory_order_relaxed);
+  KnownOf(page).store(record->present == AllOf(page), std::memory_order_relaxed);
   ++reads_;
   read_bytes_ += bytes;
   if (future_ != nullptr) future_->Access(number_, page);
@@ -147,7 +147,7 @@ void TierVolume::Keep(uint64_t page, const UnitSet& units, std::span<const std::
     claimed = claim->second & units;
   }
   if (!Write(page, claimed, bytes.data())) return GiveUp(page);
-  known_[page].store((units & AllOf(page)) == AllOf(page), std::memory_order_relaxed);
+  KnownOf(page).store((units & AllOf(page)) == AllOf(page), std::memory_order_relaxed);
   const MutexLock lock(mutex_);
   claims_.erase(page);
 }
@@ -203,7 +203,7 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
   const auto record = map_.ReadPage(page);
   if (!record) return {.error = record.error()};
   if (record->present == all) {
-    known_[page].store(true, std::memory_order_relaxed);
+    KnownOf(page).store(true, std::memory_order_relaxed);
     return {};
   }
   const auto taken = tier_->taken_bytes();
@@ -229,13 +229,13 @@ TierVolume::Fetched TierVolume::Fetch(uint64_t page, std::byte* buffer, const Re
     Release(page);
     return {.error = brought.error()};
   }
-  known_[page].store(true, std::memory_order_relaxed);
+  KnownOf(page).store(true, std::memory_order_relaxed);
   return {.bytes = uint64_t{claimed.count()} * UnitSet::kUnitBytes};
 }
 
 void TierVolume::Drop(uint64_t offset, uint64_t bytes) {
   const uint64_t page = offset / kPageBytes;
-  known_[page].store(false, std::memory_order_relaxed);
+  KnownOf(page).store(false, std::memory_order_relaxed);
   tier_->Drop(map_, page, UnitsOf(offset, bytes));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume of which a tier keeps what is read: what this process reads of it, brings, and has promised to bring.
-// Thread-safe.
+// A volume of which a tier keeps what is read, or a part of one: what this process reads of it, brings, and has
+// promised to bring. Pages and offsets are those of the volume. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -47,8 +47,9 @@ class TierVolume {
   TierVolume& operator=(const TierVolume&) = delete;
   ~TierVolume() { tier_->Cancel(); }  // what still waits for its lock is its own
 
-  [[nodiscard]] uint64_t size_bytes() const { return map_.key().volume_bytes; }
-  [[nodiscard]] uint64_t page_count() const { return map_.page_count(); }
+  [[nodiscard]] const TierKey& key() const { return map_.key(); }
+  // Where it ends, in the volume.
+  [[nodiscard]] uint64_t end_bytes() const { return key().volume_bytes; }
   // Of what the tier holds of it: "DIR/volumes/KEY".
   [[nodiscard]] std::string folder() const { return tier_->PathOf(map_.key().FolderName()); }
 
@@ -68,8 +69,9 @@ class TierVolume {
   void Follow(std::shared_ptr<TierFuture> future, uint16_t number);
   // "3 of 4 neighbours (not URL: why)"; empty where there are none.
   [[nodiscard]] std::string DescribePeers() const;
-  // Where to begin to fetch all pages: not where neighbours begin.
-  [[nodiscard]] uint64_t first_page() const { return peers_ == nullptr ? 0 : map_.id() % map_.page_count(); }
+  // A number that no neighbour has: where to begin to fetch all pages is told by it, so that each begins elsewhere. 0
+  // where there are none.
+  [[nodiscard]] uint64_t turn() const { return peers_ == nullptr ? 0 : map_.id(); }
 
   // All of a page is going to be read by this process, which calls Keep or GiveUp in the end. kThere: go on, nothing
   // is to be kept. kClaimed also where this process has the claim already.
@@ -97,7 +99,7 @@ class TierVolume {
   // Units in which some of these bytes lie are not what they should be.
   void Drop(uint64_t offset, uint64_t bytes);
   // Whether the page is known to be there; one that others brought is not known before it is read.
-  [[nodiscard]] bool IsKnown(uint64_t page) const { return known_[page].load(std::memory_order_relaxed); }
+  [[nodiscard]] bool IsKnown(uint64_t page) const { return KnownOf(page).load(std::memory_order_relaxed); }
 
   // For another process of this node, or for a neighbour.
   void CountWait(bool is_for_peer);
@@ -105,7 +107,8 @@ class TierVolume {
 
  private:
   TierVolume(std::shared_ptr<Tier> tier, TierMap map)
-      : tier_(std::move(tier)), map_(std::move(map)), known_(map_.page_count()) {}
+      : tier_(std::move(tier)), map_(std::move(map)), known_(map_.key().page_count()) {}
+  [[nodiscard]] std::atomic<bool>& KnownOf(uint64_t page) const { return known_[page - key().first_page]; }
   // Gives a claim of this process back: later, where the tier cannot be changed now.
   void Release(uint64_t page) QUIRE_EXCLUDES(mutex_);
   void ReleaseOwed(const std::stop_token& stop) QUIRE_EXCLUDES(mutex_);
@@ -115,10 +118,10 @@ class TierVolume {
 
   const std::shared_ptr<Tier> tier_;
   const TierMap map_;
-  std::unique_ptr<PeerVolume> peers_;     // null: there are none
-  ZeroedArray<std::atomic<bool>> known_;  // by page
-  std::shared_ptr<TierFuture> future_;    // null: none is followed
-  uint16_t number_ = 0;                   // in the future
+  std::unique_ptr<PeerVolume> peers_;             // null: there are none
+  mutable ZeroedArray<std::atomic<bool>> known_;  // by page, from the first one on
+  std::shared_ptr<TierFuture> future_;            // null: none is followed
+  uint16_t number_ = 0;                           // in the future
   mutable Mutex mutex_;
   std::map<uint64_t, UnitSet> claims_ QUIRE_GUARDED_BY(mutex_);  // by page, of ClaimPage
   std::vector<uint64_t> owed_ QUIRE_GUARDED_BY(mutex_);          // pages whose claims could not be given back

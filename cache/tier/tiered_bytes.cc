@@ -20,8 +20,8 @@ struct RangeRead : VolumeRead {
 }  // namespace
 
 Result<std::unique_ptr<TieredBytes>> TieredBytes::Create(std::unique_ptr<PackBytes> origin,
-                                                         std::shared_ptr<TierVolume> volume) {
-  std::unique_ptr<TieredBytes> bytes(new TieredBytes(std::move(origin), std::move(volume)));
+                                                         std::shared_ptr<TierParts> parts) {
+  std::unique_ptr<TieredBytes> bytes(new TieredBytes(std::move(origin), std::move(parts)));
   if (auto started = bytes->threads_.Start(kThreads, 0); !started) return Propagate(std::move(started));
   return bytes;
 }
@@ -31,7 +31,9 @@ TieredBytes::~TieredBytes() { is_ending_ = true; }
 
 std::shared_ptr<PendingRead> TieredBytes::StartRead(uint64_t offset, uint64_t bytes) {
   const uint64_t begin = AlignDown(offset, UnitSet::kUnitBytes);
-  if (std::this_thread::get_id() == reader() || volume_->Has(begin, offset + bytes - begin)) return nullptr;
+  const TierVolume* const part = parts_->Find(offset, 1);
+  if (std::this_thread::get_id() == reader() || (part != nullptr && part->Has(begin, offset + bytes - begin)))
+    return nullptr;
   auto read = std::make_unique<RangeRead>();
   read->offset = offset;
   read->pending = std::make_shared<PendingRead>(bytes, reader());
@@ -48,32 +50,32 @@ void TieredBytes::BringPending(VolumeRead& read) {
 void TieredBytes::Distrust(uint64_t offset, uint64_t bytes) {
   for (uint64_t at = offset; at < offset + bytes;) {
     const uint64_t end = std::min(offset + bytes, AlignDown(at, kPageBytes) + kPageBytes);
-    volume_->Drop(at, end - at);
+    if (TierVolume* const part = parts_->Find(at, 1); part != nullptr) part->Drop(at, end - at);
     at = end;
   }
 }
 
 // The thread that other reads wait for does not wait for neighbours.
-bool TieredBytes::ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes) {
+bool TieredBytes::ReadFromPeers(TierVolume& part, uint64_t offset, std::byte* into, size_t bytes) {
   return std::this_thread::get_id() != reader() &&
-         volume_->ReadFromPeers(offset, into, bytes) == PeerVolume::Outcome::kRead;
+         part.ReadFromPeers(offset, into, bytes) == PeerVolume::Outcome::kRead;
 }
 
 Result<void> TieredBytes::Read(uint64_t offset, std::span<std::byte> into) {
   // The origin had to be asked for these when it was opened, and knows them.
   if (offset + into.size() <= 2 * kSuperblockBytes) return origin_->Read(offset, into);
   while (!into.empty()) {
+    TierVolume* const part = parts_->Find(offset, 1);
+    if (part == nullptr) return origin_->Read(offset, into);
     // Whole units of one page.
     const uint64_t begin = AlignDown(offset, UnitSet::kUnitBytes);
     const uint64_t page_end = AlignDown(offset, kPageBytes) + kPageBytes;
-    const uint64_t end =
-        std::min({AlignUp(offset + into.size(), UnitSet::kUnitBytes), page_end, origin_->size_bytes()});
-    if (end <= offset) return origin_->Read(offset, into);  // which says what is wrong
+    const uint64_t end = std::min({AlignUp(offset + into.size(), UnitSet::kUnitBytes), page_end, part->end_bytes()});
     const auto units = MakeAligned(AlignUp(end - begin, UnitSet::kUnitBytes));
-    if (!volume_->Read(begin, units.get(), end - begin)) {
-      if (!ReadFromPeers(begin, units.get(), end - begin))
+    if (!part->Read(begin, units.get(), end - begin)) {
+      if (!ReadFromPeers(*part, begin, units.get(), end - begin))
         if (auto read = origin_->Read(begin, {units.get(), end - begin}); !read) return read;
-      volume_->KeepUnits(begin, units.get(), end - begin);
+      part->KeepUnits(begin, units.get(), end - begin);
     }
     const size_t taken = std::min<uint64_t>(into.size(), end - offset);
     std::copy_n(units.get() + (offset - begin), taken, into.begin());

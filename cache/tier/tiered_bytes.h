@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "cache/tier/tier_volume.h"
+#include "cache/tier/tier_parts.h"
 #include "cache/volume/read_threads.h"
 #include "format/pack/pack_bytes.h"
 #include "format/result.h"
@@ -21,7 +21,7 @@ class TieredBytes final : public PackBytes {
  public:
   // An error where no thread can be started.
   static Result<std::unique_ptr<TieredBytes>> Create(std::unique_ptr<PackBytes> origin,
-                                                     std::shared_ptr<TierVolume> volume);
+                                                     std::shared_ptr<TierParts> parts);
   ~TieredBytes() override;
 
   [[nodiscard]] uint64_t size_bytes() const override { return origin_->size_bytes(); }
@@ -32,16 +32,16 @@ class TieredBytes final : public PackBytes {
   void Distrust(uint64_t offset, uint64_t bytes) override;
 
   [[nodiscard]] PackBytes& origin() const { return *origin_; }
-  [[nodiscard]] const std::shared_ptr<TierVolume>& volume() const { return volume_; }
+  [[nodiscard]] const std::shared_ptr<TierParts>& parts() const { return parts_; }
 
  private:
-  TieredBytes(std::unique_ptr<PackBytes> origin, std::shared_ptr<TierVolume> volume)
-      : origin_(std::move(origin)), volume_(std::move(volume)) {}
+  TieredBytes(std::unique_ptr<PackBytes> origin, std::shared_ptr<TierParts> parts)
+      : origin_(std::move(origin)), parts_(std::move(parts)) {}
   void BringPending(VolumeRead& read);
-  bool ReadFromPeers(uint64_t offset, std::byte* into, size_t bytes);
+  bool ReadFromPeers(TierVolume& part, uint64_t offset, std::byte* into, size_t bytes);
 
   const std::unique_ptr<PackBytes> origin_;
-  const std::shared_ptr<TierVolume> volume_;
+  const std::shared_ptr<TierParts> parts_;
   std::atomic<bool> is_ending_ = false;
   ReadThreads threads_{[this](VolumeRead& read) { BringPending(read); }};  // last: they use all above
 };

@@ -252,11 +252,13 @@ int AllowConnecting(const Filter& filter) {
   return Allow(filter, "ioctl", std::array{EqualsIn(1, kInt, FIONBIO)});
 }
 
-// A tier's volumes are removed when nothing of them is left.
+// A tier's volumes are removed when nothing of them is left, and made for what a pack grows by.
 int AllowKeeping(const Filter& filter) {
-  for (const char* const call : {"unlink", "unlinkat", "rmdir"})
+  for (const char* const call : {"unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "rename", "renameat", "renameat2"})
     if (const int error = Allow(filter, call, {}); error != 0) return error;
-  return 0;
+  // A thread's own mask: OwnModes in tier_map.h.
+  if (const int error = Allow(filter, "unshare", std::array{EqualsIn(0, kInt, CLONE_FS)}); error != 0) return error;
+  return Allow(filter, "umask", {});
 }
 
 int Load(std::span<const char* const> calls, const std::function<int(const Filter&)>& add_others) {

@@ -66,7 +66,7 @@ TEST_F(TierLookTest, AMapThatIsCutForgedOrGoneIsAnError) {
   EXPECT_FALSE(LookAtTierVolume(path, kMost).has_value());
   std::filesystem::resize_file(map, 100);
   EXPECT_FALSE(LookAtTierVolume(path, kMost).has_value());
-  std::filesystem::resize_file(map, TierMap::EmptyBytes(kVolumeBytes));  // zeros behind the cut
+  std::filesystem::resize_file(map, TierMap::EmptyBytes(kVolumeBytes / kPageBytes));  // zeros behind the cut
   EXPECT_FALSE(LookAtTierVolume(path, kMost).has_value());
   std::filesystem::remove(map);
   EXPECT_EQ(LookAtTierVolume(path, kMost).error().system_errno, ENOENT);

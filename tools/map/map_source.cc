@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -43,13 +44,15 @@ LevelPages TierLevel(const TierLook& look) {
   return pages;
 }
 
-// `folder`: of the volume, in a tier. A folder that is not there holds nothing.
-LevelPages LookInTier(const std::string& folder, uint64_t volume_bytes) {
-  const auto look = LookAtTierVolume(folder, volume_bytes);
-  if (look && look->head.key.volume_bytes == volume_bytes) return TierLevel(*look);
-  if (look) return Unknown("'" + folder + "' is of another volume");
-  if (look.error().system_errno == ENOENT) return {.applies = true};
-  return Unknown(look.error().message);
+// `folders`: of the volume, or of its parts, in a tier: the first one that is there tells of those behind it. Where
+// none is there, nothing is held.
+LevelPages LookInTier(const std::vector<std::string>& folders, uint64_t volume_bytes) {
+  for (const std::string& folder : folders) {
+    const auto look = LookAtTierVolume(folder, volume_bytes);
+    if (look) return TierLevel(*look);
+    if (look.error().system_errno != ENOENT) return Unknown(look.error().message);
+  }
+  return {.applies = true};
 }
 
 // --- A mount
@@ -69,7 +72,7 @@ VolumePages LookAtTold(const ToldVolume& told) {
     const auto file = OpenToldFile(told);
     volume.At(Level::kKernel) = file ? KernelLevel(file->fd(), told.volume_bytes) : Unknown(file.error().message);
   }
-  if (told.tier.starts_with('/')) volume.At(Level::kTier) = LookInTier(told.tier, told.volume_bytes);
+  if (told.tier.starts_with('/')) volume.At(Level::kTier) = LookInTier({told.tier}, told.volume_bytes);
   return volume;
 }
 
@@ -89,12 +92,28 @@ Result<MapReport> LookAtMount(const MapRequest& request) {
 
 // --- Files
 
-// In the tier's folder for the file, if there is a tier.
-LevelPages TierLevelOfFile(const MapRequest& request, int fd, uint64_t root_sum, uint64_t bytes) {
+// The keys of the file, the newest first. `pack`: null where it is none.
+Result<std::vector<TierKey>> TierKeysOfFile(int fd, const Pack* pack) {
+  if (pack == nullptr) {
+    auto key = TierKeyOfFile(fd);
+    if (!key) return std::unexpected(key.error());
+    return std::vector{*std::move(key)};
+  }
+  const auto path = TierSourceOf(fd);
+  if (!path) return std::unexpected(path.error());
+  auto keys = TierKeysOf(*path, pack->index().layers());
+  std::ranges::reverse(keys);
+  return keys;
+}
+
+// In the tier's folders for the file, if there is a tier.
+LevelPages TierLevelOfFile(const MapRequest& request, int fd, const Pack* pack, uint64_t bytes) {
   if (request.tier.empty()) return {};
-  const auto key = TierKeyOfFile(fd, root_sum);
-  if (!key) return Unknown(key.error().message);
-  return LookInTier(request.tier + "/volumes/" + key->FolderName(), bytes);
+  const auto keys = TierKeysOfFile(fd, pack);
+  if (!keys) return Unknown(keys.error().message);
+  std::vector<std::string> folders;
+  for (const TierKey& key : *keys) folders.push_back(request.tier + "/volumes/" + key.FolderName());
+  return LookInTier(folders, bytes);
 }
 
 // Drops what was read of the file meanwhile: pages of which nothing was cached when `before` was told.
@@ -136,7 +155,7 @@ void LookAtArchives(const MapRequest& request, const Pack& pack, MapReport& repo
     } else if (fstat(*fd, &status) == 0) {
       volume.volume_bytes = static_cast<uint64_t>(status.st_size);
       volume.At(Level::kKernel) = KernelLevel(*fd, volume.volume_bytes);
-      volume.At(Level::kTier) = TierLevelOfFile(request, *fd, 0, volume.volume_bytes);
+      volume.At(Level::kTier) = TierLevelOfFile(request, *fd, nullptr, volume.volume_bytes);
     }
     report.volumes.push_back(std::move(volume));
   }
@@ -149,8 +168,7 @@ Result<void> LookAtFile(const MapRequest& request, const std::string& path, MapR
   if (!file) return std::unexpected(file.error());
   volume.At(Level::kKernel) = KernelLevel(file->fd(), volume.volume_bytes);
   const auto pack = Pack::Open(path);
-  const uint64_t root_sum = pack ? (*pack)->superblock().root_sum : 0;
-  volume.At(Level::kTier) = TierLevelOfFile(request, file->fd(), root_sum, volume.volume_bytes);
+  volume.At(Level::kTier) = TierLevelOfFile(request, file->fd(), pack ? pack->get() : nullptr, volume.volume_bytes);
   const LevelPages kernel = volume.At(Level::kKernel);
   const uint64_t bytes = volume.volume_bytes;
   report.volumes.push_back(std::move(volume));

@@ -11,6 +11,7 @@
 #include "cache/memory/memory_limit.h"
 #include "cache/tier/pack_tier.h"
 #include "cache/volume/pack_volumes.h"
+#include "format/pack/sample_content.h"
 #include "format/room_to_grow.h"
 #include "format/rounding.h"
 
@@ -145,7 +146,7 @@ bool SampleReader::TryRead(const Node& node, uint64_t offset, uint64_t bytes, Sa
 std::optional<uint64_t> SampleReader::TakeResident(const Node& node, uint64_t offset, uint64_t end,
                                                    SampleBytes& result) {
   if (result.count_ == SampleBytes::kMaxSlices) return std::nullopt;
-  const auto run = pack_.index().FindRun(node, offset);
+  const auto run = FindRun(pack_.index(), node, offset);
   if (!run) return std::nullopt;
   auto& slice = result.slices_[result.count_];
   if (!run->extent) {
@@ -176,7 +177,7 @@ void SampleReader::Start(SampleRead& read) {
 
 void SampleReader::Advance(SampleRead& read) {
   while (read.at < read.end) {
-    const auto run = pack_.index().FindRun(read.node, read.at);
+    const auto run = FindRun(pack_.index(), read.node, read.at);
     if (!run) return read.done(read, std::unexpected(run.error()));
     const uint64_t wanted_bytes = std::min(run->length_bytes, read.end - read.at);
     const bool is_whole = read.at == read.offset && wanted_bytes == read.end - read.at;
@@ -271,7 +272,7 @@ void SampleReader::Cancel() { source_.Cancel(); }
 void SampleReader::Drain() { cache_->Drain(); }
 
 std::optional<ReadPiece> SampleReader::PieceAt(const Node& node, uint64_t offset, uint64_t end) const {
-  const auto run = pack_.index().FindRun(node, offset);
+  const auto run = FindRun(pack_.index(), node, offset);
   if (!run) return std::nullopt;
   ReadPiece piece = {.offset = offset, .bytes = std::min(run->length_bytes, end - offset)};
   if (!run->extent) return piece;
@@ -292,7 +293,7 @@ std::optional<uint64_t> SampleReader::FindFirstPage(const Node& node) const {
 void SampleReader::VisitPages(const Node& node, const std::function<void(uint64_t page)>& visit) const {
   if (!node.is_sample()) return;
   for (uint64_t at = 0; at < node.size_bytes;) {
-    const auto run = pack_.index().FindRun(node, at);
+    const auto run = FindRun(pack_.index(), node, at);
     if (!run) return;
     at += run->length_bytes;
     if (!run->extent) continue;  // a hole

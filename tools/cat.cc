@@ -6,6 +6,7 @@
 #include "format/escaping.h"
 #include "format/pack/pack.h"
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/pack_source.h"
@@ -23,7 +24,7 @@ struct Arguments {
 
 // Bytes of `node` from `at` on, to the end of an extent: in memory that is written as it is, never copied together.
 Result<SampleBytes> ReadRun(const Index& index, SampleReader& reader, const Node& node, uint64_t at) {
-  auto run = index.FindRun(node, at);
+  auto run = FindRun(index, node, at);
   if (!run) return Propagate(std::move(run));
   return reader.Read(node, at, std::min(run->length_bytes, kPageBytes));  // a hole may be of any length
 }

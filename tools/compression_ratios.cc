@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "format/pack/coded_members.h"
 #include "format/write/encoder_dictionaries.h"
 
 namespace quire {
@@ -15,7 +16,7 @@ namespace {
 
 class RatioFinder {
  public:
-  explicit RatioFinder(const Index& index) : index_(index) {}
+  explicit RatioFinder(const Index& index) : index_(index), members_(index) {}
 
   Result<CompressionRatios> Run() {
     for (NodeNumber number = 0; number < index_.node_count(); ++number) {
@@ -71,8 +72,8 @@ class RatioFinder {
 
   // Members come in the order of extents.
   bool FindMember(const Extent& extent) {
-    for (; extent.volume > 0 && next_member_ < index_.coded_member_count(); ++next_member_) {
-      const auto member = index_.GetCodedMember(next_member_);
+    for (; extent.volume > 0 && next_member_ < members_.count(); ++next_member_) {
+      const auto member = members_.Get(next_member_);
       if (!member) continue;
       if (std::pair(member->volume, member->offset) > std::pair(extent.volume, extent.offset)) return false;
       member_ = *member;
@@ -96,6 +97,7 @@ class RatioFinder {
   }
 
   const Index& index_;
+  const CodedMembers members_;
   std::map<std::string, CompressionRatio> by_suffix_;
   uint64_t next_member_ = 0;
   std::optional<CodedMember> member_;                              // the last one that was found

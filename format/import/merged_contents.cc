@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "format/pack/sample_content.h"
+
 namespace quire {
 
 MergedContents::MergedContents(const Index& index, uint64_t first_volume, FindMerged find_merged, Rest rest,
@@ -60,7 +62,7 @@ Result<void> MergedContents::FindOwners() {
 Result<void> MergedContents::OwnSegments(NodeNumber merged, const Node& node) {
   if (node.content == kMaxRecords || segments_[node.content] != kNone) return {};
   Result<void> owned;
-  auto visited = index_.ForEachSegment(node, [&](uint64_t number, const Segment& segment) {
+  auto visited = ForEachSegment(index_, node, [&](uint64_t number, const Segment& segment) {
     segments_[number] = 0;  // it is wanted
     const auto extents = index_.CountExtents(segment);
     if (!extents) owned = std::unexpected(extents.error());

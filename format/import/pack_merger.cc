@@ -13,6 +13,8 @@
 #include "format/import/merged_contents.h"
 #include "format/import/merged_tree.h"
 #include "format/open_files.h"
+#include "format/pack/coded_members.h"
+#include "format/pack/dictionaries.h"
 #include "format/pack/pack.h"
 #include "format/write/index_writer.h"
 
@@ -171,16 +173,17 @@ class Merger {
         return Unsupported(
             "with it there are more than {} dictionaries: copy some of the packs into one by --copy first",
             kMaxDictionaries - 1);
-      const auto bytes = index.GetDictionary(i);
+      const auto bytes = ReadDictionary(index, i);
       if (!bytes) return std::unexpected(bytes.error());
       tables_.dictionaries.push_back({.offset = tables_.dictionary_bytes.size(),
                                       .bytes = static_cast<uint32_t>(bytes->size()),
                                       .sum = Xxh3(*bytes)});
       tables_.dictionary_bytes.insert(tables_.dictionary_bytes.end(), bytes->begin(), bytes->end());
     }
-    for (uint64_t i = 0; i < index.coded_member_count(); ++i) {
+    const CodedMembers members(index);
+    for (uint64_t i = 0; i < members.count(); ++i) {
       if (auto rested = Rest(); !rested) return rested;
-      auto member = index.GetCodedMember(i);
+      auto member = members.Get(i);
       if (!member) return std::unexpected(member.error());
       member->volume = static_cast<uint16_t>(from.first_volume + member->volume);
       if (member->dictionary > 0) member->dictionary = static_cast<uint8_t>(before + member->dictionary);

@@ -21,7 +21,7 @@ struct FrameNeeds {
   Dictionaries* dictionaries = nullptr;  // must outlive the volume; without, no frame has one
   // Called where the stored bytes of a frame came wrong, before they are read once more. May be empty.
   std::function<void(uint64_t offset, uint64_t bytes)> distrust = nullptr;
-  // As Index::FindMemberAround, and Index::PassBadMember. Without, a member that is bad ends a read that meets it.
+  // As CodedMembers::FindAround and CodedMembers::PassBad. Without, a member that is bad ends a read that meets it.
   std::function<uint64_t(uint64_t first, uint64_t end, uint64_t offset)> find_around = nullptr;
   std::function<uint64_t(uint64_t number)> pass_bad = nullptr;
 };

@@ -4,7 +4,10 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 
 #include "format/mutex.h"
 #include "format/pack/geometry.h"
@@ -13,6 +16,10 @@
 #include "format/result.h"
 
 namespace quire {
+
+// The bytes of dictionary `number` of `index`, compared with their sum; they stay valid as long as it. Errors are those
+// of Index. REQUIRES: number > 0, which stands for none.
+Result<std::span<const std::byte>> ReadDictionary(const Index& index, uint64_t number);
 
 // Thread-safe; after the first use of a dictionary no lock is taken for it. Memory: 27 KiB for each that was used, and
 // its bytes, at most 39 MiB in all.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The index of one generation, read only: typed records out of verified blocks, every number checked against what
-// it points into before anyone uses it. No allocation on the paths of lookup, attributes and content.
+// it points into before anyone uses it. No allocation on the paths of lookup, attributes and content. What is made of
+// several records has files of its own: sample_content.h, coded_members.h, dictionaries.h, path_resolver.h.
 // Thread-safe. Views stay valid as long as the Index. Errors: kCorrupt (the message names record and field), kSystem
 // (reading failed); the next call tries again.
 //
@@ -28,14 +29,6 @@
 
 namespace quire {
 
-// A run of a sample's bytes: inside one extent, or inside a hole.
-struct ContentRun {
-  uint64_t file_offset = 0;
-  uint64_t length_bytes = 0;
-  std::optional<ExtentNumber> extent;  // empty: a hole, which reads as zeros
-  uint32_t extent_offset = 0;          // of the run's first byte in the extent
-};
-
 struct Xattr {
   std::string_view name;  // with its "user." prefix
   std::span<const std::byte> value;
@@ -59,55 +52,19 @@ class Index {
   [[nodiscard]] uint64_t extent_count() const { return layers().count(Section::kExtents); }
   [[nodiscard]] uint64_t segment_count() const { return layers().count(Section::kSegments); }
   [[nodiscard]] uint64_t volume_count() const { return layers().count(Section::kVolumes); }
+  [[nodiscard]] uint64_t dictionary_count() const { return layers().count(Section::kDictionaries); }
+  // Whether samples of the pack itself, or of one that this indexes, are compressed.
+  [[nodiscard]] bool has_frames() const { return dictionary_count() > 0; }
   [[nodiscard]] const IndexLayers& layers() const { return *view_.load(std::memory_order_acquire)->layers; }
   [[nodiscard]] const Superblock& superblock() const { return layers().newest().superblock; }
   // Directories of the tree. Of a further generation there may be more records, of those that were listed anew.
   [[nodiscard]] uint64_t tree_directory_count() const { return superblock().tree_directories(); }
 
+  // --- Records, each by its number (index.cc)
+
   Result<Node> GetNode(NodeNumber number) const { return GetNodeOf(layers().size(), number); }
   // The record that it has in the generation of so many layers, an earlier one or this.
   Result<Node> GetNodeOf(size_t layers, NodeNumber number) const;
-  // Its children are its own: no other directory that this returns has one of them.
-  Result<Directory> GetDirectory(uint64_t number) const;
-  // The node of child `i` of a directory. REQUIRES: i < directory.child_count, and GetDirectory gave it.
-  Result<NodeNumber> GetChild(const Directory& directory, uint64_t i) const {
-    const NodeNumber place = directory.first_child + i;
-    if (place < layers().first_further_node()) [[likely]]
-      return place;
-    return GetFurtherChild(directory, place);
-  }
-  Result<Attributes> GetAttributes(uint32_t number) const;
-  // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
-  Result<Extent> GetExtent(ExtentNumber number) const;
-  // Its extents are some of the index.
-  Result<Segment> GetSegment(uint64_t number) const;
-  // REQUIRES: GetSegment gave it.
-  Result<uint64_t> CountExtents(const Segment& segment) const;
-  Result<Volume> GetVolume(uint16_t number) const;
-  // The members that decoded volumes are made of, in the order of their volumes and places. Neither a member nor the
-  // coded bytes of one begin before those of the member before it in its volume end.
-  Result<CodedMember> GetCodedMember(uint64_t number) const;
-  [[nodiscard]] uint64_t coded_member_count() const { return layers().count(Section::kCodedMembers); }
-  // Whether samples of the pack itself, or of one that this indexes, are compressed.
-  [[nodiscard]] bool has_frames() const { return layers().count(Section::kDictionaries) > 0; }
-  [[nodiscard]] uint64_t dictionary_count() const { return layers().count(Section::kDictionaries); }
-  // The bytes of a dictionary, compared with their sum. REQUIRES: number > 0, which stands for none.
-  Result<std::span<const std::byte>> GetDictionary(uint64_t number) const;
-  // The numbers of those of `volume`: from, and behind the last one. O(log members).
-  Result<std::pair<uint64_t, uint64_t>> FindCodedMembers(uint16_t volume) const;
-  // The same where blocks of the index are damaged: those of which it cannot be known may be left out at either end.
-  [[nodiscard]] std::pair<uint64_t, uint64_t> FindCodedMembersAround(uint16_t volume) const;
-  // Of the members [first, end) of one volume the first that ends behind `offset`; where that is one of several that
-  // cannot be read, the first of these. O(log members), and 64 damaged blocks at most.
-  [[nodiscard]] uint64_t FindMemberAround(uint64_t first, uint64_t end, uint64_t offset) const;
-  // The next member that may be a good one, behind `number`, which is bad.
-  [[nodiscard]] uint64_t PassBadMember(uint64_t number) const;
-  // Where a volume is: a path or URL, by its kind. It has no NUL.
-  Result<std::string_view> GetLocation(const Volume& volume) const;
-  // The first extent of `volume` at or behind byte `offset` of it, or where there is none the first of a later volume;
-  // the number of all extents where there is none of these. O(log extents).
-  Result<ExtentNumber> FindExtentFrom(uint16_t volume, uint64_t offset) const;
-
   // A valid name, but for the root, which has "".
   Result<std::string_view> GetName(const Node& node) const;
   // REQUIRES: node.kind is kSymlink.
@@ -117,6 +74,39 @@ class Index {
   Result<NodeNumber> Resolve(NodeNumber number) const;
   // The node `link.content`, whose content `link` names. REQUIRES: `link` is node `number`, of kind kHardLink.
   Result<Node> GetLinkedNode(NodeNumber number, const Node& link) const;
+
+  Result<Attributes> GetAttributes(uint32_t number) const;
+  // Calls `visit` for each extended attribute that a reader shows, those of user.*, in name order until it returns
+  // false.
+  Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
+
+  // Of any volume; its range is inside the volume and inside one page of it, and its node is one of the index.
+  Result<Extent> GetExtent(ExtentNumber number) const;
+  // Its extents are some of the index.
+  Result<Segment> GetSegment(uint64_t number) const;
+  // The bytes of its extents, of which the last may have fewer. REQUIRES: GetSegment gave it.
+  Result<uint64_t> ExtentBytesOf(const Segment& segment) const;
+  // REQUIRES: GetSegment gave it.
+  Result<uint64_t> CountExtents(const Segment& segment) const;
+
+  Result<Volume> GetVolume(uint16_t number) const;
+  // Where a volume is: a path or URL, by its kind. It has no NUL.
+  Result<std::string_view> GetLocation(const Volume& volume) const;
+  // The first extent of `volume` at or behind byte `offset` of it, or where there is none the first of a later volume;
+  // the number of all extents where there is none of these. O(log extents).
+  Result<ExtentNumber> FindExtentFrom(uint16_t volume, uint64_t offset) const;
+
+  // --- The tree of directories (index_tree.cc)
+
+  // Its children are its own: no other directory that this returns has one of them.
+  Result<Directory> GetDirectory(uint64_t number) const;
+  // The node of child `i` of a directory. REQUIRES: i < directory.child_count, and GetDirectory gave it.
+  Result<NodeNumber> GetChild(const Directory& directory, uint64_t i) const {
+    const NodeNumber place = directory.first_child + i;
+    if (place < layers().first_further_node()) [[likely]]
+      return place;
+    return GetFurtherChild(directory, place);
+  }
   // The child of `directory` named `name`, not resolved; empty when there is none. O(log children).
   Result<std::optional<NodeNumber>> Lookup(const Directory& directory, std::string_view name) const;
 
@@ -128,23 +118,6 @@ class Index {
   // From the root, without a leading '/'; "" for the root. kCorrupt where it is longer than a path may be. For messages
   // and reports: allocates.
   Result<std::string> GetPath(NodeNumber number) const;
-
-  // The run that holds byte `file_offset` of `node`, from there to its end. The run's extent has the length that the
-  // node implies. REQUIRES: node.is_sample(), file_offset < node.size_bytes.
-  Result<ContentRun> FindRun(const Node& node, uint64_t file_offset) const;
-  // Calls `visit` for each segment of `node`, in file order, until it returns false; not at all where the node has one
-  // extent. Each is checked against the one before and the size of the node. REQUIRES: node.is_sample().
-  Result<void> ForEachSegment(const Node& node, const std::function<bool(uint64_t, const Segment&)>& visit) const;
-  // Bytes of `node` that are not holes. All its segments are read. REQUIRES: node.is_sample().
-  Result<uint64_t> GetStoredBytes(const Node& node) const;
-  // Where in `node` the bytes of extent `number` begin; empty where it is none of the node's. Looks at the first
-  // kSegmentsLookedAt segments of a node only, which are all unless it has holes. REQUIRES: node.is_sample().
-  Result<std::optional<uint64_t>> FindFileOffset(const Node& node, ExtentNumber number) const;
-  static constexpr uint64_t kSegmentsLookedAt = 8;
-
-  // Calls `visit` for each extended attribute that a reader shows, those of user.*, in name order until it returns
-  // false.
-  Result<void> ForEachXattr(const Attributes& attributes, const std::function<bool(const Xattr&)>& visit) const;
 
  private:
   // What one generation is read by.
@@ -177,13 +150,6 @@ class Index {
   Result<std::optional<uint64_t>> FindPlace(const Directory& directory, std::string_view name) const;
   // As FindExtentFrom, among the extents of one layer.
   Result<ExtentNumber> FindExtentInLayer(const IndexLayer& layer, uint16_t volume, uint64_t offset) const;
-  Result<CodedMember> DecodeCodedMemberAt(uint64_t number) const;
-  // The first member that does not lie in the block of the index in which `number` begins.
-  [[nodiscard]] uint64_t BehindBlockOfMember(uint64_t number) const;
-  // Why the codec of `member`, of a volume that has frames or not, does not allow its numbers; nothing where it does.
-  Result<void> CheckCodec(uint64_t number, const CodedMember& member, bool is_framed) const;
-  // The most bytes that an extent of `segment` has.
-  Result<uint64_t> ExtentBytesOf(const Segment& segment) const;
   Result<Directory> DecodeDirectoryAt(uint64_t number) const;
   // The number of the directory record that holds node `number`, by the search of FORMAT.md. O(log directories).
   Result<uint64_t> FindHolder(NodeNumber number) const;

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "format/checksum.h"
+#include "format/pack/coded_members.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -190,7 +191,7 @@ Result<void> Pack::OpenVolumesOf(const Index& later) {
     if (number == 0) continue;
     others_[number - 1].record = *now;
     if (volume->is_framed_here() && decoded_[number] != nullptr)
-      decoded_[number]->Grow(later.FindCodedMembersAround(static_cast<uint16_t>(number)).second);
+      decoded_[number]->Grow(CodedMembers(later).FindAllAround(static_cast<uint16_t>(number)).second);
   }
   if (later.volume_count() < volume_count()) return refuse(later.volume_count(), "is missing");
   return {};
@@ -236,13 +237,14 @@ void Pack::UseVolumes(std::vector<VolumeFile> volumes) {
 
 void Pack::OpenDecoded(uint16_t volume) {
   if (IsFramed(volume)) return OpenFramed(volume, *index_);
-  const auto members = index_->FindCodedMembers(volume);
-  if (!members) {
-    others_[volume - 1].error = members.error();
+  const CodedMembers members(*index_);
+  const auto own = members.FindAllOf(volume);
+  if (!own) {
+    others_[volume - 1].error = own.error();
     return;
   }
   decoded_[volume] = std::make_unique<DecodedVolume>(
-      volume, members->first, members->second, [this](uint64_t number) { return index_->GetCodedMember(number); },
+      volume, own->first, own->second, [members](uint64_t number) { return members.Get(number); },
       [&file = FileOf(volume).file](uint64_t offset, std::span<std::byte> into) {
         return file.ReadExactly(offset, into);
       },
@@ -250,18 +252,18 @@ void Pack::OpenDecoded(uint16_t volume) {
 }
 
 void Pack::OpenFramed(uint16_t volume, const Index& index) {
-  const auto [first, end] = index.FindCodedMembersAround(volume);
+  const auto [first, end] = CodedMembers(index).FindAllAround(volume);
+  const CodedMembers members(*index_);
   if (dictionaries_ == nullptr) dictionaries_ = std::make_unique<Dictionaries>(*index_);
-  FrameNeeds frames{
-      .dictionaries = dictionaries_.get(),
-      .find_around = [this](uint64_t first_member, uint64_t end_member,
-                            uint64_t offset) { return index_->FindMemberAround(first_member, end_member, offset); },
-      .pass_bad = [this](uint64_t number) { return index_->PassBadMember(number); }};
+  FrameNeeds frames{.dictionaries = dictionaries_.get(),
+                    .find_around = [members](uint64_t from, uint64_t to,
+                                             uint64_t offset) { return members.FindAround(from, to, offset); },
+                    .pass_bad = [members](uint64_t number) { return members.PassBad(number); }};
   const uint16_t base = others_[volume - 1].record.base;
   if (base == 0 && bytes_ != nullptr)
     frames.distrust = [bytes = bytes_.get()](uint64_t offset, uint64_t length) { bytes->Distrust(offset, length); };
   decoded_[volume] = std::make_unique<DecodedVolume>(
-      volume, first, end, [this](uint64_t number) { return index_->GetCodedMember(number); },
+      volume, first, end, [members](uint64_t number) { return members.Get(number); },
       [this, base](uint64_t offset, std::span<std::byte> into) { return ReadRaw(base, offset, into); }, long_members_,
       std::move(frames));
 }

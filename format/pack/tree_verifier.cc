@@ -8,6 +8,7 @@
 
 #include "format/coding.h"
 #include "format/pack/entry_path.h"
+#include "format/pack/sample_content.h"
 
 namespace quire {
 namespace {
@@ -216,7 +217,7 @@ Result<void> TreeVerifier::CheckSample(NodeNumber number, const Node& node) {
     return {};
   };
   Result<void> stop;
-  const auto stored = index_.ForEachSegment(node, [&](uint64_t segment, const Segment&) {
+  const auto stored = ForEachSegment(index_, node, [&](uint64_t segment, const Segment&) {
     used_segments_.Set(segment);
     stop = CheckInterrupted();
     return stop.has_value();
@@ -225,7 +226,7 @@ Result<void> TreeVerifier::CheckSample(NodeNumber number, const Node& node) {
   if (!stored) return told(stored.error());
   for (uint64_t at = 0; at < node.size_bytes;) {
     if (stop = CheckInterrupted(); !stop) return stop;
-    const auto run = index_.FindRun(node, at);
+    const auto run = FindRun(index_, node, at);
     if (!run) return told(run.error());
     if (run->extent) {
       used_extents_.Set(*run->extent);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "format/pack/bad_extents.h"
+#include "format/pack/coded_members.h"
+#include "format/pack/dictionaries.h"
 #include "format/pack/tree_verifier.h"
 #include "format/pack/zstd_frame.h"
 #include "format/per_thread.h"
@@ -84,17 +86,17 @@ class Verifier {
 
   Result<void> CheckCodedMembers() {
     for (uint64_t number = 1; number < std::min(index_.dictionary_count(), kMaxDictionaries); ++number) {
-      const auto bytes = index_.GetDictionary(number);
+      const auto bytes = ReadDictionary(index_, number);
       const auto dictionary = bytes ? FrameDictionary::Create(*bytes) : std::nullopt;
       if (!bytes)
         Report(Fault::Kind::kIndex, bytes.error().message);
       else if (!dictionary)
         Report(Fault::Kind::kIndex, fmt::format("dictionary {}: its bytes are no dictionary", number));
     }
-    for (uint64_t number = 0; number < index_.coded_member_count(); ++number) {
+    const CodedMembers members(index_);
+    for (uint64_t number = 0; number < members.count(); ++number) {
       if (auto stop = CheckInterrupted(); !stop) return stop;
-      if (const auto member = index_.GetCodedMember(number); !member)
-        Report(Fault::Kind::kIndex, member.error().message);
+      if (const auto member = members.Get(number); !member) Report(Fault::Kind::kIndex, member.error().message);
     }
     return {};
   }

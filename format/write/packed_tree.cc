@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "format/pack/entry_path.h"
+#include "format/pack/sample_content.h"
 #include "format/per_thread.h"
 #include "format/write/packed_entry.h"
 #include "format/write/tree_builder.h"
@@ -179,7 +180,7 @@ class TreeCopier {
   Result<std::vector<DataRange>> FindData(const Node& node) {
     std::vector<DataRange> ranges;
     Result<void> stop;
-    auto visited = index_.ForEachSegment(node, [&](uint64_t, const Segment& segment) {
+    auto visited = ForEachSegment(index_, node, [&](uint64_t, const Segment& segment) {
       AddData(ranges, segment.file_offset, segment.file_offset + segment.length_bytes, node.size_bytes);
       if (IsInterrupted())
         stop = Interrupted();
@@ -218,7 +219,7 @@ Result<void> PackedSamples::Read(NodeNumber node, uint64_t file_offset, std::spa
   const auto sample = index.GetNode(nodes_[node]);
   if (!sample) return std::unexpected(sample.error());
   do {
-    const auto run = index.FindRun(*sample, file_offset);
+    const auto run = FindRun(index, *sample, file_offset);
     if (!run) return std::unexpected(run.error());
     const auto part = into.first(std::min<uint64_t>(run->length_bytes, into.size()));
     if (run->extent) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cache/memory/memory_limit.h"
+#include "format/pack/sample_content.h"
 #include "format/room_to_grow.h"
 #include "fs/feed/seam_table.h"
 
@@ -92,7 +93,7 @@ void KernelFeed::ReadBegun(NodeNumber number, const Node& node, uint64_t offset,
     // A request is shorter than a page: it meets two extents at most, and holes between them.
     const uint64_t end = std::min(offset + bytes, node.size_bytes);
     for (uint64_t at = offset; at < end;) {
-      const auto run = index_.FindRun(node, at);
+      const auto run = FindRun(index_, node, at);
       if (!run) break;  // the read itself will find out
       const uint64_t run_end = at + run->length_bytes;
       if (run->extent && WholeKernelPages(at, std::min(run_end, end), run_end == node.size_bytes).is_empty())

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cache/background_thread.h"
+#include "format/pack/sample_content.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -153,10 +154,10 @@ void Pusher::PushSamples(uint64_t page, const std::stop_token& stop) {
 std::optional<Pusher::Pushable> Pusher::PieceOf(ExtentNumber number, const Extent& extent) const {
   const auto node = index_.GetNode(extent.node);
   if (!node || !node->is_sample()) return std::nullopt;
-  const auto offset = index_.FindFileOffset(*node, number);
+  const auto offset = FindFileOffset(index_, *node, number);
   if (!offset || !*offset) return std::nullopt;
   // What a read of that place would find: an index may say otherwise there.
-  const auto run = index_.FindRun(*node, **offset);
+  const auto run = FindRun(index_, *node, **offset);
   if (!run || run->extent != number || run->extent_offset != 0 || run->length_bytes != extent.length_bytes)
     return std::nullopt;
   return Pushable{.piece = {.node = extent.node, .extent = number, .file_offset = **offset},

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "format/pack/sample_content.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -50,7 +51,7 @@ Result<struct stat> GetStat(const Index& index, const Node& node, const Attribut
   uint64_t stored_bytes = node.kind == NodeKind::kFile ? node.size_bytes : 0;
   if (node.kind == NodeKind::kSegmented) {
     uint64_t left = kMostSegmentsCounted;
-    auto counted = index.ForEachSegment(node, [&](uint64_t /*number*/, const Segment& segment) {
+    auto counted = ForEachSegment(index, node, [&](uint64_t /*number*/, const Segment& segment) {
       stored_bytes += segment.length_bytes;
       return --left > 0;
     });

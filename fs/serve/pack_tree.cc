@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "format/escaping.h"
+#include "format/pack/sample_content.h"
 #include "fs/serve/attributes.h"
 #include "fs/serve/directory_listing.h"
 #include "fs/serve/extended_attributes.h"
@@ -95,7 +96,7 @@ Result<off_t> PackTree::FindDataOrHole(ino_t inode, off_t offset, int whence) co
   if (offset < 0 || static_cast<uint64_t>(offset) >= node->size_bytes) return -1;
   auto position = static_cast<uint64_t>(offset);
   while (position < node->size_bytes) {
-    auto run = index_.FindRun(*node, position);
+    auto run = FindRun(index_, *node, position);
     if (!run) return Propagate(std::move(run));
     if (run->extent.has_value() == (whence == SEEK_DATA)) return static_cast<off_t>(position);
     position += run->length_bytes;

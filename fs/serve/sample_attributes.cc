@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "format/pack/sample_content.h"
+
 namespace quire {
 namespace {
 
@@ -15,7 +17,7 @@ namespace {
 Result<std::vector<Extent>> ExtentsOf(const Index& index, const Node& node) {
   std::vector<Extent> extents;
   for (uint64_t at = 0; at < node.size_bytes;) {
-    const auto run = index.FindRun(node, at);
+    const auto run = FindRun(index, node, at);
     if (!run) return std::unexpected(run.error());
     at += run->length_bytes;
     if (!run->extent) continue;

@@ -2,6 +2,9 @@
 // Goal: whatever extents, segments and volumes say, the runs of a sample cover it without a gap, and lie in the pack.
 #include <algorithm>
 
+#include "format/pack/coded_members.h"
+#include "format/pack/dictionaries.h"
+#include "format/pack/sample_content.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace quire {
@@ -21,7 +24,7 @@ void CheckExtent(const Index& index, const Extent& extent) {
 }
 
 void UseRunAt(const Index& index, const Node& node, uint64_t at, uint64_t& next) {
-  const auto run = index.FindRun(node, at);
+  const auto run = FindRun(index, node, at);
   next = node.size_bytes;
   if (!run) return;
   Require(run->file_offset == at, "a run begins where it was asked for");
@@ -32,7 +35,7 @@ void UseRunAt(const Index& index, const Node& node, uint64_t at, uint64_t& next)
   Require(extent && run->extent_offset < extent->length_bytes &&
               run->length_bytes <= extent->length_bytes - run->extent_offset,
           "a run ends in its extent");
-  const auto offset = index.FindFileOffset(node, *run->extent);
+  const auto offset = FindFileOffset(index, node, *run->extent);
   Require(!offset || !*offset || **offset < node.size_bytes, "an extent begins in its sample");
 }
 
@@ -44,14 +47,14 @@ void UseSample(const Index& index, const Node& node) {
 
   uint64_t steps = 0;
   uint64_t end = 0;
-  const auto segments = index.ForEachSegment(node, [&](uint64_t number, const Segment& segment) {
+  const auto segments = ForEachSegment(index, node, [&](uint64_t number, const Segment& segment) {
     Require(number < index.segment_count(), "a segment is one of the index");
     Require(segment.length_bytes > 0 && segment.file_offset >= end, "segments stand behind each other");
     end = segment.file_offset + segment.length_bytes;
     Require(end <= node.size_bytes, "segments end in their sample");
     return ++steps < kMostSteps;
   });
-  const auto stored_bytes = index.GetStoredBytes(node);
+  const auto stored_bytes = GetStoredBytes(index, node);
   Require(!segments || !stored_bytes || *stored_bytes <= node.size_bytes, "no more is stored than a sample has");
 }
 
@@ -63,12 +66,13 @@ void Use(const Index& index) {
     const auto found = index.FindExtentFrom(extent->volume, extent->offset);
     Require(!found || *found <= index.extent_count(), "a search ends in the index");
     const auto owner = index.GetNode(extent->node);
-    if (owner && owner->is_sample()) static_cast<void>(index.FindFileOffset(*owner, number));
+    if (owner && owner->is_sample()) static_cast<void>(FindFileOffset(index, *owner, number));
   }
   for (const uint64_t absent : {index.extent_count(), kMaxRecords, UINT64_MAX})
     Require(!index.GetExtent(absent), "an extent that is not there is not found");
-  for (uint64_t number = 0; number < std::min(index.coded_member_count(), kMostEntries); ++number) {
-    const auto member = index.GetCodedMember(number);
+  const CodedMembers members(index);
+  for (uint64_t number = 0; number < std::min(members.count(), kMostEntries); ++number) {
+    const auto member = members.Get(number);
     if (!member) continue;
     const auto volume = index.GetVolume(member->volume);
     Require(volume && volume->kind == VolumeKind::kDecoded, "a coded member is of a decoded volume");
@@ -80,7 +84,7 @@ void Use(const Index& index) {
     Require(member->dictionary < index.dictionary_count(), "a frame's dictionary is one of the index");
   }
   for (uint64_t number = 1; number < index.dictionary_count(); ++number) {
-    const auto dictionary = index.GetDictionary(number);
+    const auto dictionary = ReadDictionary(index, number);
     Require(!dictionary || dictionary->size() <= kMaxDictionaryBytes, "a dictionary has at most so many bytes");
   }
   for (uint64_t number = 0; number < std::min(index.volume_count(), kMostSteps); ++number)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "format/pack/sample_content.h"
 #include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -13,7 +14,7 @@ namespace {
 void ReadSample(const Pack& pack, const Node& node) {
   std::vector<std::byte> buffer;
   for (uint64_t at = 0; at < node.size_bytes;) {
-    const auto run = pack.index().FindRun(node, at);
+    const auto run = FindRun(pack.index(), node, at);
     Require(run.has_value(), "a sample that nothing is wrong with has each of its runs");
     at += run->length_bytes;
     if (!run->extent) continue;

@@ -12,6 +12,7 @@
 
 #include "format/coding.h"
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "format/worker_pool.h"
 #include "format/write/index_tables.h"
 #include "format/write/output_file.h"
@@ -220,7 +221,7 @@ Result<std::string> ReadSampleAt(const Pack& pack, const std::string& path) {
   if (node->size_bytes > kMostBytes) return Corrupt("'{}' is larger than any sample of a test", path);
   std::string content(node->size_bytes, '\0');
   for (uint64_t at = 0; at < node->size_bytes;) {
-    const auto run = index.FindRun(*node, at);
+    const auto run = FindRun(index, *node, at);
     if (!run) return std::unexpected(run.error());
     if (run->extent) {
       const auto extent = index.GetExtent(*run->extent);

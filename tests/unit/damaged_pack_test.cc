@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "format/pack/pack.h"
+#include "format/pack/sample_content.h"
 #include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/support/forged_pack.h"
@@ -46,9 +47,9 @@ void WalkEverything(const Pack& pack) {
     if (node->kind == NodeKind::kDirectory)
       if (const auto directory = index.GetDirectory(node->content)) Ask(index.Lookup(*directory, "dir"));
     if (!node->is_sample()) continue;
-    Ask(index.GetStoredBytes(*node));
+    Ask(GetStoredBytes(index, *node));
     for (uint64_t at = 0, runs = 0; at < node->size_bytes && runs < 100; ++runs) {
-      const auto run = index.FindRun(*node, at);
+      const auto run = FindRun(index, *node, at);
       if (!run) break;
       ASSERT_GT(run->length_bytes, 0U);
       ASSERT_LE(run->length_bytes, node->size_bytes - at);

@@ -12,6 +12,7 @@
 
 #include "format/checksum.h"
 #include "format/coding.h"
+#include "format/pack/dictionaries.h"
 #include "format/pack/pack.h"
 #include "format/pack/verifier.h"
 #include "format/worker_pool.h"
@@ -99,7 +100,7 @@ TEST_F(DictionaryTest, TheyMakePacksSmaller) {
 TEST_F(DictionaryTest, TheyHaveTheSizeThatIsAskedFor) {
   const auto pack = Write({.dictionary_bytes = 2048});
   ASSERT_GT(pack->index().dictionary_count(), 1U);
-  EXPECT_LE(pack->index().GetDictionary(1).value().size(), 2048U);
+  EXPECT_LE(ReadDictionary(pack->index(), 1).value().size(), 2048U);
   ExpectWithout(*pack, {});
 }
 

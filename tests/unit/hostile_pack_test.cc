@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "format/coding.h"
+#include "format/pack/coded_members.h"
 #include "format/pack/pack.h"
 #include "format/pack/path_resolver.h"
 #include "format/pack/verifier.h"
@@ -399,8 +400,8 @@ class HostileFrames : public HostilePack {
     contents_ = tree.Contents();
     bytes_ = ReadFile(path_);
     const auto pack = ValueOrDie(Pack::Open(path_));
-    for (uint64_t i = 0; i < pack->index().coded_member_count(); ++i)
-      members_.push_back(ValueOrDie(pack->index().GetCodedMember(i)));
+    const CodedMembers members(pack->index());
+    for (uint64_t i = 0; i < members.count(); ++i) members_.push_back(ValueOrDie(members.Get(i)));
     for (ExtentNumber i = 0; i < pack->index().extent_count(); ++i)
       extents_.push_back(ValueOrDie(pack->index().GetExtent(i)));
     volume_ = ValueOrDie(pack->index().GetVolume(1));

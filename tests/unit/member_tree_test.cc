@@ -13,6 +13,7 @@
 #include "format/coding.h"
 #include "format/import/extent_cutter.h"
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "format/pack/verifier.h"
 #include "format/pack/volume_files.h"
 #include "format/write/index_writer.h"
@@ -96,7 +97,7 @@ class MemberTreeTest : public testing::Test {
     const Node node = NodeAt(path);
     std::string content(node.size_bytes, '\0');
     for (uint64_t at = 0; at < node.size_bytes;) {
-      const ContentRun run = ValueOrDie(pack_->index().FindRun(node, at));
+      const ContentRun run = ValueOrDie(FindRun(pack_->index(), node, at));
       if (run.extent) {
         const Extent extent = ValueOrDie(pack_->index().GetExtent(*run.extent));
         std::vector<std::byte> bytes(extent.length_bytes);

@@ -10,6 +10,7 @@
 
 #include "format/coding.h"
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "format/pack/verifier.h"
 #include "format/worker_pool.h"
 #include "tests/support/count_allocations.h"
@@ -99,10 +100,10 @@ TEST_F(PackTest, HolesReadAsZerosAndTakeNoSpace) {
   const auto pack = Write(tree);
   ExpectContents(*pack, tree);
   EXPECT_EQ(CountFaults(*pack), 0U);
-  EXPECT_EQ(pack->index().GetStoredBytes(NodeAt(*pack, "sparse")).value(), 4096 + 2 * kPageBytes + 8192);
-  EXPECT_EQ(pack->index().GetStoredBytes(NodeAt(*pack, "all-hole")).value(), 0U);
+  EXPECT_EQ(GetStoredBytes(pack->index(), NodeAt(*pack, "sparse")).value(), 4096 + 2 * kPageBytes + 8192);
+  EXPECT_EQ(GetStoredBytes(pack->index(), NodeAt(*pack, "all-hole")).value(), 0U);
   EXPECT_EQ(pack->superblock().stored_bytes, 4096 + 2 * kPageBytes + 8192);
-  const ContentRun hole = pack->index().FindRun(NodeAt(*pack, "sparse"), 0).value();
+  const ContentRun hole = FindRun(pack->index(), NodeAt(*pack, "sparse"), 0).value();
   EXPECT_FALSE(hole.extent.has_value());
   EXPECT_EQ(hole.length_bytes, 10 * 4096U);
 }
@@ -117,9 +118,9 @@ TEST_F(PackTest, StoredBytesAreCountedWithoutAllocating) {
   }
   const auto pack = Write(MemoryTree().AddSparseFile("sparse", content, ranges));
   const Node node = NodeAt(*pack, "sparse");
-  const uint64_t stored_bytes = pack->index().GetStoredBytes(node).value();  // and loads the blocks
+  const uint64_t stored_bytes = GetStoredBytes(pack->index(), node).value();  // and loads the blocks
   const AllocationCounter counter;
-  const auto again = pack->index().GetStoredBytes(node);
+  const auto again = GetStoredBytes(pack->index(), node);
   EXPECT_EQ(counter.count(), 0U);
   EXPECT_EQ(stored_bytes, 64U * 4096);
   EXPECT_EQ(again.value(), stored_bytes);

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "format/pack/verifier.h"
 #include "format/write/duplicates.h"
 #include "format/write/tree_scanner.h"
@@ -120,7 +121,7 @@ TEST_F(PackWriterTest, HolesAreNotSharedWithZeros) {
   const auto pack = ValueOrDie(Pack::Open(pack_path_));
   const Index& index = pack->index();
   const auto stored = [&](const char* path) {
-    return index.GetStoredBytes(ValueOrDie(index.GetNode(ValueOrDie(ResolvePath(index, path, LastSymlink::kKeep)))))
+    return GetStoredBytes(index, ValueOrDie(index.GetNode(ValueOrDie(ResolvePath(index, path, LastSymlink::kKeep)))))
         .value();
   };
   EXPECT_EQ(stored("dense"), zeros.size());

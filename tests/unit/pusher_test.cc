@@ -18,6 +18,7 @@
 #include "cache/sample_reader.h"
 #include "cache/volume/file_source.h"
 #include "format/pack/path_resolver.h"
+#include "format/pack/sample_content.h"
 #include "tests/support/memory_tree.h"
 #include "tests/support/recording_store.h"
 
@@ -230,7 +231,7 @@ TEST_F(PusherTest, PiecesOfASampleOfSeveralExtentsAreStoredWhereTheyBelong) {
 TEST_F(PusherTest, ASampleOfSeveralExtentsThatIsBeingReadIsLeftToItsReader) {
   TellAll();
   const Node large = ValueOrDie(index().GetNode(At("large")));
-  view_.BeginRead(At("large"), ValueOrDie(index().FindRun(large, 0)).extent.value());
+  view_.BeginRead(At("large"), ValueOrDie(FindRun(index(), large, 0)).extent.value());
   Start();
   for (const uint64_t page : {2, 1, 0}) pusher_.PageArrived(page, false);
   ASSERT_TRUE(store_.WaitFor(SamplesOf(0).back()));

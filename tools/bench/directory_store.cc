@@ -16,6 +16,7 @@
 
 #include "format/file.h"
 #include "format/pack/pack.h"
+#include "format/pack/sample_content.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/sample_store.h"
 #include "tools/bench/system_counters.h"
@@ -206,7 +207,7 @@ class DirectoryStore final : public SampleStore {
     const auto node = pack.index().GetNode(*inode - 1);
     if (!node) return std::unexpected(node.error());
     if (!node->is_sample() || node->size_bytes == 0) return 0;
-    const auto run = pack.index().FindRun(*node, 0);
+    const auto run = FindRun(pack.index(), *node, 0);
     if (!run) return std::unexpected(run.error());
     if (!run->extent) return 0;
     const auto extent = pack.index().GetExtent(*run->extent);

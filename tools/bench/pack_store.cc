@@ -6,6 +6,7 @@
 
 #include "format/file.h"
 #include "format/pack/pack.h"
+#include "format/pack/sample_content.h"
 #include "tools/bench/sample_store.h"
 
 namespace quire::bench {
@@ -103,7 +104,7 @@ class PackStore final : public SampleStore {
   Result<void> ListSample(const Index& index, const Node& sample) {
     pieces_.Begin();
     for (uint64_t offset = 0; offset < sample.size_bytes;) {
-      const auto run = index.FindRun(sample, offset);
+      const auto run = FindRun(index, sample, offset);
       if (!run) return std::unexpected(run.error());
       offset = run->file_offset + run->length_bytes;
       if (!run->extent) continue;

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "format/coding.h"
+#include "format/pack/sample_content.h"
 #include "format/per_thread.h"
 
 namespace quire {
@@ -161,7 +162,7 @@ Result<void> EntryComparer::CompareContent(const PackEntry& entry, const File& f
 
 Result<std::optional<uint64_t>> EntryComparer::FindDifference(const Node& node, const File& file) const {
   for (uint64_t at = 0; at < node.size_bytes;) {
-    const auto run = index_.FindRun(node, at);
+    const auto run = FindRun(index_, node, at);
     if (!run) return std::unexpected(run.error());
     if (!run->extent) {
       auto found = FindNonZero(file, at, at + run->length_bytes);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "format/import/tar_header.h"
+#include "format/pack/sample_content.h"
 #include "format/rounding.h"
 
 namespace quire {
@@ -56,7 +57,7 @@ Result<Node> GetContent(const Index& index, NodeNumber place) {
 
 Result<bool> KeepsHoles(const Index& index, const Node& node, const ExportStyle& style) {
   if (node.kind != NodeKind::kSegmented || style.form == ExportForm::kWebDataset) return false;
-  const auto stored = index.GetStoredBytes(node);
+  const auto stored = GetStoredBytes(index, node);
   if (!stored) return std::unexpected(stored.error());
   return *stored < node.size_bytes;
 }
@@ -69,7 +70,7 @@ Result<std::vector<TarRange>> StoredRanges(const Index& index, const Node& node,
     return ranges;
   }
   for (uint64_t at = from; at < to;) {
-    const auto run = index.FindRun(node, at);
+    const auto run = FindRun(index, node, at);
     if (!run) return std::unexpected(run.error());
     if (run->extent) {
       const uint64_t end = std::min(AlignUp(at + run->length_bytes, kTarBlockBytes), to);

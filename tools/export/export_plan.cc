@@ -12,6 +12,7 @@
 #include "format/escaping.h"
 #include "format/import/tar_header.h"
 #include "format/pack/geometry.h"
+#include "format/pack/sample_content.h"
 #include "format/rounding.h"
 #include "format/write/path_list.h"
 #include "tools/extract/entry_patterns.h"
@@ -35,7 +36,7 @@ struct Place {
 // Where the first byte of a sample lies; empty where it has none.
 Result<std::optional<Place>> FindPlace(const Index& index, const Node& node) {
   for (uint64_t at = 0; at < node.size_bytes;) {
-    const auto run = index.FindRun(node, at);
+    const auto run = FindRun(index, node, at);
     if (!run) return std::unexpected(run.error());
     if (run->extent) {
       const auto extent = index.GetExtent(*run->extent);
@@ -371,7 +372,7 @@ class Planner {
       const auto node = GetContent(index_, member.place);
       // What cannot be read is a fault of the task that writes it.
       if (node && node->is_sample() && !member.first) {
-        const auto stored = is_whole ? Result<uint64_t>(node->size_bytes) : index_.GetStoredBytes(*node);
+        const auto stored = is_whole ? Result<uint64_t>(node->size_bytes) : GetStoredBytes(index_, *node);
         stored_bytes = stored.value_or(0);
         plan_.bytes += stored_bytes;
       }
@@ -393,7 +394,7 @@ class Planner {
     ExportTask part{.first = member, .count = 1, .is_part = true, .archive = archive};
     uint64_t part_bytes = 0;
     for (uint64_t at = 0; at < node.size_bytes;) {
-      const auto run = index_.FindRun(node, at);
+      const auto run = FindRun(index_, node, at);
       if (!run) break;  // a fault of the task
       // Holes are as long as they like, and count where they are written as zeros.
       const bool is_hole = !run->extent && has_holes;

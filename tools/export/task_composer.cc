@@ -9,6 +9,7 @@
 
 #include "format/coding.h"
 #include "format/pack/geometry.h"
+#include "format/pack/sample_content.h"
 
 namespace quire {
 namespace {
@@ -127,7 +128,7 @@ Result<void> TaskComposer::AppendRanges(const Node& node, const std::vector<TarR
 
 Result<void> TaskComposer::ReadRange(const Node& node, uint64_t offset, std::span<std::byte> into) const {
   while (!into.empty()) {
-    const auto run = index_.FindRun(node, offset);
+    const auto run = FindRun(index_, node, offset);
     if (!run) return std::unexpected(run.error());
     const auto here = into.first(std::min<uint64_t>(into.size(), run->length_bytes));
     into = into.subspan(here.size());

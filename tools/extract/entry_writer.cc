@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "format/pack/sample_content.h"
+
 namespace quire {
 namespace {
 
@@ -170,7 +172,7 @@ void EntryWriter::MakePartOfLarge(const ExtractTask& task) {
   const auto pieces = std::span(plan_.large_pieces).subspan(task.first, task.count);
   if (is_wanted) {
     tools_.copy.Read(pieces, [&](const Piece& piece, Result<std::span<const std::byte>> bytes) {
-      const auto run = tools_.index.FindRun(*node, piece.place_or_offset);
+      const auto run = FindRun(tools_.index, *node, piece.place_or_offset);
       const auto extent =
           run && run->extent ? tools_.index.GetExtent(*run->extent) : Corrupt("no bytes at {}", piece.place_or_offset);
       Result<void> copied;

@@ -10,6 +10,7 @@
 
 #include "format/pack/entry_path.h"
 #include "format/pack/geometry.h"
+#include "format/pack/sample_content.h"
 #include "tools/pack_entry.h"
 
 namespace quire {
@@ -124,7 +125,7 @@ class Planner {
       task_bytes = 0;
     };
     for (uint64_t at = 0; at < node.size_bytes;) {
-      const auto run = index_.FindRun(node, at);
+      const auto run = FindRun(index_, node, at);
       if (!run) return DropPieces(first, run.error());
       if (run->extent) {
         const auto extent = index_.GetExtent(*run->extent);

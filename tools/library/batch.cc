@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "format/pack/sample_content.h"
 #include "tools/library/border.h"
 
 namespace quire {
@@ -64,7 +65,7 @@ Result<uint64_t> Batch::Begin(const quire_request& request, size_t number) {
 
 Result<void> Batch::AddParts(const Node& node, uint64_t offset, uint64_t end, std::byte* into, size_t number) {
   while (offset < end) {
-    const auto run = pack_.index().FindRun(node, offset);
+    const auto run = FindRun(pack_.index(), node, offset);
     if (!run) return std::unexpected(run.error());
     const uint64_t bytes = std::min(run->length_bytes, end - offset);
     if (run->extent) {

@@ -101,9 +101,6 @@ Result<std::unique_ptr<Pack>> OpenConfined(const MountPlan& plan, const SourceOp
 // The pack that is mounted: the source, or the index of archives, which may read them. Blocks in I/O.
 Result<std::unique_ptr<Pack>> OpenPack(const MountPlan& plan) {
   const MountOptions& options = plan.options;
-  if (options.follow && IsUrl(plan.source) && !options.cache.tier.directory.empty())
-    return Invalid(
-        "options 'follow' and 'tier=' exclude each other where the pack is read by URL: a tier keeps one state of it");
   SourceOptions source;
   source.volumes = options.volumes;
   source.beside = options.index == kIndexBeside;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cache/remote/remote_object.h"
+#include "cache/tier/pack_tier.h"
 #include "format/file.h"
 #include "format/import/left_out.h"
 #include "tools/archive_names.h"
@@ -41,7 +42,9 @@ Result<std::unique_ptr<Pack>> OpenUrl(const std::string& url, const SourceOption
   if (pack && (*pack)->has_other_files())
     return Unsupported("{}: is an index of archives, which must lie where the archives can be opened: copy it there",
                        url);
-  if (pack) (*pack)->OpenVolumes({});
+  if (!pack) return pack;
+  if (auto opened = OpenTierParts(**pack); !opened) return Propagate(std::move(opened));
+  (*pack)->OpenVolumes({});
   return pack;
 }
 

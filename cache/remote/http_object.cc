@@ -15,7 +15,6 @@
 #include "cache/background_thread.h"
 #include "cache/log.h"
 #include "cache/remote/small_file.h"
-#include "format/checksum.h"
 #include "format/escaping.h"
 #include "format/pack/geometry.h"
 #include "format/pack/superblock.h"
@@ -525,11 +524,9 @@ void HttpObject::TellFault(const std::string& reason, bool is_final) {
   last_fault_ = reason;
 }
 
-std::optional<std::string> HttpObject::Identity() const {
+bool HttpObject::TellsStates() const {
   const ObjectState& state = this->state();
-  if (state.etag.empty() && state.last_modified.empty()) return std::nullopt;
-  return fmt::format("url {} {} {} {} {:016x}", state.has_strong_etag() ? shown_url() : url_, state.size_bytes,
-                     state.etag, state.last_modified, Xxh3(head_));
+  return !state.etag.empty() || !state.last_modified.empty();
 }
 
 RemoteFigures HttpObject::figures() const {

@@ -63,11 +63,8 @@ class HttpObject final : public PackBytes {
     const MutexLock lock(mutex_);
     return last_fault_;
   }
-  // A text that is another one for another object and for another state of it; nothing where the server does not tell
-  // states apart. The first bytes are a part of it, since many servers make their tags of the size and of the second of
-  // the last change: a pack has other first bytes for other contents. A strong ETag tells an object whatever the query,
-  // which may hold a signature that is new each time.
-  [[nodiscard]] std::optional<std::string> Identity() const;
+  // Whether the server says by what one state of the object is told from another.
+  [[nodiscard]] bool TellsStates() const;
   // Any thread.
   [[nodiscard]] RemoteFigures figures() const;
   // The best size of a request: the smallest with which the widest window brings 3 GB/s at the latency of the server:

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "cache/remote/http_object.h"
 #include "cache/tier/tiered_bytes.h"
 #include "format/file.h"
+#include "format/pack/superblock.h"
 
 namespace quire {
 namespace {
@@ -32,6 +34,12 @@ Result<std::vector<TierKey>> KeysOfArchive(int fd) {
   auto key = TierKeyOfFile(fd);
   if (!key) return std::unexpected(key.error());
   return std::vector{*std::move(key)};
+}
+
+// As far as it is known without the layers below.
+TierKey KeyOfLayer(const std::string& source, const Superblock& layer) {
+  return TierKey::Of(fmt::format("layer {} {} {:016x}", source, layer.generation, layer.root_sum), layer.pack_bytes,
+                     source);
 }
 
 }  // namespace
@@ -62,8 +70,7 @@ std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& la
     begin = layer.pack_bytes;
     // What has no page to its end is all in pages of the layer above it.
     if (i + 1 < layers.size() && begin / kPageBytes == first_page) continue;
-    TierKey key =
-        TierKey::Of(fmt::format("layer {} {} {:016x}", source, layer.generation, layer.root_sum), begin, source);
+    TierKey key = KeyOfLayer(source, layer);
     key.first_page = first_page;
     if (!keys.empty()) key.below = keys.back().words;
     keys.push_back(std::move(key));
@@ -71,22 +78,55 @@ std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& la
   return keys;
 }
 
+namespace {
+
+// The keys of all parts of a pack, as far as they can be told by its superblock and by what the tier holds: of a pack
+// of several layers by the map of the newest one, and those that it names. None where one of them is missing.
+std::vector<TierKey> FindKeys(const Tier& tier, const std::string& source, const Superblock& superblock) {
+  const TierKey newest = KeyOfLayer(source, superblock);
+  if (!superblock.has_layers_below()) return {newest};
+  std::vector<TierKey> keys;
+  for (auto words = newest.words; keys.empty() || keys.back().first_page > 0; words = keys.back().below) {
+    const auto map = TierMap::Open(tier.PathOf(TierKey::FolderName(words)));
+    if (!map || map->key().words != words) return {};
+    const TierKey& key = map->key();
+    // Whatever the files say: each begins below the one above.
+    if (keys.empty() ? key.volume_bytes != newest.volume_bytes : key.first_page >= keys.back().first_page) return {};
+    keys.push_back(key);
+  }
+  std::ranges::reverse(keys);
+  return keys;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
   const auto& http = dynamic_cast<const HttpObject&>(*object);
-  const auto identity = http.Identity();
-  if (!identity)
+  if (!http.TellsStates())
     return Unsupported("{}: the server tells neither an ETag nor a Last-Modified, without which a tier cannot keep it",
                        http.shown_url());
   auto tier = Tier::Open(options);
   if (!tier) return Propagate(std::move(tier));
   auto peers = OpenPeers(options);
   if (!peers) return Propagate(std::move(peers));
-  auto parts = std::make_shared<TierParts>(*std::move(tier), *std::move(peers), http.shown_url());
-  const std::array keys = {TierKey::Of(*identity, object->size_bytes(), http.shown_url())};
-  if (auto taken = parts->Take(keys); !taken) return Propagate(std::move(taken));
+  // These bytes came when it was opened.
+  std::array<std::byte, 2 * kSuperblockBytes> slots = {};
+  const auto head = std::span(slots).first(std::min<uint64_t>(slots.size(), object->size_bytes()));
+  if (auto read = object->Read(0, head); !read) return Propagate(std::move(read));
+  auto parts = std::make_shared<TierParts>(*tier, *std::move(peers), http.shown_url());
+  // What is no pack is told of by who opens it.
+  if (const auto chosen = ChooseSuperblock(head))
+    if (auto taken = parts->Take(FindKeys(**tier, parts->source(), chosen->superblock)); !taken)
+      return Propagate(std::move(taken));
   auto tiered = TieredBytes::Create(std::move(object), std::move(parts));
   if (!tiered) return Propagate(std::move(tiered));
   return *std::move(tiered);
+}
+
+Result<void> OpenTierParts(const Pack& pack) {
+  const auto* const tiered = dynamic_cast<const TieredBytes*>(pack.bytes());
+  if (tiered == nullptr) return {};
+  return tiered->parts()->Take(TierKeysOf(tiered->parts()->source(), pack.index().layers()));
 }
 
 Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options) {

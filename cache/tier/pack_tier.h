@@ -24,9 +24,13 @@ std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& la
 // The path by which they are told of a file that is open.
 Result<std::string> TierSourceOf(int fd);
 
-// An object far away, with a tier before it. An error where the tier cannot be had, or its server does not say by what
-// one state of the object is told from another.
+// An object far away, in which a pack lies, with a tier before it. An error where the tier cannot be had, or its server
+// does not say by what one state of the object is told from another.
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options);
+
+// For a pack that was opened by that, or by none: opens the parts of the tier that were not known before its layers
+// were.
+Result<void> OpenTierParts(const Pack& pack);
 
 // For the volumes that `pack` has open, one behind the other: an object's tier that is open already, the pack by its
 // layers, and archives. None for decoded ones, which are computed from others.

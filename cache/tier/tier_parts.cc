@@ -9,6 +9,12 @@
 #include "format/rounding.h"
 
 namespace quire {
+namespace {
+
+// The list of layers, and what is read around it: 64 KiB of records, some blocks of sums.
+constexpr size_t kMostEarly = 16;
+
+}  // namespace
 
 Result<void> TierParts::Take(std::span<const TierKey> keys) {
   const uint64_t before = end_bytes();
@@ -23,7 +29,32 @@ Result<void> TierParts::Take(std::span<const TierKey> keys) {
     parts_[count] = {.begin = std::max(key.first_page * kPageBytes, before), .volume = *std::move(volume)};
     count_.store(count + 1, std::memory_order_release);
   }
+  Trust();
+  std::vector<Early> early;
+  {
+    const MutexLock lock(mutex_);
+    std::swap(early, early_);
+  }
+  for (const Early& one : early) {
+    TierVolume* const part = Find(one.offset, 1);
+    if (part == nullptr) continue;
+    const uint64_t begin = AlignDown(one.offset, UnitSet::kUnitBytes);
+    part->KeepUnits(begin, one.bytes.get(), std::min<uint64_t>(one.count, part->end_bytes() - begin));
+  }
   return {};
+}
+
+void TierParts::KeepLater(uint64_t offset, AlignedBytes from, size_t bytes) {
+  const MutexLock lock(mutex_);
+  if (early_.size() < kMostEarly) early_.push_back({.offset = offset, .bytes = std::move(from), .count = bytes});
+}
+
+void TierParts::Forget() {
+  {
+    const MutexLock lock(mutex_);
+    early_.clear();
+  }
+  Trust();
 }
 
 TierVolume* TierParts::Find(uint64_t offset, uint64_t bytes) const {

@@ -13,8 +13,10 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cache/tier/tier_volume.h"
+#include "format/mutex.h"
 #include "format/pack/superblock.h"
 #include "format/result.h"
 
@@ -28,9 +30,20 @@ class TierParts {
   TierParts(const TierParts&) = delete;
   TierParts& operator=(const TierParts&) = delete;
 
-  // Opens those of `keys` that end behind the parts that are there. An error leaves those that were opened before it.
-  // One thread at a time. REQUIRES: each key ends behind the one before, and there are kMaxLayers at most in all.
-  Result<void> Take(std::span<const TierKey> keys);
+  // Opens those of `keys` that end behind the parts that are there, and keeps in them what KeepLater was given. An
+  // error leaves those that were opened before it. One thread at a time. REQUIRES: each key ends behind the one before,
+  // and there are kMaxLayers at most in all.
+  Result<void> Take(std::span<const TierKey> keys) QUIRE_EXCLUDES(mutex_);
+  // Units of one page, in which byte `offset` lies, of no part as yet: they are kept in memory until there is one, as
+  // far as there is room for them. `from`: from the first unit's begin on.
+  void KeepLater(uint64_t offset, AlignedBytes from, size_t bytes) QUIRE_EXCLUDES(mutex_);
+  // Until the next Take it is not known whether what is read is of the pack that the parts are of.
+  void Doubt() { is_in_doubt_ = true; }
+  [[nodiscard]] bool is_in_doubt() const { return is_in_doubt_; }
+  // It is.
+  void Trust() { is_in_doubt_ = false; }
+  // It is not: what KeepLater was given is not kept.
+  void Forget() QUIRE_EXCLUDES(mutex_);
 
   // The part that keeps these bytes, which lie in one page and may go on to the end of its last unit; null where none
   // does. It stays the same one for the same bytes.
@@ -51,6 +64,11 @@ class TierParts {
   void AddTo(TierFigures& figures) const;
 
  private:
+  struct Early {
+    uint64_t offset = 0;
+    AlignedBytes bytes;
+    size_t count = 0;
+  };
   struct Part {
     uint64_t begin = 0;  // up to that of the next one
     std::shared_ptr<TierVolume> volume;
@@ -66,6 +84,9 @@ class TierParts {
   uint16_t number_ = 0;                 // in the future
   std::array<Part, kMaxLayers> parts_;
   std::atomic<size_t> count_ = 0;
+  std::atomic<bool> is_in_doubt_ = false;
+  Mutex mutex_;
+  std::vector<Early> early_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire

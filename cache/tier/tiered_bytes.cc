@@ -61,24 +61,40 @@ bool TieredBytes::ReadFromPeers(TierVolume& part, uint64_t offset, std::byte* in
          part.ReadFromPeers(offset, into, bytes) == PeerVolume::Outcome::kRead;
 }
 
+// Whether what is there by now is the pack that has grown is known when its layers are: TierParts::Take.
+Result<bool> TieredBytes::Renew(size_t most_head_bytes, std::vector<std::byte>& head) {
+  parts_->Doubt();
+  auto renewed = origin_->Renew(most_head_bytes, head);
+  if (!renewed || !*renewed) parts_->Trust();
+  return renewed;
+}
+
+void TieredBytes::Refuse() {
+  origin_->Refuse();
+  parts_->Forget();
+}
+
 Result<void> TieredBytes::Read(uint64_t offset, std::span<std::byte> into) {
   // The origin had to be asked for these when it was opened, and knows them.
   if (offset + into.size() <= 2 * kSuperblockBytes) return origin_->Read(offset, into);
   while (!into.empty()) {
-    TierVolume* const part = parts_->Find(offset, 1);
-    if (part == nullptr) return origin_->Read(offset, into);
+    TierVolume* const part = parts_->is_in_doubt() ? nullptr : parts_->Find(offset, 1);
     // Whole units of one page.
     const uint64_t begin = AlignDown(offset, UnitSet::kUnitBytes);
     const uint64_t page_end = AlignDown(offset, kPageBytes) + kPageBytes;
-    const uint64_t end = std::min({AlignUp(offset + into.size(), UnitSet::kUnitBytes), page_end, part->end_bytes()});
-    const auto units = MakeAligned(AlignUp(end - begin, UnitSet::kUnitBytes));
-    if (!part->Read(begin, units.get(), end - begin)) {
-      if (!ReadFromPeers(*part, begin, units.get(), end - begin))
-        if (auto read = origin_->Read(begin, {units.get(), end - begin}); !read) return read;
-      part->KeepUnits(begin, units.get(), end - begin);
-    }
+    const uint64_t end = std::min({AlignUp(offset + into.size(), UnitSet::kUnitBytes), page_end,
+                                   part == nullptr ? origin_->size_bytes() : part->end_bytes()});
+    if (end <= offset) return origin_->Read(offset, into);  // which says what is wrong
+    auto units = MakeAligned(AlignUp(end - begin, UnitSet::kUnitBytes));
+    const bool is_there = part != nullptr && part->Read(begin, units.get(), end - begin);
+    if (!is_there && (part == nullptr || !ReadFromPeers(*part, begin, units.get(), end - begin)))
+      if (auto read = origin_->Read(begin, {units.get(), end - begin}); !read) return read;
     const size_t taken = std::min<uint64_t>(into.size(), end - offset);
     std::copy_n(units.get() + (offset - begin), taken, into.begin());
+    if (part == nullptr)
+      parts_->KeepLater(offset, std::move(units), end - begin);
+    else if (!is_there)
+      part->KeepUnits(begin, units.get(), end - begin);
     offset += taken;
     into = into.subspan(taken);
   }

@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "cache/tier/tier_parts.h"
 #include "cache/volume/read_threads.h"
@@ -19,7 +21,7 @@ namespace quire {
 
 class TieredBytes final : public PackBytes {
  public:
-  // An error where no thread can be started.
+  // An error where no thread can be started. What is read before it is known whose part it is comes from the origin.
   static Result<std::unique_ptr<TieredBytes>> Create(std::unique_ptr<PackBytes> origin,
                                                      std::shared_ptr<TierParts> parts);
   ~TieredBytes() override;
@@ -30,6 +32,9 @@ class TieredBytes final : public PackBytes {
   std::shared_ptr<PendingRead> StartRead(uint64_t offset, uint64_t bytes) override;
   [[nodiscard]] std::thread::id reader() const override { return origin_->reader(); }
   void Distrust(uint64_t offset, uint64_t bytes) override;
+  void Follow(const std::function<void()>& changed) override { origin_->Follow(changed); }
+  Result<bool> Renew(size_t most_head_bytes, std::vector<std::byte>& head) override;
+  void Refuse() override;
 
   [[nodiscard]] PackBytes& origin() const { return *origin_; }
   [[nodiscard]] const std::shared_ptr<TierParts>& parts() const { return parts_; }

@@ -301,11 +301,6 @@ def test_an_object_that_does_not_go_on_is_not_followed(scratch, at_end, mount, p
     assert (mounted / 'a').read_bytes() == b'a' * 5000 and not read_all(mounted, tree)
 
 
-def test_a_pack_by_url_that_is_kept_in_a_tier_is_not_followed(quire, scratch):
-    (scratch / 'm').mkdir()
-    quire('mount', 'http://127.0.0.1:1/p.quire', scratch / 'm', '-o', f'follow,tier={scratch}/tier', status=2).says('exclude each other')
-
-
 def test_an_outage_is_waited_out(scratch, at_end, mount, served):
     server = Nginx(at_end, scratch, served)
     mounted = mount(server.url + '/tree.quire', 'push=off')

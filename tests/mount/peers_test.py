@@ -5,6 +5,7 @@ them; and a neighbour that is gone, slow or wrong costs time, never a wrong byte
 import concurrent.futures
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -63,6 +64,32 @@ def asked_bytes(origin):
 
 def told(mounted):
     return mounted.stats()['peers']
+
+
+def test_what_a_pack_had_before_it_grew_is_read_from_neighbours(scratch, origin, nodes):
+    tree, source = scratch / 'tree', scratch / 'source'
+    first = nodes.mount(origin.url, 0)
+    assert_all_right(first, tree)
+    await_all_kept(first, origin.path)
+    source.mkdir()
+    for number in range(40):
+        (source / f'new{number}').write_bytes(random.Random(number).randbytes(SAMPLE_BYTES))
+    grown = scratch / 'grown.quire'
+    shutil.copy(origin.path, grown)
+    harness.quire('append', '--progress', 'never', grown, source)
+    harness.run('cp', '-a', f'{source}/.', tree)
+    os.replace(grown, origin.path)
+    del origin.seen[:]
+    second = nodes.mount(origin.url, 1)
+    assert_all_right(second, tree, 1)
+    assert 40 * SAMPLE_BYTES <= asked_bytes(origin) <= 40 * SAMPLE_BYTES + 2 * PAGE
+    assert told(second)['read_bytes'] >= tiers.SAMPLES * SAMPLE_BYTES - PAGE
+    first.unmount()
+    tiers.await_kept(second, origin.path.stat().st_size - PAGE)
+    del origin.seen[:]
+    first = nodes.mount(origin.url, 0)
+    assert_all_right(first, tree, 2)
+    assert asked_bytes(origin) <= 1 << 20, 'what is new is of the neighbour'
 
 
 def test_what_a_neighbour_has_is_read_from_there(scratch, origin, nodes):

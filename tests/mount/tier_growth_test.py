@@ -3,7 +3,9 @@
 """Goal: a tier keeps what a pack had when the pack grows: mounts of later generations, and mounts that follow, fetch what is new and
 little more; and whatever grew, is damaged or is packed anew, nobody reads a wrong byte."""
 import json
+import os
 import random
+import shutil
 import struct
 
 import harness
@@ -11,7 +13,7 @@ import pytest
 import tiers
 from random_tree import RandomTree, change_as_owner
 from tiers import HEADER, PAGE, RECORD, SAMPLES, UNIT, assert_all_right, await_kept
-from web import SAMPLE_BYTES
+from web import SAMPLE_BYTES, Nginx
 
 make_served = tiers.make_served
 
@@ -267,3 +269,134 @@ def test_random_generations_are_right_through_a_small_tier(scratch, mount, quire
     assert followed.stats()['follow']['trouble'] is None
     quire('tier', 'verify', tier).says('0 B were dropped')
     assert_kept_is_right(tier, packed)
+
+
+# --- By URL
+
+class Served:
+    """A pack that a web server has, of which another generation takes the place as a whole."""
+
+    def __init__(self, at_end, scratch, packed):
+        self.scratch, self.own, self.target = scratch, scratch / 'own.quire', packed
+        self.before = 0  # of the answers, those that are forgotten
+        shutil.copy(packed, self.own)
+        self.server = Nginx(at_end, scratch, packed.parent)
+        self.url = f'{self.server.url}/{packed.name}'
+
+    def put(self):
+        shutil.copy(self.own, self.target.with_suffix('.new'))
+        os.replace(self.target.with_suffix('.new'), self.target)
+
+    def grow(self, seed):
+        grow(self.scratch, self.own, seed)
+        self.put()
+
+    def all_answers(self):
+        return [int(line.split('"')[2].split()[1]) for line in self.server.log.read_text().splitlines()]
+
+    def forget(self):
+        self.before = len(self.all_answers())
+
+    def answers(self):
+        """How many bytes each answer had since forget()."""
+        return self.all_answers()[self.before:]
+
+
+@pytest.fixture(name='remote')
+def make_remote(at_end, scratch, packed):
+    return Served(at_end, scratch, packed)
+
+
+def test_a_pack_by_url_that_grew_comes_from_the_tier_but_for_what_is_new(scratch, remote, mount, quire):
+    tier = scratch / 'tier'
+    mounted = mount(remote.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree')
+    await_kept(mounted, remote.own.stat().st_size - (1 << 20))
+    mounted.unmount()
+    for number in range(2, 5):
+        remote.grow(number)
+        remote.forget()
+        mounted = mount(remote.url, f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree', number)
+        harness.assert_same_tree(scratch / 'tree', mounted.folder)
+        await_kept(mounted, NEW_BYTES)
+        mounted.unmount()
+        assert NEW_BYTES <= sum(remote.answers()) <= NEW_BYTES + BORDER_BYTES, remote.answers()
+        remote.forget()
+        mounted = mount(remote.url, f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree', number)
+        harness.assert_same_tree(scratch / 'tree', mounted.folder)
+        assert remote.answers() == [SLOTS], 'the state of the object is asked for, and nothing else'
+        mounted.unmount()
+    assert_kept_is_right(tier, remote.own)
+    assert len(listed(quire, tier)) == 4
+    told = json.loads(quire('map', remote.url, '--tier', tier, '--json').out)
+    assert told['volumes'][0]['tier']['pages'] == -(-remote.own.stat().st_size // PAGE)
+
+
+def test_a_pack_by_url_is_followed_into_the_tier(scratch, remote, mount):
+    tier = scratch / 'tier'
+    followed = mount(remote.url, 'follow', f'tier={tier}')
+    assert_all_right(followed, scratch / 'tree')
+    await_kept(followed, remote.own.stat().st_size - (1 << 20))
+    for number in (2, 3):
+        before = followed.stats()['tier']['kept_bytes']
+        remote.grow(number)
+        await_generation(followed, number)
+        remote.forget()
+        assert_all_right(followed, scratch / 'tree', number)
+        await_kept(followed, before + NEW_BYTES)
+        assert sum(remote.answers()) <= NEW_BYTES + PAGE, 'what was there before is asked for again'
+    assert_kept_is_right(tier, remote.own)
+    assert followed.stats()['tier']['faults'] == 0 and followed.stats()['follow']['trouble'] is None
+    followed.unmount()
+    remote.forget()
+    mounted = mount(remote.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree', 4)
+    assert sum(remote.answers()) <= 2 * BORDER_BYTES
+
+
+def test_another_object_leaves_what_is_kept_as_it_is(scratch, remote, mount, quire):
+    """One that does not go on is looked at, and nothing of it gets into the maps of the pack that is mounted."""
+    tier, tree = scratch / 'tier', scratch / 'other'
+    followed = mount(remote.url, 'follow', f'tier={tier}')
+    assert_all_right(followed, scratch / 'tree')
+    await_kept(followed, remote.own.stat().st_size - (1 << 20))
+    tree.mkdir()
+    for number in range(SAMPLES):
+        (tree / f'{number:03}').write_bytes(random.Random(1000 + number).randbytes(SAMPLE_BYTES))
+    before = scratch / 'before.quire'
+    shutil.copy(remote.own, before)
+    harness.pack(tree, remote.own, '--force')
+    remote.put()
+    harness.until(40, lambda: 'does not go on' in (followed.stats()['follow']['trouble'] or ''), 'the trouble')
+    assert_kept_is_right(tier, before)
+    other = mount(remote.url, f'tier={tier}', folder=scratch / 'mnt2')
+    assert_all_right(other, tree)
+    assert_all_right(followed, scratch / 'tree', 1)
+    followed.unmount()
+    other.unmount()
+    shutil.copy(before, remote.own)
+    remote.put()
+    remote.forget()
+    mounted = mount(remote.url, f'tier={tier}')
+    assert_all_right(mounted, scratch / 'tree', 2)
+    assert remote.answers() == [SLOTS]
+    mounted.unmount()
+    quire('tier', 'verify', tier).says('0 B were dropped')
+
+
+def test_a_part_that_is_gone_is_fetched_again(scratch, remote, mount):
+    tier = scratch / 'tier'
+    for number in (2, 3):
+        remote.grow(number)
+    mounted = mount(remote.url, f'tier={tier}', 'prefetch=all')
+    harness.until(20, lambda: mounted.stats()['tier']['kept_bytes'] >= remote.own.stat().st_size - UNIT, lambda: mounted.stats()['tier'])
+    mounted.unmount()
+    for gone in sorted(tier.glob('volumes/*')):
+        shutil.rmtree(gone)
+        mounted = mount(remote.url, f'tier={tier}')
+        assert_all_right(mounted, scratch / 'tree')
+        harness.assert_same_tree(scratch / 'tree', mounted.folder)
+        mounted.unmount()
+    assert_kept_is_right(tier, remote.own)

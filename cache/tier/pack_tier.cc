@@ -42,6 +42,24 @@ TierKey KeyOfLayer(const std::string& source, const Superblock& layer) {
                      source);
 }
 
+// The keys of all parts of a pack, as far as they can be told by its superblock and by what the tier holds: of a pack
+// of several layers by the map of the newest one, and those that it names. None where one of them is missing.
+std::vector<TierKey> FindKeys(const Tier& tier, const std::string& source, const Superblock& superblock) {
+  const TierKey newest = KeyOfLayer(source, superblock);
+  if (!superblock.has_layers_below()) return {newest};
+  std::vector<TierKey> keys;
+  for (auto words = newest.words; keys.empty() || keys.back().first_page > 0; words = keys.back().below) {
+    const auto map = TierMap::Open(tier.PathOf(TierKey::FolderName(words)));
+    if (!map || map->key().words != words) return {};
+    const TierKey& key = map->key();
+    // Whatever the files say: each begins below the one above.
+    if (keys.empty() ? key.volume_bytes != newest.volume_bytes : key.first_page >= keys.back().first_page) return {};
+    keys.push_back(key);
+  }
+  std::ranges::reverse(keys);
+  return keys;
+}
+
 }  // namespace
 
 Result<std::string> TierSourceOf(int fd) {
@@ -77,28 +95,6 @@ std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& la
   }
   return keys;
 }
-
-namespace {
-
-// The keys of all parts of a pack, as far as they can be told by its superblock and by what the tier holds: of a pack
-// of several layers by the map of the newest one, and those that it names. None where one of them is missing.
-std::vector<TierKey> FindKeys(const Tier& tier, const std::string& source, const Superblock& superblock) {
-  const TierKey newest = KeyOfLayer(source, superblock);
-  if (!superblock.has_layers_below()) return {newest};
-  std::vector<TierKey> keys;
-  for (auto words = newest.words; keys.empty() || keys.back().first_page > 0; words = keys.back().below) {
-    const auto map = TierMap::Open(tier.PathOf(TierKey::FolderName(words)));
-    if (!map || map->key().words != words) return {};
-    const TierKey& key = map->key();
-    // Whatever the files say: each begins below the one above.
-    if (keys.empty() ? key.volume_bytes != newest.volume_bytes : key.first_page >= keys.back().first_page) return {};
-    keys.push_back(key);
-  }
-  std::ranges::reverse(keys);
-  return keys;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
   const auto& http = dynamic_cast<const HttpObject&>(*object);

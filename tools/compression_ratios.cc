@@ -19,11 +19,12 @@ class RatioFinder {
   explicit RatioFinder(const Index& index) : index_(index), members_(index) {}
 
   Result<CompressionRatios> Run() {
+    if (auto found = FindListed(); !found) return Propagate(std::move(found));
     for (NodeNumber number = 0; number < index_.node_count(); ++number) {
       const auto node = index_.GetNode(number);
       if (!node && node.error().code == ErrorCode::kSystem) return std::unexpected(node.error());
       if (!node || !node->is_sample()) continue;
-      if (CompressionRatio* const ratio = Of(*node)) ++ratio->samples;
+      if (CompressionRatio* const ratio = Of(number, *node)) ++ratio->samples;
     }
     for (ExtentNumber number = 0; number < index_.extent_count(); ++number)
       if (auto added = AddExtent(number); !added) return Propagate(std::move(added));
@@ -40,7 +41,30 @@ class RatioFinder {
   }
 
  private:
-  CompressionRatio* Of(const Node& node) {
+  // Of several generations the nodes and extents of all are there.
+  Result<void> FindListed() {
+    if (index_.layers().size() == 1) return {};
+    listed_.resize(index_.node_count());
+    std::vector<NodeNumber> folders = {0};
+    while (!folders.empty()) {
+      const auto folder = index_.GetNode(folders.back());
+      folders.pop_back();
+      const auto directory = folder ? index_.GetDirectory(folder->content) : std::unexpected(folder.error());
+      if (!directory && directory.error().code == ErrorCode::kSystem) return std::unexpected(directory.error());
+      for (uint64_t i = 0; directory && i < directory->child_count; ++i) {
+        const auto child = index_.GetChild(*directory, i);
+        const auto node = child ? index_.GetNode(*child) : std::unexpected(child.error());
+        if (!node && node.error().code == ErrorCode::kSystem) return std::unexpected(node.error());
+        if (!node || listed_[*child]) continue;
+        listed_[*child] = true;
+        if (node->kind == NodeKind::kDirectory) folders.push_back(*child);
+      }
+    }
+    return {};
+  }
+
+  CompressionRatio* Of(NodeNumber number, const Node& node) {
+    if (!listed_.empty() && !listed_[number]) return &gone_;
     const auto name = index_.GetName(node);
     return name ? &by_suffix_[SuffixOf(*name)] : nullptr;
   }
@@ -50,7 +74,7 @@ class RatioFinder {
     if (!extent && extent.error().code == ErrorCode::kSystem) return std::unexpected(extent.error());
     if (!extent) return {};
     const auto node = index_.GetNode(extent->node);
-    CompressionRatio* const ratio = node ? Of(*node) : nullptr;
+    CompressionRatio* const ratio = node ? Of(extent->node, *node) : nullptr;
     if (ratio == nullptr) return {};
     ratio->sample_bytes += extent->length_bytes;
     if (IsInMember(*extent)) {
@@ -98,6 +122,8 @@ class RatioFinder {
 
   const Index& index_;
   const CodedMembers members_;
+  std::vector<bool> listed_;  // by node; empty where all nodes are of the generation
+  CompressionRatio gone_;     // of those that are not
   std::map<std::string, CompressionRatio> by_suffix_;
   uint64_t next_member_ = 0;
   std::optional<CodedMember> member_;                              // the last one that was found

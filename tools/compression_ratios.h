@@ -26,7 +26,7 @@ struct CompressionRatios {
   [[nodiscard]] CompressionRatio Total() const;
 };
 
-// Reads all of the index. What of it is damaged is left out; `quire verify` tells of that. Errors: kSystem, where it
+// Of the samples that the generation has. Reads all of the index. What of it is damaged is left out; `quire verify` tells of that. Errors: kSystem, where it
 // cannot be read. REQUIRES: index.has_frames().
 Result<CompressionRatios> FindCompressionRatios(const Index& index);
 

@@ -119,6 +119,20 @@ def test_an_update_compresses_and_stores_equal_samples_once(scratch, mount, way)
     assert_history(packed, [scratch / 'before', scratch / 'between', tree], mount)
 
 
+def test_what_is_told_of_compression_is_of_the_generation(scratch):
+    """A name that takes the place of one of two of a sample, and one that is removed."""
+    for name in 'old', 'gone':
+        write(scratch / f'tree/{name}.txt', 'some text that gets smaller ' * 500)
+    os.link(scratch / 'tree/old.txt', scratch / 'tree/link.txt')
+    packed = pack(scratch / 'tree', scratch / 'p.quire', '--compress', 'zstd')
+    assert compression(packed)['samples'] == 2
+    write(scratch / 'more/old.txt', 'another text that gets smaller ' * 300)
+    append(packed, scratch / 'more')
+    harness.quire('rm', '-q', packed, 'gone.txt')
+    told = compression(packed)
+    assert told['samples'] == 2 and told['sample_bytes'] == 28 * 500 + 31 * 300
+
+
 def test_a_dry_run_lists_what_would_be_written(scratch):
     make_texts(scratch / 'tree', 1, 20)
     packed = pack(scratch / 'tree', scratch / 'p.quire')

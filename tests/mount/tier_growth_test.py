@@ -280,11 +280,15 @@ class Served:
         self.scratch, self.own, self.target = scratch, scratch / 'own.quire', packed
         self.before = 0  # of the answers, those that are forgotten
         shutil.copy(packed, self.own)
+        self.second = int(os.stat(packed).st_mtime)
         self.server = Nginx(at_end, scratch, packed.parent)
         self.url = f'{self.server.url}/{packed.name}'
 
     def put(self):
         shutil.copy(self.own, self.target.with_suffix('.new'))
+        # nginx makes its ETag of the size and of the second: another one each time.
+        self.second += 1
+        os.utime(self.target.with_suffix('.new'), (self.second, self.second))
         os.replace(self.target.with_suffix('.new'), self.target)
 
     def grow(self, seed):

@@ -26,8 +26,8 @@ struct CompressionRatios {
   [[nodiscard]] CompressionRatio Total() const;
 };
 
-// Of the samples that the generation has. Reads all of the index. What of it is damaged is left out; `quire verify` tells of that. Errors: kSystem, where it
-// cannot be read. REQUIRES: index.has_frames().
+// Of the samples that the generation has. Reads all of the index. What of it is damaged is left out; `quire verify`
+// tells of that. Errors: kSystem, where it cannot be read. REQUIRES: index.has_frames().
 Result<CompressionRatios> FindCompressionRatios(const Index& index);
 
 }  // namespace quire

@@ -188,9 +188,9 @@ Result<void> Pack::OpenVolumesOf(const Index& later) {
     const bool has_shrunk = volume->data_end < now->data_end;
     if (number == 0 || volume->is_framed_here()) now->data_end = volume->data_end;
     if (has_shrunk || !(*now == *volume)) return refuse(number, "is another one than before");
-    if (number == 0) continue;
-    others_[number - 1].record = *now;
-    if (volume->is_framed_here() && decoded_[number] != nullptr)
+    if (number == 0 || !volume->is_framed_here()) continue;
+    others_[number - 1].record.data_end = volume->data_end;  // the rest of the record is being read
+    if (decoded_[number] != nullptr)
       decoded_[number]->Grow(CodedMembers(later).FindAllAround(static_cast<uint16_t>(number)).second);
   }
   if (later.volume_count() < volume_count()) return refuse(later.volume_count(), "is missing");

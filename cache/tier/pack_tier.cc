@@ -24,18 +24,6 @@ Result<std::shared_ptr<TierPeers>> OpenPeers(const TierOptions& options) {
   return TierPeers::Create(options);
 }
 
-Result<std::vector<TierKey>> KeysOfPack(const Pack& pack, int fd) {
-  const auto path = TierSourceOf(fd);
-  if (!path) return std::unexpected(path.error());
-  return TierKeysOf(*path, pack.index().layers());
-}
-
-Result<std::vector<TierKey>> KeysOfArchive(int fd) {
-  auto key = TierKeyOfFile(fd);
-  if (!key) return std::unexpected(key.error());
-  return std::vector{*std::move(key)};
-}
-
 // As far as it is known without the layers below.
 TierKey KeyOfLayer(const std::string& source, const Superblock& layer) {
   return TierKey::Of(fmt::format("layer {} {} {:016x}", source, layer.generation, layer.root_sum), layer.pack_bytes,
@@ -62,23 +50,6 @@ std::vector<TierKey> FindKeys(const Tier& tier, const std::string& source, const
 
 }  // namespace
 
-Result<std::string> TierSourceOf(int fd) {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink(ProcPath(fd), error);
-  if (error) return SystemError(error.value(), "the file whose pages a tier is to keep");
-  return path.native();
-}
-
-Result<TierKey> TierKeyOfFile(int fd) {
-  struct stat status = {};
-  if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
-  const auto path = TierSourceOf(fd);
-  if (!path) return std::unexpected(path.error());
-  const std::string identity = fmt::format("file {} {} {} {}.{:09} 0000000000000000", *path, status.st_size,
-                                           status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-  return TierKey::Of(identity, static_cast<uint64_t>(status.st_size), *path);
-}
-
 std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& layers) {
   std::vector<TierKey> keys;
   uint64_t begin = 0;
@@ -94,6 +65,18 @@ std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& la
     keys.push_back(std::move(key));
   }
   return keys;
+}
+
+Result<std::vector<TierKey>> TierKeysOfFile(int fd, const Pack* pack) {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink(ProcPath(fd), error);
+  if (error) return SystemError(error.value(), "the file whose pages a tier is to keep");
+  if (pack != nullptr) return TierKeysOf(path.native(), pack->index().layers());
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return SystemError(errno, "the file whose pages a tier is to keep");
+  const std::string identity = fmt::format("file {} {} {} {}.{:09} 0000000000000000", path.native(), status.st_size,
+                                           status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return std::vector{TierKey::Of(identity, static_cast<uint64_t>(status.st_size), path.native())};
 }
 
 Result<std::unique_ptr<PackBytes>> OpenTieredBytes(std::unique_ptr<PackBytes> object, const TierOptions& options) {
@@ -138,7 +121,7 @@ Result<TierVolumes> OpenTierVolumes(const Pack& pack, const TierOptions& options
   if (!peers) return std::unexpected(peers.error());
   for (size_t number = 0; number < fds.size(); ++number) {
     if (fds[number] < 0 || pack.IsDecoded(static_cast<uint16_t>(number))) continue;
-    const auto keys = number == 0 ? KeysOfPack(pack, fds[number]) : KeysOfArchive(fds[number]);
+    const auto keys = TierKeysOfFile(fds[number], number == 0 ? &pack : nullptr);
     if (!keys) return std::unexpected(keys.error());
     volumes[number] = std::make_shared<TierParts>(*tier, *peers, keys->back().source);
     if (auto taken = volumes[number]->Take(*keys); !taken) return Propagate(std::move(taken));

@@ -14,15 +14,13 @@
 
 namespace quire {
 
-// Of an archive that is open: its path, size, time and inode.
-Result<TierKey> TierKeyOfFile(int fd);
-
 // Of a pack's parts, from the first byte on to the end of the newest layer. `source`: the pack's path, or its URL. What
 // tells a layer is its root sum, which stands for all that this layer and those below it hold: so a pack that has grown
 // has the keys that it had and further ones, and one that was packed anew has none of them.
 std::vector<TierKey> TierKeysOf(const std::string& source, const IndexLayers& layers);
-// The path by which they are told of a file that is open.
-Result<std::string> TierSourceOf(int fd);
+// Of a file that is open: those of `pack`, by its path, or where that is null one key of an archive, by its path, size,
+// time and inode.
+Result<std::vector<TierKey>> TierKeysOfFile(int fd, const Pack* pack);
 
 // An object far away, in which a pack lies, with a tier before it. An error where the tier cannot be had, or its server
 // does not say by what one state of the object is told from another.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -92,27 +93,14 @@ Result<MapReport> LookAtMount(const MapRequest& request) {
 
 // --- Files
 
-// The keys of the file, the newest first. `pack`: null where it is none.
-Result<std::vector<TierKey>> TierKeysOfFile(int fd, const Pack* pack) {
-  if (pack == nullptr) {
-    auto key = TierKeyOfFile(fd);
-    if (!key) return std::unexpected(key.error());
-    return std::vector{*std::move(key)};
-  }
-  const auto path = TierSourceOf(fd);
-  if (!path) return std::unexpected(path.error());
-  auto keys = TierKeysOf(*path, pack->index().layers());
-  std::ranges::reverse(keys);
-  return keys;
-}
-
 // In the tier's folders for the file, if there is a tier.
 LevelPages TierLevelOfFile(const MapRequest& request, int fd, const Pack* pack, uint64_t bytes) {
   if (request.tier.empty()) return {};
   const auto keys = TierKeysOfFile(fd, pack);
   if (!keys) return Unknown(keys.error().message);
   std::vector<std::string> folders;
-  for (const TierKey& key : *keys) folders.push_back(request.tier + "/volumes/" + key.FolderName());
+  for (const TierKey& key : std::views::reverse(*keys))
+    folders.push_back(request.tier + "/volumes/" + key.FolderName());
   return LookInTier(folders, bytes);
 }
 
